@@ -1,0 +1,3 @@
+"""
+What a rotation is and how it proceeds. Imports nothing from Azure.
+"""

@@ -1,0 +1,135 @@
+"""
+The two requests that change something: one regenerates a key (step 6), one stores a new version (step 7).
+
+Each is sent once and never by an SDK's own retries. What to do next depends on how it was answered:
+
+- a clear no: the rotation fails;
+- throttled or failed (429, 500, 503): that request is over, so look at what it did, and ask again if it did nothing;
+- no usable answer (dropped, timed out, 502, 504): it may take effect yet, so this attempt ends and its claim is kept.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from rotation.errors import (
+    Declined,
+    DependencyError,
+    NoAnswer,
+    NotFound,
+    OutOfTime,
+    Refused,
+    TargetNotFound,
+    Unavailable,
+    Unfinished,
+    VaultRefused,
+)
+from rotation.material import KeyMaterial
+from rotation.policy import stored_by
+from rotation.ports import Keys, Provider, Vaults
+from rotation.record import Journal
+from rotation.secret import SecretId
+from rotation.target import Target
+from rotation.timing import Deadline
+
+_LOOKS = 6  # at the keys, after an answer that promised a new one
+
+
+async def regenerate(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys:
+    """
+    Return the keys once the journaled one has changed.
+
+    Raises `Refused` or `TargetNotFound` if it cannot be, `Unfinished` if that is not known in time.
+    """
+    for pause in _pauses():
+        try:
+            answer = await provider.regenerate(target, journal.key, deadline)
+        except Unavailable as error:
+            asked_for = error.retry_after.total_seconds() if error.retry_after else 0
+        except NoAnswer as error:
+            raise Unfinished(str(error), in_flight=True) from error
+        except NotFound as error:
+            raise TargetNotFound(str(error)) from error
+        except Declined as error:
+            raise Refused(str(error)) from error
+        else:
+            return await _await_change(provider, target, journal, answer, deadline)
+        keys = await provider.read_keys(target, deadline)
+        if has_changed(target, keys, journal):
+            return keys
+        await deadline.wait(max(pause, asked_for))
+    raise AssertionError("the pauses never end")
+
+
+def has_changed(target: Target, keys: Keys, journal: Journal) -> bool:
+    """
+    Return whether the journaled key is no longer what it was when the journal was written.
+    """
+    return target.fingerprint(keys[journal.key]) != journal.fingerprint
+
+
+async def _await_change(
+    provider: Provider, target: Target, journal: Journal, answer: Keys | None, deadline: Deadline
+) -> Keys:
+    if answer is not None and has_changed(target, answer, journal):
+        return answer
+    for pause, _ in zip(_pauses(), range(_LOOKS), strict=False):
+        keys = await provider.read_keys(target, deadline)
+        if has_changed(target, keys, journal):
+            return keys
+        await deadline.wait(pause)
+    raise Unfinished(
+        f"{target.arm_id} answered that {journal.key} is regenerated, and shows the old one", in_flight=True
+    )
+
+
+async def store(  # noqa: PLR0913 - a version is made of these
+    vaults: Vaults,
+    secret: SecretId,
+    value: KeyMaterial,
+    *,
+    rotation_id: str,
+    tags: Mapping[str, str],
+    content_type: str | None,
+    expires_on: datetime,
+    deadline: Deadline,
+) -> SecretId:
+    """
+    Return the id of the new version.
+
+    Raises `VaultRefused` if there cannot be one, `Unfinished` if that is not known in time.
+    """
+    for pause in _pauses():
+        try:
+            return await vaults.store(
+                secret, value, tags=tags, content_type=content_type, expires_on=expires_on, deadline=deadline
+            )
+        except Unavailable as error:
+            asked_for = error.retry_after.total_seconds() if error.retry_after else 0
+            failure: DependencyError = error
+        except NoAnswer as error:
+            asked_for = 0
+            failure = error
+        except (Declined, NotFound) as error:
+            raise VaultRefused(f"{error}; the secret still holds its live key") from error
+        if found := await _stored_version(vaults, secret, rotation_id, deadline):
+            return found
+        if isinstance(failure, NoAnswer):
+            raise Unfinished(str(failure), in_flight=True) from failure
+        await deadline.wait(max(pause, asked_for))
+    raise AssertionError("the pauses never end")
+
+
+async def _stored_version(vaults: Vaults, secret: SecretId, rotation_id: str, deadline: Deadline) -> SecretId | None:
+    try:
+        current = await vaults.read_current(secret, deadline)
+    except (DependencyError, OutOfTime):
+        # Not knowing counts as not stored; resuming looks again.
+        return None
+    return current.id if stored_by(current.tags) == rotation_id else None
+
+
+def _pauses() -> Iterator[float]:
+    pause = 1.0
+    while True:
+        yield pause
+        pause = min(pause * 2, 30.0)

@@ -1,0 +1,95 @@
+"""
+Step 4, the decision: which key is in use, and what is to be done about it. No I/O: a dry run asks the same question.
+"""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from rotation.errors import ActiveKey, Drift, Misconfigured, SingleKey
+from rotation.material import KeyMaterial
+from rotation.policy import KEY, RotationPolicy, Strategy
+from rotation.ports import Keys
+from rotation.request import RotationRequest
+from rotation.target import KeyName, Target
+
+
+class Regenerate(Struct, frozen=True):
+    """
+    Regenerate `key` and store its new value; `active` is the key that the secret holds until then.
+    """
+
+    key: KeyName
+    active: KeyName
+
+    @property
+    def in_place(self) -> bool:
+        """
+        Whether the secret's own key dies, so that clients wait for the new version.
+        """
+        return self.key is self.active
+
+
+class StoreLive(Struct, frozen=True):
+    """
+    Regenerate nothing: store the present value of `key`, to expire no later than `not_after`.
+
+    `active` is the key that the secret held, None where it held a dead one. `adopted` says that another secret holds
+    `key`.
+    """
+
+    key: KeyName
+    active: KeyName | None
+    adopted: bool = False
+    not_after: datetime | None = None
+
+
+def choose(request: RotationRequest, policy: RotationPolicy, keys: Keys, value: KeyMaterial) -> Regenerate | StoreLive:
+    """
+    Return what the rotation has to do, going by the values and not by what a tag claims.
+
+    Raises `Drift`, `ActiveKey`, `SingleKey`, or `Misconfigured` where healing needs a tag that is not there.
+    """
+    in_place = policy.strategy is Strategy.IN_PLACE
+    active = active_key(policy.target, keys, value, tagged=policy.tagged_key)
+    if active is None:
+        return _heal(request, policy)
+    if signed_with_one_key(policy.target, keys) and not in_place:
+        raise SingleKey(
+            f"both keys of {policy.target.arm_id} give the same credential, so there is no alternate to move to; "
+            "the tag RotationStrategy=InPlace regenerates the key in use, with a short gap"
+        )
+    key = request.key or (active if in_place else active.other)
+    if key is active and not (in_place or request.force):
+        raise ActiveKey(
+            f"{key} of {policy.target.arm_id} is the key that the secret holds; regenerating it would lock its clients "
+            f"out. Ask for {key.other} or 'auto', or say force"
+        )
+    return Regenerate(key, active)
+
+
+def active_key(target: Target, keys: Keys, value: KeyMaterial, *, tagged: KeyName | None) -> KeyName | None:
+    """
+    Return the key whose value the secret holds; where both match, the tagged one or Primary.
+    """
+    held = target.fingerprint(value)
+    matching = [key for key in KeyName if target.fingerprint(keys[key]) == held]
+    return tagged if tagged in matching else next(iter(matching), None)
+
+
+def signed_with_one_key(target: Target, keys: Keys) -> bool:
+    """
+    Return whether both keys give the same credential.
+    """
+    return target.fingerprint(keys[KeyName.PRIMARY]) == target.fingerprint(keys[KeyName.SECONDARY])
+
+
+def _heal(request: RotationRequest, policy: RotationPolicy) -> StoreLive:
+    if not request.force:
+        raise Drift(
+            f"neither key of {policy.target.arm_id} is the one that the secret holds: somebody regenerated it by hand. "
+            "A rotation with force stores the present value of the key named by the tag CredentialId"
+        )
+    if policy.tagged_key is None:
+        raise Misconfigured(f"tag {KEY} is missing; it must be Primary or Secondary, the key whose value to store")
+    return StoreLive(policy.tagged_key, active=None)

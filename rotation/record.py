@@ -1,0 +1,151 @@
+"""
+What is remembered of a rotation, and what of it is shown.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from rotation.request import RotationRequest, Trigger
+from rotation.secret import SecretId
+from rotation.target import KeyName, Target
+
+
+class State(StrEnum):
+    """
+    Where a rotation stands. Completed, Failed and Skipped are ends.
+    """
+
+    ACCEPTED = "Accepted"
+    SCHEDULED = "Scheduled"
+    PLANNED = "Planned"
+    REGENERATING = "Regenerating"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+
+
+class RotatedSecret(Struct, frozen=True, rename="camel"):
+    """
+    The secret of a rotation: `version` is the newest one the rotation knows of, `previous_version` the one it replaced.
+    """
+
+    vault: str
+    name: str
+    version: str | None
+    previous_version: str | None = None
+    expires_on: datetime | None = None
+
+
+class Problem(Struct, frozen=True):
+    """
+    Why a rotation failed: a stable code, a sentence for people, and whether a later rotation can succeed unaided.
+    """
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class Rotation(Struct, frozen=True, rename="camel"):
+    """
+    The record of one rotation, exactly as `GET /rotations/{id}` and the published events show it.
+
+    `reason` is the caller's, or why a rotation was skipped. `gap_seconds` is there for InPlace rotations: how long the
+    secret held a key that was already dead.
+    """
+
+    id: str
+    state: State
+    trigger: Trigger
+    provider: str | None
+    target: str | None
+    key_name: KeyName | None
+    previous_key_name: KeyName | None
+    secret: RotatedSecret | None
+    adopted: bool
+    started_on: datetime
+    completed_on: datetime | None
+    attempts: int
+    reason: str | None
+    error: Problem | None
+    gap_seconds: float | UnsetType = UNSET
+
+    def about(self, target: Target) -> "Rotation":
+        """
+        Return the record with the target it is about.
+        """
+        return structs.replace(self, provider=target.provider, target=target.arm_id)
+
+
+class Journal(Struct, frozen=True):
+    """
+    Written before a key is regenerated: which one, and the fingerprint of its value before.
+
+    Where the fingerprint has changed, the key has been regenerated, whatever became of the answer.
+    """
+
+    key: KeyName
+    fingerprint: str
+    previous_key: KeyName
+    written_on: datetime
+    in_place: bool = False
+
+
+class OpenRotation(Struct, frozen=True):
+    """
+    The running rotation of a target: claim, journal and request in one row of the ledger.
+
+    `claim` is new for every attempt; until `claimed_until` only the attempt that wrote it may go on.
+    """
+
+    request: RotationRequest
+    record: Rotation
+    claim: str
+    claimed_until: datetime
+    journal: Journal | None = None
+
+
+class EndedRotation(Struct, frozen=True):
+    """
+    The outcome of a rotation, waiting to be published.
+    """
+
+    request: RotationRequest
+    record: Rotation
+
+
+def begin(request: RotationRequest, now: datetime) -> Rotation:
+    """
+    Return the record of a rotation that is accepted and not begun.
+    """
+    secret = request.secret
+    return Rotation(
+        id=request.id,
+        state=State.ACCEPTED,
+        trigger=request.trigger,
+        provider=None,
+        target=None,
+        key_name=None,
+        previous_key_name=None,
+        secret=RotatedSecret(secret.vault, secret.name, secret.version),
+        adopted=False,
+        started_on=now,
+        completed_on=None,
+        attempts=1,
+        reason=request.reason,
+        error=None,
+    )
+
+
+def stored(record: Rotation, version: SecretId, expires_on: datetime | None) -> Rotation:
+    """
+    Return the record with the version that the rotation has stored.
+    """
+    if record.secret is None:
+        return record
+    secret = structs.replace(
+        record.secret, version=version.version, previous_version=record.secret.version, expires_on=expires_on
+    )
+    return structs.replace(record, secret=secret)

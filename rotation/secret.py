@@ -1,0 +1,101 @@
+"""
+Key Vault secrets as a rotation sees them.
+"""
+
+import re
+from datetime import datetime
+
+from msgspec import Struct
+
+from rotation.errors import Malformed
+from rotation.material import KeyMaterial
+
+# No user info, no path tricks: urlsplit forgives line breaks and backslashes, a pattern does not.
+_VAULT = re.compile(r"https://(?P<host>[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?)(?::(?P<port>[0-9]{1,5}))?/?", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(?P<vault>https://[^/?#]+)/secrets/(?P<name>[0-9a-z-]{1,127})(?:/(?P<version>[0-9a-f]{32}))?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+class SecretId(Struct, frozen=True):
+    """
+    A secret of a vault, or one version of it.
+
+    `vault` is the vault's URI in lower case without a trailing slash; `name` is as given; its case does not matter.
+    """
+
+    vault: str
+    name: str
+    version: str | None = None
+
+    @property
+    def unversioned(self) -> str:
+        """
+        The id without the version.
+        """
+        return f"{self.vault}/secrets/{self.name}"
+
+    @property
+    def identity(self) -> str:
+        """
+        Equal for every spelling of the same secret, whatever the version.
+        """
+        return self.unversioned.lower()
+
+    def at(self, version: str) -> "SecretId":
+        """
+        Return the same secret pinned to a version.
+        """
+        return SecretId(self.vault, self.name, version)
+
+    def __str__(self) -> str:
+        return self.unversioned if self.version is None else f"{self.unversioned}/{self.version}"
+
+
+class SecretVersion(Struct, frozen=True):
+    """
+    The current version of a secret; a disabled one has no readable value.
+    """
+
+    id: SecretId
+    value: KeyMaterial | None
+    enabled: bool
+    tags: dict[str, str]
+    content_type: str | None
+    expires_on: datetime | None
+
+    @property
+    def version(self) -> str:
+        """
+        The version's 32 hexadecimal digits.
+        """
+        return self.id.version or ""
+
+
+def parse_vault_uri(uri: str) -> str:
+    """
+    Return a vault's URI in its one spelling: `https://host[:port]` in lower case.
+
+    Raises `Malformed`.
+    """
+    found = _VAULT.fullmatch(uri)
+    if found is None:
+        raise Malformed(f"{uri[:200]!r} is not a vault's URI; it must look like https://my-vault.vault.azure.net")
+    host, port = found["host"].lower(), found["port"]
+    return f"https://{host}" if port in (None, "443") else f"https://{host}:{port}"
+
+
+def parse_secret_id(uri: str) -> SecretId:
+    """
+    Return the secret, with its version if the id has one.
+
+    Raises `Malformed`.
+    """
+    found = _SECRET.fullmatch(uri)
+    if found is None:
+        raise Malformed(
+            f"{uri[:300]!r} is not the id of a secret; it must look like "
+            "https://my-vault.vault.azure.net/secrets/my-secret"
+        )
+    return SecretId(parse_vault_uri(found["vault"]), found["name"], found["version"])

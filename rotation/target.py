@@ -1,0 +1,140 @@
+"""
+The things whose keys are rotated, read from their ARM ids.
+"""
+
+import hashlib
+import re
+from enum import StrEnum
+from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
+
+from rotation.errors import Misconfigured
+from rotation.material import KeyMaterial
+
+# Wherever a name becomes part of a URL, `.` and `..` would collapse the path: no pattern here admits them alone.
+_SUBSCRIPTION = r"(?P<subscription>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+_RESOURCE_GROUP = r"(?P<resource_group>[-\w.()]{0,89}[-\w()])"
+_GROUP = rf"/subscriptions/{_SUBSCRIPTION}/resourceGroups/{_RESOURCE_GROUP}"
+_BATCH_ACCOUNT = re.compile(
+    rf"{_GROUP}/providers/Microsoft\.Batch/batchAccounts/(?P<account>[a-z0-9]{{3,24}})", re.IGNORECASE
+)
+_WORKFLOW = re.compile(
+    rf"{_GROUP}/providers/Microsoft\.Web/sites/(?P<site>[a-z0-9](?:[-a-z0-9]{{0,58}}[a-z0-9])?)"
+    r"(?:/hostruntime/runtime/webhooks/workflow/api/management)?"
+    r"/workflows/(?P<workflow>[-\w]{1,80})(?:/triggers/(?P<trigger>[-\w ()]{1,80}))?",
+    re.IGNORECASE,
+)
+
+
+class KeyName(StrEnum):
+    """
+    The two keys that every target has.
+    """
+
+    PRIMARY = "Primary"
+    SECONDARY = "Secondary"
+
+    @property
+    def other(self) -> "KeyName":
+        """
+        The alternate of this key.
+        """
+        return KeyName.SECONDARY if self is KeyName.PRIMARY else KeyName.PRIMARY
+
+
+class BatchAccount(Struct, frozen=True):
+    """
+    An Azure Batch account; its secret holds the account key itself.
+    """
+
+    provider: ClassVar[str] = "Microsoft.Batch/batchAccounts"
+
+    subscription: str
+    resource_group: str
+    account: str
+
+    @property
+    def arm_id(self) -> str:
+        """
+        The account's ARM id, spelled as it was given.
+        """
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+        return f"{group}/providers/{self.provider}/{self.account}"
+
+    @property
+    def claim_id(self) -> str:
+        """
+        What is claimed while its keys are rotated: equal for every spelling of the same account.
+        """
+        return self.arm_id.lower()
+
+    def fingerprint(self, material: KeyMaterial) -> str:
+        """
+        Return the SHA-256 of an account key: tells two keys apart, tells nobody the key.
+        """
+        return _sha256(material.reveal())
+
+
+class Workflow(Struct, frozen=True):
+    """
+    A workflow of a Logic App (Standard), or one of its Request triggers; its secret holds a callback URL.
+    """
+
+    provider: ClassVar[str] = "Microsoft.Web/sites/workflows"
+
+    subscription: str
+    resource_group: str
+    site: str
+    workflow: str
+    trigger: str | None = None
+
+    @property
+    def arm_id(self) -> str:
+        """
+        The workflow's ARM id, spelled as it was given and without its trigger: all its triggers share the keys.
+        """
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+        return f"{group}/providers/Microsoft.Web/sites/{self.site}/workflows/{self.workflow}"
+
+    @property
+    def claim_id(self) -> str:
+        """
+        What is claimed while its keys are rotated: equal for every spelling and every trigger of the same workflow.
+        """
+        return self.arm_id.lower()
+
+    def fingerprint(self, material: KeyMaterial) -> str:
+        """
+        Return the SHA-256 of a callback URL's signature, the only part of it that depends on the key.
+
+        A text without a signature gets the fingerprint of the whole text, which no callback URL has.
+        """
+        url = material.reveal()
+        signature = parse_qs(urlsplit(url).query).get("sig", [""])[0]
+        return _sha256(signature or f"unsigned {url}")
+
+
+Target = BatchAccount | Workflow
+
+
+def parse_target(arm_id: str) -> Target:
+    """
+    Return the target that an ARM id names; its case does not matter.
+
+    Raises `Misconfigured` for any other id.
+    """
+    if batch := _BATCH_ACCOUNT.fullmatch(arm_id):
+        return BatchAccount(**batch.groupdict())
+    if workflow := _WORKFLOW.fullmatch(arm_id):
+        return Workflow(**workflow.groupdict())
+    raise Misconfigured(
+        f"{arm_id[:300]!r} is not the ARM id of something this app can rotate; it must be /subscriptions/{{id}}"
+        "/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account} or .../providers/Microsoft.Web"
+        "/sites/{site}/workflows/{workflow}[/triggers/{trigger}]"
+    )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

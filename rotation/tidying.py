@@ -1,0 +1,54 @@
+"""
+Step 10: versions that hold a dead key are disabled, so that nobody reads one by mistake.
+"""
+
+import logging
+
+from rotation.errors import Declined, DependencyError, NotFound, OutOfTime
+from rotation.ports import SecretProperties
+from rotation.record import Journal, Rotation
+from rotation.secret import SecretId
+from rotation.story import report
+from rotation.target import parse_target
+from rotation.timing import Deadline
+from rotation.world import World
+
+_log = logging.getLogger(__name__)
+
+
+async def disable_dead_versions(world: World, record: Rotation, journal: Journal | None, deadline: Deadline) -> None:
+    """
+    Disable the enabled versions older than the new one whose value is the key that was regenerated.
+
+    Best effort: what is not disabled now is harmless, and the rotation has ended.
+    """
+    if journal is None or record.secret is None or record.target is None:
+        return
+    secret = SecretId(record.secret.vault, record.secret.name, record.secret.version)
+    target = parse_target(record.target)
+    try:
+        for version in _older(await world.vaults.list_versions(secret, deadline), secret):
+            old = secret.at(version)
+            try:
+                value = await world.vaults.read_version(old, deadline)
+            except (NotFound, Declined):
+                continue
+            if target.fingerprint(value) == journal.fingerprint:
+                await world.vaults.disable(old, deadline)
+                report(record, "disabled a dead version", version=version)
+    except (DependencyError, OutOfTime) as error:
+        _log.warning("rotation %s: versions that hold the dead key stay enabled: %s", record.id, error)
+
+
+def _older(versions: list[SecretProperties], secret: SecretId) -> list[str]:
+    ours = next((version for version in versions if version.version == secret.version), None)
+    if ours is None or ours.created_on is None:
+        return []
+    return [
+        version.version
+        for version in versions
+        if version.enabled
+        and version is not ours
+        and version.created_on is not None
+        and version.created_on <= ours.created_on
+    ]

@@ -1,0 +1,22 @@
+"""
+Everything a rotation works with, handed in as one.
+"""
+
+from msgspec import Struct
+
+from rotation.ports import Announcer, Ledger, Providers, Vaults
+from rotation.scope import Scopes
+from rotation.timing import Clock
+
+
+class World(Struct, frozen=True):
+    """
+    The ports, the clock, and what may be regenerated.
+    """
+
+    vaults: Vaults
+    providers: Providers
+    ledger: Ledger
+    announcer: Announcer
+    scopes: Scopes
+    clock: Clock
