@@ -1,0 +1,82 @@
+"""
+Azure Resource Manager: who may come in, and what there is.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from localcloud.azure.operation import Call
+from localcloud.azure.refusal import Refusal
+
+Resource = TypeVar("Resource")
+
+
+def admit_to_arm(authenticate: Callable[[Call], None]) -> Callable[[Call], None]:
+    """
+    Return the check of every ARM call: the token, then the api-version.
+    """
+
+    def admit(call: Call) -> None:
+        authenticate(call)
+        version = call.query("api-version")
+        if version is None:
+            message = "The api-version query parameter (?api-version=) is required for all requests."
+            raise Refusal(400, "MissingApiVersionParameter", message)
+        known = call.operation.api_versions
+        if version not in known:
+            message = (
+                f"No registered resource provider found for API version '{version}'. "
+                f"The supported api-versions are '{', '.join(sorted(known))}'."
+            )
+            raise Refusal(400, "NoRegisteredProviderFound", message)
+
+    return admit
+
+
+def group_id(subscription: str, resource_group: str) -> str:
+    """
+    Return the ARM id of a resource group.
+    """
+    return f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
+
+
+class Inventory:
+    """
+    All resources by ARM id. Ids ignore case.
+    """
+
+    def __init__(self) -> None:
+        self._resources: dict[str, object] = {}
+
+    def add(self, arm_id: str, resource: object) -> None:
+        """
+        Create a resource. Raises `ValueError` if it exists.
+        """
+        if arm_id.casefold() in self._resources:
+            raise ValueError(f"{arm_id} exists already")
+        self._resources[arm_id.casefold()] = resource
+
+    def get(self, arm_id: str, kind: type[Resource]) -> Resource | None:
+        """
+        Return a resource of a kind, or None.
+        """
+        resource = self._resources.get(arm_id.casefold())
+        return resource if isinstance(resource, kind) else None
+
+    def find(self, arm_id: str, kind: type[Resource]) -> Resource:
+        """
+        Return a resource of a kind. Raises ARM's `Refusal` for the first part of the id that does not exist.
+        """
+        resource = self.get(arm_id, kind)
+        if resource is not None:
+            return resource
+        _, _, subscription, _, group, _, provider, *names = arm_id.split("/")
+        if not self._has_below(f"/subscriptions/{subscription}"):
+            raise Refusal(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+        if not self._has_below(group_id(subscription, group)):
+            raise Refusal(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
+        message = f"The Resource '{provider}/{'/'.join(names)}' under resource group '{group}' was not found."
+        raise Refusal(404, "ResourceNotFound", message)
+
+    def _has_below(self, arm_id: str) -> bool:
+        return any(known.startswith(arm_id.casefold() + "/") for known in self._resources)

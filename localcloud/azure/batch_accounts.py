@@ -1,0 +1,153 @@
+"""
+Batch accounts, as ARM shows and manages them.
+"""
+
+import base64
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from localcloud.azure.access_keys import AccessKeys, KeyName
+from localcloud.azure.arm import Inventory, group_id
+from localcloud.azure.json_answer import json_answer
+from localcloud.azure.key_history import KeyHistory
+from localcloud.azure.operation import Call, Operation
+from localcloud.azure.refusal import Refusal
+
+API_VERSIONS = frozenset({"2023-11-01", "2024-02-01", "2024-07-01", "2025-06-01"})
+ACCOUNT = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account}"
+SHARED_KEY = "SharedKey"
+
+
+@dataclass(eq=False)
+class BatchAccount:
+    """
+    One account. `endpoint` is its data plane; `authentication_modes` None means that it never said: all are allowed.
+    """
+
+    arm_id: str
+    name: str
+    endpoint: str
+    authentication_modes: tuple[str, ...] | None
+    keys: AccessKeys
+
+    @property
+    def primary(self) -> str:
+        """
+        The present value of the primary key.
+        """
+        return self.keys["Primary"]
+
+    @property
+    def secondary(self) -> str:
+        """
+        The present value of the secondary key.
+        """
+        return self.keys["Secondary"]
+
+    @property
+    def allows_shared_key(self) -> bool:
+        """
+        Whether a key opens anything.
+        """
+        return self.authentication_modes is None or SHARED_KEY in self.authentication_modes
+
+
+class _RegenerateKey(msgspec.Struct, forbid_unknown_fields=True):
+    key_name: KeyName = msgspec.field(name="keyName")
+
+
+class BatchAccounts:
+    """
+    The resource provider Microsoft.Batch.
+    """
+
+    def __init__(self, inventory: Inventory, history: KeyHistory, endpoint: str) -> None:
+        self._inventory = inventory
+        self._history = history
+        self._endpoint = endpoint
+        self._by_name: dict[str, BatchAccount] = {}
+
+    def add(
+        self, subscription: str, resource_group: str, name: str, authentication_modes: Sequence[str] | None
+    ) -> BatchAccount:
+        """
+        Create an account with two keys of 64 random bytes.
+        """
+        arm_id = f"{group_id(subscription, resource_group)}/providers/Microsoft.Batch/batchAccounts/{name}"
+        modes = None if authentication_modes is None else tuple(authentication_modes)
+        account = BatchAccount(arm_id, name, self._endpoint, modes, AccessKeys(arm_id, self._history, _make_key))
+        self._inventory.add(arm_id, account)
+        self._by_name[name.casefold()] = account
+        return account
+
+    def named(self, name: str) -> BatchAccount | None:
+        """
+        Return the account of a name, which is unique in a region.
+        """
+        return self._by_name.get(name.casefold())
+
+    def operations(self) -> list[Operation]:
+        """
+        Return what ARM can be asked about accounts.
+        """
+        return [
+            Operation("Batch.GetAccount", "GET", ACCOUNT, self._get, ACCOUNT, API_VERSIONS),
+            Operation("Batch.ListKeys", "POST", f"{ACCOUNT}/listKeys", self._list_keys, ACCOUNT, API_VERSIONS),
+            Operation(
+                "Batch.RegenerateKeys", "POST", f"{ACCOUNT}/regenerateKeys", self._regenerate, ACCOUNT, API_VERSIONS
+            ),
+        ]
+
+    def _find(self, call: Call) -> BatchAccount:
+        return self._inventory.find(ACCOUNT.format(**call.names), BatchAccount)
+
+    async def _get(self, call: Call) -> web.Response:
+        account = self._find(call)
+        return json_answer(
+            {
+                "id": account.arm_id,
+                "name": account.name,
+                "type": "Microsoft.Batch/batchAccounts",
+                "location": "westeurope",
+                "properties": {
+                    "accountEndpoint": urlsplit(account.endpoint).netloc,
+                    "provisioningState": "Succeeded",
+                    "poolAllocationMode": "BatchService",
+                    "allowedAuthenticationModes": account.authentication_modes,
+                },
+            }
+        )
+
+    async def _list_keys(self, call: Call) -> web.Response:
+        account = self._find(call)
+        _require_shared_key(account, "getting")
+        return _keys_answer(account)
+
+    async def _regenerate(self, call: Call) -> web.Response:
+        account = self._find(call)
+        wanted = call.decode(_RegenerateKey, "InvalidRequestContent")
+        _require_shared_key(account, "regenerating")
+        account.keys.regenerate(wanted.key_name)
+        return _keys_answer(account)
+
+
+def _require_shared_key(account: BatchAccount, doing: str) -> None:
+    # The reference of both operations says that this fails, not how: status and code are our guess.
+    if not account.allows_shared_key:
+        message = (
+            f"The account '{account.name}' does not allow SharedKey authentication: {doing} its keys is not possible."
+        )
+        raise Refusal(403, "SharedKeyAuthenticationNotAllowed", message)
+
+
+def _keys_answer(account: BatchAccount) -> web.Response:
+    return json_answer({"accountName": account.name, "primary": account.primary, "secondary": account.secondary})
+
+
+def _make_key() -> str:
+    return base64.b64encode(secrets.token_bytes(64)).decode()

@@ -1,0 +1,247 @@
+"""
+The local Azure as a whole: start it, fill it, watch it, disturb it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from localcloud.azure import batch_service, identity
+from localcloud.azure.arm import Inventory, admit_to_arm, group_id
+from localcloud.azure.batch_accounts import BatchAccount, BatchAccounts
+from localcloud.azure.batch_service import BatchService
+from localcloud.azure.certificates import CertificateAuthority
+from localcloud.azure.cloud_events import ReceivedEvent
+from localcloud.azure.courier import Courier
+from localcloud.azure.custom_topic import PUBLISH_PATH, CustomTopic
+from localcloud.azure.endpoint import Address, Endpoint
+from localcloud.azure.faults import Faults
+from localcloud.azure.identity import ARM, EVENT_GRID, TOKEN_PATH, Identity
+from localcloud.azure.instruments import Instruments
+from localcloud.azure.key_history import KeyHistory
+from localcloud.azure.key_vault import SecretStore
+from localcloud.azure.key_vault_service import KeyVaultService
+from localcloud.azure.operation import Call, Operation
+from localcloud.azure.refusal import Refusal, error_body
+from localcloud.azure.request_log import RequestLog
+from localcloud.azure.vault import Vault
+from localcloud.azure.workflow_management import Workflows
+from localcloud.azure.workflow_site import WorkflowSite
+from localcloud.azure.workflows import Trigger, Workflow
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+RESOURCE_GROUP = "rg-local"
+
+
+class LocalAzure:
+    """
+    An Azure on this machine, while its context is open.
+
+    `directory` takes the CA's bundle; hand in `ca` where one was made before aiohttp was imported. With `client_id` the
+    managed identity is a user-assigned one.
+    """
+
+    def __init__(
+        self, directory: Path | None = None, *, ca: CertificateAuthority | None = None, client_id: str | None = None
+    ) -> None:
+        if ca is None:
+            if directory is None:
+                raise ValueError("give a directory for the CA's bundle, or a CA")
+            ca = CertificateAuthority(directory)
+        self.ca = ca
+        self._instruments = Instruments()
+        self._running = AsyncExitStack()
+        self._courier = Courier(ca.client_context)
+        self._inventory = Inventory()
+
+        self.identity = Identity(client_id)
+        self._identity_address = self._reserve()
+        self._arm_address = self._reserve()
+        self._batch_address = self._reserve()
+        self._topic_address = self._reserve()
+        self._accounts = BatchAccounts(self._inventory, self.key_history, self._batch_address.uri)
+        self._workflows = Workflows(self._inventory, self.key_history)
+        topic_id = f"{group_id(SUBSCRIPTION, RESOURCE_GROUP)}/providers/Microsoft.EventGrid/topics/rotations"
+        self.topic = CustomTopic(topic_id, self._courier)
+
+    @property
+    def requests(self) -> RequestLog:
+        """
+        Every request to every service.
+        """
+        return self._instruments.requests
+
+    @property
+    def faults(self) -> Faults:
+        """
+        The script of what goes wrong.
+        """
+        return self._instruments.faults
+
+    @property
+    def key_history(self) -> KeyHistory:
+        """
+        Every key and signature that ever existed.
+        """
+        return self._instruments.key_history
+
+    @property
+    def events(self) -> list[ReceivedEvent]:
+        """
+        What was published to the custom topic, in the order of arrival, duplicates included.
+        """
+        return self.topic.events
+
+    @property
+    def latency(self) -> float:
+        """
+        Seconds that every request to every service takes at least.
+        """
+        return self._instruments.latency
+
+    @latency.setter
+    def latency(self, seconds: float) -> None:
+        self._instruments.latency = seconds
+
+    @property
+    def arm_uri(self) -> str:
+        """
+        The `base_url` of a management client.
+        """
+        return self._arm_address.uri
+
+    @property
+    def topic_uri(self) -> str:
+        """
+        The `endpoint` of an EventGridPublisherClient.
+        """
+        return self._topic_address.uri + PUBLISH_PATH
+
+    def environment(self) -> dict[str, str]:
+        """
+        Return the settings that make an app, and the SDKs in it, use this Azure.
+        """
+        settings = {
+            "IDENTITY_ENDPOINT": self._identity_address.uri + TOKEN_PATH,
+            "IDENTITY_HEADER": self.identity.header,
+            "SSL_CERT_FILE": str(self.ca.bundle),
+            "ROTATION_ARM_ENDPOINT": self.arm_uri,
+            "ROTATION_TOPIC_ENDPOINT": self.topic_uri,
+            "ROTATION_VERIFY_VAULT_DOMAIN": "false",
+        }
+        if self.identity.client_id:
+            settings["AZURE_CLIENT_ID"] = self.identity.client_id
+        return settings
+
+    async def add_vault(
+        self, name: str, *, subscription: str = SUBSCRIPTION, resource_group: str = RESOURCE_GROUP
+    ) -> Vault:
+        """
+        Create a vault on a port of its own.
+        """
+        arm_id = f"{group_id(subscription, resource_group)}/providers/Microsoft.KeyVault/vaults/{name}"
+        address = self._reserve()
+        store = SecretStore(address.uri)
+        vault = Vault(name, arm_id, store, self._courier)
+        self._inventory.add(arm_id, vault)
+        service = KeyVaultService(store, self.identity)
+        await self._open("vault", service.operations(), service.admit, address)
+        return vault
+
+    def add_batch_account(
+        self,
+        *,
+        subscription: str = SUBSCRIPTION,
+        resource_group: str = RESOURCE_GROUP,
+        name: str,
+        authentication_modes: Sequence[str] | None = ("SharedKey", "AAD"),
+    ) -> BatchAccount:
+        """
+        Create a Batch account with two keys.
+        """
+        return self._accounts.add(subscription, resource_group, name, authentication_modes)
+
+    async def add_workflow(  # noqa: PLR0913 - What a workflow is made of.
+        self,
+        subscription: str,
+        resource_group: str,
+        site: str,
+        name: str,
+        *,
+        triggers: Sequence[str] = ("manual",),
+        request_triggers: Sequence[str] | None = None,
+        signs_with_one_key: bool = False,
+    ) -> Workflow:
+        """
+        Create a workflow, and its Logic App on a port of its own if that is new.
+
+        All `triggers` are Request triggers, or only `request_triggers` where given and the others recur.
+        """
+        logic_app = self._workflows.site(subscription, resource_group, site)
+        if logic_app is None:
+            address = self._reserve()
+            logic_app = WorkflowSite(site, address.uri)
+            self._workflows.add_site(subscription, resource_group, logic_app)
+            await self._open("workflow", logic_app.operations(), logic_app.admit, address)
+        started_by_request = triggers if request_triggers is None else request_triggers
+        return self._workflows.add(
+            subscription,
+            resource_group,
+            logic_app,
+            name,
+            [Trigger(trigger, "Request" if trigger in started_by_request else "Recurrence") for trigger in triggers],
+            signs_with_one_key=signs_with_one_key,
+        )
+
+    async def __aenter__(self) -> Self:
+        """
+        Start the services that every Azure has.
+        """
+        await self._running.enter_async_context(self._courier)
+        self._running.push_async_callback(self.topic.close)
+        sign_in = self.identity
+        await self._open(
+            "identity", sign_in.operations(), sign_in.admit, self._identity_address, explain=identity.explain
+        )
+        managed = [*self._accounts.operations(), *self._workflows.operations()]
+        await self._open("arm", managed, admit_to_arm(sign_in.require(ARM)), self._arm_address)
+        batch = BatchService(self._accounts)
+        await self._open("batch", batch.operations(), batch.admit, self._batch_address, explain=batch_service.explain)
+        publishing = self.topic.admit(sign_in.require(EVENT_GRID))
+        await self._open("eventgrid", self.topic.operations(), publishing, self._topic_address)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """
+        Release what hangs and stop everything.
+        """
+        self.faults.clear()
+        await self._running.aclose()
+
+    def _reserve(self) -> Address:
+        address = Address()
+        self._running.callback(address.socket.close)
+        return address
+
+    async def _open(
+        self,
+        service: str,
+        operations: Iterable[Operation],
+        admit: Callable[[Call], None],
+        address: Address,
+        explain: Callable[[Refusal], object] = error_body,
+    ) -> None:
+        endpoint = Endpoint(
+            service,
+            operations,
+            instruments=self._instruments,
+            tls=self.ca.server_context,
+            admit=admit,
+            address=address,
+            explain=explain,
+        )
+        await self._running.enter_async_context(endpoint)

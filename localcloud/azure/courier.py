@@ -1,0 +1,145 @@
+"""
+Brings events to webhooks, as Event Grid does.
+
+Sources: "Event Grid message delivery and retry"; on handshakes "Webhook event delivery", "CloudEvents v1.0 schema".
+"""
+
+import asyncio
+import secrets
+import ssl
+import uuid
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+
+from localcloud.azure.event_subscription import Attempt, Delivery, EventSubscription
+from localcloud.azure.instant import Instant
+
+ORIGIN = "eventgrid.azure.net"
+PATIENCE = aiohttp.ClientTimeout(total=30)  # Seconds that Event Grid waits for an answer.
+CONTENT_TYPES = {
+    "EventGridSchema": "application/json; charset=utf-8",
+    "CloudEventSchemaV1_0": "application/cloudevents+json; charset=utf-8",
+}
+
+
+class HandshakeError(Exception):
+    """
+    A webhook did not prove that it wants events: Azure would not create the subscription.
+    """
+
+
+class Courier:
+    """
+    Shakes hands with webhooks and delivers to them, while its context is open.
+    """
+
+    def __init__(self, trust: ssl.SSLContext) -> None:
+        self._trust = trust
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        """
+        Open the connections.
+        """
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._trust), timeout=PATIENCE)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """
+        Close the connections.
+        """
+        await self._session.close()
+
+    async def shake_hands(self, subscription: EventSubscription, topic: str) -> None:
+        """
+        Validate a new subscription's webhook. Raises `HandshakeError`.
+        """
+        try:
+            if subscription.schema == "CloudEventSchemaV1_0" and not subscription.is_function:
+                await self._ask_for_permission(subscription)
+            else:
+                await self._send_validation_code(subscription, topic)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise HandshakeError(f"{subscription.name}: the webhook did not answer: {type(error).__name__}") from error
+
+    async def deliver(
+        self, subscription: EventSubscription, event_id: str, event_type: str, payload: object
+    ) -> Delivery:
+        """
+        Deliver until an answer is 2xx or the subscription's attempts are used up.
+        """
+        delivery = Delivery(subscription.name, event_id, event_type)
+        subscription.deliveries.append(delivery)
+        body = msgspec.json.encode(payload)
+        for delay in (0.0, *subscription.retry_delays):
+            await asyncio.sleep(delay)
+            attempt = await self._post(subscription, body, len(delivery.attempts))
+            delivery.attempts.append(attempt)
+            if attempt.status is not None and 200 <= attempt.status < 300:  # noqa: PLR2004 - Success, as HTTP has it.
+                delivery.outcome = "delivered"
+                return delivery
+        delivery.outcome = "dead-lettered"
+        return delivery
+
+    async def _post(self, subscription: EventSubscription, body: bytes, earlier_attempts: int) -> Attempt:
+        at = Instant.now()
+        headers = {
+            **_headers(subscription, "Notification"),
+            "aeg-delivery-count": str(earlier_attempts),
+            "Content-Type": CONTENT_TYPES[subscription.schema],
+        }
+        try:
+            async with self._session.post(subscription.url, data=body, headers=headers) as response:
+                await response.read()
+                return Attempt(at, response.status)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return Attempt(at, None, type(error).__name__)
+
+    async def _send_validation_code(self, subscription: EventSubscription, topic: str) -> None:
+        code = str(uuid.UUID(bytes=secrets.token_bytes(16)))
+        event = {
+            "id": str(uuid.uuid4()),
+            "topic": topic,
+            "subject": "",
+            "data": {"validationCode": code, "validationUrl": f"https://{ORIGIN}/validate"},
+            "eventType": "Microsoft.EventGrid.SubscriptionValidationEvent",
+            "eventTime": datetime.now(UTC),
+            "metadataVersion": "1",
+            "dataVersion": "2",
+        }
+        headers = {
+            **_headers(subscription, "SubscriptionValidation"),
+            "Content-Type": CONTENT_TYPES["EventGridSchema"],
+        }
+        body = msgspec.json.encode([event])
+        async with self._session.post(subscription.url, data=body, headers=headers) as response:
+            answer = await response.read()
+        if response.status != 200 or _validation_response(answer) != code:  # noqa: PLR2004 - The only status that counts.
+            raise HandshakeError(
+                f"{subscription.name}: the webhook answered {response.status} and did not return the code"
+            )
+
+    async def _ask_for_permission(self, subscription: EventSubscription) -> None:
+        headers = {"WebHook-Request-Origin": ORIGIN}
+        async with self._session.options(subscription.url, headers=headers) as response:
+            allowed = response.headers.get("WebHook-Allowed-Origin")
+        if response.status != 200 or allowed not in {"*", ORIGIN}:  # noqa: PLR2004 - As above.
+            raise HandshakeError(f"{subscription.name}: the webhook answered {response.status} and allows {allowed!r}")
+
+
+def _headers(subscription: EventSubscription, event_type: str) -> dict[str, str]:
+    return {"aeg-event-type": event_type, "aeg-subscription-name": subscription.name.upper()}
+
+
+def _validation_response(answer: bytes) -> Any:
+    try:
+        content = msgspec.json.decode(answer)
+    except msgspec.DecodeError:
+        return None
+    return content.get("validationResponse") if isinstance(content, dict) else None

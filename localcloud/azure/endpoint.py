@@ -1,0 +1,146 @@
+"""
+One TLS port of one service: routing, faults, the log; what every request goes through.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from localcloud.azure.faults import ConnectionCut, Fault
+from localcloud.azure.instruments import Instruments
+from localcloud.azure.operation import Call, Operation
+from localcloud.azure.refusal import Refusal, error_body
+from localcloud.azure.request_log import LoggedRequest
+
+LARGEST_BODY = 1024 * 1024
+
+
+class Address:
+    """
+    A free port of this machine, ours from the moment it is asked for.
+    """
+
+    def __init__(self) -> None:
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.uri = f"https://localhost:{self.socket.getsockname()[1]}"
+
+
+class Endpoint:
+    """
+    A service at an address, while its context is open.
+
+    A request is routed, admitted (`admit` raises `Refusal` for a caller or an api-version that is not accepted), meets
+    the faults before the effect, takes effect, and meets the faults after it. `explain` puts a refusal into the
+    service's own error format.
+    """
+
+    def __init__(  # noqa: PLR0913 - What a service is made of; every call site names them.
+        self,
+        service: str,
+        operations: Iterable[Operation],
+        *,
+        instruments: Instruments,
+        tls: ssl.SSLContext,
+        admit: Callable[[Call], None],
+        address: Address,
+        explain: Callable[[Refusal], object] = error_body,
+    ) -> None:
+        self._service = service
+        self._operations = list(operations)
+        self._instruments = instruments
+        self._tls = tls
+        self._admit = admit
+        self._explain = explain
+        self._address = address
+        # Nobody waits for a caller that keeps its connection open: everything that hangs was released before.
+        self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.5)
+
+    async def __aenter__(self) -> Self:
+        """
+        Listen.
+        """
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._address.socket, ssl_context=self._tls).start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """
+        Stop listening and cut what is open.
+        """
+        await self._runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = urlsplit(request.raw_path).path
+        entry = self._instruments.requests.open(self._service, request.method, path)
+        try:
+            response = await self._serve(request, path, entry)
+        except ConnectionCut:
+            entry.end(status=None)
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        except Refusal as refusal:
+            response = self._refuse(refusal)
+        entry.end(status=response.status)
+        return response
+
+    async def _serve(self, request: web.BaseRequest, path: str, entry: LoggedRequest) -> web.Response:
+        await asyncio.sleep(self._instruments.latency)
+        call = await self._route(request, path, entry)
+        self._admit(call)
+        faults = self._instruments.faults
+        if fault := await faults.meet("before", entry):
+            return self._fail(fault)
+        response = await call.operation.answer(call)
+        entry.took_effect = True
+        if fault := await faults.meet("after", entry):
+            return self._fail(fault)
+        return response
+
+    async def _route(self, request: web.BaseRequest, path: str, entry: LoggedRequest) -> Call:
+        other_methods = []
+        for operation in self._operations:
+            names = operation.match(path)
+            if names is None:
+                continue
+            if operation.method != request.method:
+                other_methods.append(operation.method)
+                continue
+            entry.operation = operation.name
+            entry.target = operation.target.format(**names)
+            return Call(operation, names, request, await self._read(request), entry)
+        if other_methods:
+            message = f"The method {request.method} is not allowed here."
+            raise Refusal(405, "MethodNotAllowed", message, headers={"Allow": ", ".join(other_methods)})
+        raise Refusal(404, "NotFound", f"There is nothing at {path!r}.")
+
+    async def _read(self, request: web.BaseRequest) -> bytes:
+        try:
+            return await request.read()
+        except web.HTTPRequestEntityTooLarge as error:
+            raise Refusal(413, "RequestEntityTooLarge", f"A body may have {LARGEST_BODY} bytes.") from error
+
+    def _refuse(self, refusal: Refusal) -> web.Response:
+        return web.Response(
+            status=refusal.status,
+            body=msgspec.json.encode(self._explain(refusal)),
+            content_type="application/json",
+            headers=refusal.headers,
+        )
+
+    def _fail(self, fault: Fault) -> web.Response:
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        if fault.body is None and fault.status != HTTPStatus.OK:
+            return self._refuse(Refusal(fault.status, fault.code, "A scripted fault.", headers=headers))
+        return web.Response(status=fault.status, body=fault.body, content_type="application/json", headers=headers)

@@ -1,0 +1,79 @@
+"""
+Every key and callback-URL signature that ever existed, and when it worked.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from localcloud.azure.instant import Instant
+
+
+@dataclass(slots=True)
+class KeyLife:
+    """
+    One value of one key, from the instant it was made until the instant another replaced it.
+    """
+
+    owner: str
+    """ARM id of the account, of the workflow, or, for a signature, of the trigger."""
+    key: str
+    """`Primary` or `Secondary`."""
+    value: str = field(repr=False)
+    since: Instant = field(default_factory=Instant.now)
+    until: Instant | None = None
+
+    def was_live(self, monotonic: float) -> bool:
+        """
+        Whether the value worked at that instant (seconds of the monotonic clock).
+        """
+        return self.since.monotonic <= monotonic and (self.until is None or monotonic < self.until.monotonic)
+
+
+class KeyHistory:
+    """
+    The lives of all key material, of all accounts and workflows.
+    """
+
+    def __init__(self) -> None:
+        self._lives: list[KeyLife] = []
+
+    def __iter__(self) -> Iterator[KeyLife]:
+        return iter(self._lives)
+
+    def begin(self, owner: str, key: str, value: str) -> None:
+        """
+        Record that `value` works from now on in place of the key's former value. The same value again changes nothing.
+        """
+        life = KeyLife(owner, key, value)
+        for former in self.of(owner, key):
+            if former.until is None:
+                if former.value == value:
+                    return
+                former.until = life.since
+        self._lives.append(life)
+
+    def of(self, owner: str, key: str | None = None) -> list[KeyLife]:
+        """
+        Return the lives of one owner's keys, oldest first. ARM ids ignore case.
+        """
+        wanted = owner.casefold()
+        return [life for life in self._lives if life.owner.casefold() == wanted and key in (None, life.key)]
+
+    def values(self) -> frozenset[str]:
+        """
+        Every string that must never leave Key Vault, the provider and memory: all keys and signatures, living and dead.
+        """
+        return frozenset(life.value for life in self._lives)
+
+    def live_value(self, owner: str, key: str, monotonic: float) -> str | None:
+        """
+        Return what the key's value was at an instant; None before it was made.
+        """
+        return next((life.value for life in self.of(owner, key) if life.was_live(monotonic)), None)
+
+    def is_live(self, value: str, monotonic: float | None = None) -> bool:
+        """
+        Whether a value works, now or at an instant.
+        """
+        at = Instant.now().monotonic if monotonic is None else monotonic
+        return any(life.value == value and life.was_live(at) for life in self._lives)

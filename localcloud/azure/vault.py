@@ -1,0 +1,128 @@
+"""
+A vault as whoever runs the local Azure holds it: its secrets, and the events it tells.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from localcloud.azure.courier import Courier
+from localcloud.azure.event import Event, Schema
+from localcloud.azure.event_subscription import QUICK_RETRIES, Delivery, EventSubscription
+from localcloud.azure.key_vault import SecretStore, SecretVersion
+
+EVENT_NAMESPACE = "Microsoft.KeyVault."
+
+
+class Vault:
+    """
+    One vault. What is done here is done at once, without a request, a token or a fault.
+    """
+
+    def __init__(self, name: str, arm_id: str, store: SecretStore, courier: Courier) -> None:
+        self.name = name
+        self.arm_id = arm_id
+        self.uri = store.uri
+        self.subscriptions: list[EventSubscription] = []
+        self._store = store
+        self._courier = courier
+
+    def set(  # noqa: PLR0913 - As `set_secret` of the SDK.
+        self,
+        name: str,
+        value: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        expires_on: datetime | None = None,
+        content_type: str | None = None,
+        enabled: bool = True,
+    ) -> str:
+        """
+        Make a new version of a secret and return its version, 32 hexadecimal digits.
+        """
+        made = self._store.set(
+            name, value, tags=tags, expires_on=expires_on, content_type=content_type, enabled=enabled
+        )
+        return made.version
+
+    def current(self, name: str) -> SecretVersion:
+        """
+        Return the newest version of a secret. Raises `KeyError` if there is no such secret.
+        """
+        found = self._store.find(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def versions(self, name: str) -> list[SecretVersion]:
+        """
+        All versions of a secret, oldest first.
+        """
+        return self._store.versions(name)
+
+    async def subscribe(  # noqa: PLR0913 - As the properties of an event subscription.
+        self,
+        url: str,
+        *,
+        schema: Schema = "EventGridSchema",
+        event_types: Collection[str] | None = None,
+        name: str | None = None,
+        is_function: bool = False,
+        retry_delays: tuple[float, ...] = QUICK_RETRIES,
+    ) -> EventSubscription:
+        """
+        Send the vault's events to a webhook from now on. Raises `HandshakeError` if that does not agree.
+        """
+        subscription = EventSubscription(
+            name=name or f"subscription-{len(self.subscriptions) + 1}",
+            url=url,
+            schema=schema,
+            event_types=None if event_types is None else [_full_type(short) for short in event_types],
+            is_function=is_function,
+            retry_delays=retry_delays,
+        )
+        await self._courier.shake_hands(subscription, self.arm_id)
+        self.subscriptions.append(subscription)
+        return subscription
+
+    async def publish(
+        self, secret: str, event_type: str = "SecretNearExpiry", *, duplicates: int = 0
+    ) -> list[Delivery]:
+        """
+        Tell that something happened to a secret, given by its name (then the current version) or by a version of it.
+
+        Returns when every delivery, `duplicates` more of the same event included, has succeeded or been given up.
+        """
+        event = self._event(self._named(secret), _full_type(event_type))
+        subscribers = [subscription for subscription in self.subscriptions if subscription.wants(event.type)]
+        return await asyncio.gather(
+            *(
+                self._courier.deliver(subscription, event.id, event.type, event.in_schema(subscription.schema))
+                for subscription in subscribers
+                for _ in range(1 + duplicates)
+            )
+        )
+
+    def _named(self, secret: str) -> SecretVersion:
+        if found := self._store.find(secret):
+            return found
+        for name in self._store.names():
+            if found := self._store.find(name, secret):
+                return found
+        raise KeyError(secret)
+
+    def _event(self, secret: SecretVersion, event_type: str) -> Event:
+        data = {
+            "Id": secret.id,
+            "VaultName": self.name,
+            "ObjectType": "Secret",
+            "ObjectName": secret.name,
+            "Version": secret.version,
+            "NBF": None if secret.not_before is None else int(secret.not_before.timestamp()),
+            "EXP": None if secret.expires_on is None else int(secret.expires_on.timestamp()),
+        }
+        return Event(topic=self.arm_id, subject=secret.name, type=event_type, data=data)
+
+
+def _full_type(event_type: str) -> str:
+    return event_type if "." in event_type else EVENT_NAMESPACE + event_type

@@ -1,0 +1,109 @@
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+import requests
+
+from localcloud.azure.certificates import CertificateAuthority
+from localcloud.azure.cloud import SUBSCRIPTION, LocalAzure
+from localcloud.azure.faults import Fault
+from localcloud.azure.identity import ARM
+
+AIOHTTP_IS_ABSENT = "import sys, localcloud.azure.certificates; sys.exit('aiohttp' in sys.modules)"
+
+
+def test_the_ca_is_made_before_aiohttp() -> None:
+    """
+    Importing the certificates leaves aiohttp, which reads SSL_CERT_FILE at import, for later.
+    """
+    root = Path(__file__).parents[3]
+    subprocess.run([sys.executable, "-c", AIOHTTP_IS_ABSENT], cwd=root, check=True)  # noqa: S603 - Our own words.
+
+
+async def test_requests_trusts_the_bundle_too(azure: LocalAzure) -> None:
+    """
+    The bundle is a plain PEM file.
+    """
+    answer = await asyncio.to_thread(requests.get, azure.arm_uri, verify=str(azure.ca.bundle), timeout=10)
+
+    assert answer.status_code == 404
+
+
+async def test_the_environment_names_every_service(azure: LocalAzure) -> None:
+    """
+    With these settings, and no other, an app finds the local Azure.
+    """
+    settings = azure.environment()
+
+    assert set(settings) == {
+        "IDENTITY_ENDPOINT",
+        "IDENTITY_HEADER",
+        "SSL_CERT_FILE",
+        "ROTATION_ARM_ENDPOINT",
+        "ROTATION_TOPIC_ENDPOINT",
+        "ROTATION_VERIFY_VAULT_DOMAIN",
+    }
+    for name in ("IDENTITY_ENDPOINT", "ROTATION_ARM_ENDPOINT", "ROTATION_TOPIC_ENDPOINT"):
+        assert settings[name].startswith("https://localhost:")
+
+
+async def test_every_vault_and_every_logic_app_has_a_port(azure: LocalAzure) -> None:
+    """
+    Two workflows of one Logic App share it.
+    """
+    first, second = await azure.add_vault("kv-1"), await azure.add_vault("kv-2")
+    one, two = [await azure.add_workflow(SUBSCRIPTION, "rg", "site", name) for name in ("one", "two")]
+    elsewhere = await azure.add_workflow(SUBSCRIPTION, "rg", "elsewhere", "one")
+
+    assert first.uri != second.uri
+    assert one.origin == two.origin != elsewhere.origin
+
+
+async def test_nothing_is_created_twice(azure: LocalAzure) -> None:
+    """
+    Names ignore case, as in Azure.
+    """
+    azure.add_batch_account(name="renders")
+    await azure.add_vault("kv")
+    await azure.add_workflow(SUBSCRIPTION, "rg", "site", "one")
+
+    with pytest.raises(ValueError, match="exists already"):
+        azure.add_batch_account(name="Renders")
+    with pytest.raises(ValueError, match="exists already"):
+        await azure.add_vault("KV")
+    with pytest.raises(ValueError, match="exists already"):
+        await azure.add_workflow(SUBSCRIPTION, "RG", "SITE", "ONE")
+
+
+async def test_the_log_holds_no_signature(azure: LocalAzure, http: aiohttp.ClientSession) -> None:
+    """
+    A callback URL's query, where its signature is, does not reach the log; nor does a repr show a key.
+    """
+    workflow = await azure.add_workflow(SUBSCRIPTION, "rg", "site", "one")
+    account = azure.add_batch_account(name="renders")
+    vault = await azure.add_vault("kv")
+    vault.set("batch-key", account.primary)
+    async with http.post(workflow.callback_url()):
+        pass
+
+    shown = repr([*azure.requests, *azure.key_history, account, vault.current("batch-key")])
+    assert not [value for value in azure.key_history.values() if value in shown]
+
+
+async def test_closing_lets_go_of_what_hangs(ca: CertificateAuthority, http: aiohttp.ClientSession) -> None:
+    """
+    A test that ends in the middle of a fault ends at once.
+    """
+    async with LocalAzure(ca=ca) as azure:
+        account = azure.add_batch_account(name="renders")
+        fault = azure.faults.add(Fault(operation="Batch.GetAccount", kind="hang"))
+        headers = {"Authorization": f"Bearer {azure.identity.issue(ARM)}"}
+        url = f"{azure.arm_uri}{account.arm_id}?api-version=2025-06-01"
+        request = asyncio.create_task(http.get(url, headers=headers))
+        await fault.reached()
+
+    (answer,) = await asyncio.gather(request)
+    assert answer.status == 200
