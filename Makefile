@@ -1,0 +1,55 @@
+# `make` lists the commands. Each prepares what it needs by itself, once: Python in .venv/<version>, Azurite in node_modules.
+#
+#   ARGS='...'            passed on to the command:        make test ARGS='-k fingerprint -x'
+#   PYTHON_VERSION=3.11   a Python other than the newest:  make test PYTHON_VERSION=3.11
+#   PYTHON=/path/to/it    one that is not found by itself: make setup PYTHON=/opt/python/bin/python3.13
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# Runs what follows with the environment's commands first on PATH.
+in_python := environment="$$(tools/setup.sh python)" && PATH="$$environment/bin:$$PATH" &&
+# As above, with Azurite at hand.
+in_full := tools/setup.sh azurite && $(in_python)
+compile := uv pip compile --quiet --universal --python-version 3.11 --no-header
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: ## Prepare this folder and do no more (every other command does it by itself)
+	@$(in_full) echo "Ready: $$(python --version) in .venv, Azurite in node_modules."
+
+.PHONY: demo
+demo: ## Watch keys being rotated in a local cloud
+	@$(in_full) python -m localcloud.demo $(ARGS)
+
+.PHONY: start
+start: ## Run the app in a local cloud and leave it running
+	@$(in_full) python -m localcloud.start $(ARGS)
+
+.PHONY: test
+test: ## Run the tests
+	@$(in_full) python -m pytest $(ARGS)
+
+.PHONY: coverage
+coverage: ## Run the tests and show which lines they miss
+	@$(in_full) coverage run -m pytest $(ARGS) && coverage report
+
+.PHONY: lint
+lint: ## Check style, formatting, types and the direction of imports
+	@$(in_python) ruff check && ruff format --check && mypy && lint-imports
+
+.PHONY: format
+format: ## Put formatting and what ruff can fix right
+	@$(in_python) ruff check --fix-only && ruff format
+
+.PHONY: lock
+lock: ## Pin the dependencies that pyproject.toml names (ARGS=--upgrade for newer ones)
+	@$(in_python) $(compile) pyproject.toml -o requirements.txt $(ARGS) && $(compile) --group dev -c requirements.txt -o requirements-dev.txt $(ARGS)
+
+.PHONY: clean
+clean: ## Remove everything that the commands above made
+	@rm -rf .venv node_modules .local .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
