@@ -5,6 +5,8 @@ Every error this app raises on purpose.
     ├── Rejected             the request ends before it is a rotation; nothing is recorded
     │   ├── Malformed        it cannot be read
     │   ├── Forbidden        it is about a vault that is not ours
+    │   ├── UnknownSecret    there is no such secret
+    │   ├── UnknownRotation  there is no such rotation
     │   └── Busy             another rotation of the same target is running
     ├── Ending               the rotation ends here, and its record says so
     │   ├── Skip             there is nothing to do
@@ -55,6 +57,22 @@ class Forbidden(Rejected):
     """
 
     code = "forbidden"
+
+
+class UnknownSecret(Rejected):
+    """
+    The vault has no secret of that name.
+    """
+
+    code = "secret_not_found"
+
+
+class UnknownRotation(Rejected):
+    """
+    No rotation has that id.
+    """
+
+    code = "rotation_not_found"
 
 
 class Busy(Rejected):

@@ -1,0 +1,107 @@
+"""
+What an answer of Azure means, in the rotator's terms.
+
+azure-core raises one type for many meanings and the same meaning in many types; here it is sorted once, by what the
+caller may do next. Measured with azure-core 1.41 on aiohttp: a connection that drops after the request was received
+raises `ServiceRequestError`, just like one that was refused, so only a failure to connect proves that nothing was sent.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+from aiohttp import ClientConnectorError
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceRequestTimeoutError
+
+from rotation.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
+from rotation.timing import Deadline
+
+T = TypeVar("T")
+
+_OVER = {429, 500, 503}  # Answered by the service itself: that request is over.
+_ASKS_AGAIN_AFTER = (0.5, 1.0, 2.0)  # seconds, between tries
+_LONGEST_WAIT = 10.0  # seconds; a longer Retry-After is for whoever asks next
+
+
+@asynccontextmanager
+async def understood(what: str) -> AsyncIterator[None]:
+    """
+    Turn the errors of an SDK into `DependencyError`s that say what was asked.
+    """
+    try:
+        yield
+    except AzureError as error:
+        # `from None`: the original holds the response, and that may hold key material.
+        raise meaning_of(error, what) from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        # A success whose body is empty or of another shape (a bare JSONDecodeError from azure-mgmt-batch).
+        raise NoAnswer(f"{what}: the answer cannot be used ({type(error).__name__})") from None
+
+
+def meaning_of(error: AzureError, what: str) -> DependencyError:
+    """
+    Return what an error of azure-core means for the request that met it.
+    """
+    if isinstance(error, HttpResponseError) and error.status_code:
+        return _meaning_of_status(error, error.status_code, what)
+    if isinstance(error, ServiceRequestTimeoutError) or isinstance(error.inner_exception, ClientConnectorError):
+        return Unavailable(f"{what}: no connection")
+    if isinstance(error, ServiceRequestError):
+        return NoAnswer(f"{what}: the connection dropped")
+    return NoAnswer(f"{what}: no usable answer ({type(error).__name__})")
+
+
+async def until_answered(what: str, ask: Callable[[], Awaitable[T]], deadline: Deadline | None = None) -> T:
+    """
+    Return the answer to a request that may be sent more than once; it is, while that is worth it.
+
+    Such are reads, and conditional writes that find out whether an earlier try has succeeded.
+
+    Raises a `DependencyError`, or `OutOfTime` where no time is left.
+    """
+    for pause in _ASKS_AGAIN_AFTER:
+        try:
+            async with understood(what):
+                return await ask()
+        except (Unavailable, NoAnswer) as error:
+            wait = pause
+            if isinstance(error, Unavailable) and error.retry_after:
+                wait = max(pause, error.retry_after.total_seconds())
+            if wait > _LONGEST_WAIT:
+                raise
+        if deadline:
+            await deadline.wait(wait)
+        else:
+            await asyncio.sleep(wait)
+    async with understood(what):
+        return await ask()
+
+
+def _meaning_of_status(error: HttpResponseError, status: int, what: str) -> DependencyError:
+    said = _said(error)
+    if status == 404:  # noqa: PLR2004 - an HTTP status
+        return NotFound(f"{what}: {said}")
+    if status in _OVER:
+        return Unavailable(f"{what}: {said}", retry_after=_retry_after(error))
+    if 400 <= status < 500 and status != 408:  # noqa: PLR2004 - HTTP statuses; 408 may come from a gateway
+        return Declined(f"{what}: {said}")
+    return NoAnswer(f"{what}: {said}")
+
+
+def _said(error: HttpResponseError) -> str:
+    """
+    Return the service's status, code and message: `403 AuthorizationFailed: ...`.
+    """
+    detail = error.error
+    code = getattr(detail, "code", None) or error.reason or "no code"
+    message = getattr(detail, "message", None) or "no message"
+    return f"{error.status_code} {code}: {str(message)[:1000]}"
+
+
+def _retry_after(error: HttpResponseError) -> timedelta | None:
+    headers = getattr(error.response, "headers", None) or {}
+    written = str(headers.get("Retry-After", ""))
+    # The date form is not used by ARM or Key Vault; a wait that is not plain seconds is ours to choose.
+    return timedelta(seconds=min(int(written), 86_400)) if written.isascii() and written.isdigit() else None

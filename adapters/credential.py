@@ -1,0 +1,87 @@
+"""
+The app's identity.
+"""
+
+from typing import Any, Self
+
+from azure.core.credentials import AccessToken, AccessTokenInfo
+from azure.core.exceptions import AzureError
+
+from rotation.errors import Unavailable
+
+
+class Identity:
+    """
+    A credential whose failures are told apart from those of the service that a token is for.
+
+    Without a token nothing is sent, so any failure to get one is `Unavailable`, never a refusal by ARM or Key Vault.
+    """
+
+    def __init__(self, credential: Any, scope: str | None = None) -> None:
+        self._credential = credential
+        self._scope = scope
+
+    def for_scope(self, scope: str) -> "Identity":
+        """
+        Return the same identity for a client that would ask for another cloud's scope.
+        """
+        return Identity(self._credential, scope)
+
+    async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """
+        Return a token as azure-core's policies ask for it.
+        """
+        try:
+            return await self._credential.get_token(*self._asked(scopes), **options)  # type: ignore[no-any-return]
+        except AzureError as error:
+            raise _no_token(error) from None
+
+    async def get_token_info(self, *scopes: str, **options: Any) -> AccessTokenInfo:
+        """
+        Return a token with its refresh time as azure-core's policies ask for it.
+        """
+        try:
+            return await self._credential.get_token_info(*self._asked(scopes), **options)  # type: ignore[no-any-return]
+        except AzureError as error:
+            raise _no_token(error) from None
+
+    async def close(self) -> None:
+        """
+        Close the credential's own clients.
+        """
+        await self._credential.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """
+        Stay open: clients that enter a credential would close it for all others.
+        """
+
+    def _asked(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
+        return (self._scope,) if self._scope else scopes
+
+
+def managed_identity(client_id: str | None, transport: Any) -> Identity:
+    """
+    Return the identity that Azure gives to the app: user-assigned with a client id, system-assigned without.
+
+    It is asked directly; a chain of credentials would probe for others first, at every cold start.
+    """
+    from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415 - costs 0.2 s, not needed by every trigger
+
+    return Identity(ManagedIdentityCredential(client_id=client_id, transport=transport))
+
+
+def developer_identity(authority: str) -> Identity:
+    """
+    Return the identity that a developer is signed in with: environment, command line tools, and so on.
+    """
+    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
+
+    return Identity(DefaultAzureCredential(authority=authority))
+
+
+def _no_token(error: AzureError) -> Unavailable:
+    return Unavailable(f"no token from the identity endpoint ({type(error).__name__})")

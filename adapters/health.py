@@ -1,0 +1,63 @@
+"""
+Whether the app could rotate a key right now.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec import Struct
+
+from rotation.errors import RotationError
+
+_log = logging.getLogger(__name__)
+
+_KEPT_FOR = 10  # seconds; the answer is public, and asking must not cost more than that
+_WITHIN = 10  # seconds
+
+
+class Health(Struct, frozen=True):
+    """
+    The state of each thing a rotation needs, in words that tell a stranger nothing.
+    """
+
+    status: str
+    checks: dict[str, str]
+
+
+class HealthCheck:
+    """
+    Asks each part at most once in some seconds, all at the same time.
+    """
+
+    def __init__(self, probes: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        self._probes = probes
+        self._asking = asyncio.Lock()
+        self._health: Health | None = None
+        self._asked_at = 0.0
+
+    async def report(self) -> Health:
+        """
+        Return the health, from memory if it is fresh.
+        """
+        async with self._asking:
+            if self._health is None or time.monotonic() - self._asked_at > _KEPT_FOR:
+                answers = await asyncio.gather(*(_ask(name, probe) for name, probe in self._probes.items()))
+                checks = {"settings": "ok"} | dict(zip(self._probes, answers, strict=True))
+                self._health = Health("Healthy" if set(checks.values()) == {"ok"} else "Unhealthy", checks)
+                self._asked_at = time.monotonic()
+            return self._health
+
+
+async def _ask(name: str, probe: Callable[[], Awaitable[None]]) -> str:
+    try:
+        async with asyncio.timeout(_WITHIN):
+            await probe()
+    except TimeoutError:
+        _log.warning("health: %s did not answer within %s seconds", name, _WITHIN)
+        return "no_answer"
+    except RotationError as error:
+        _log.warning("health: %s: %s", name, error)
+        return error.code
+    return "ok"

@@ -1,0 +1,174 @@
+"""
+The secrets of the configured vaults, through azure-keyvault-secrets.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.core.exceptions import HttpResponseError
+from azure.keyvault.secrets.aio import SecretClient
+
+from adapters.answers import understood, until_answered
+from rotation.errors import Forbidden
+from rotation.material import KeyMaterial
+from rotation.ports import SecretProperties
+from rotation.secret import SecretId, SecretVersion
+from rotation.timing import Deadline
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class KeyVaults:
+    """
+    The `Vaults` that `ROTATION_VAULTS` names. There is a client for these and for no other, so nothing else is read.
+    """
+
+    def __init__(self, credential: Any, vaults: list[str], transport: Any, *, verify_domain: bool = True) -> None:
+        self._clients = {
+            vault: SecretClient(
+                vault,
+                credential,
+                transport=transport,
+                retry_total=0,
+                verify_challenge_resource=verify_domain,
+            )
+            for vault in vaults
+        }
+
+    def require(self, secret: SecretId) -> None:
+        """
+        Raise `Forbidden` unless the secret is in one of the vaults.
+        """
+        if secret.vault not in self._clients:
+            raise Forbidden(f"{secret.vault} is none of the vaults of ROTATION_VAULTS")
+
+    async def read_current(self, secret: SecretId, deadline: Deadline) -> SecretVersion:
+        """
+        Return the current version; one that is disabled comes without its value.
+        """
+        client = self._client(secret)
+
+        async def read() -> SecretVersion | None:
+            try:
+                found = await client.get_secret(secret.name, deadline=deadline)
+            except HttpResponseError as error:
+                if _is_disabled(error):
+                    return None
+                raise
+            if found.value is None:
+                raise ValueError("a secret without a value")
+            return _version(secret, found.properties, KeyMaterial(found.value))
+
+        current = await until_answered(f"get of secret {secret.name!r}", read, deadline)
+        return current or await self._read_disabled(secret, deadline)
+
+    async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
+        """
+        Return the value of one version.
+        """
+        client = self._client(secret)
+
+        async def read() -> KeyMaterial:
+            found = await client.get_secret(secret.name, secret.version, deadline=deadline)
+            return KeyMaterial(found.value or "")
+
+        return await until_answered(f"get of secret {str(secret)!r}", read, deadline)
+
+    async def store(  # noqa: PLR0913 - a version is made of these
+        self,
+        secret: SecretId,
+        value: KeyMaterial,
+        *,
+        tags: Mapping[str, str],
+        content_type: str | None,
+        expires_on: datetime,
+        deadline: Deadline,
+    ) -> SecretId:
+        """
+        Make a new version.
+        """
+        async with understood(f"set of secret {secret.name!r}"):
+            made = await self._client(secret).set_secret(
+                secret.name,
+                value.reveal(),
+                tags=dict(tags),
+                content_type=content_type,
+                expires_on=expires_on,
+                deadline=deadline,
+            )
+            return secret.at(_text(made.properties.version))
+
+    async def list_versions(self, secret: SecretId, deadline: Deadline) -> list[SecretProperties]:
+        """
+        Return every version, without values.
+        """
+        client = self._client(secret)
+
+        async def read() -> list[SecretProperties]:
+            return [
+                SecretProperties(_text(found.version), bool(found.enabled), found.created_on)
+                async for found in client.list_properties_of_secret_versions(secret.name, deadline=deadline)
+            ]
+
+        return await until_answered(f"versions of secret {secret.name!r}", read, deadline)
+
+    async def disable(self, secret: SecretId, deadline: Deadline) -> None:
+        """
+        Disable one version.
+        """
+        async with understood(f"disabling of secret {str(secret)!r}"):
+            await self._client(secret).update_secret_properties(
+                secret.name, secret.version, enabled=False, deadline=deadline
+            )
+
+    async def probe(self) -> None:
+        """
+        Ask every vault for something, as a health check does. Raises a `DependencyError`.
+        """
+        for vault, client in self._clients.items():
+            async with understood(f"list of vault {vault}"):
+                async for _ in client.list_properties_of_secrets(max_page_size=1):
+                    break
+
+    async def _read_disabled(self, secret: SecretId, deadline: Deadline) -> SecretVersion:
+        """
+        Return the newest version as the listing shows it: Key Vault shows a disabled one nowhere else.
+        """
+        client = self._client(secret)
+
+        async def read() -> SecretVersion:
+            versions = client.list_properties_of_secret_versions(secret.name, deadline=deadline)
+            newest = max([version async for version in versions], key=lambda version: version.created_on or _NEVER)
+            return _version(secret, newest, None)
+
+        return await until_answered(f"versions of secret {secret.name!r}", read, deadline)
+
+    def _client(self, secret: SecretId) -> SecretClient:
+        self.require(secret)
+        return self._clients[secret.vault]
+
+
+def _version(secret: SecretId, properties: Any, value: KeyMaterial | None) -> SecretVersion:
+    return SecretVersion(
+        id=secret.at(_text(properties.version)),
+        value=value,
+        enabled=bool(properties.enabled),
+        tags=dict(properties.tags or {}),
+        content_type=properties.content_type,
+        expires_on=properties.expires_on,
+    )
+
+
+def _text(version: str | None) -> str:
+    if not version:
+        raise ValueError("a secret without a version")
+    return version
+
+
+def _is_disabled(error: HttpResponseError) -> bool:
+    """
+    Return whether a 403 is about a disabled version: it says so in `innererror` only.
+    """
+    detail = getattr(error.error, "innererror", None) or {}
+    return error.status_code == 403 and "SecretDisabled" in str(detail)  # noqa: PLR2004 - an HTTP status

@@ -1,0 +1,190 @@
+"""
+The composition root: what everything is made of, each part on its first use.
+
+An import of the function app costs little because nothing here imports an SDK before it is needed; azure-mgmt-web alone
+takes half a second and 42 MB.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from rotation.ports import Announcer, Ledger, Provider, Vaults
+from rotation.rotator import Rotator
+from rotation.target import BatchAccount, Target
+from rotation.world import World
+
+if TYPE_CHECKING:
+    from adapters.credential import Identity
+    from adapters.health import HealthCheck
+    from adapters.key_vault import KeyVaults
+    from adapters.ledger import TableLedger
+    from adapters.settings import Settings
+    from adapters.transport import SharedTransport
+
+
+class Wiring:
+    """
+    One of everything, for one process.
+
+    Every part raises `SettingsError` when it is first asked for and a setting is missing or malformed.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._providers: dict[type, Provider] = {}
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """
+        The settings.
+        """
+        from adapters.settings import read_settings
+
+        return read_settings(self._environment)
+
+    @cached_property
+    def rotator(self) -> Rotator:
+        """
+        What runs rotations.
+        """
+        return Rotator(self.world)
+
+    @cached_property
+    def world(self) -> World:
+        """
+        What a rotation works with.
+        """
+        from adapters.clock import SystemClock
+
+        return World(
+            vaults=self.vaults,
+            providers=self,
+            ledger=self.ledger,
+            announcer=self.announcer,
+            scopes=self.settings.scopes,
+            clock=SystemClock(),
+        )
+
+    @cached_property
+    def vaults(self) -> "KeyVaults":
+        """
+        The secrets of the configured vaults.
+        """
+        from adapters.key_vault import KeyVaults
+
+        return KeyVaults(
+            self.identity,
+            self.settings.vaults,
+            self.transport,
+            verify_domain=self.settings.verify_vault_domain,
+        )
+
+    @cached_property
+    def ledger(self) -> "TableLedger":
+        """
+        What is remembered.
+        """
+        from azure.data.tables.aio import TableClient
+
+        from adapters.ledger import TABLE, TableLedger
+
+        storage = self.settings.storage
+        options: dict[str, Any] = {"transport": self.transport, "retry_total": 0}
+        if storage.connection_string:
+            return TableLedger(TableClient.from_connection_string(storage.connection_string, TABLE, **options))
+        identity = self._identity_of(storage.client_id)
+        return TableLedger(TableClient(str(storage.table_service_uri), TABLE, credential=identity, **options))
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        """
+        Where completion events go.
+        """
+        from adapters.announcer import EventGridTopic
+
+        cloud = self.settings.cloud
+        return EventGridTopic(self.identity, self.settings.topic_endpoint, cloud.event_grid_scope, self.transport)
+
+    @cached_property
+    def health(self) -> "HealthCheck":
+        """
+        Whether the app could rotate a key right now.
+        """
+        from adapters.health import HealthCheck
+
+        async def resource_manager() -> None:
+            await self.identity.get_token(self.settings.cloud.arm_scope)
+
+        return HealthCheck({"ledger": self.ledger.probe, "vaults": self.vaults.probe, "identity": resource_manager})
+
+    @cached_property
+    def identity(self) -> "Identity":
+        """
+        The app's identity.
+        """
+        return self._identity_of(self.settings.client_id)
+
+    @cached_property
+    def transport(self) -> "SharedTransport":
+        """
+        The connections of all clients.
+        """
+        from adapters.transport import SharedTransport
+
+        # azure-core tells every header and address of a request at INFO, once a request.
+        logging.getLogger("azure").setLevel(logging.WARNING)
+        return SharedTransport()
+
+    async def of(self, target: Target) -> Provider:
+        """
+        Return the provider of a target; the SDK behind it is imported with its first target.
+        """
+        kind = type(target)
+        if kind not in self._providers:
+            from adapters.arm import client_options
+
+            options = client_options(self.identity, self.settings.cloud.arm_scope, self.transport)
+            if kind is BatchAccount:
+                from adapters.batch import BatchAccounts
+
+                self._providers[kind] = BatchAccounts(self.identity, self.settings.arm_endpoint, options)
+            else:
+                from adapters.workflow import Workflows
+
+                self._providers[kind] = Workflows(self.identity, self.settings.arm_endpoint, options)
+        return self._providers[kind]
+
+    async def close(self) -> None:
+        """
+        Close all connections.
+        """
+        if "identity" in self.__dict__:
+            await self.identity.close()
+        if "transport" in self.__dict__:
+            await self.transport.shut()
+
+    def _identity_of(self, client_id: str | None) -> "Identity":
+        from adapters.credential import developer_identity, managed_identity
+
+        settings = self.settings
+        if settings.in_azure:
+            return managed_identity(client_id, self.transport)
+        return developer_identity(settings.cloud.authority)
+
+
+@cache
+def wired() -> Wiring:
+    """
+    Return the process's own wiring, from its environment.
+    """
+    return Wiring(os.environ)
+
+
+# For mypy: the adapters are what the ports ask for.
+if TYPE_CHECKING:
+
+    def _ports(wiring: Wiring) -> tuple[Vaults, Ledger]:
+        return wiring.vaults, wiring.ledger

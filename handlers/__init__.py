@@ -1,0 +1,3 @@
+"""
+One module for each kind of trigger: decode, call, encode.
+"""

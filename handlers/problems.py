@@ -1,0 +1,103 @@
+"""
+Errors as callers see them: RFC 9457 `application/problem+json` with a stable `code`.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from http import HTTPStatus
+
+import azure.functions as func
+import msgspec
+
+from rotation.errors import Busy, DependencyError, RotationError, SettingsError, Unavailable, Unfinished
+from rotation.record import Rotation
+
+_STATUS = {
+    "malformed": HTTPStatus.BAD_REQUEST,
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "secret_not_found": HTTPStatus.NOT_FOUND,
+    "target_not_found": HTTPStatus.NOT_FOUND,
+    "rotation_not_found": HTTPStatus.NOT_FOUND,
+    "busy": HTTPStatus.CONFLICT,
+    "active_key": HTTPStatus.CONFLICT,
+    "drift": HTTPStatus.CONFLICT,
+    "single_key": HTTPStatus.CONFLICT,
+    "misconfigured": HTTPStatus.CONFLICT,
+    "provider_refused": HTTPStatus.FAILED_DEPENDENCY,
+    "vault_refused": HTTPStatus.FAILED_DEPENDENCY,
+    "exhausted": HTTPStatus.FAILED_DEPENDENCY,
+}
+_RETRY_AFTER = 30  # seconds
+
+_Answer = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """
+    The body of an error.
+    """
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    rotation_id: str | None = None
+
+
+def answering(handler: _Answer) -> _Answer:
+    """
+    Let a handler raise what it means, and answer with the problem.
+    """
+
+    @wraps(handler)
+    async def answer(request: func.HttpRequest) -> func.HttpResponse:
+        try:
+            return await handler(request)
+        except SettingsError as error:
+            # Without the value, which may be an internal name.
+            detail = f"the app is not set up: setting {error.setting} must be {error.expected}"
+            return _answer("settings", HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=_RETRY_AFTER)
+        except Busy as error:
+            return _answer(error.code, HTTPStatus.CONFLICT, str(error), rotation_id=error.running)
+        except (DependencyError, Unfinished) as error:
+            return _unavailable(error)
+        except RotationError as error:
+            return _answer(error.code, _STATUS[error.code], str(error))
+
+    return answer
+
+
+def failure(rotation: Rotation) -> func.HttpResponse:
+    """
+    Return the answer about a rotation that has failed.
+    """
+    if rotation.error is None:
+        raise ValueError(f"rotation {rotation.id} has not failed")
+    code = rotation.error.code
+    return _answer(code, _STATUS[code], rotation.error.message, rotation_id=rotation.id)
+
+
+def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:
+    if not error.retryable:
+        return _answer("vault_refused", HTTPStatus.FAILED_DEPENDENCY, str(error))
+    asked_for = error.retry_after if isinstance(error, Unavailable) else None
+    seconds = int(asked_for.total_seconds()) if asked_for else _RETRY_AFTER
+    return _answer("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, str(error), retry_after=max(1, seconds))
+
+
+def _answer(
+    code: str,
+    status: HTTPStatus,
+    detail: str,
+    *,
+    rotation_id: str | None = None,
+    retry_after: int | None = None,
+) -> func.HttpResponse:
+    problem = ProblemDetails(f"urn:azure-key-rotator:problem:{code}", status.phrase, status, code, detail, rotation_id)
+    return func.HttpResponse(
+        msgspec.json.encode(problem),
+        status_code=status,
+        mimetype="application/problem+json",
+        headers={"Retry-After": str(retry_after)} if retry_after else None,
+    )

@@ -1,0 +1,69 @@
+"""
+The queue `rotations`, its poison queue, and what puts unfinished work back into it.
+"""
+
+import logging
+
+import azure.functions as func
+import msgspec
+
+from adapters.wiring import wired
+from rotation.errors import Malformed, Rejected
+from rotation.record import Rotation
+from rotation.request import RotationRequest
+from rotation.resumption import list_unfinished
+
+_log = logging.getLogger(__name__)
+
+blueprint = func.Blueprint()
+
+_QUEUE = "rotations"
+_STORAGE = "AzureWebJobsStorage"
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=_QUEUE, connection=_STORAGE)
+async def run_rotation(message: func.QueueMessage) -> None:
+    """
+    Run one rotation as far as it gets. An exception makes the host try again, up to `maxDequeueCount` times.
+    """
+    request = _read(message)
+    try:
+        _tell(await wired().rotator.rotate(request))
+    except Rejected as error:
+        # Busy: superseded by what is running, or found again by the sweep. Forbidden: the vault is no longer ours.
+        _log.warning("rotation %s dropped: %s", request.id, error, extra={"rotation": request.id})
+
+
+@blueprint.queue_trigger(arg_name="message", queue_name=f"{_QUEUE}-poison", connection=_STORAGE)
+async def on_poisoned_rotation(message: func.QueueMessage) -> None:
+    """
+    End a rotation whose message kept failing.
+    """
+    try:
+        request = _read(message)
+        _tell(await wired().rotator.give_up(request))
+    except Rejected as error:
+        _log.error("poisoned message %s dropped: %s", message.id, error)
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
+@blueprint.queue_output(arg_name="rotations", queue_name=_QUEUE, connection=_STORAGE)
+async def resume_rotations(timer: func.TimerRequest, rotations: func.Out[list[str]]) -> None:
+    """
+    Put rotations whose worker died, and outcomes that nobody was told, back into the queue.
+    """
+    requests = await list_unfinished(wired().world)
+    if requests:
+        rotations.set([msgspec.json.encode(request).decode() for request in requests])
+        _log.info("%d rotations resumed%s", len(requests), " (the timer is late)" if timer.past_due else "")
+
+
+def _read(message: func.QueueMessage) -> RotationRequest:
+    try:
+        return msgspec.json.decode(message.get_body(), type=RotationRequest)
+    except msgspec.MsgspecError as error:
+        raise Malformed(f"message {message.id} is no rotation request: {error}") from None
+
+
+def _tell(rotation: Rotation) -> None:
+    _log.info("rotation %s: %s", rotation.id, rotation.state, extra={"rotation": rotation.id})

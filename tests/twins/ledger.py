@@ -1,0 +1,180 @@
+"""
+The ledger in memory.
+"""
+
+import itertools
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from rotation.ports import Versioned
+from rotation.record import EndedRotation, OpenRotation, Rotation
+from rotation.secret import SecretId
+from tests.twins.faults import Faults
+
+
+class MemoryLedger:
+    """
+    The `Ledger` as dictionaries. Rows are kept as JSON, so that what cannot be stored fails here too.
+    """
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        self._open: dict[str, tuple[bytes, str]] = {}
+        self._outcomes: dict[str, bytes] = {}
+        self._done: dict[str, bytes] = {}
+        self._bound: dict[str, dict[str, SecretId]] = {}
+        self._etags = itertools.count(1)
+        self.faults = faults or Faults()
+
+    def everything(self) -> str:
+        """
+        Return all that is stored, as text.
+        """
+        rows = [row for row, _ in self._open.values()] + list(self._outcomes.values()) + list(self._done.values())
+        return "\n".join(row.decode() for row in rows) + str(self._bound)
+
+    async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+        """
+        Insert the running rotation of a target, or return the one that is there.
+        """
+        await self.faults.enter("claim")
+        if claim_id not in self._open:
+            self._write(claim_id, row)
+        await self.faults.leave("claim")
+        return self._read(claim_id)
+
+    async def read_open(self, claim_id: str) -> Versioned[OpenRotation] | None:
+        """
+        Return the running rotation of a target.
+        """
+        await self.faults.enter("read_open")
+        return self._read(claim_id) if claim_id in self._open else None
+
+    async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        Write the running rotation anew if it is the one with that tag.
+        """
+        await self.faults.enter("replace")
+        if not self._is(claim_id, etag):
+            return None
+        self._write(claim_id, row)
+        written = self._read(claim_id)
+        await self.faults.leave("replace")
+        return written
+
+    async def release(self, claim_id: str, etag: str) -> bool:
+        """
+        Delete the running rotation if it is the one with that tag, or is gone already.
+        """
+        await self.faults.enter("release")
+        if claim_id in self._open and not self._is(claim_id, etag):
+            return False
+        self._open.pop(claim_id, None)
+        await self.faults.leave("release")
+        return True
+
+    async def end(self, outcome: EndedRotation, *, claim_id: str, etag: str) -> bool:
+        """
+        In one step delete the running rotation and insert its outcome.
+        """
+        await self.faults.enter("end")
+        if not self._is(claim_id, etag) or outcome.record.id in self._outcomes:
+            return False
+        del self._open[claim_id]
+        self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
+        await self.faults.leave("end")
+        return True
+
+    async def end_unclaimed(self, outcome: EndedRotation) -> bool:
+        """
+        Insert the outcome of a rotation that never claimed a target.
+        """
+        await self.faults.enter("end_unclaimed")
+        if outcome.record.id in self._outcomes:
+            return False
+        self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
+        await self.faults.leave("end_unclaimed")
+        return True
+
+    async def read_outcome(self, rotation_id: str) -> EndedRotation | None:
+        """
+        Return an outcome that waits to be published.
+        """
+        await self.faults.enter("read_outcome")
+        found = self._outcomes.get(rotation_id)
+        return msgspec.json.decode(found, type=EndedRotation) if found else None
+
+    async def read_done(self, rotation_id: str) -> Rotation | None:
+        """
+        Return the record of a rotation whose outcome needs no more publishing.
+        """
+        await self.faults.enter("read_done")
+        found = self._done.get(rotation_id)
+        return msgspec.json.decode(found, type=Rotation) if found else None
+
+    async def settle(self, record: Rotation) -> None:
+        """
+        Keep the record for good, unless one is kept, and forget that its outcome waited.
+        """
+        await self.faults.enter("settle")
+        self._done.setdefault(record.id, msgspec.json.encode(record))
+        await self.faults.leave("settle")
+        self._outcomes.pop(record.id, None)
+
+    async def find(self, rotation_id: str) -> Rotation | None:
+        """
+        Return the record of a rotation, wherever it stands.
+        """
+        if outcome := await self.read_outcome(rotation_id):
+            return outcome.record
+        if done := await self.read_done(rotation_id):
+            return done
+        rows = [self._read(claim_id).row for claim_id in self._open]
+        return next((row.record for row in rows if row.request.id == rotation_id), None)
+
+    async def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
+        """
+        Yield every running rotation with its claim id.
+        """
+        await self.faults.enter("list_open")
+        for claim_id in list(self._open):
+            yield claim_id, self._read(claim_id).row
+
+    async def list_outcomes(self) -> AsyncIterator[EndedRotation]:
+        """
+        Yield every outcome that waits to be published.
+        """
+        await self.faults.enter("list_outcomes")
+        for outcome in list(self._outcomes.values()):
+            yield msgspec.json.decode(outcome, type=EndedRotation)
+
+    async def bound_secrets(self, claim_id: str) -> list[SecretId]:
+        """
+        Return the secrets that are known to hold a key of the target.
+        """
+        await self.faults.enter("bound_secrets")
+        return list(self._bound.get(claim_id, {}).values())
+
+    async def bind(self, claim_id: str, secret: SecretId) -> None:
+        """
+        Remember that a secret holds a key of the target.
+        """
+        await self.faults.enter("bind")
+        self._bound.setdefault(claim_id, {})[secret.identity] = SecretId(secret.vault, secret.name)
+
+    async def unbind(self, claim_id: str, secret: SecretId) -> None:
+        """
+        Forget that a secret holds a key of the target.
+        """
+        await self.faults.enter("unbind")
+        self._bound.get(claim_id, {}).pop(secret.identity, None)
+
+    def _is(self, claim_id: str, etag: str) -> bool:
+        return claim_id in self._open and self._open[claim_id][1] == etag
+
+    def _write(self, claim_id: str, row: OpenRotation) -> None:
+        self._open[claim_id] = (msgspec.json.encode(row), str(next(self._etags)))
+
+    def _read(self, claim_id: str) -> Versioned[OpenRotation]:
+        row, etag = self._open[claim_id]
+        return Versioned(msgspec.json.decode(row, type=OpenRotation), etag)

@@ -1,0 +1,133 @@
+"""
+Key Vault in memory.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+
+from msgspec import structs
+
+from rotation.errors import Declined, Forbidden, NotFound
+from rotation.material import KeyMaterial
+from rotation.ports import SecretProperties
+from rotation.secret import SecretId, SecretVersion
+from rotation.timing import Clock, Deadline
+from tests.twins.faults import Faults
+
+
+class MemoryVaults:
+    """
+    The `Vaults` of a list of URIs.
+    """
+
+    def __init__(self, clock: Clock, vaults: list[str], faults: Faults | None = None) -> None:
+        self._clock = clock
+        self._vaults = vaults
+        self._versions: dict[str, list[tuple[SecretVersion, datetime]]] = {}
+        self.faults = faults or Faults()
+
+    def put(
+        self,
+        secret: SecretId,
+        value: str,
+        *,
+        tags: Mapping[str, str],
+        enabled: bool = True,
+        content_type: str | None = None,
+        expires_on: datetime | None = None,
+    ) -> SecretId:
+        """
+        Make a version by hand, and return its id.
+        """
+        made = secret.at(uuid.uuid4().hex)
+        version = SecretVersion(made, KeyMaterial(value), enabled, dict(tags), content_type, expires_on)
+        self._versions.setdefault(secret.identity, []).append((version, self._clock.now()))
+        return made
+
+    def history(self, secret: SecretId) -> list[SecretVersion]:
+        """
+        Return every version, oldest first.
+        """
+        return [version for version, _ in self._versions[secret.identity]]
+
+    def delete(self, secret: SecretId) -> None:
+        """
+        Delete a secret by hand.
+        """
+        del self._versions[secret.identity]
+
+    def require(self, secret: SecretId) -> None:
+        """
+        Raise `Forbidden` for any other vault.
+        """
+        if secret.vault not in self._vaults:
+            raise Forbidden(f"{secret.vault} is none of the vaults of ROTATION_VAULTS")
+
+    async def read_current(self, secret: SecretId, deadline: Deadline) -> SecretVersion:
+        """
+        Return the newest version.
+        """
+        await self._enter("read_current", secret, deadline)
+        current = self._of(secret)[-1][0]
+        await self.faults.leave("read_current")
+        return current if current.enabled else structs.replace(current, value=None)
+
+    async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
+        """
+        Return the value of one version.
+        """
+        await self._enter("read_version", secret, deadline)
+        for version, _ in self._of(secret):
+            if version.id.version == secret.version:
+                if not version.enabled or version.value is None:
+                    raise Declined("403 Forbidden: the secret is disabled")
+                return version.value
+        raise NotFound(f"404 SecretNotFound: {secret}")
+
+    async def store(
+        self,
+        secret: SecretId,
+        value: KeyMaterial,
+        *,
+        tags: Mapping[str, str],
+        content_type: str | None,
+        expires_on: datetime,
+        deadline: Deadline,
+    ) -> SecretId:
+        """
+        Make a new version.
+        """
+        await self._enter("store", secret, deadline)
+        made = self.put(secret, value.reveal(), tags=tags, content_type=content_type, expires_on=expires_on)
+        await self.faults.leave("store")
+        return made
+
+    async def list_versions(self, secret: SecretId, deadline: Deadline) -> list[SecretProperties]:
+        """
+        Return every version.
+        """
+        await self._enter("list_versions", secret, deadline)
+        return [SecretProperties(found.version, found.enabled, made) for found, made in self._of(secret)]
+
+    async def disable(self, secret: SecretId, deadline: Deadline) -> None:
+        """
+        Disable one version.
+        """
+        await self._enter("disable", secret, deadline)
+        versions = self._of(secret)
+        for index, (found, made) in enumerate(versions):
+            if found.version == secret.version:
+                versions[index] = (structs.replace(found, enabled=False), made)
+        await self.faults.leave("disable")
+
+    async def _enter(self, operation: str, secret: SecretId, deadline: Deadline) -> None:
+        self.require(secret)
+        deadline.check()
+        await self.faults.enter(operation)
+
+    def _of(self, secret: SecretId) -> list[tuple[SecretVersion, datetime]]:
+        versions = self._versions.get(secret.identity)
+        if not versions:
+            raise NotFound(f"404 SecretNotFound: {secret.unversioned}")
+        return versions
