@@ -5,6 +5,7 @@ Batch accounts and workflows in memory.
 import hashlib
 import secrets
 from collections import defaultdict
+from collections.abc import Callable
 
 from rotation.errors import NotFound
 from rotation.material import KeyMaterial
@@ -25,6 +26,7 @@ class MemoryProvider:
     def __init__(self, faults: Faults | None = None) -> None:
         self.history: dict[tuple[str, KeyName], list[str]] = defaultdict(list)
         self.signs_with_one_key = False
+        self.watch: Callable[[], None] = lambda: None
         self.faults = faults or Faults()
 
     def add(self, target: Target) -> None:
@@ -39,6 +41,7 @@ class MemoryProvider:
         Regenerate a key by hand.
         """
         self.history[target.claim_id, key].append(secrets.token_urlsafe(48))
+        self.watch()
 
     def value(self, target: Target, key: KeyName) -> str:
         """

@@ -1,0 +1,184 @@
+"""
+A world of twins with one target and one secret, ready to be rotated and disturbed.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from msgspec import structs
+
+from rotation.record import Rotation
+from rotation.request import RotationRequest, Trigger, new_id, request_for_event
+from rotation.resumption import list_unfinished
+from rotation.rotator import Rotator
+from rotation.scope import Scopes
+from rotation.secret import SecretId, SecretVersion
+from rotation.target import BatchAccount, KeyName, Target, Workflow
+from rotation.timing import CLAIM_TTL
+from rotation.world import World
+from tests.twins.announcer import MemoryAnnouncer
+from tests.twins.clock import HandClock
+from tests.twins.faults import Faults
+from tests.twins.ledger import MemoryLedger
+from tests.twins.providers import MemoryProvider
+from tests.twins.vaults import MemoryVaults
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+VAULT = "https://kv.vault.azure.net"
+
+TARGETS: dict[str, Target] = {
+    "batch": BatchAccount(SUBSCRIPTION, "rg", "account1"),
+    "workflow": Workflow(SUBSCRIPTION, "rg", "site1", "orders", "manual"),
+}
+
+
+class Killed(BaseException):
+    """
+    The process dies here.
+    """
+
+
+class TwinWorld:
+    """
+    One target of the given kind; `secret` is managed and holds its primary key.
+
+    `outages` counts the moments at which the current version of a managed secret held a dead key.
+    """
+
+    def __init__(self, kind: str = "batch") -> None:
+        self.clock = HandClock()
+        self.faults = Faults()
+        self.vaults = MemoryVaults(self.clock, [VAULT], self.faults)
+        self.provider = MemoryProvider(self.faults)
+        self.ledger = MemoryLedger(self.faults)
+        self.announcer = MemoryAnnouncer(self.faults)
+        self.target = TARGETS[kind]
+        self.provider.add(self.target)
+        self.outages = 0
+        self.provider.watch = self._count_outages
+        self.secret = SecretId(VAULT, "one")
+        self._managed: list[SecretId] = []
+        self.put()
+        self.rotator = self.worker()
+
+    def worker(self) -> Rotator:
+        """
+        Return one more worker of the same app.
+        """
+        scopes = Scopes([f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"])
+        return Rotator(World(self.vaults, self.provider, self.ledger, self.announcer, scopes, self.clock))
+
+    def put(
+        self,
+        name: str = "one",
+        tags: Mapping[str, str] | None = None,
+        *,
+        key: KeyName = KeyName.PRIMARY,
+        value: str | None = None,
+        enabled: bool = True,
+        bare: bool = False,
+    ) -> SecretId:
+        """
+        Make a version of a secret by hand; the tags given are added to, or replace, those of a managed secret.
+        """
+        secret = SecretId(VAULT, name)
+        managed = {"ProviderAddress": self.address, "CredentialId": str(key), "ValidityPeriodDays": "90"}
+        made = self.vaults.put(
+            secret,
+            value or self.provider.value(self.target, key),
+            tags={} if bare else managed | dict(tags or {}),
+            enabled=enabled,
+            content_type="text/plain",
+            expires_on=self.clock.now() + timedelta(days=20),
+        )
+        if secret not in self._managed:
+            self._managed.append(secret)
+        return made
+
+    def delete(self, name: str) -> None:
+        """
+        Delete a secret by hand.
+        """
+        self.vaults.delete(SecretId(VAULT, name))
+        self._managed.remove(SecretId(VAULT, name))
+
+    @property
+    def address(self) -> str:
+        """
+        The value of the tag ProviderAddress.
+        """
+        trigger = getattr(self.target, "trigger", None)
+        return f"{self.target.arm_id}/triggers/{trigger}" if trigger else self.target.arm_id
+
+    def current(self, name: str = "one") -> SecretVersion:
+        """
+        Return the current version of a secret.
+        """
+        return self.vaults.history(SecretId(VAULT, name))[-1]
+
+    def holds_live_key(self, name: str = "one") -> bool:
+        """
+        Return whether a client that reads the secret now can work.
+        """
+        return self.is_live(self.current(name))
+
+    def is_live(self, version: SecretVersion) -> bool:
+        """
+        Return whether a client that has read this version can work now.
+        """
+        return version.value is not None and self.provider.is_live(self.target, version.value.reveal())
+
+    def event(self, name: str = "one", trigger: Trigger = Trigger.SECRET_NEAR_EXPIRY) -> RotationRequest:
+        """
+        Return the request of the current version's event.
+        """
+        return request_for_event(self.current(name).id, trigger, self.clock.now())
+
+    def manual(
+        self, name: str = "one", *, key: KeyName | None = None, force: bool = False, reason: str | None = None
+    ) -> RotationRequest:
+        """
+        Return an HTTP request pinned to the current version.
+        """
+        now = self.clock.now()
+        return RotationRequest(new_id(now), Trigger.HTTP, self.current(name).id, now, key, force, reason)
+
+    async def rotate(self, request: RotationRequest | None = None) -> Rotation:
+        """
+        Run one rotation, of the current version's event if no other is given.
+        """
+        return await self.rotator.rotate(request or self.event())
+
+    async def die_in(self, request: RotationRequest) -> None:
+        """
+        Run a rotation whose process may be killed.
+        """
+        try:
+            await self.rotator.rotate(request)
+        except Killed:
+            return
+
+    async def resume(self, after: timedelta = CLAIM_TTL) -> list[Rotation]:
+        """
+        Let time pass, then do what the timer and the queue do.
+        """
+        self.clock.advance(after)
+        world = self.rotator._world
+        return [await self.worker().rotate(request) for request in await list_unfinished(world)]
+
+    def regenerations(self) -> int:
+        """
+        Return how often keys of the target were regenerated.
+        """
+        return sum(self.provider.regenerations(self.target, key) for key in KeyName)
+
+    def point(self, secret: SecretId) -> RotationRequest:
+        """
+        Return the event's request for a version made by hand.
+        """
+        return structs.replace(self.event(secret.name), secret=secret)
+
+    def _count_outages(self) -> None:
+        for secret in self._managed:
+            if not self.is_live(self.vaults.history(secret)[-1]):
+                self.outages += 1

@@ -1,0 +1,422 @@
+from datetime import timedelta
+
+import pytest
+
+from rotation.errors import Busy, Declined, NoAnswer, Unavailable, Unfinished
+from rotation.record import State
+from rotation.rotator import MAX_ATTEMPTS
+from rotation.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, SKEW
+from tests.twins.world import TARGETS, Killed, TwinWorld
+
+# Every call of a rotation that changes something, in order, and every look in between.
+CALLS = (
+    "read_current",
+    "claim",
+    "read_outcome",
+    "read_done",
+    "read_keys",
+    "bound_secrets",
+    "bind",
+    "replace",
+    "regenerate",
+    "store",
+    "end",
+    "publish",
+    "settle",
+    "list_versions",
+)
+
+
+@pytest.fixture(params=list(TARGETS))
+def world(request: pytest.FixtureRequest) -> TwinWorld:
+    """
+    Return a world for each kind of target.
+    """
+    return TwinWorld(request.param)
+
+
+async def finish(world: TwinWorld) -> None:
+    """
+    Let the timer and the queue do their work until nothing is left.
+    """
+    for _ in range(3):
+        await world.resume()
+
+
+def assert_rotated_once(world: TwinWorld, rotation_id: str) -> None:
+    """
+    Hold the outcome against promises 1 to 4.
+    """
+    assert world.regenerations() == 1
+    assert world.outages == 0
+    assert world.holds_live_key()
+    assert world.current().tags["RotationId"] == rotation_id
+    assert {event.id for event in world.announcer.published} == {f"{rotation_id}:completed"}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_process_killed_anywhere_loses_nothing(world: TwinWorld, call: str, when: str) -> None:
+    """
+    Killed before or after any call: redelivery or resuming completes the rotation, with one regeneration.
+    """
+    request = world.event()
+    getattr(world.faults, when)(call, Killed())
+
+    await world.die_in(request)
+    assert world.holds_live_key()
+    await world.worker().rotate(request)  # the queue delivers the message again
+    await finish(world)
+
+    assert_rotated_once(world, request.id)
+    record = await world.ledger.find(request.id)
+    assert record is not None
+    assert record.state is State.COMPLETED
+    assert (await world.rotate(request)) == record
+
+
+@pytest.mark.parametrize("call", ["regenerate", "store"])
+@pytest.mark.parametrize("effect", ["before", "after"])
+async def test_a_lost_answer_never_regenerates_twice(world: TwinWorld, call: str, effect: str) -> None:
+    """
+    With no answer the attempt ends and keeps its claim; once nothing can be in flight, another one looks and goes on.
+    """
+    request = world.event()
+    getattr(world.faults, effect)(call, NoAnswer("dropped"))
+
+    first = await world.rotate(request)
+    if (call, effect) == ("store", "after"):
+        assert first.state is State.COMPLETED  # found at once: the version carries our id
+    else:
+        assert first.state is State.REGENERATING
+        await finish(world)
+
+    assert_rotated_once(world, request.id)
+
+
+async def test_nobody_resumes_while_a_request_may_be_in_flight(world: TwinWorld) -> None:
+    """
+    After a lost answer the claim stands for as long as an abandoned request can take effect, and the clocks' skew.
+    """
+    world.faults.before("regenerate", NoAnswer("dropped"))
+    await world.rotate()
+
+    assert await world.resume(after=IN_FLIGHT + SKEW - timedelta(seconds=1)) == []
+    (resumed,) = await world.resume(after=timedelta(seconds=1))
+
+    assert resumed.state is State.COMPLETED
+    assert resumed.attempts == 2
+
+
+async def test_a_late_effect_of_an_abandoned_request_is_found_and_kept(world: TwinWorld) -> None:
+    """
+    A regeneration that takes effect after its worker gave up is stored, not repeated.
+    """
+    world.faults.before("regenerate", NoAnswer("dropped"))
+    rotation = await world.rotate()
+    assert rotation.key_name is not None
+    world.clock.advance(timedelta(seconds=200))
+    world.provider.turn(world.target, rotation.key_name)
+
+    await finish(world)
+
+    assert_rotated_once(world, rotation.id)
+
+
+@pytest.mark.parametrize("effect", ["before", "after"])
+async def test_an_answered_failure_is_looked_at_before_it_is_tried_again(world: TwinWorld, effect: str) -> None:
+    """
+    A 503 after the work was done, on the second of two attempts, regenerates the key once.
+    """
+    world.faults.before("regenerate", Unavailable("429"), *([Unavailable("503")] if effect == "before" else []))
+    if effect == "after":
+        world.faults.after("regenerate", Unavailable("503"))
+
+    rotation = await world.rotate()
+
+    assert rotation.state is State.COMPLETED
+    assert_rotated_once(world, rotation.id)
+
+
+@pytest.mark.parametrize("effect", ["before", "after"])
+async def test_an_answered_failure_to_store_makes_one_version(world: TwinWorld, effect: str) -> None:
+    """
+    A 503 of Key Vault is looked at before the version is made again.
+    """
+    getattr(world.faults, effect)("store", Unavailable("503"))
+
+    rotation = await world.rotate()
+
+    assert rotation.state is State.COMPLETED
+    assert len(world.vaults.history(world.secret)) == 2
+
+
+async def test_throttling_longer_than_the_attempt_is_resumed(world: TwinWorld) -> None:
+    """
+    A Retry-After beyond the deadline ends the attempt at once, without holding the claim: nothing is in flight.
+    """
+    world.faults.before("regenerate", Unavailable("429", retry_after=timedelta(hours=1)))
+
+    rotation = await world.rotate()
+    assert rotation.state is State.REGENERATING
+    (resumed,) = await world.resume(after=timedelta(seconds=1))
+
+    assert resumed.state is State.COMPLETED
+    assert_rotated_once(world, rotation.id)
+
+
+async def test_a_clear_refusal_fails_and_leaves_the_live_key(world: TwinWorld) -> None:
+    """
+    The provider's own words are passed on, and the target is free again.
+    """
+    world.faults.before("regenerate", Declined("403 AuthorizationFailed: no permission"))
+
+    rotation = await world.rotate()
+
+    assert rotation.state is State.FAILED
+    assert rotation.error is not None
+    assert rotation.error.code == "provider_refused"
+    assert "403 AuthorizationFailed" in rotation.error.message
+    assert world.holds_live_key()
+    assert (await world.rotate(world.manual())).state is State.COMPLETED
+
+
+async def test_a_refused_store_fails_visibly_and_the_next_rotation_mends_it(world: TwinWorld) -> None:
+    """
+    The alternate key was regenerated and not stored: the secret still holds the live one, and a later rotation works.
+    """
+    world.faults.before("store", Declined("403 Forbidden: no set permission"))
+
+    rotation = await world.rotate()
+
+    assert rotation.error is not None
+    assert rotation.error.code == "vault_refused"
+    assert world.holds_live_key()
+    assert (await world.rotate(world.manual())).state is State.COMPLETED
+    assert world.outages == 0
+
+
+@pytest.mark.parametrize("call", ["read_current", "read_keys", "read_done", "bound_secrets"])
+@pytest.mark.parametrize("error", [Unavailable("503"), NoAnswer("dropped")], ids=["unavailable", "no answer"])
+async def test_a_failed_look_leaves_no_trace_and_may_be_tried_again(
+    world: TwinWorld, call: str, error: Exception
+) -> None:
+    """
+    While nothing has been changed, the claim is given back and the trigger told, so that its retry starts at once.
+    """
+    request = world.event()
+    world.faults.before(call, error)
+
+    with pytest.raises(type(error)):
+        await world.rotate(request)
+    assert await world.ledger.find(request.id) is None
+
+    assert (await world.rotate(request)).state is State.COMPLETED
+    assert_rotated_once(world, request.id)
+
+
+@pytest.mark.parametrize("call", ["read_keys", "replace", "regenerate", "store"])
+async def test_a_worker_that_wakes_late_sends_nothing(world: TwinWorld, call: str) -> None:
+    """
+    A process frozen before a call finds its time over: it neither sends nor journals, and the rotation is resumed.
+    """
+    request = world.event()
+
+    async def freeze() -> None:
+        world.clock.advance(LAST_SEND)
+
+    # Frozen in the call before, which is the last moment before this call's own check.
+    before = {"read_keys": "read_done", "replace": "bound_secrets", "regenerate": "replace", "store": "regenerate"}
+    getattr(world.faults, "after" if call in {"regenerate", "store"} else "before")(before[call], freeze)
+    try:
+        rotation = await world.rotate(request)
+        assert rotation.state is State.REGENERATING
+    except Unfinished:
+        assert await world.ledger.find(request.id) is None
+    assert world.faults.count(call) == 0
+
+    await world.rotate(request)
+    await finish(world)
+    assert_rotated_once(world, request.id)
+
+
+async def test_a_stale_worker_that_lost_its_claim_cannot_end_the_rotation(world: TwinWorld) -> None:
+    """
+    A worker frozen past its claim finds the outcome of the one that took over, and returns that.
+    """
+    request = world.event()
+
+    async def be_overtaken() -> None:
+        await world.resume()
+
+    world.faults.after("store", be_overtaken)
+    rotation = await world.rotate(request)
+
+    assert rotation.state is State.COMPLETED
+    assert rotation.attempts == 2
+    assert_rotated_once(world, request.id)
+    assert len(world.announcer.published) == 1
+
+
+async def test_a_stopped_rotation_keeps_others_off_its_target(world: TwinWorld) -> None:
+    """
+    Even with its claim expired, an unfinished rotation is resumed and never started over by another one.
+    """
+    world.put("two")
+    other = world.event("two")
+    world.faults.after("regenerate", Killed())
+    await world.die_in(world.event("one"))
+    world.clock.advance(CLAIM_TTL)
+
+    with pytest.raises(Busy):
+        await world.rotate(other)
+    await finish(world)
+
+    assert (await world.rotate(other)).adopted
+    assert world.regenerations() == 1
+    assert world.outages == 0
+
+
+async def test_an_outcome_that_cannot_be_published_waits_and_the_target_is_free(world: TwinWorld) -> None:
+    """
+    Failing to publish never fails a rotation: the outcome is told later, under the same id.
+    """
+    world.faults.before("publish", Unavailable("503"))
+    rotation = await world.rotate()
+    assert rotation.state is State.COMPLETED
+    assert world.announcer.published == []
+    assert (await world.rotate(world.manual())).state is State.COMPLETED
+
+    await world.resume(after=timedelta(minutes=2))
+
+    assert f"{rotation.id}:completed" in {event.id for event in world.announcer.published}
+    assert await world.resume() == []
+
+
+async def test_a_poisoned_rotation_ends_failed_and_is_told(world: TwinWorld) -> None:
+    """
+    When the queue gives up, the rotation ends Failed(exhausted), and the secret still holds its live key.
+    """
+    request = world.event()
+
+    rotation = await world.rotator.give_up(request)
+
+    assert rotation.error is not None
+    assert rotation.error.code == "exhausted"
+    assert [event.id for event in world.announcer.published] == [f"{request.id}:failed"]
+    assert world.holds_live_key()
+    assert world.regenerations() == 0
+
+
+async def test_a_poisoned_rotation_whose_version_is_stored_has_completed(world: TwinWorld) -> None:
+    """
+    The last attempt stored the version and could not say so: giving up finds it and tells the truth.
+    """
+    request = world.event()
+    world.faults.after("store", Killed())
+    await world.die_in(request)
+    world.clock.advance(CLAIM_TTL)
+
+    rotation = await world.rotator.give_up(request)
+
+    assert rotation.state is State.COMPLETED
+    assert_rotated_once(world, request.id)
+
+
+async def test_giving_up_leaves_a_living_worker_alone(world: TwinWorld) -> None:
+    """
+    A poisoned duplicate does not end what another worker is doing.
+    """
+    request = world.event()
+
+    async def give_up() -> None:
+        assert (await world.worker().give_up(request)).state is State.REGENERATING
+
+    world.faults.before("regenerate", give_up)
+
+    assert (await world.rotate(request)).state is State.COMPLETED
+    assert_rotated_once(world, request.id)
+
+
+async def test_a_poisoned_rotation_ends_even_if_its_vault_cannot_be_read(world: TwinWorld) -> None:
+    """
+    A vault that is down for good does not keep a rotation from failing visibly.
+    """
+    request = world.event()
+    world.faults.before("read_current", Unavailable("503"))
+
+    rotation = await world.rotator.give_up(request)
+
+    assert rotation.error is not None
+    assert rotation.error.code == "exhausted"
+    assert (await world.rotate(request)) == rotation
+
+
+async def test_a_rotation_that_never_gets_through_ends_exhausted(world: TwinWorld) -> None:
+    """
+    A provider that never answers does not keep a rotation open for ever.
+    """
+    request = world.event()
+    world.faults.before("regenerate", *[NoAnswer("dropped")] * (MAX_ATTEMPTS + 5))
+    await world.rotate(request)
+    for _ in range(MAX_ATTEMPTS + 2):
+        await world.resume()
+
+    record = await world.ledger.find(request.id)
+    assert record is not None
+    assert record.error is not None
+    assert record.error.code == "exhausted"
+    assert world.faults.count("regenerate") == MAX_ATTEMPTS
+    assert world.holds_live_key()
+
+
+async def test_tags_that_move_to_another_target_mid_way_start_over(world: TwinWorld) -> None:
+    """
+    A target that changed between the claim and the look is claimed anew, and the first one is free.
+    """
+    other = TARGETS["batch" if world.target is TARGETS["workflow"] else "workflow"]
+    request = world.event()
+
+    async def move() -> None:
+        tags = world.current().tags | {"ProviderAddress": other.arm_id}
+        world.current().tags.update(tags)
+
+    world.faults.before("read_done", move)
+    rotation = await world.rotate(request)
+
+    assert rotation.target == other.arm_id
+    assert await world.ledger.read_open(world.target.claim_id) is None
+    assert world.regenerations() == 0
+
+
+async def test_tags_that_move_while_the_key_is_regenerated_fail_visibly(world: TwinWorld) -> None:
+    """
+    Once a key may have changed, the rotation does not wander off to another target.
+    """
+    request = world.event()
+    world.faults.after("regenerate", Killed())
+    await world.die_in(request)
+    world.current().tags["ProviderAddress"] = world.address.replace("account1", "account2").replace("site1", "site2")
+
+    (rotation,) = await world.resume()
+
+    assert rotation.error is not None
+    assert rotation.error.code == "misconfigured"
+    assert world.faults.count("regenerate") == 1
+    assert await world.resume() == []
+
+
+async def test_a_pause_set_after_a_crash_ends_the_rotation_skipped(world: TwinWorld) -> None:
+    """
+    Resuming looks at the tags as they are now; the secret keeps its live key and the target is free.
+    """
+    request = world.event()
+    world.faults.after("regenerate", Killed())
+    await world.die_in(request)
+    world.current().tags["RotationPaused"] = "true"
+
+    (rotation,) = await world.resume()
+
+    assert (rotation.state, rotation.reason) == (State.SKIPPED, "paused")
+    assert world.holds_live_key()
+    assert await world.ledger.read_open(world.target.claim_id) is None
