@@ -13,13 +13,21 @@ from datetime import timedelta
 from typing import TypeVar
 
 from aiohttp import ClientConnectorError
-from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceRequestTimeoutError
+from azure.core.exceptions import (
+    AzureError,
+    DecodeError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceRequestTimeoutError,
+)
 
 from rotation.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
 from rotation.timing import Deadline
 
 T = TypeVar("T")
 
+# What an SDK, or reading its models, raises over a body of another shape.
+_ODD = (ValueError, TypeError, KeyError, AttributeError)
 _OVER = {429, 500, 503}  # Answered by the service itself: that request is over.
 _ASKS_AGAIN_AFTER = (0.5, 1.0, 2.0)  # seconds, between tries
 _LONGEST_WAIT = 10.0  # seconds; a longer Retry-After is for whoever asks next
@@ -35,8 +43,7 @@ async def understood(what: str) -> AsyncIterator[None]:
     except AzureError as error:
         # `from None`: the original holds the response, and that may hold key material.
         raise meaning_of(error, what) from None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        # A success whose body is empty or of another shape (a bare JSONDecodeError from azure-mgmt-batch).
+    except _ODD as error:
         raise NoAnswer(f"{what}: the answer cannot be used ({type(error).__name__})") from None
 
 
@@ -51,6 +58,25 @@ def meaning_of(error: AzureError, what: str) -> DependencyError:
     if isinstance(error, ServiceRequestError):
         return NoAnswer(f"{what}: the connection dropped")
     return NoAnswer(f"{what}: no usable answer ({type(error).__name__})")
+
+
+async def changing(what: str, send: Callable[[], Awaitable[T]]) -> T | None:
+    """
+    Send a request that changes something, once; return what its answer holds.
+
+    None is a success whose body is empty or of another shape: what was to be changed is changed. Raises a
+    `DependencyError`.
+    """
+    async with understood(what):
+        try:
+            return await send()
+        except DecodeError as error:
+            if not _is_success(error):
+                raise
+        except _ODD:
+            # Such as the bare JSONDecodeError of azure-mgmt-batch on an empty body.
+            pass
+        return None
 
 
 async def until_answered(what: str, ask: Callable[[], Awaitable[T]], deadline: Deadline | None = None) -> T:
@@ -88,6 +114,10 @@ def _meaning_of_status(error: HttpResponseError, status: int, what: str) -> Depe
     if 400 <= status < 500 and status != 408:  # noqa: PLR2004 - HTTP statuses; 408 may come from a gateway
         return Declined(f"{what}: {said}")
     return NoAnswer(f"{what}: {said}")
+
+
+def _is_success(error: HttpResponseError) -> bool:
+    return error.status_code is not None and 200 <= error.status_code < 300  # noqa: PLR2004 - HTTP statuses
 
 
 def _said(error: HttpResponseError) -> str:

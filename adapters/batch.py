@@ -6,7 +6,7 @@ from typing import Any
 
 from azure.mgmt.batch.aio import BatchManagementClient
 
-from adapters.answers import understood, until_answered
+from adapters.answers import changing, until_answered
 from rotation.errors import Declined, DependencyError, OutOfTime
 from rotation.material import KeyMaterial
 from rotation.ports import Keys
@@ -43,17 +43,15 @@ class BatchAccounts:
         """
         account = _account(target)
         operations = self._client(account).batch_account
+
+        async def send() -> Keys:
+            name = {"keyName": str(key)}
+            return _keys(
+                await operations.regenerate_key(account.resource_group, account.account, name, deadline=deadline)
+            )
+
         try:
-            async with understood(f"regenerateKeys of Batch account {account.account}"):
-                try:
-                    return _keys(
-                        await operations.regenerate_key(
-                            account.resource_group, account.account, {"keyName": str(key)}, deadline=deadline
-                        )
-                    )
-                except (AttributeError, TypeError, ValueError):
-                    # Answered with success, only the body is odd: the keys are there to be read.
-                    return None
+            return await changing(f"regenerateKeys of Batch account {account.account}", send)
         except Declined as error:
             raise Declined(f"{error}{await self._explanation(account, deadline)}") from None
 
@@ -67,7 +65,7 @@ class BatchAccounts:
                 account.resource_group, account.account, deadline=deadline
             )
             modes = found.allowed_authentication_modes
-            return None if modes is None else [str(mode) for mode in modes]
+            return None if modes is None else [str(getattr(mode, "value", mode)) for mode in modes]
 
         try:
             modes = await until_answered(f"get of Batch account {account.account}", read, deadline)

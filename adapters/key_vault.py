@@ -133,13 +133,15 @@ class KeyVaults:
 
     async def _read_disabled(self, secret: SecretId, deadline: Deadline) -> SecretVersion:
         """
-        Return the newest version as the listing shows it: Key Vault shows a disabled one nowhere else.
+        Return the newest disabled version as the listing shows it: Key Vault shows its tags nowhere else.
         """
         client = self._client(secret)
 
         async def read() -> SecretVersion:
             versions = client.list_properties_of_secret_versions(secret.name, deadline=deadline)
-            newest = max([version async for version in versions], key=lambda version: version.created_on or _NEVER)
+            # Times are in whole seconds; that the current version is disabled helps to tell it from its neighbours.
+            disabled = [version async for version in versions if not version.enabled]
+            newest = max(disabled, key=lambda version: version.created_on or _NEVER)
             return _version(secret, newest, None)
 
         return await until_answered(f"versions of secret {secret.name!r}", read, deadline)

@@ -302,7 +302,9 @@ def _prefix(prefix: str) -> dict[str, str]:
 
 
 def _is_without_table(error: HttpResponseError) -> bool:
-    return getattr(error, "error_code", None) == "TableNotFound"
+    # Writes of single entities raise it with the code in their text only (azure-data-tables 12.7).
+    code = getattr(error, "error_code", None)
+    return code == "TableNotFound" or (code is None and "TableNotFound" in str(error))
 
 
 def _raise_if_no_table(error: HttpResponseError) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from azure.mgmt.web.aio import WebSiteManagementClient
 
-from adapters.answers import understood, until_answered
+from adapters.answers import changing, until_answered
 from rotation.errors import Declined, Misconfigured, NotFound
 from rotation.material import KeyMaterial
 from rotation.ports import Keys
@@ -44,10 +44,13 @@ class Workflows:
         Regenerate one access key; the answer is empty.
         """
         workflow = _workflow(target)
-        async with understood(f"regenerateAccessKey of workflow {workflow.site}/{workflow.workflow}"):
-            await self._client(workflow).workflows.regenerate_access_key(
+        operations = self._client(workflow).workflows
+        await changing(
+            f"regenerateAccessKey of workflow {workflow.site}/{workflow.workflow}",
+            lambda: operations.regenerate_access_key(
                 workflow.resource_group, workflow.site, workflow.workflow, {"keyType": str(key)}, deadline=deadline
-            )
+            ),
+        )
         return None
 
     async def _callback_url(self, workflow: Workflow, trigger: str, key: KeyName, deadline: Deadline) -> KeyMaterial:
@@ -80,14 +83,12 @@ class Workflows:
             )
             return [trigger.name async for trigger in triggers if trigger.name]
 
-        names = await until_answered(
-            f"list of triggers of workflow {workflow.site}/{workflow.workflow}", read, deadline
-        )
-        callable_names = (
-            names if len(names) == 1 else [name for name in names if await self._answers(workflow, name, deadline)]
-        )
-        if len(callable_names) != 1:
-            found = ", ".join(map(repr, callable_names)) or "none"
+        what = f"list of triggers of workflow {workflow.site}/{workflow.workflow}"
+        names = await until_answered(what, read, deadline)
+        if len(names) > 1:
+            names = [name for name in names if await self._answers(workflow, name, deadline)]
+        if len(names) != 1:
+            found = ", ".join(map(repr, names)) or "none"
             raise Misconfigured(
                 f"workflow {workflow.site}/{workflow.workflow} has not one Request trigger ({found}); "
                 "name one in the tag ProviderAddress: .../triggers/{trigger}"

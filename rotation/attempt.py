@@ -99,7 +99,7 @@ class Attempt:
             return
         journal = await self._write_journal(plan, policy.target, keys)
         provider = await self._world.providers.of(policy.target)
-        keys = await change.regenerate(provider, policy.target, journal, self._deadline)
+        keys = await change.regenerate(provider, policy.target, journal, keys, self._deadline)
         self._say("regenerated", key=journal.key)
         await self._store(policy, secret, journal.key, keys[journal.key])
 

@@ -34,9 +34,9 @@ from rotation.timing import Deadline
 _LOOKS = 6  # at the keys, after an answer that promised a new one
 
 
-async def regenerate(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys:
+async def regenerate(provider: Provider, target: Target, journal: Journal, before: Keys, deadline: Deadline) -> Keys:
     """
-    Return the keys once the journaled one has changed.
+    Return the keys once the journaled one has changed; `before` is what they were.
 
     Raises `Refused` or `TargetNotFound` if it cannot be, `Unfinished` if that is not known in time.
     """
@@ -52,7 +52,9 @@ async def regenerate(provider: Provider, target: Target, journal: Journal, deadl
         except Declined as error:
             raise Refused(str(error)) from error
         else:
-            return await _await_change(provider, target, journal, answer, deadline)
+            if answer is not None and _is_credible(target, answer, journal, before):
+                return answer
+            return await _await_change(provider, target, journal, deadline)
         keys = await provider.read_keys(target, deadline)
         if has_changed(target, keys, journal):
             return keys
@@ -67,11 +69,16 @@ def has_changed(target: Target, keys: Keys, journal: Journal) -> bool:
     return target.fingerprint(keys[journal.key]) != journal.fingerprint
 
 
-async def _await_change(
-    provider: Provider, target: Target, journal: Journal, answer: Keys | None, deadline: Deadline
-) -> Keys:
-    if answer is not None and has_changed(target, answer, journal):
-        return answer
+def _is_credible(target: Target, answer: Keys, journal: Journal, before: Keys) -> bool:
+    """
+    Return whether the keys that an answer holds are those of the target: one new, the other as it was.
+    """
+    other = journal.key.other
+    is_same = target.fingerprint(answer[other]) == target.fingerprint(before[other])
+    return is_same and has_changed(target, answer, journal)
+
+
+async def _await_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys:
     for pause, _ in zip(_pauses(), range(_LOOKS), strict=False):
         keys = await provider.read_keys(target, deadline)
         if has_changed(target, keys, journal):

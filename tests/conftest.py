@@ -4,11 +4,13 @@ Trust in the local Azure, from before aiohttp is first imported: that builds its
 
 import os
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
+from localcloud.azurite import Azurite
 
 _DIRECTORY = tempfile.TemporaryDirectory(prefix="local-azure-")
 _CA = CertificateAuthority(Path(_DIRECTORY.name))
@@ -21,6 +23,15 @@ def ca() -> CertificateAuthority:
     Return the CA that every client in this process trusts.
     """
     return _CA
+
+
+@pytest.fixture(scope="session")
+async def azurite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Azurite]:
+    """
+    Yield an Azurite that all tests share: each takes a table or a queue of its own.
+    """
+    async with Azurite(tmp_path_factory.mktemp("azurite")) as running:
+        yield running
 
 
 def pytest_unconfigure() -> None:

@@ -3,8 +3,10 @@ from datetime import timedelta
 import pytest
 
 from rotation.errors import Busy, Declined, NoAnswer, Unavailable, Unfinished
+from rotation.material import KeyMaterial
 from rotation.record import State
 from rotation.rotator import MAX_ATTEMPTS
+from rotation.target import KeyName
 from rotation.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, SKEW
 from tests.twins.world import TARGETS, Killed, TwinWorld
 
@@ -420,3 +422,16 @@ async def test_a_pause_set_after_a_crash_ends_the_rotation_skipped(world: TwinWo
     assert (rotation.state, rotation.reason) == (State.SKIPPED, "paused")
     assert world.holds_live_key()
     assert await world.ledger.read_open(world.target.claim_id) is None
+
+
+async def test_an_answer_that_contradicts_what_was_read_is_not_believed() -> None:
+    """
+    Keys in an answer count only if the other key is as it was; otherwise they are read.
+    """
+    world = TwinWorld("batch")
+    world.provider.answers = {key: KeyMaterial("garbage") for key in KeyName}
+
+    rotation = await world.rotate()
+
+    assert rotation.state is State.COMPLETED
+    assert_rotated_once(world, rotation.id)

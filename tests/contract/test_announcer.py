@@ -1,0 +1,80 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from adapters.wiring import Wiring
+from localcloud.azure.cloud import LocalAzure
+from localcloud.azure.faults import Fault
+from rotation import outcome
+from rotation.announcement import Announcement, announcement_of
+from rotation.errors import DependencyError
+from rotation.ports import Announcer
+from rotation.record import begin
+from rotation.request import RotationRequest, Trigger
+from rotation.secret import SecretId
+from tests.twins.announcer import MemoryAnnouncer
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def announcement() -> Announcement:
+    """
+    Return the event of a completed rotation.
+    """
+    request = RotationRequest("r1", Trigger.SWEEP, SecretId("https://kv.vault.azure.net", "one", "a" * 32), NOW)
+    made = announcement_of(outcome.completed(begin(request, NOW), NOW))
+    assert made is not None
+    return made
+
+
+@pytest.fixture(params=["twin", "event grid"])
+def announcer(request: pytest.FixtureRequest) -> Announcer:
+    """
+    Return the twin, then the adapter.
+    """
+    found: Announcer = MemoryAnnouncer() if request.param == "twin" else request.getfixturevalue("wiring").announcer
+    return found
+
+
+async def test_an_event_may_be_published_again(announcer: Announcer, announcement: Announcement) -> None:
+    """
+    At least once means more than once is fine.
+    """
+    await announcer.publish(announcement)
+    await announcer.publish(announcement)
+
+
+async def test_the_topic_receives_the_record_as_a_cloud_event(
+    azure: LocalAzure, wiring: Wiring, announcement: Announcement
+) -> None:
+    """
+    Id, type, source, subject and data arrive as the contract has them.
+    """
+    await wiring.announcer.publish(announcement)
+
+    (event,) = azure.events
+    assert (event.id, event.type) == ("r1:completed", "KeyRotator.RotationCompleted")
+    assert (event.source, event.subject) == (announcement.source, announcement.subject)
+    assert event.data == msgspec.to_builtins(announcement.data)
+    assert event.data["startedOn"] == "2026-03-01T12:00:00Z"
+    assert event.data["secret"]["previousVersion"] is None
+
+
+@pytest.mark.parametrize(
+    "script", [{"kind": "answer", "status": 503}, {"kind": "answer", "status": 403}, {"kind": "drop"}]
+)
+async def test_a_topic_that_fails_is_asked_once(
+    azure: LocalAzure, wiring: Wiring, announcement: Announcement, script: dict[str, Any]
+) -> None:
+    """
+    The outbox tries again later; nothing waits here.
+    """
+    azure.faults.add(Fault(operation="EventGrid.Publish", **script))
+
+    with pytest.raises(DependencyError):
+        await wiring.announcer.publish(announcement)
+
+    assert azure.requests.count("EventGrid.Publish") == 1

@@ -1,0 +1,302 @@
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ServiceRequestError
+from azure.data.tables.aio import TableClient
+from msgspec import structs
+
+from adapters.ledger import TableLedger
+from adapters.transport import SharedTransport
+from localcloud.azurite import Azurite
+from rotation import outcome
+from rotation.errors import Skip
+from rotation.ports import Ledger, Versioned
+from rotation.record import EndedRotation, Journal, OpenRotation, State, begin
+from rotation.request import RotationRequest, Trigger
+from rotation.secret import SecretId
+from rotation.target import KeyName
+from tests.twins.ledger import MemoryLedger
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SUBSCRIPTION = "/subscriptions/11111111-1111-4111-8111-111111111111"
+TARGET = f"{SUBSCRIPTION}/resourcegroups/rg(1)/providers/microsoft.batch/batchaccounts/a1"
+SECRET = SecretId("https://kv.vault.azure.net", "one", "a" * 32)
+
+
+class LosingTransport(SharedTransport):
+    """
+    A transport that loses the answer to the next write, after it took effect.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loses = False
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        """
+        Send, and maybe lose what comes back.
+        """
+        answer = await super().send(request, **options)
+        if self.loses and request.method != "GET":
+            self.loses = False
+            raise ServiceRequestError("the connection dropped")
+        return answer
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[LosingTransport]:
+    """
+    Yield the transport of the real ledger.
+    """
+    transport = LosingTransport()
+    yield transport
+    await transport.shut()
+
+
+@pytest.fixture
+def tables(azurite: Azurite, transport: LosingTransport) -> TableLedger:
+    """
+    Return the real ledger, on a table that does not exist yet.
+    """
+    name = f"t{uuid.uuid4().hex}"
+    options: dict[str, Any] = {"transport": transport, "retry_total": 0}
+    return TableLedger(TableClient.from_connection_string(azurite.connection_string, name, **options))
+
+
+@pytest.fixture(params=["twin", "tables"])
+def ledger(request: pytest.FixtureRequest) -> Ledger:
+    """
+    Return the twin, then the real one.
+    """
+    found: Ledger = MemoryLedger() if request.param == "twin" else request.getfixturevalue("tables")
+    return found
+
+
+def running(rotation_id: str = "r1", claim: str = "c1") -> OpenRotation:
+    """
+    Return the row of a running rotation.
+    """
+    request = RotationRequest(rotation_id, Trigger.SWEEP, SECRET, NOW)
+    return OpenRotation(request, begin(request, NOW), claim, NOW + timedelta(minutes=10))
+
+
+def ending(rotation_id: str = "r1", reason: str = "superseded") -> EndedRotation:
+    """
+    Return an outcome.
+    """
+    row = running(rotation_id)
+    return EndedRotation(row.request, outcome.of(row.record, Skip(reason), NOW))
+
+
+async def claimed(ledger: Ledger, rotation_id: str = "r1") -> Versioned[OpenRotation]:
+    """
+    Claim the target.
+    """
+    return await ledger.claim(TARGET, running(rotation_id))
+
+
+async def test_the_first_claim_of_a_target_wins(ledger: Ledger) -> None:
+    """
+    A second claim gets the row of the first, and changes nothing.
+    """
+    first = await claimed(ledger)
+
+    second = await ledger.claim(TARGET, running("r2", claim="c2"))
+
+    assert (first.row, second.row) == (running(), running())
+    assert first.etag == second.etag
+
+
+async def test_targets_are_claimed_independently(ledger: Ledger) -> None:
+    """
+    A claim on one target says nothing about another.
+    """
+    await claimed(ledger)
+    assert (await ledger.claim(TARGET + "2", running("r2"))).row.request.id == "r2"
+
+
+async def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
+    """
+    Request, record, journal and times survive the ledger.
+    """
+    first = await claimed(ledger)
+    journal = Journal(KeyName.SECONDARY, "f" * 64, KeyName.PRIMARY, NOW, in_place=True)
+    row = structs.replace(
+        running(), journal=journal, record=structs.replace(running().record, state=State.REGENERATING, reason='"ü\n')
+    )
+
+    written = await ledger.replace(TARGET, row, first.etag)
+
+    assert written is not None
+    assert written.row == row
+    assert await ledger.read_open(TARGET) == written
+
+
+async def test_a_row_is_replaced_only_under_the_tag_it_was_read_with(ledger: Ledger) -> None:
+    """
+    A stale worker's write is refused and leaves the newer row.
+    """
+    first = await claimed(ledger)
+    second = await ledger.replace(TARGET, running(claim="c2"), first.etag)
+    assert second is not None
+
+    assert await ledger.replace(TARGET, running(claim="stale"), first.etag) is None
+    assert await ledger.read_open(TARGET) == second
+
+
+async def test_a_row_that_is_gone_cannot_be_replaced(ledger: Ledger) -> None:
+    """
+    A worker whose rotation was ended by another does not bring it back.
+    """
+    first = await claimed(ledger)
+    assert await ledger.release(TARGET, first.etag)
+
+    assert await ledger.replace(TARGET, running(), first.etag) is None
+    assert await ledger.read_open(TARGET) is None
+
+
+async def test_a_release_needs_the_tag_too(ledger: Ledger) -> None:
+    """
+    Only the row that was read is deleted; one that is gone already is fine.
+    """
+    first = await claimed(ledger)
+    second = await ledger.replace(TARGET, running(claim="c2"), first.etag)
+    assert second is not None
+
+    assert not await ledger.release(TARGET, first.etag)
+    assert await ledger.release(TARGET, second.etag)
+    assert await ledger.release(TARGET, second.etag)
+    assert await ledger.read_open(TARGET) is None
+
+
+async def test_ending_frees_the_target_and_keeps_the_outcome(ledger: Ledger) -> None:
+    """
+    One step: the running rotation is gone and its outcome waits.
+    """
+    first = await claimed(ledger)
+
+    assert await ledger.end(ending(), claim_id=TARGET, etag=first.etag)
+
+    assert await ledger.read_open(TARGET) is None
+    assert await ledger.read_outcome("r1") == ending()
+    assert await ledger.find("r1") == ending().record
+
+
+async def test_ending_does_both_or_nothing(ledger: Ledger) -> None:
+    """
+    With a stale tag, or another outcome in the way, neither row changes.
+    """
+    first = await claimed(ledger)
+    second = await ledger.replace(TARGET, running(claim="c2"), first.etag)
+    assert second is not None
+
+    assert not await ledger.end(ending(), claim_id=TARGET, etag=first.etag)
+    assert await ledger.read_outcome("r1") is None
+    assert await ledger.end_unclaimed(ending(reason="paused"))
+    assert not await ledger.end(ending(), claim_id=TARGET, etag=second.etag)
+    assert await ledger.read_open(TARGET) == second
+    assert await ledger.read_outcome("r1") == ending(reason="paused")
+
+
+async def test_the_first_unclaimed_outcome_counts(ledger: Ledger) -> None:
+    """
+    A second outcome of the same rotation is refused.
+    """
+    assert await ledger.end_unclaimed(ending())
+    assert not await ledger.end_unclaimed(ending(reason="paused"))
+    assert await ledger.read_outcome("r1") == ending()
+
+
+async def test_a_settled_outcome_is_kept_for_good(ledger: Ledger) -> None:
+    """
+    Settling moves the record; settling again changes nothing.
+    """
+    await ledger.end_unclaimed(ending())
+    await ledger.settle(ending().record)
+    await ledger.settle(ending(reason="paused").record)
+
+    assert await ledger.read_outcome("r1") is None
+    assert await ledger.read_done("r1") == ending().record
+    assert await ledger.find("r1") == ending().record
+
+
+async def test_a_running_rotation_is_found_by_its_id(ledger: Ledger) -> None:
+    """
+    What runs, what waits and what has ended are all found; what never was is not.
+    """
+    await claimed(ledger)
+
+    assert await ledger.find("r1") == running().record
+    assert await ledger.find("r2") is None
+    assert await ledger.read_done("r1") is None
+
+
+async def test_everything_unfinished_is_listed(ledger: Ledger) -> None:
+    """
+    Running rotations come with the claim id that finds them again, outcomes as they wait.
+    """
+    await claimed(ledger)
+    await ledger.claim(TARGET + "2", running("r2"))
+    await ledger.end_unclaimed(ending("r3"))
+    await ledger.end_unclaimed(ending("r4"))
+    await ledger.settle(ending("r4").record)
+
+    found = {claim_id: row.request.id async for claim_id, row in ledger.list_open()}
+    assert found == {TARGET: "r1", TARGET + "2": "r2"}
+    assert [waiting.record.id async for waiting in ledger.list_outcomes()] == ["r3"]
+
+
+async def test_a_new_ledger_is_empty(ledger: Ledger) -> None:
+    """
+    Before anything was written there is nothing to read, and that is no error.
+    """
+    assert await ledger.find("r1") is None
+    assert [row async for row in ledger.list_open()] == []
+    assert await ledger.bound_secrets(TARGET) == []
+    await ledger.unbind(TARGET, SECRET)
+    assert await ledger.replace(TARGET, running(), "W/\"datetime'2026-01-01T00%3A00%3A00.0000000Z'\"") is None
+
+
+async def test_secrets_are_bound_to_one_target(ledger: Ledger) -> None:
+    """
+    Binding twice is binding once, in any spelling; a target whose id begins the same has its own.
+    """
+    two = SecretId("https://localhost:8443", "Two")
+    for secret in (SECRET, SecretId(SECRET.vault, "ONE"), two):
+        await ledger.bind(TARGET, secret)
+    await ledger.bind(TARGET + "2", SECRET)
+
+    assert {secret.identity for secret in await ledger.bound_secrets(TARGET)} == {SECRET.identity, two.identity}
+    await ledger.unbind(TARGET, two)
+    assert {secret.identity for secret in await ledger.bound_secrets(TARGET)} == {SECRET.identity}
+    assert len(await ledger.bound_secrets(TARGET + "2")) == 1
+
+
+async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transport: LosingTransport) -> None:
+    """
+    A write whose answer was lost is sent again, finds itself in the way, and counts as done.
+    """
+    await tables.bind(TARGET, SECRET)  # so that the table is there
+
+    transport.loses = True
+    first = await claimed(tables)
+    assert first.row.claim == "c1"
+    transport.loses = True
+    second = await tables.replace(TARGET, running(claim="c2"), first.etag)
+    assert second is not None
+    transport.loses = True
+    assert await tables.end(ending(), claim_id=TARGET, etag=second.etag)
+    transport.loses = True
+    assert await tables.end_unclaimed(ending("r2"))
+    transport.loses = True
+    await tables.settle(ending("r2").record)
+    third = await claimed(tables, "r3")
+    transport.loses = True
+    assert await tables.release(TARGET, third.etag)
+
+    assert await tables.read_open(TARGET) is None
+    assert await tables.read_outcome("r1") == ending()
+    assert await tables.read_done("r2") == ending("r2").record

@@ -1,0 +1,259 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from adapters.wiring import Wiring
+from localcloud.azure.cloud import LocalAzure
+from localcloud.azure.faults import Fault
+from localcloud.azure.vault import Vault
+from rotation.errors import Declined, DependencyError, Forbidden, NoAnswer, NotFound, OutOfTime, Unavailable
+from rotation.material import KeyMaterial
+from rotation.ports import Vaults
+from rotation.secret import SecretId
+from rotation.timing import LAST_SEND, Deadline
+from tests.twins.clock import HandClock
+from tests.twins.vaults import MemoryVaults
+
+EXPIRES = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+DRESS: dict[str, Any] = {"tags": {}, "content_type": None, "expires_on": EXPIRES}
+TAGS = {"ProviderAddress": "/subscriptions/x", "Team": "billing"}
+
+
+class Side:
+    """
+    A port, and the other end of it to prepare and to check.
+    """
+
+    def __init__(self, vaults: Vaults, uri: str, vault: Vault | None = None) -> None:
+        self.vaults = vaults
+        self.secret = SecretId(uri, "one")
+        self._vault = vault
+
+    def put(self, value: str, **options: Any) -> SecretId:
+        """
+        Make a version by hand.
+        """
+        if self._vault:
+            return self.secret.at(self._vault.set(self.secret.name, value, **options))
+        assert isinstance(self.vaults, MemoryVaults)
+        return self.vaults.put(self.secret, value, **({"tags": {}} | options))
+
+
+@pytest.fixture(params=["twin", "key vault"])
+def side(request: pytest.FixtureRequest, clock: HandClock) -> Side:
+    """
+    Return the twin, then the adapter.
+    """
+    if request.param == "twin":
+        uri = "https://kv.vault.azure.net"
+        return Side(MemoryVaults(clock, [uri]), uri)
+    vault: Vault = request.getfixturevalue("vault")
+    return Side(request.getfixturevalue("wiring").vaults, vault.uri, vault)
+
+
+async def test_the_current_version_is_the_newest(side: Side, deadline: Deadline) -> None:
+    """
+    Whatever version the id is pinned to, the newest comes back, with all that a rotation needs.
+    """
+    old = side.put("old")
+    new = side.put("new", tags=TAGS, content_type="text/plain", expires_on=EXPIRES)
+
+    current = await side.vaults.read_current(old, deadline)
+
+    assert current.id == new
+    assert current.value == KeyMaterial("new")
+    assert current.enabled
+    assert (current.tags, current.content_type, current.expires_on) == (TAGS, "text/plain", EXPIRES)
+
+
+async def test_a_disabled_current_version_comes_without_its_value(side: Side, deadline: Deadline) -> None:
+    """
+    It can still be told that the secret is disabled, and what its tags say.
+    """
+    side.put("old")
+    disabled = side.put("new", tags=TAGS, enabled=False)
+
+    current = await side.vaults.read_current(side.secret, deadline)
+
+    assert (current.value, current.enabled) == (None, False)
+    assert current.tags == TAGS
+    if isinstance(side.vaults, MemoryVaults):
+        assert current.id == disabled
+
+
+async def test_a_secret_that_is_not_there_is_not_found(side: Side, deadline: Deadline) -> None:
+    """
+    Also by the version, and in the listing of versions.
+    """
+    side.put("value")
+    missing = SecretId(side.secret.vault, "missing", "0" * 32)
+    with pytest.raises(NotFound):
+        await side.vaults.read_current(missing, deadline)
+    with pytest.raises(NotFound):
+        await side.vaults.read_version(side.secret.at("0" * 32), deadline)
+
+
+async def test_another_vault_is_forbidden(side: Side, deadline: Deadline) -> None:
+    """
+    Whatever is asked of it.
+    """
+    foreign = SecretId("https://evil.vault.azure.net", "one", "0" * 32)
+    with pytest.raises(Forbidden):
+        side.vaults.require(foreign)
+    with pytest.raises(Forbidden):
+        await side.vaults.read_current(foreign, deadline)
+    with pytest.raises(Forbidden):
+        await side.vaults.disable(foreign, deadline)
+
+
+async def test_a_stored_version_reads_as_it_was_stored(side: Side, deadline: Deadline) -> None:
+    """
+    Value, tags, content type and expiry come back, and the old version keeps its value.
+    """
+    old = side.put("old", tags=TAGS)
+
+    made = await side.vaults.store(
+        side.secret,
+        KeyMaterial("new/+="),
+        tags=TAGS | {"RotationId": "r1"},
+        content_type="text/plain",
+        expires_on=EXPIRES,
+        deadline=deadline,
+    )
+
+    current = await side.vaults.read_current(side.secret, deadline)
+    assert current.id == made
+    assert made.version != old.version
+    assert current.value == KeyMaterial("new/+=")
+    assert current.tags["RotationId"] == "r1"
+    assert (current.content_type, current.expires_on) == ("text/plain", EXPIRES)
+    assert await side.vaults.read_version(old, deadline) == KeyMaterial("old")
+
+
+async def test_a_version_can_be_disabled(side: Side, deadline: Deadline) -> None:
+    """
+    It stays in the listing, and its value is read no more.
+    """
+    old, new = side.put("old"), side.put("new")
+
+    await side.vaults.disable(old, deadline)
+
+    versions = {found.version: found.enabled for found in await side.vaults.list_versions(side.secret, deadline)}
+    assert versions == {old.version: False, new.version: True}
+    with pytest.raises(Declined):
+        await side.vaults.read_version(old, deadline)
+    assert (await side.vaults.read_current(side.secret, deadline)).value == KeyMaterial("new")
+
+
+async def test_nothing_is_sent_when_the_time_is_over(side: Side, clock: HandClock) -> None:
+    """
+    Every call checks the deadline.
+    """
+    side.put("value")
+    deadline = Deadline(clock)
+    clock.advance(LAST_SEND + timedelta(seconds=1))
+    pinned = side.secret.at("0" * 32)
+
+    for call in (
+        side.vaults.read_current(pinned, deadline),
+        side.vaults.read_version(pinned, deadline),
+        side.vaults.list_versions(pinned, deadline),
+        side.vaults.disable(pinned, deadline),
+        side.vaults.store(pinned, KeyMaterial("x"), **DRESS, deadline=deadline),
+    ):
+        with pytest.raises(OutOfTime):
+            await call
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(operation="Vault.SetSecret", kind="answer", status=503, when="after"), Unavailable),
+        (Fault(operation="Vault.SetSecret", kind="answer", status=500, when="after", retry_after=0), Unavailable),
+        (Fault(operation="Vault.SetSecret", kind="answer", status=429, retry_after=1), Unavailable),
+        (Fault(operation="Vault.SetSecret", kind="answer", status=504), NoAnswer),
+        (Fault(operation="Vault.SetSecret", kind="drop", when="after"), NoAnswer),
+        (Fault(operation="Vault.SetSecret", kind="answer", status=200, body=b"", when="after"), NoAnswer),
+        (Fault(operation="Vault.SetSecret", kind="answer", status=200, body=b"<html>", when="after"), NoAnswer),
+        (Fault(operation="Vault.SetSecret", kind="answer", status=200, body=b"[]", when="after"), NoAnswer),
+        (Fault(operation="Vault.SetSecret", kind="answer", status=403, code="Forbidden"), Declined),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else f"{value.kind} {value.status} {value.body}",
+)
+async def test_storing_is_sent_once_however_it_is_answered(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline, fault: Fault, error: type[DependencyError]
+) -> None:
+    """
+    The SDK's own retries never make a second version.
+    """
+    vault.set("one", "old")
+    armed = azure.faults.add(fault)
+
+    with pytest.raises(error) as raised:
+        await wiring.vaults.store(
+            SecretId(vault.uri, "one"),
+            KeyMaterial("k3y"),
+            tags={},
+            content_type=None,
+            expires_on=EXPIRES,
+            deadline=deadline,
+        )
+
+    assert armed.fired == 1
+    assert azure.requests.count("Vault.SetSecret") == 1
+    assert "k3y" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["answer", "drop"])
+async def test_reading_is_tried_again(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline, kind: Any
+) -> None:
+    """
+    A passing fault of a read is not the rotation's business.
+    """
+    vault.set("one", "value")
+    azure.faults.add(Fault(operation="Vault.GetSecret", kind=kind, times=2))
+
+    current = await wiring.vaults.read_current(SecretId(vault.uri, "one"), deadline)
+
+    assert current.value == KeyMaterial("value")
+    assert azure.requests.count("Vault.GetSecret") == 3
+
+
+async def test_an_absurd_retry_after_is_not_obeyed(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline
+) -> None:
+    """
+    A wait of hours is handed to the caller instead of being slept through.
+    """
+    vault.set("one", "value")
+    azure.faults.add(Fault(operation="Vault.GetSecret", kind="answer", status=429, retry_after=86_400, times=None))
+
+    with pytest.raises(Unavailable) as raised:
+        await wiring.vaults.read_current(SecretId(vault.uri, "one"), deadline)
+
+    assert raised.value.retry_after == timedelta(days=1)
+    assert azure.requests.count("Vault.GetSecret") == 1
+
+
+async def test_without_a_token_nothing_is_sent(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline
+) -> None:
+    """
+    A failing identity endpoint is no refusal by Key Vault.
+    """
+    vault.set("one", "value")
+    azure.faults.add(Fault(operation="Identity.Token", kind="answer", status=400, times=None))
+
+    with pytest.raises(Unavailable):
+        await wiring.vaults.store(
+            SecretId(vault.uri, "one"),
+            KeyMaterial("new"),
+            tags={},
+            content_type=None,
+            expires_on=EXPIRES,
+            deadline=deadline,
+        )
+
+    assert azure.requests.count("Vault.SetSecret") == 0
