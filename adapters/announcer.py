@@ -20,7 +20,7 @@ class EventGridTopic:
 
     def __init__(self, credential: Identity, endpoint: str, scope: str, transport: Any) -> None:
         # The SDK asks for the public cloud's token in every cloud (azure-eventgrid 4.22).
-        self._client = EventGridPublisherClient(endpoint, credential.for_scope(scope), transport=transport)
+        self._client = EventGridPublisherClient(endpoint, credential.for_scope(scope), transport=transport, retry_total=0)
 
     async def publish(self, announcement: Announcement) -> None:
         """
@@ -35,5 +35,4 @@ class EventGridTopic:
             data=msgspec.to_builtins(announcement.data),
         )
         async with understood("publishing of the completion event"):
-            # Retries given to the constructor are dropped without a namespace topic (azure-eventgrid 4.22).
-            await self._client.send(event, retry_total=0)
+            await self._client.send(event)

@@ -5,7 +5,7 @@ Key Vault's events, by way of Event Grid.
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, List
 
 import azure.functions as func
 import msgspec
@@ -27,7 +27,7 @@ _TRIGGERS = {
 
 @blueprint.event_grid_trigger(arg_name="event")
 @blueprint.queue_output(arg_name="rotations", queue_name="rotations", connection="AzureWebJobsStorage")
-async def on_secret_event(event: func.EventGridEvent, rotations: func.Out[str]) -> None:
+async def on_secret_event(event: func.EventGridEvent, rotations: func.Out[List[str]]) -> None:
     """
     Put a near-expiry or expired event into the queue; Event Grid waits 30 seconds, so nothing else happens here.
 
@@ -41,7 +41,8 @@ async def on_secret_event(event: func.EventGridEvent, rotations: func.Out[str]) 
     if request.secret.vault not in wired().settings.vaults:
         _log.warning("event %s dropped: %s is none of the vaults of ROTATION_VAULTS", event.id, request.secret.vault)
         return
-    rotations.set(msgspec.json.encode(request).decode())
+    # As an element of a list: a bare string that is JSON would be parsed and written anew by the host.
+    rotations.set([msgspec.json.encode(request).decode()])
     _log.info("rotation %s: accepted (%s)", request.id, request.trigger, extra={"rotation": request.id})
 
 

@@ -41,7 +41,7 @@ class NewRotation(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     revoke_previous_after: Annotated[str, msgspec.Meta(pattern=_DURATION)] | None = None
 
 
-@blueprint.route(route="rotations", methods=["POST"])
+@blueprint.route(route="rotations", methods=["POST"], trigger_arg_name="request")
 @problems.answering
 async def create_rotation(request: func.HttpRequest) -> func.HttpResponse:
     """
@@ -60,7 +60,7 @@ async def create_rotation(request: func.HttpRequest) -> func.HttpResponse:
     return _json(rotation, HTTPStatus.ACCEPTED, {"Location": location, "Retry-After": "30"})
 
 
-@blueprint.route(route="rotations/{id}", methods=["GET"])
+@blueprint.route(route="rotations/{id}", methods=["GET"], trigger_arg_name="request")
 @problems.answering
 async def get_rotation(request: func.HttpRequest) -> func.HttpResponse:
     """
@@ -77,8 +77,8 @@ async def get_rotation(request: func.HttpRequest) -> func.HttpResponse:
     return _json(rotation)
 
 
-@blueprint.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
-async def get_health(_: func.HttpRequest) -> func.HttpResponse:
+@blueprint.route(route="health", methods=["GET"], trigger_arg_name="request", auth_level=func.AuthLevel.ANONYMOUS)
+async def get_health(request: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - a trigger has to arrive
     """
     Return whether the app could rotate a key right now.
     """

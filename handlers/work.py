@@ -3,6 +3,7 @@ The queue `rotations`, its poison queue, and what puts unfinished work back into
 """
 
 import logging
+from typing import List
 
 import azure.functions as func
 import msgspec
@@ -48,7 +49,7 @@ async def on_poisoned_rotation(message: func.QueueMessage) -> None:
 
 @blueprint.timer_trigger(arg_name="timer", schedule="0 */5 * * * *")
 @blueprint.queue_output(arg_name="rotations", queue_name=_QUEUE, connection=_STORAGE)
-async def resume_rotations(timer: func.TimerRequest, rotations: func.Out[list[str]]) -> None:
+async def resume_rotations(timer: func.TimerRequest, rotations: func.Out[List[str]]) -> None:
     """
     Put rotations whose worker died, and outcomes that nobody was told, back into the queue.
     """

@@ -27,10 +27,13 @@ app = func.FunctionApp()
 
 class Serve(Protocol):
     """
-    Makes an app of its source, and gives the host for it, yet to be entered.
+    Makes an app of its source.
     """
 
-    def __call__(self, source: str, *, host_json: dict[str, Any] | None = None, **settings: str) -> FunctionsHost: ...
+    def __call__(self, source: str, *, host_json: dict[str, Any] | None = None, **settings: str) -> FunctionsHost:
+        """
+        Give the host for it, yet to be entered.
+        """
 
 
 class Eventually(Protocol):
@@ -38,7 +41,10 @@ class Eventually(Protocol):
     Waits until a condition holds.
     """
 
-    async def __call__(self, condition: Callable[[], Awaitable[bool]]) -> None: ...
+    async def __call__(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """
+        Raise TimeoutError if it takes too long.
+        """
 
 
 @pytest.fixture(scope="session")

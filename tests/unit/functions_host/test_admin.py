@@ -25,11 +25,17 @@ async def page(req: func.HttpRequest) -> func.HttpResponse:
 
 @pytest.fixture(scope="module")
 async def host(serve: Serve) -> AsyncIterator[FunctionsHost]:
+    """
+    Yield a host of the app above.
+    """
     async with serve(APP) as running:
         yield running
 
 
 async def test_a_run_hands_its_input_to_the_trigger(host: FunctionsHost) -> None:
+    """
+    It is the message of a queue trigger and the event of an Event Grid trigger.
+    """
     await host.run("work", "a message")
     await host.run("on_event", '{"id": "an event"}')
     logged = [line["message"] for line in host.log_lines()]
@@ -37,6 +43,9 @@ async def test_a_run_hands_its_input_to_the_trigger(host: FunctionsHost) -> None
 
 
 async def test_a_run_that_fails_says_so_and_is_counted(host: FunctionsHost) -> None:
+    """
+    Whoever waits for the run learns why.
+    """
     before = await host.counts("work")
     with pytest.raises(HostError, match="work failed: as told"):
         await host.run("work", "fail")
@@ -44,6 +53,9 @@ async def test_a_run_that_fails_says_so_and_is_counted(host: FunctionsHost) -> N
 
 
 async def test_the_admin_api_takes_the_master_key_only(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    A function key neither runs a function nor shows the status.
+    """
     headers = {"x-functions-key": host.function_key}
     async with http.post(f"{host.url}/admin/functions/work", json={"input": "x"}, headers=headers) as response:
         assert response.status == 401
@@ -55,11 +67,17 @@ async def test_the_admin_api_takes_the_master_key_only(host: FunctionsHost, http
     ("function", "text", "status"), [("unknown", "", 404), ("on_event", "{", 400), ("page", "", 400)]
 )
 async def test_what_cannot_be_run_is_refused(host: FunctionsHost, function: str, text: str, status: int) -> None:
+    """
+    Unknown names are 404; input that is no event, and functions with a route, are 400.
+    """
     with pytest.raises(HostError, match=f"function {function} cannot be run: {status}"):
         await host.run(function, text)
 
 
 async def test_a_function_that_runs_too_long_is_cancelled_and_fails(serve: Serve) -> None:
+    """
+    What functionTimeout says holds.
+    """
     source = """
 @app.timer_trigger("timer", "0 0 0 29 2 *")
 async def forever(timer: func.TimerRequest) -> None:

@@ -26,6 +26,9 @@ NOTIFICATION = {"aeg-event-type": "Notification"}
 
 
 def event(event_id: str, **more: Any) -> dict[str, Any]:
+    """
+    Make an event of Event Grid's schema.
+    """
     return {
         "id": event_id,
         "topic": "/subscriptions/s",
@@ -39,16 +42,25 @@ def event(event_id: str, **more: Any) -> dict[str, Any]:
 
 
 def got(host: FunctionsHost, event_id: str) -> list[dict[str, Any]]:
+    """
+    Find what the function logged of an event.
+    """
     return [line for line in host.log_lines() if line["message"] == f"got {event_id}"]
 
 
 @pytest.fixture(scope="module")
 async def host(serve: Serve) -> AsyncIterator[FunctionsHost]:
+    """
+    Yield a host of the app above.
+    """
     async with serve(APP) as running:
         yield running
 
 
 async def test_the_handshake_returns_the_validation_code(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    A subscription in Event Grid's schema can be made.
+    """
     body = [event("v", eventType="Microsoft.EventGrid.SubscriptionValidationEvent", data={"validationCode": "abc"})]
     headers = {"aeg-event-type": "SubscriptionValidation"}
     async with http.post(host.webhook_url("on_event"), json=body, headers=headers) as response:
@@ -58,6 +70,9 @@ async def test_the_handshake_returns_the_validation_code(host: FunctionsHost, ht
 async def test_the_handshake_of_a_cloud_events_subscription_has_json_within_json(
     host: FunctionsHost, http: aiohttp.ClientSession
 ) -> None:
+    """
+    A subscription in the CloudEvents schema can be made.
+    """
     body = {"specversion": "1.0", "data": '{"validationCode": "abc"}'}
     headers = {"aeg-event-type": "SubscriptionValidation"}
     async with http.post(host.webhook_url("on_event"), json=body, headers=headers) as response:
@@ -65,6 +80,9 @@ async def test_the_handshake_of_a_cloud_events_subscription_has_json_within_json
 
 
 async def test_every_event_of_a_delivery_runs_the_function(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    Each event is decoded by itself, and the delivery accepted.
+    """
     body = [event("first"), event("second")]
     async with http.post(host.webhook_url("on_event"), json=body, headers=NOTIFICATION) as response:
         assert response.status == 202
@@ -79,6 +97,9 @@ async def test_every_event_of_a_delivery_runs_the_function(host: FunctionsHost, 
 
 
 async def test_a_delivery_may_be_one_bare_event(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    An object is as good as an array of one.
+    """
     async with http.post(host.webhook_url("on_event"), json=event("bare"), headers=NOTIFICATION) as response:
         assert response.status == 202
     assert len(got(host, "bare")) == 1
@@ -87,6 +108,9 @@ async def test_a_delivery_may_be_one_bare_event(host: FunctionsHost, http: aioht
 async def test_one_failing_event_fails_the_delivery_and_stops_no_other(
     host: FunctionsHost, http: aiohttp.ClientSession
 ) -> None:
+    """
+    Event Grid will repeat the whole; the other events have run all the same.
+    """
     body = [event("before"), event("bad"), event("after")]
     async with http.post(host.webhook_url("on_event"), json=body, headers=NOTIFICATION) as response:
         assert (response.status, await response.text()) == (500, "on_event failed: a bad event")
@@ -97,6 +121,9 @@ async def test_one_failing_event_fails_the_delivery_and_stops_no_other(
 async def test_a_cloud_event_arrives_as_one_whatever_the_annotation(
     host: FunctionsHost, http: aiohttp.ClientSession, function: str
 ) -> None:
+    """
+    A payload with specversion is a func.CloudEvent also where func.EventGridEvent is asked for.
+    """
     body = [
         {
             "specversion": "1.0",
@@ -116,6 +143,9 @@ async def test_a_cloud_event_arrives_as_one_whatever_the_annotation(
 
 
 async def test_an_unsubscription_is_accepted(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    It runs nothing.
+    """
     headers = {"aeg-event-type": "Unsubscribe"}
     async with http.post(host.webhook_url("on_event"), json=[event("u")], headers=headers) as response:
         assert response.status == 202
@@ -126,16 +156,25 @@ async def test_an_unsubscription_is_accepted(host: FunctionsHost, http: aiohttp.
 async def test_any_other_request_is_bad(
     host: FunctionsHost, http: aiohttp.ClientSession, headers: dict[str, str]
 ) -> None:
+    """
+    Without a known aeg-event-type there is nothing to do.
+    """
     async with http.post(host.webhook_url("on_event"), json=[event("o")], headers=headers) as response:
         assert response.status == 400
 
 
 async def test_an_unknown_function_is_not_found(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    The name must be that of a function with an Event Grid trigger.
+    """
     async with http.post(host.webhook_url("unknown"), json=[event("x")], headers=NOTIFICATION) as response:
         assert response.status == 404
 
 
 async def test_the_webhook_takes_its_system_key_only(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    A function key does not open it; the header is as good as the query.
+    """
     url = host.webhook_url("on_event").partition("&code=")[0]
     for key in ("", "wrong", host.function_key):
         async with http.post(url, params={"code": key}, json=[event("locked")], headers=NOTIFICATION) as response:
@@ -147,6 +186,9 @@ async def test_the_webhook_takes_its_system_key_only(host: FunctionsHost, http: 
 
 
 async def test_a_sender_of_cloud_events_is_allowed(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    The handshake that the CloudEvents specification describes is answered.
+    """
     headers = {"WebHook-Request-Origin": "eventgrid.azure.net"}
     async with http.options(host.webhook_url("on_event"), headers=headers) as response:
         assert response.status == 200

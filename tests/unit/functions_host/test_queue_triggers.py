@@ -10,9 +10,6 @@ from localcloud.functions_host.process import Counts, FunctionsHost
 from tests.unit.functions_host.conftest import Eventually, Serve
 
 APP = """
-gate = asyncio.Event()
-running = most = 0
-
 @app.queue_trigger("message", "letters", "AzureWebJobsStorage")
 async def read(message: func.QueueMessage) -> None:
     body = message.get_body().decode()
@@ -21,9 +18,14 @@ async def read(message: func.QueueMessage) -> None:
     })
     if body.startswith("bad"):
         raise ValueError(body)
+"""
 
-@app.queue_trigger("message", "crowd", "AzureWebJobsStorage")
-async def crowd(message: func.QueueMessage) -> None:
+WAITING = """
+gate = asyncio.Event()
+running = most = 0
+
+@app.queue_trigger("message", "%QUEUE%", "AzureWebJobsStorage")
+async def wait(message: func.QueueMessage) -> None:
     global running, most
     running += 1
     most = max(most, running)
@@ -35,27 +37,46 @@ async def open_gate(req: func.HttpRequest) -> func.HttpResponse:
     gate.set()
     return func.HttpResponse(str(most))
 """
-HOST_JSON = {"extensions": {"queues": {"maxDequeueCount": 3, "batchSize": 2, "newBatchThreshold": 1}}}
 
 
 @pytest.fixture(scope="module")
-async def host(serve: Serve) -> AsyncIterator[FunctionsHost]:
-    async with serve(APP, host_json=HOST_JSON, LOCAL_QUEUE_HIDDEN_SECONDS="1") as running:
+async def host(serve: Serve, queues: QueueServiceClient) -> AsyncIterator[FunctionsHost]:
+    """
+    Yield a host of the app above.
+    """
+    await queues.create_queue("letters-poison")
+    async with serve(APP, host_json={"extensions": {"queues": {"maxDequeueCount": 3}}}) as running:
         yield running
 
 
 def encoded(text: str) -> str:
+    """
+    Encode a message as the queue holds it.
+    """
     return base64.b64encode(text.encode()).decode()
 
 
 async def messages_in(queues: QueueServiceClient, name: str) -> int:
+    """
+    Count a queue's messages, the hidden ones too.
+    """
     properties = await queues.get_queue_client(name).get_queue_properties()
     return properties.approximate_message_count or 0
+
+
+async def is_running(host: FunctionsHost, function: str) -> bool:
+    """
+    Tell whether the function has begun and not ended.
+    """
+    return (await host.counts(function)).running == 1
 
 
 async def test_a_message_runs_the_function_once_and_is_deleted(
     host: FunctionsHost, queues: QueueServiceClient, eventually: Eventually
 ) -> None:
+    """
+    The function gets the text and what the queue knows of the message.
+    """
     await queues.get_queue_client("letters").send_message(encoded("hello"))
 
     async def deleted() -> bool:
@@ -70,119 +91,136 @@ async def test_a_message_runs_the_function_once_and_is_deleted(
 async def test_a_message_that_keeps_failing_ends_in_the_poison_queue(
     host: FunctionsHost, queues: QueueServiceClient, eventually: Eventually
 ) -> None:
+    """
+    It runs maxDequeueCount times, and moves unchanged.
+    """
     await queues.get_queue_client("letters").send_message(encoded("bad letter"))
     poison = queues.get_queue_client("letters-poison")
 
     async def moved() -> bool:
-        return any([name.name == "letters-poison" async for name in queues.list_queues()]) and bool(
-            await poison.peek_messages()
-        )
+        return len(await poison.peek_messages()) == 1
 
     await eventually(moved)
     attempts = [line["count"] for line in host.log_lines() if line["message"] == "read bad letter"]
     assert attempts == [1, 2, 3]
-    message = await poison.receive_message()
-    assert message is not None
-    assert message.content == encoded("bad letter")
-    await poison.delete_message(message)
+    assert (await poison.peek_messages())[0].content == encoded("bad letter")
+
+
+async def test_a_message_that_fails_in_a_poison_queue_stays_hidden_there(
+    serve: Serve, queues: QueueServiceClient, eventually: Eventually
+) -> None:
+    """
+    There is no poison queue of a poison queue: it is left alone for the time that a message is hidden.
+    """
+    source = """
+@app.queue_trigger("message", "failed-poison", "AzureWebJobsStorage")
+async def bury(message: func.QueueMessage) -> None:
+    raise ValueError
+"""
+    async with serve(source) as host:
+        await queues.get_queue_client("failed-poison").send_message(encoded("x"))
+
+        async def failed() -> bool:
+            return (await host.counts("bury")).failed == 1
+
+        await eventually(failed)
+    assert await messages_in(queues, "failed-poison") == 1
+    assert await queues.get_queue_client("failed-poison").peek_messages() == []
 
 
 async def test_a_message_that_cannot_be_decoded_goes_straight_to_the_poison_queue(
     host: FunctionsHost, queues: QueueServiceClient, eventually: Eventually
 ) -> None:
+    """
+    It would not get better by trying again.
+    """
     await queues.get_queue_client("letters").send_message("this is not base64!")
     poison = queues.get_queue_client("letters-poison")
-    contents: list[str] = []
 
     async def moved() -> bool:
-        try:
-            message = await poison.receive_message()
-        except Exception:  # noqa: BLE001 - the queue may not be there yet
-            return False
-        if message is not None:
-            contents.append(message.content)
-            await poison.delete_message(message)
-        return bool(contents)
+        return "this is not base64!" in [message.content for message in await poison.peek_messages(32)]
 
     await eventually(moved)
-    assert contents == ["this is not base64!"]
+    assert len([line for line in host.log_lines() if "cannot be decoded" in line["message"]]) == 1
 
 
 async def test_no_more_run_at_a_time_than_a_batch_and_the_threshold_and_each_stays_hidden(
-    host: FunctionsHost, queues: QueueServiceClient, http: aiohttp.ClientSession, eventually: Eventually
+    serve: Serve, queues: QueueServiceClient, http: aiohttp.ClientSession, eventually: Eventually
 ) -> None:
+    """
+    Seven messages run four at a time, each once, though they take longer than a message is hidden.
+    """
+    crowd = await queues.create_queue("crowd")
     for number in range(7):
-        await queues.get_queue_client("crowd").send_message(encoded(str(number)))
-    hidden_until = time.monotonic() + 2.5  # Hidden for 1 s at a time: without renewal they would be taken again.
+        await crowd.send_message(encoded(str(number)))
+    options = {"extensions": {"queues": {"batchSize": 2, "newBatchThreshold": 2}}}
+    async with serve(WAITING, host_json=options, QUEUE="crowd", LOCAL_QUEUE_HIDDEN_SECONDS="1") as host:
+        hidden_until = time.monotonic() + 2.5  # Hidden for 1 s at a time: without renewal they would be taken again.
 
-    async def full_for_a_while() -> bool:
-        return (await host.counts("crowd")).running == 3 and time.monotonic() > hidden_until
+        async def full_for_a_while() -> bool:
+            return (await host.counts("wait")).running == 4 and time.monotonic() > hidden_until
 
-    await eventually(full_for_a_while)
-    async with http.get(f"{host.url}/api/open") as response:
-        assert await response.text() == "3"
+        await eventually(full_for_a_while)
+        async with http.get(f"{host.url}/api/open") as response:
+            assert await response.text() == "4"
 
-    async def done() -> bool:
-        return await messages_in(queues, "crowd") == 0 and (await host.counts("crowd")).running == 0
+        async def done() -> bool:
+            return await messages_in(queues, "crowd") == 0 and (await host.counts("wait")).running == 0
 
-    await eventually(done)
-    assert await host.counts("crowd") == Counts(running=0, succeeded=7, failed=0)
+        await eventually(done)
+        assert await host.counts("wait") == Counts(running=0, succeeded=7, failed=0)
 
 
 async def test_a_message_outlives_the_host_that_was_killed_over_it(
-    serve: Serve, queues: QueueServiceClient, eventually: Eventually
+    serve: Serve, queues: QueueServiceClient, http: aiohttp.ClientSession, eventually: Eventually
 ) -> None:
-    source = """
-@app.queue_trigger("message", "survivors", "AzureWebJobsStorage")
-async def work(message: func.QueueMessage) -> None:
-    if os.environ["HANG"] == "true":
-        await asyncio.Event().wait()
-"""
-    async with serve(source, HANG="true", LOCAL_QUEUE_HIDDEN_SECONDS="1") as first:
+    """
+    Another host finds it once its time in hiding is over.
+    """
+    async with serve(WAITING, QUEUE="survivors", LOCAL_QUEUE_HIDDEN_SECONDS="1") as first:
         await queues.get_queue_client("survivors").send_message(encoded("x"))
-
-        async def taken() -> bool:
-            return (await first.counts("work")).running == 1
-
-        await eventually(taken)
+        await eventually(lambda: is_running(first, "wait"))
         await first.kill()
-    async with serve(source, HANG="false") as second:
+    async with serve(WAITING, QUEUE="survivors") as second, http.get(f"{second.url}/api/open"):
 
         async def done() -> bool:
-            return (await second.counts("work")).succeeded == 1
+            return (await second.counts("wait")).succeeded == 1
 
         await eventually(done)
+
+
+async def test_a_stopped_host_gives_back_what_it_cannot_finish(
+    serve: Serve, queues: QueueServiceClient, eventually: Eventually
+) -> None:
+    """
+    The message is there at once for the next host.
+    """
+    async with serve(WAITING, QUEUE="returned", LOCAL_DRAIN_SECONDS="0.1") as host:
+        await queues.get_queue_client("returned").send_message(encoded("x"))
+        await eventually(lambda: is_running(host, "wait"))
+    assert len(await queues.get_queue_client("returned").peek_messages()) == 1
 
 
 async def test_a_stopped_host_finishes_what_it_runs(
     serve: Serve, queues: QueueServiceClient, eventually: Eventually
 ) -> None:
+    """
+    SIGTERM lets the function end and deletes its message.
+    """
     source = """
 import signal
-stopping = asyncio.Event()
 
 @app.queue_trigger("message", "last-orders", "AzureWebJobsStorage")
 async def serve_last(message: func.QueueMessage) -> None:
-    while not stopping.is_set():
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.2)
-    logging.info("served")
-
-@app.route("stop", auth_level="anonymous")
-async def stop(req: func.HttpRequest) -> func.HttpResponse:
-    stopping.set()
     os.kill(os.getpid(), signal.SIGTERM)
-    return func.HttpResponse()
+    await asyncio.sleep(0.3)
 """
-    async with serve(source) as host, aiohttp.ClientSession() as http:
+    async with serve(source) as host:
         await queues.get_queue_client("last-orders").send_message(encoded("x"))
 
-        async def taken() -> bool:
-            return (await host.counts("serve_last")).running == 1
+        async def ended() -> bool:
+            return host.has_ended
 
-        await eventually(taken)
-        async with http.get(f"{host.url}/api/stop"):
-            pass
-        await host.stop()
-    assert "served" in [line["message"] for line in host.log_lines()]
+        await eventually(ended)
+    assert host.log_lines()[-1]["message"].startswith("Executed 'serve_last' (Succeeded")
     assert await messages_in(queues, "last-orders") == 0

@@ -24,10 +24,16 @@ NEVER_SOON = "0 0 0 29 2 *"
     ],
 )
 def test_schedules_are_read_as_ncrontab(schedule: str, expected: datetime) -> None:
+    """
+    Seconds come first, and a day must match by date and by weekday.
+    """
     assert next_tick(schedule, datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)) == expected
 
 
 async def test_a_timer_runs_at_its_ticks(serve: Serve, eventually: Eventually) -> None:
+    """
+    It runs again and again.
+    """
     async with serve(APP, SCHEDULE="* * * * * *") as host:
 
         async def ran_twice() -> bool:
@@ -37,6 +43,9 @@ async def test_a_timer_runs_at_its_ticks(serve: Serve, eventually: Eventually) -
 
 
 async def test_a_timer_may_run_at_the_start(serve: Serve, eventually: Eventually) -> None:
+    """
+    run_on_startup does not wait for the first tick.
+    """
     async with serve(APP, SCHEDULE=NEVER_SOON, AT_START="true") as host:
 
         async def ran() -> bool:
@@ -46,18 +55,27 @@ async def test_a_timer_may_run_at_the_start(serve: Serve, eventually: Eventually
 
 
 async def test_a_timer_can_be_run_now(serve: Serve) -> None:
+    """
+    The admin API runs it, and it is not past due.
+    """
     async with serve(APP, SCHEDULE=NEVER_SOON) as host:
         await host.run("tick")
         assert [line["past_due"] for line in host.log_lines() if line["message"] == "tick"] == [False]
 
 
 async def test_a_missing_schedule_setting_is_named(serve: Serve) -> None:
+    """
+    The host does not start, and says which setting it lacks.
+    """
     with pytest.raises(HostError, match="function tick: '%SCHEDULE%' needs the app setting SCHEDULE, which is not set"):
         async with serve(APP):
             pass
 
 
 async def test_a_schedule_that_is_none_is_named(serve: Serve) -> None:
+    """
+    The host does not start, and says what is wrong.
+    """
     with pytest.raises(HostError, match="function tick: timer schedule 'daily' is not an NCRONTAB expression"):
         async with serve(APP, SCHEDULE="daily"):
             pass

@@ -1,0 +1,123 @@
+"""
+Azurite: the tables and queues of the local cloud, by Microsoft's own emulator.
+"""
+
+import asyncio
+import contextlib
+import re
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# The script that node_modules/.bin/azurite points to, run by node itself so that node's options can be given.
+_SCRIPT = REPOSITORY / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+
+# The account and key that every Azurite serves; published in its documentation.
+_ACCOUNT = "devstoreaccount1"
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+# Standard input is a pipe that only the parent holds: it closes however the parent ends, also by SIGKILL.
+_END_WITH_PARENT = "data:text/javascript,process.stdin.resume().on('close', () => process.exit())"
+_LISTENING = re.compile(rb"Azurite (Blob|Queue|Table) service is successfully listening at (\S+)")
+_SERVICES = frozenset({"Blob", "Queue", "Table"})
+_START_SECONDS = 60
+
+
+class AzuriteError(Exception):
+    """
+    Azurite is not installed, or did not start.
+    """
+
+
+class Azurite:
+    """
+    A running Azurite with empty storage in memory, for `async with`.
+
+    It listens on ports that were free, works in `directory`, and is gone when the block is left or this process ends,
+    whichever way that happens.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._addresses: dict[str, str] = {}
+        self._running = contextlib.AsyncExitStack()
+
+    @property
+    def connection_string(self) -> str:
+        """
+        What the SDKs and the `AzureWebJobsStorage` setting take.
+        """
+        endpoints = "".join(f"{service}Endpoint={address}/{_ACCOUNT};" for service, address in self._addresses.items())
+        return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as starting:
+            process = await self._launch()
+            starting.push_async_callback(_end, process)
+            await self._listening(process)
+            reader = asyncio.create_task(_discard_output(process))
+            starting.callback(reader.cancel)
+            self._running = starting.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.aclose()
+
+    async def _launch(self) -> asyncio.subprocess.Process:
+        node = shutil.which("node")
+        if node is None:
+            raise AzuriteError("node is not on PATH: install Node.js 20 or later, then run `make setup`")
+        if not _SCRIPT.exists():
+            raise AzuriteError(f"Azurite is not installed ({_SCRIPT} is missing): run `make setup`")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        return await asyncio.create_subprocess_exec(
+            node,
+            f"--import={_END_WITH_PARENT}",
+            str(_SCRIPT),
+            "--silent",
+            "--inMemoryPersistence",
+            "--skipApiVersionCheck",
+            "--disableTelemetry",
+            *(f"--{service.lower()}Port=0" for service in sorted(_SERVICES)),
+            cwd=self._directory,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            # Ctrl-C is the parent's to handle: a rotation that it still finishes needs its storage.
+            start_new_session=True,
+        )
+
+    async def _listening(self, process: asyncio.subprocess.Process) -> None:
+        """
+        Wait until each service has said where it listens.
+        """
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        said = b""
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                while self._addresses.keys() < _SERVICES and (line := await process.stdout.readline()):
+                    said += line
+                    if found := _LISTENING.search(line):
+                        self._addresses[found[1].decode()] = found[2].decode()
+        except TimeoutError:
+            raise AzuriteError(f"Azurite did not start within {_START_SECONDS} s; it said:\n{said.decode()}") from None
+        if self._addresses.keys() < _SERVICES:
+            raise AzuriteError(f"Azurite ended before it was ready; it said:\n{said.decode()}")
+
+
+async def _discard_output(process: asyncio.subprocess.Process) -> None:
+    # A pipe that nobody empties would stop Azurite once it is full.
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    while await process.stdout.read(65536):
+        pass
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    # There is nothing to save: everything it holds is in memory.
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

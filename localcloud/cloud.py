@@ -1,0 +1,99 @@
+"""
+The local cloud: a local Azure, Azurite, and the app in a local Functions host, as one.
+"""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from localcloud.azure.batch_accounts import BatchAccount
+from localcloud.azure.certificates import CertificateAuthority
+from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
+from localcloud.azure.event import Schema
+from localcloud.azure.event_subscription import EventSubscription
+from localcloud.azure.workflows import Workflow
+from localcloud.azurite import REPOSITORY, Azurite
+from localcloud.functions_host.process import FunctionsHost
+from localcloud.storage_tap import StorageTap
+
+
+class LocalCloud:
+    """
+    Everything the app needs, and the app, for `async with`. `vault` is the one vault it is set up for.
+
+    Only settings tell the app that this is not Azure.
+    """
+
+    def __init__(self, directory: Path, *, ca: CertificateAuthority | None = None, app: Path = REPOSITORY) -> None:
+        self._directory = directory
+        self._app = app
+        self._running = AsyncExitStack()
+        self.azure = LocalAzure(directory, ca=ca)
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as starting:
+            azurite, _ = await asyncio.gather(
+                starting.enter_async_context(Azurite(self._directory / "azurite")),
+                starting.enter_async_context(self.azure),
+            )
+            self.storage = await starting.enter_async_context(StorageTap(azurite))
+            self.vault = await self.azure.add_vault("kv-local")
+            self.log = self._directory / "functions-host.log"
+            self.host = await starting.enter_async_context(self.new_host())
+            self._running = starting.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.aclose()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """
+        What the app is told.
+        """
+        return self.azure.environment() | {
+            "AzureWebJobsStorage": self.storage.connection_string,
+            "ROTATION_VAULTS": self.vault.uri,
+            "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
+        }
+
+    def new_host(self) -> FunctionsHost:
+        """
+        Return one more host with the app, yet to be entered: another instance, or the next after a crash.
+        """
+        return FunctionsHost(app=self._app, environment=self.settings, log=self.log)
+
+    def add_batch_secret(self, account: str, secret: str, **tags: str) -> BatchAccount:
+        """
+        Make a Batch account, and a secret that holds its primary key and is near its expiry.
+        """
+        made = self.azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name=account)
+        self.put_secret(secret, made.primary, made.arm_id, **tags)
+        return made
+
+    async def add_workflow_secret(self, site: str, workflow: str, secret: str, **tags: str) -> Workflow:
+        """
+        Make a workflow with a Request trigger, and a secret that holds its callback URL and is near its expiry.
+        """
+        made = await self.azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, site, workflow)
+        self.put_secret(secret, made.callback_url("manual", "Primary"), f"{made.arm_id}/triggers/manual", **tags)
+        return made
+
+    def put_secret(self, secret: str, value: str, target: str, **tags: str) -> str:
+        """
+        Make a version of a managed secret that expires in 20 days; return the version.
+        """
+        managed = {"ProviderAddress": target, "CredentialId": "Primary", "ValidityPeriodDays": "90"}
+        expires_on = datetime.now(UTC).replace(microsecond=0) + timedelta(days=20)
+        return self.vault.set(secret, value, tags=managed | tags, expires_on=expires_on)
+
+    async def subscribe(self, schema: Schema = "EventGridSchema") -> EventSubscription:
+        """
+        Let the vault's events reach the app's webhook from now on, handshake included.
+        """
+        return await self.vault.subscribe(self.host.webhook_url("on_secret_event"), schema=schema, is_function=True)

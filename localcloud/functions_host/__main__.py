@@ -1,0 +1,90 @@
+"""
+Serve an app from the command line: `python -m localcloud.functions_host --app DIR`.
+
+The app's settings are the environment. When the host is ready it prints one line of JSON: its URL, the functions'
+names and the keys. SIGTERM and SIGINT stop it gracefully.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+from localcloud.functions_host import app_index, host_json, logs
+from localcloud.functions_host.app_settings import load_local_settings
+from localcloud.functions_host.errors import StartupError
+from localcloud.functions_host.host import Host
+from localcloud.functions_host.keys import Keys
+
+
+def main() -> None:
+    """
+    Serve until told to stop.
+    """
+    options = _parse_arguments()
+    announcement = _keep_stdout_for_announcement()
+    logs.configure(options.log)
+    if options.until_stdin_closes:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+    try:
+        if options.settings is not None:
+            load_local_settings(options.settings)
+        asyncio.run(_serve(options.app.resolve(), options.port, announcement))
+    except StartupError as error:
+        sys.exit(f"The Functions host cannot start: {error}")
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m localcloud.functions_host", description=__doc__)
+    parser.add_argument("--app", type=Path, required=True, help="the folder that holds function_app.py and host.json")
+    parser.add_argument("--port", type=int, default=0, help="where to listen (default: any free port)")
+    parser.add_argument("--settings", type=Path, help="a local.settings.json whose Values join the environment")
+    parser.add_argument("--log", type=Path, help="a file for the log (default: standard error)")
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help="end when whoever holds the other end of standard input does"
+    )
+    return parser.parse_args()
+
+
+def _keep_stdout_for_announcement() -> TextIO:
+    """
+    Have what the app prints go to standard error, so that the one line on standard output is the host's.
+    """
+    announcement = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return announcement
+
+
+def _end_with_stdin() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    # Not gracefully: whoever is gone has no more use for what runs, and a function that hangs must not keep the host.
+    os._exit(1)
+
+
+async def _serve(app: Path, port: int, announcement: TextIO) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    configuration = host_json.read(app / "host.json")
+    keys = Keys.from_environment()
+    functions = app_index.index(app)
+    host = Host(functions, configuration, keys)
+    try:
+        url = await host.start(port)
+        with announcement:
+            print(json.dumps({"url": url, "functions": sorted(functions), "keys": asdict(keys)}), file=announcement)
+        await stop.wait()
+    finally:
+        await host.stop()
+
+
+if __name__ == "__main__":
+    main()

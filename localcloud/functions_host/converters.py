@@ -1,0 +1,157 @@
+"""
+Conversion between what travels and what a function takes and gives, by azure-functions' own converters.
+
+A function thus gets here exactly what Azure's Python worker would hand it.
+
+The one module that uses azure-functions beyond its documented decorators and classes. `get_binding_registry` and
+`Datum` are what Azure's worker itself imports to do this; the rules around them are the worker's
+(azure_functions_runtime/functions.py and bindings/generic.py).
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import azure.functions as func
+from azure.functions.meta import Datum
+
+__all__ = ["Converter", "Datum", "Metadata", "converter_for", "event", "http_request", "message", "text", "timer"]
+
+Metadata = Mapping[str, Datum]
+"""What a trigger says about its data, such as how often a message was dequeued."""
+
+
+class Converter(Protocol):
+    """
+    Converts the values of one kind of binding.
+    """
+
+    def check_input_type_annotation(self, pytype: type) -> bool:
+        """
+        Whether a trigger's parameter may be annotated so.
+        """
+
+    def check_output_type_annotation(self, pytype: Any) -> bool:
+        """
+        Whether an output, or what is returned, may be annotated so.
+        """
+
+    def decode(self, data: Datum, *, trigger_metadata: Metadata) -> Any:
+        """
+        Make the value that the function gets.
+        """
+
+    def encode(self, obj: Any, *, expected_type: Any) -> Datum | None:
+        """
+        Take apart the value that the function gave.
+        """
+
+
+def converter_for(kind: str, annotation: Any) -> Converter:
+    """
+    Find the converter for a kind of binding. A parameter annotated `str` or `bytes` gets the data as it came.
+    """
+    if annotation in (str, bytes):
+        return _AsItIs()
+    registry: Any = func.get_binding_registry()
+    found: Converter = registry.get(kind)
+    return found
+
+
+def http_request(  # noqa: PLR0913 - the six parts of a request
+    *,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    route_values: Mapping[str, str],
+    body: bytes,
+) -> Datum:
+    """
+    Describe a request as the host describes it to the worker.
+    """
+    return Datum(
+        {
+            "method": text(method),
+            "url": text(url),
+            "headers": {name: text(value) for name, value in headers.items()},
+            "query": {name: text(value) for name, value in query.items()},
+            "params": {name: text(value) for name, value in route_values.items()},
+            "body": Datum(body, "bytes"),
+        },
+        "http",
+    )
+
+
+def event(content: Mapping[str, Any]) -> Datum:
+    """
+    Describe an event, of either schema.
+    """
+    return _json(content)
+
+
+def text(content: str) -> Datum:
+    """
+    Describe plain text, such as the body of a message.
+    """
+    return Datum(content, "string")
+
+
+def message(  # noqa: PLR0913 - the six properties of a message
+    *,
+    message_id: str,
+    dequeue_count: int,
+    pop_receipt: str,
+    inserted_on: datetime,
+    expires_on: datetime,
+    next_visible_on: datetime,
+) -> Metadata:
+    """
+    Describe the message that a text came in.
+    """
+    return {
+        "Id": text(message_id),
+        "DequeueCount": _json(dequeue_count),
+        "PopReceipt": text(pop_receipt),
+        "InsertionTime": _json(inserted_on.isoformat()),
+        "ExpirationTime": _json(expires_on.isoformat()),
+        "NextVisibleTime": _json(next_visible_on.isoformat()),
+    }
+
+
+def timer() -> Datum:
+    """
+    Describe a tick that came in time.
+    """
+    return _json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": False})
+
+
+def _json(content: Any) -> Datum:
+    return Datum(json.dumps(content), "json")
+
+
+class _AsItIs:
+    """
+    The worker's GenericBinding.
+    """
+
+    def check_input_type_annotation(self, pytype: type) -> bool:
+        return issubclass(pytype, str | bytes)
+
+    def check_output_type_annotation(self, pytype: Any) -> bool:
+        return pytype in (str, bytes)
+
+    def decode(self, data: Datum, *, trigger_metadata: Metadata) -> Any:  # noqa: ARG002 - the Converter protocol
+        if data.type not in {"string", "bytes", "json"}:
+            raise ValueError(f"unexpected type of data received for the generic binding: {data.type!r}")
+        return data.value
+
+    def encode(self, obj: Any, *, expected_type: Any) -> Datum | None:  # noqa: ARG002 - the Converter protocol
+        if isinstance(obj, str):
+            return text(obj)
+        if isinstance(obj, bytes | bytearray):
+            return Datum(bytes(obj), "bytes")
+        if isinstance(obj, dict | list):
+            return _json(obj)
+        raise NotImplementedError(f"a {type(obj).__name__} cannot be sent")

@@ -1,0 +1,122 @@
+"""
+The host: an app's functions, and everything that makes them run.
+"""
+
+import os
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from localcloud.functions_host import event_grid_webhook
+from localcloud.functions_host.admin import Admin
+from localcloud.functions_host.app_index import IndexedFunction
+from localcloud.functions_host.app_settings import connection_string, resolve
+from localcloud.functions_host.bindings import QueueTrigger, TimerTrigger
+from localcloud.functions_host.event_grid_webhook import EventGridWebhook
+from localcloud.functions_host.host_json import HostJson
+from localcloud.functions_host.http_triggers import HttpTriggers
+from localcloud.functions_host.invocation import Invoker
+from localcloud.functions_host.keys import Keys
+from localcloud.functions_host.queue_outputs import QueueOutputs
+from localcloud.functions_host.queue_triggers import QueueListener
+from localcloud.functions_host.storage_queues import StorageQueues
+from localcloud.functions_host.timer_triggers import Timer
+
+# As Azure's host: larger requests are refused with 413.
+_MAX_REQUEST_BYTES = 100 * 1024 * 1024
+
+# How long functions may go on after the host was told to stop; LOCAL_DRAIN_SECONDS says otherwise.
+_DRAIN_SECONDS = 5
+
+# How long Azure hides a message from other workers at a time. Whoever kills the host and waits for the message to come
+# back may want to wait less: LOCAL_QUEUE_HIDDEN_SECONDS.
+_HIDDEN_SECONDS = 600
+
+
+class Host:
+    """
+    Serves the functions of an app from `start` to `stop`.
+    """
+
+    def __init__(self, functions: Mapping[str, IndexedFunction], host_json: HostJson, keys: Keys) -> None:
+        extensions = host_json.extensions
+        self._queues = StorageQueues(extensions.queues.message_encoding)
+        self._invoker = Invoker(time_limit=host_json.function_timeout, queue_outputs=QueueOutputs(self._queues))
+        self._listeners = [
+            self._listener(function, function.trigger, host_json)
+            for function in functions.values()
+            if isinstance(function.trigger, QueueTrigger)
+        ]
+        self._timers = [
+            self._timer(function, function.trigger)
+            for function in functions.values()
+            if isinstance(function.trigger, TimerTrigger)
+        ]
+        self._server = web.AppRunner(
+            _web_application(functions, host_json, keys, self._invoker), access_log=None, shutdown_timeout=1
+        )
+
+    async def start(self, port: int) -> str:
+        """
+        Begin to serve on that port (0: any free one) and give the URL.
+        """
+        await self._server.setup()
+        site = web.TCPSite(self._server, "127.0.0.1", port)
+        await site.start()
+        for listener in self._listeners:
+            await listener.start()
+        for timer in self._timers:
+            timer.start()
+        return f"http://localhost:{self._server.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        """
+        Take no more work, let what runs come to its end for some seconds, then cancel it.
+        """
+        for timer in self._timers:
+            await timer.stop()
+        for listener in self._listeners:
+            await listener.stop_polling()
+        for site in list(self._server.sites):
+            await site.stop()
+        await self._invoker.drain(float(os.environ.get("LOCAL_DRAIN_SECONDS", _DRAIN_SECONDS)))
+        for listener in self._listeners:
+            await listener.finish()
+        await self._server.cleanup()
+        await self._queues.close()
+
+    def _listener(self, function: IndexedFunction, trigger: QueueTrigger, host_json: HostJson) -> QueueListener:
+        where = f"function {function.name}"
+        name = resolve(trigger.queue_name, where=where)
+        connection = connection_string(trigger.connection, where=where)
+        return QueueListener(
+            function,
+            self._queues.queue(connection, name),
+            # A poison queue has none of its own.
+            None if name.endswith("-poison") else self._queues.queue(connection, f"{name}-poison"),
+            options=host_json.extensions.queues,
+            hidden_seconds=int(os.environ.get("LOCAL_QUEUE_HIDDEN_SECONDS", _HIDDEN_SECONDS)),
+            invoker=self._invoker,
+        )
+
+    def _timer(self, function: IndexedFunction, trigger: TimerTrigger) -> Timer:
+        return Timer(
+            function,
+            resolve(trigger.schedule, where=f"function {function.name}"),
+            run_on_startup=trigger.run_on_startup,
+            invoker=self._invoker,
+        )
+
+
+def _web_application(
+    functions: Mapping[str, IndexedFunction], host_json: HostJson, keys: Keys, invoker: Invoker
+) -> web.Application:
+    application = web.Application(client_max_size=_MAX_REQUEST_BYTES)
+    application.add_routes(Admin(functions, keys=keys, invoker=invoker).routes())
+    webhook = EventGridWebhook(functions, keys=keys, invoker=invoker)
+    application.router.add_route("*", event_grid_webhook.PATH, webhook.handle)
+    http = HttpTriggers(
+        functions.values(), route_prefix=host_json.extensions.http.route_prefix, keys=keys, invoker=invoker
+    )
+    application.router.add_route("*", "/{path:.*}", http.handle)
+    return application

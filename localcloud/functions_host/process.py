@@ -1,0 +1,231 @@
+"""
+The host as a child process, for tests and the demo: started, asked, killed.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+
+from localcloud.functions_host import event_grid_webhook
+from localcloud.functions_host.keys import Keys
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_START_SECONDS = 60
+_STOP_SECONDS = 30
+_TAIL_LINES = 30
+
+
+class HostError(Exception):
+    """
+    The host did not start, or a function that was run failed.
+    """
+
+
+class Counts(msgspec.Struct):
+    """
+    How a function's invocations went since the host started.
+    """
+
+    running: int
+    succeeded: int
+    failed: int
+
+
+class _Ready(msgspec.Struct):
+    url: str
+    functions: list[str]
+    keys: Keys
+
+
+class _Status(msgspec.Struct):
+    functions: dict[str, Counts]
+
+
+class FunctionsHost:
+    """
+    A Functions host in a process of its own, for `async with`.
+
+    `environment` joins this process's environment; `log` gets the host's log, and whatever else it says on standard
+    error. The host is gone when the block is left or this process ends, whichever way that happens.
+    """
+
+    def __init__(self, *, app: Path, environment: Mapping[str, str], log: Path, keys: Keys | None = None) -> None:
+        self._app = app
+        self._environment = dict(environment)
+        if keys is not None:
+            self._environment |= {
+                "LOCAL_FUNCTION_KEY": keys.function,
+                "LOCAL_MASTER_KEY": keys.master,
+                "LOCAL_EVENTGRID_KEY": keys.eventgrid,
+            }
+        self._log = log
+        self._running = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as starting:
+            self._process = await self._launch()
+            starting.push_async_callback(self.kill)
+            ready = await self._ready()
+            self.url = ready.url
+            self.functions = ready.functions
+            self.keys = ready.keys
+            self._admin = await starting.enter_async_context(
+                aiohttp.ClientSession(ready.url, headers={"x-functions-key": ready.keys.master})
+            )
+            self._running = starting.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.stop()
+        finally:
+            await self._running.aclose()
+
+    @property
+    def pid(self) -> int:
+        """
+        The host's process id.
+        """
+        return self._process.pid
+
+    @property
+    def function_key(self) -> str:
+        """
+        Opens functions of level `function`.
+        """
+        return self.keys.function
+
+    @property
+    def master_key(self) -> str:
+        """
+        Opens everything.
+        """
+        return self.keys.master
+
+    @property
+    def eventgrid_key(self) -> str:
+        """
+        Opens the Event Grid webhook.
+        """
+        return self.keys.eventgrid
+
+    def webhook_url(self, function: str) -> str:
+        """
+        Where Event Grid delivers to, with the key in it.
+        """
+        return f"{self.url}{event_grid_webhook.PATH}?functionName={function}&code={self.eventgrid_key}"
+
+    async def trigger(self, function: str, text: str = "") -> str:
+        """
+        Set a function going now, and give the id of the invocation.
+        """
+        async with self._admin.post(f"/admin/functions/{function}", json={"input": text}) as response:
+            if response.status != 202:  # noqa: PLR2004 - Accepted
+                raise HostError(f"function {function} cannot be run: {response.status} {await response.text()}")
+            invocation: str = (await response.json())["invocationId"]
+            return invocation
+
+    async def run(self, function: str, text: str = "") -> None:
+        """
+        Run a function now and wait until it ended; raises HostError if it failed.
+        """
+        invocation = await self.trigger(function, text)
+        async with self._admin.get(f"/admin/invocations/{invocation}") as response:
+            outcome = await response.json()
+        if not outcome["succeeded"]:
+            raise HostError(outcome["error"])
+
+    async def counts(self, function: str) -> Counts:
+        """
+        Tell how often a function has run, for whatever reason, and how that went.
+        """
+        async with self._admin.get("/admin/host/status") as response:
+            return msgspec.json.decode(await response.read(), type=_Status).functions[function]
+
+    @property
+    def has_ended(self) -> bool:
+        """
+        Whether its process is gone.
+        """
+        return self._process.returncode is not None
+
+    async def stop(self) -> None:
+        """
+        Stop it gracefully; raises HostError if it does not end, or not with exit code 0. A killed host is at rest.
+        """
+        if self.has_ended:
+            return
+        self._process.terminate()
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                code = await self._process.wait()
+        except TimeoutError:
+            raise HostError(f"the Functions host did not stop within {_STOP_SECONDS} s:\n{self._tail()}") from None
+        if code != 0:
+            raise HostError(f"the Functions host ended with exit code {code}:\n{self._tail()}")
+
+    async def kill(self) -> None:
+        """
+        End it at once, as a crash would.
+        """
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """
+        Read the records that it has logged so far, leaving out what the interpreter said and a line not yet complete.
+        """
+        lines = self._log.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
+
+    async def _launch(self) -> asyncio.subprocess.Process:
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "localcloud.functions_host",
+                "--app",
+                str(self._app.resolve()),
+                "--until-stdin-closes",
+                cwd=_REPOSITORY,
+                env={**os.environ, **self._environment},
+                # Only this process holds the other end: it closes however this process ends.
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                # Ctrl-C is for the parent, who then stops the host.
+                start_new_session=True,
+            )
+
+    async def _ready(self) -> _Ready:
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                line = await self._process.stdout.readline()
+        except TimeoutError:
+            raise HostError(
+                f"the Functions host of {self._app} was not ready within {_START_SECONDS} s:\n{self._tail()}"
+            ) from None
+        if not line:
+            code = await self._process.wait()
+            raise HostError(
+                f"the Functions host of {self._app} ended with exit code {code} before it was ready:\n{self._tail()}"
+            )
+        return msgspec.json.decode(line, type=_Ready)
+
+    def _tail(self) -> str:
+        return "\n".join(self._log.read_text().splitlines()[-_TAIL_LINES:])

@@ -1,0 +1,56 @@
+"""
+Queue outputs: what a function put into its `func.Out`, as messages.
+"""
+
+import json
+from typing import Any
+
+from localcloud.functions_host.app_settings import connection_string, resolve
+from localcloud.functions_host.bindings import QueueOutput
+from localcloud.functions_host.converters import Datum
+from localcloud.functions_host.storage_queues import StorageQueues
+
+
+class QueueOutputs:
+    """
+    Sends messages to the queues that output bindings name.
+    """
+
+    def __init__(self, queues: StorageQueues) -> None:
+        self._queues = queues
+
+    async def send(self, output: QueueOutput, datum: Datum | None) -> None:
+        """
+        Send what the function gave: one message, or one for each element of a list.
+        """
+        if datum is None:
+            return
+        where = f"output {output.name}"
+        connection = connection_string(output.connection, where=where)
+        queue = self._queues.queue(connection, resolve(output.queue_name, where=where))
+        for body in message_bodies(datum):
+            await queue.send(body)
+
+
+def message_bodies(datum: Datum) -> list[bytes]:
+    """
+    Divide a value into messages, as Azure's host does (FunctionBinding.cs, `ReadAsEnumerable`).
+
+    Text that looks like JSON is parsed there: an array becomes one message an element, and an object arrives with
+    its layout changed. The elements of a list are left as they are.
+    """
+    if datum.type == "bytes":
+        return [datum.value]
+    value = datum.value
+    if datum.type == "json" or _looks_like_json(value):
+        value = json.loads(value)
+    return [_body(element) for element in (value if isinstance(value, list) else [value])]
+
+
+def _looks_like_json(value: str) -> bool:
+    value = value.strip()
+    return (value[:1], value[-1:]) in {("{", "}"), ("[", "]")}
+
+
+def _body(value: Any) -> bytes:
+    return (value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)).encode()

@@ -1,0 +1,94 @@
+"""
+Storage queues, with the bodies of their messages encoded as host.json says.
+"""
+
+import base64
+from contextlib import suppress
+from typing import Literal
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue import QueueMessage
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
+
+MessageEncoding = Literal["base64", "none"]
+
+
+class StorageQueue:
+    """
+    One queue; it comes into being when it is first needed.
+    """
+
+    def __init__(self, client: QueueClient, encoding: MessageEncoding) -> None:
+        self.client = client
+        self._encoding = encoding
+
+    @property
+    def name(self) -> str:
+        """
+        The queue's name.
+        """
+        return self.client.queue_name
+
+    async def create(self) -> None:
+        """
+        Make sure that it exists.
+        """
+        with suppress(ResourceExistsError):
+            await self.client.create_queue()
+
+    async def send(self, body: bytes) -> None:
+        """
+        Add a message.
+        """
+        await self.send_content(base64.b64encode(body).decode() if self._encoding == "base64" else body.decode())
+
+    async def send_content(self, content: str) -> None:
+        """
+        Add a message whose content is encoded already.
+        """
+        try:
+            await self.client.send_message(content)
+        except ResourceNotFoundError:
+            await self.create()
+            await self.client.send_message(content)
+
+    async def receive(self, count: int, *, hidden_seconds: int) -> list[QueueMessage]:
+        """
+        Take at most so many messages, each with its content as it is stored, and hide them for so long.
+        """
+        received = self.client.receive_messages(
+            messages_per_page=count, max_messages=count, visibility_timeout=hidden_seconds
+        )
+        return [message async for message in received]
+
+    def body_of(self, message: QueueMessage) -> bytes:
+        """
+        Decode a message's content; raises ValueError.
+        """
+        content = str(message.content)
+        return base64.b64decode(content, validate=True) if self._encoding == "base64" else content.encode()
+
+
+class StorageQueues:
+    """
+    All the queues of the app, over one client for each storage account.
+    """
+
+    def __init__(self, encoding: MessageEncoding) -> None:
+        self._encoding = encoding
+        self._services: dict[str, QueueServiceClient] = {}
+
+    def queue(self, connection_string: str, name: str) -> StorageQueue:
+        """
+        Give the queue of that name in the account that the connection string leads to.
+        """
+        if connection_string not in self._services:
+            self._services[connection_string] = QueueServiceClient.from_connection_string(connection_string)
+        return StorageQueue(self._services[connection_string].get_queue_client(name), self._encoding)
+
+    async def close(self) -> None:
+        """
+        Close the connections.
+        """
+        for service in self._services.values():
+            await service.close()
