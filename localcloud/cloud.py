@@ -24,12 +24,20 @@ class LocalCloud:
     """
     Everything the app needs, and the app, for `async with`. `vault` is the one vault it is set up for.
 
-    Only settings tell the app that this is not Azure.
+    Only settings tell the app that this is not Azure; `settings` adds to them.
     """
 
-    def __init__(self, directory: Path, *, ca: CertificateAuthority | None = None, app: Path = REPOSITORY) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        ca: CertificateAuthority | None = None,
+        app: Path = REPOSITORY,
+        **settings: str,
+    ) -> None:
         self._directory = directory
-        self._app = app
+        self._more_settings = settings
+        self.app = app
         self._running = AsyncExitStack()
         self.azure = LocalAzure(directory, ca=ca)
 
@@ -60,13 +68,14 @@ class LocalCloud:
             "AzureWebJobsStorage": self.storage.connection_string,
             "ROTATION_VAULTS": self.vault.uri,
             "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
+            **self._more_settings,
         }
 
     def new_host(self) -> FunctionsHost:
         """
         Return one more host with the app, yet to be entered: another instance, or the next after a crash.
         """
-        return FunctionsHost(app=self._app, environment=self.settings, log=self.log)
+        return FunctionsHost(app=self.app, environment=self.settings, log=self.log)
 
     def add_batch_secret(self, account: str, secret: str, **tags: str) -> BatchAccount:
         """

@@ -1,0 +1,216 @@
+"""
+The app from outside: what a caller, an operator and the passing of time do to it.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+from azure.data.tables.aio import TableClient
+
+from adapters.ledger import TABLE
+from localcloud.cloud import LocalCloud
+from localcloud.functions_host.process import FunctionsHost
+from rotation.request import Trigger, request_for_event
+from rotation.secret import SecretId
+
+PATIENCE = 30  # seconds until a test gives up waiting
+ENDED = {"Completed", "Failed", "Skipped"}
+_numbers = itertools.count(1)
+
+
+class Subject:
+    """
+    One target and its secret, of the given kind, with names that no other test has.
+    """
+
+    def __init__(self, cloud: LocalCloud, kind: str, target: Any, secret: str) -> None:
+        self._cloud = cloud
+        self.kind = kind
+        self.target = target
+        self.secret = secret
+        self.regenerate = "Batch.RegenerateKeys" if kind == "batch" else "Workflow.RegenerateAccessKey"
+
+    @property
+    def uri(self) -> str:
+        """
+        The secret's id without a version.
+        """
+        return f"{self._cloud.vault.uri}/secrets/{self.secret}"
+
+    @property
+    def version(self) -> str:
+        """
+        The current version.
+        """
+        return self._cloud.vault.current(self.secret).version
+
+    def value(self, key: str) -> str:
+        """
+        Return the credential that a key gives now.
+        """
+        return str(
+            getattr(self.target, key.lower()) if self.kind == "batch" else self.target.callback_url("manual", key)
+        )
+
+    def rotation_id(self, trigger: Trigger = Trigger.SECRET_NEAR_EXPIRY) -> str:
+        """
+        Return the id that the rotation of the current version's event has.
+        """
+        pinned = SecretId(self._cloud.vault.uri, self.secret, self.version)
+        return request_for_event(pinned, trigger, datetime.now(UTC)).id
+
+    def regenerations(self) -> int:
+        """
+        Return how often a key was regenerated, by the local cloud's own record.
+        """
+        return self._cloud.azure.requests.count(self.regenerate, target=self.target.arm_id, took_effect=True)
+
+    def holds(self, key: str) -> bool:
+        """
+        Return whether the secret's current version holds the present value of a key.
+        """
+        return self._cloud.vault.current(self.secret).value == self.value(key)
+
+
+class Client:
+    """
+    Makes subjects and talks to the app about them.
+    """
+
+    def __init__(self, cloud: LocalCloud, host: FunctionsHost | None = None) -> None:
+        self.cloud = cloud
+        self.host = host or cloud.host
+        self.answers: list[str] = []
+
+    async def subject(self, kind: str = "batch", **tags: str) -> Subject:
+        """
+        Make a target with a secret that holds its primary key.
+        """
+        number = next(_numbers)
+        secret = f"secret-{number}"
+        target: Any
+        if kind == "batch":
+            target = self.cloud.add_batch_secret(f"account{number}", secret, **tags)
+        else:
+            target = await self.cloud.add_workflow_secret(f"site{number}", "orders", secret, **tags)
+        return Subject(self.cloud, kind, target, secret)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        raw: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any, dict[str, str]]:
+        """
+        Return status, JSON and headers of one call of the API.
+        """
+        sent = {"x-functions-key": self.host.function_key} | (headers or {})
+        data = raw if raw is not None or body is None else json.dumps(body).encode()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, f"{self.host.url}/api{path}", data=data, headers=sent) as answer,
+        ):
+            text = await answer.text()
+            self.answers.append(text)
+            return answer.status, json.loads(text) if text else None, dict(answer.headers)
+
+    async def rotate(self, subject: Subject, **options: Any) -> tuple[int, Any]:
+        """
+        Ask for a manual rotation.
+        """
+        status, answer, _ = await self.ask("POST", "/rotations", body={"secret": subject.uri} | options)
+        return status, answer
+
+    async def get(self, rotation_id: str) -> Any:
+        """
+        Return a rotation's record, None if there is none.
+        """
+        status, answer, _ = await self.ask("GET", f"/rotations/{rotation_id}")
+        return answer if status == 200 else None
+
+    async def ended(self, rotation_id: str) -> dict[str, Any]:
+        """
+        Wait for a rotation to end, and return its record.
+        """
+        record: dict[str, Any] = {}
+
+        async def has_ended() -> bool:
+            nonlocal record
+            record = await self.get(rotation_id) or {}
+            return record.get("state") in ENDED
+
+        await eventually(has_ended, lambda: f"rotation {rotation_id} to end; it is {record or 'unknown'}")
+        return record
+
+    async def told(self, event_id: str) -> Any:
+        """
+        Wait for a completion event, and return it.
+        """
+
+        async def is_told() -> bool:
+            return any(event.id == event_id for event in self.cloud.azure.events)
+
+        await eventually(is_told, lambda: f"event {event_id}")
+        return next(event for event in self.cloud.azure.events if event.id == event_id)
+
+    async def deliver(self, payload: Any, *, headers: dict[str, str] | None = None) -> int:
+        """
+        Post to the Event Grid webhook as Event Grid does; return the status.
+        """
+        sent = {"aeg-event-type": "Notification"} | (headers or {})
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(self.host.webhook_url("on_secret_event"), json=payload, headers=sent) as answer,
+        ):
+            return answer.status
+
+    async def pass_time(self, time: timedelta = timedelta(hours=1)) -> None:
+        """
+        Make everything unfinished in the ledger look that much older.
+        """
+        connection = self.cloud.storage.connection_string
+        async with TableClient.from_connection_string(connection, TABLE) as table:
+            async for entity in table.query_entities("PartitionKey eq 'live'"):
+                row = json.loads(entity["Row"])
+                for holder, field in ((row, "claimed_until"), (row["record"], "completedOn")):
+                    if holder.get(field):
+                        earlier = datetime.fromisoformat(holder[field]) - time
+                        holder[field] = earlier.isoformat()
+                entity["Row"] = json.dumps(row)
+                await table.update_entity(entity)
+
+    async def idle(self) -> None:
+        """
+        Wait until the app does nothing any more.
+        """
+
+        async def is_idle() -> bool:
+            return all([(await self.host.counts(name)).running == 0 for name in self.host.functions])
+
+        await eventually(is_idle, lambda: "the host to be idle")
+
+    def log_lines(self, text: str) -> list[dict[str, Any]]:
+        """
+        Return the log records that contain a text.
+        """
+        return [line for line in self.host.log_lines() if text in line["message"]]
+
+
+async def eventually(condition: Callable[[], Any], what: Callable[[], str]) -> None:
+    """
+    Wait until a condition holds; fail with what was waited for.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not await condition():  # noqa: ASYNC110 - what is awaited happens in another process
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"waited {PATIENCE} s for {what()}") from None

@@ -1,0 +1,259 @@
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from localcloud.azure.event import Schema
+from localcloud.cloud import LocalCloud
+from rotation.request import Trigger
+from tests.e2e.client import Client, Subject
+
+SCHEMAS: list[Schema] = ["EventGridSchema", "CloudEventSchemaV1_0"]
+
+
+def event_of(subject: Subject, **changes: Any) -> dict[str, Any]:
+    """
+    Return a near-expiry event as Key Vault sends it, with some of its parts changed.
+    """
+    data = {
+        "Id": f"{subject.uri}/{subject.version}",
+        "VaultName": "kv-local",
+        "ObjectType": "Secret",
+        "ObjectName": subject.secret,
+        "Version": subject.version,
+        "NBF": None,
+        "EXP": 1789999999,
+    }
+    event = {
+        "id": str(uuid.uuid4()),
+        "topic": "/subscriptions/11111111-1111-4111-8111-111111111111/providers/Microsoft.KeyVault/vaults/kv-local",
+        "subject": subject.secret,
+        "eventType": "Microsoft.KeyVault.SecretNearExpiry",
+        "data": data,
+        "dataVersion": "1",
+        "metadataVersion": "1",
+        "eventTime": datetime.now(UTC).isoformat(),
+    }
+    return event | changes
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+@pytest.mark.parametrize("trigger", [Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED])
+async def test_an_event_rotates_the_secret(
+    cloud: LocalCloud, client: Client, kind: str, schema: Schema, trigger: Trigger
+) -> None:
+    """
+    Published by the vault in either schema, through the webhook, the queue and the official SDKs.
+    """
+    subject = await client.subject(kind)
+    rotation_id = subject.rotation_id(trigger)
+    await cloud.subscribe(schema)
+
+    (delivery,) = await cloud.vault.publish(subject.secret, str(trigger))
+    record = await client.ended(rotation_id)
+
+    assert delivery.outcome == "delivered"
+    assert (record["state"], record["trigger"], record["keyName"]) == ("Completed", str(trigger), "Secondary")
+    assert subject.holds("Secondary")
+    assert subject.regenerations() == 1
+    event = await client.told(f"{rotation_id}:completed")
+    assert (event.type, event.source) == ("KeyRotator.RotationCompleted", subject.target.arm_id)
+    assert event.subject == subject.uri
+    assert event.data == record
+
+
+async def test_an_event_delivered_many_times_rotates_once(cloud: LocalCloud, client: Client, kind: str) -> None:
+    """
+    Event Grid delivers at least once; the key is regenerated once, the secret gets one version.
+    """
+    subject = await client.subject(kind)
+    rotation_id = subject.rotation_id()
+    await cloud.subscribe()
+
+    await cloud.vault.publish(subject.secret, duplicates=5)
+    await client.ended(rotation_id)
+    again = await client.deliver([event_of(subject) | {"data": {"Id": f"{subject.uri}/{'0' * 32}"}}])
+
+    assert again == 202
+    assert subject.regenerations() == 1
+    assert len(cloud.vault.versions(subject.secret)) == 2
+
+
+async def test_one_delivery_may_hold_several_events(client: Client) -> None:
+    """
+    Ours are accepted, whatever stands beside them.
+    """
+    subjects = [await client.subject("batch"), await client.subject("workflow")]
+    ids = [subject.rotation_id() for subject in subjects]
+    other = event_of(subjects[0], eventType="Microsoft.KeyVault.KeyNearExpiry")
+
+    status = await client.deliver([event_of(subjects[0]), other, event_of(subjects[1])])
+
+    assert status == 202
+    assert [(await client.ended(rotation_id))["state"] for rotation_id in ids] == ["Completed", "Completed"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"Id": "{uri}/ {version}", "ObjectName ": "{name}"},
+        {" id": "{uri}/{version}", "NBF": "1700000000", "EXP": "1789999999"},
+        {"Id": "{upper}/{version}"},
+    ],
+    ids=["blanks", "strings and a padded key", "another spelling"],
+)
+async def test_samples_as_published_are_understood(client: Client, data: dict[str, str]) -> None:
+    """
+    Blanks in keys and values, numbers as strings, another case: all were seen in Microsoft's own samples.
+    """
+    subject = await client.subject()
+    rotation_id = subject.rotation_id()
+    names = {
+        "uri": subject.uri,
+        "version": subject.version,
+        "name": subject.secret,
+        "upper": subject.uri.replace("localhost", "LOCALHOST"),
+    }
+
+    await client.deliver([event_of(subject, data={key: value.format(**names) for key, value in data.items()})])
+
+    assert (await client.ended(rotation_id))["state"] == "Completed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"eventType": "Microsoft.KeyVault.SecretNewVersionCreated"}, "its type is"),
+        ({"data": {"Id": "https://kv.vault.azure.net/secrets/one/" + "a" * 32}}, "none of the vaults"),
+        ({"data": {"Id": "https://kv.vault.azure.net@evil.example/secrets/one/" + "a" * 32}}, "is not a vault's URI"),
+        ({"data": {"Id": "https://kv.vault.azure.net/keys/one/" + "a" * 32}}, "is not the id of a secret"),
+        ({"data": {"Id": "https://kv.vault.azure.net/secrets/one"}}, "has no version"),
+        ({"data": {"Id": 7}}, "data.Id"),
+        ({"data": {}}, "data.Id"),
+        ({"data": None}, "data.Id"),
+        ({"data": ["x"]}, "data.Id"),
+        ({"data": "x" * 5000}, "data.Id"),
+    ],
+    ids=lambda value: json.dumps(value)[:60],
+)
+async def test_what_is_not_ours_is_acknowledged_and_logged_once(
+    cloud: LocalCloud, client: Client, changes: dict[str, Any], says: str
+) -> None:
+    """
+    No record, no request to any vault, no second delivery: one warning that names the event.
+    """
+    subject = await client.subject()
+    event = event_of(subject, **changes)
+    before = len(list(cloud.azure.requests))
+
+    status = await client.deliver([event])
+
+    assert status == 202
+    (line,) = client.log_lines(f"event {event['id']} dropped")
+    assert line["level"] == "WARNING"
+    assert says in line["message"]
+    assert len(list(cloud.azure.requests)) == before
+
+
+async def test_a_foreign_cloud_event_is_dropped_too(client: Client) -> None:
+    """
+    The other schema takes the same path.
+    """
+    event = {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": "/subscriptions/x",
+        "type": "Microsoft.KeyVault.SecretNearExpiry",
+        "subject": "one",
+        "time": datetime.now(UTC).isoformat(),
+        "data": {"Id": "https://kv.vault.azure.net/secrets/one/" + "a" * 32},
+    }
+
+    assert await client.deliver(event) == 202
+    assert len(client.log_lines(f"event {event['id']} dropped")) == 1
+
+
+@pytest.mark.parametrize(
+    ("tags", "state", "code", "says"),
+    [
+        ({"ValidityPeriodDays": "7"}, "Failed", "misconfigured", "ValidityPeriodDays is '7'; it must be 31 to 3650"),
+        (
+            {"ProviderAddress": "{group}/providers/Microsoft.Storage/storageAccounts/a"},
+            "Failed",
+            "misconfigured",
+            "rotate",
+        ),
+        ({"ProviderAddress": "{other}/providers/Microsoft.Batch/batchAccounts/abc"}, "Failed", "forbidden", "SCOPES"),
+        (
+            {"ProviderAddress": "{group}/providers/Microsoft.Web/sites/s1/workflows/.."},
+            "Failed",
+            "misconfigured",
+            "rotate",
+        ),
+        ({"RotationPaused": "true"}, "Skipped", "paused", ""),
+    ],
+    ids=["validity", "provider", "scope", "dot dot", "paused"],
+)
+async def test_a_badly_tagged_secret_ends_clearly_and_nothing_is_regenerated(
+    cloud: LocalCloud, client: Client, tags: dict[str, str], state: str, code: str, says: str
+) -> None:
+    """
+    The record names the secret, the tag and the remedy, ARM is never asked, and the failure is published.
+    """
+    group = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-local"
+    subject = await client.subject(**{k: v.format(group=group, other=group + "2") for k, v in tags.items()})
+    rotation_id = subject.rotation_id()
+    before = cloud.azure.requests.count("Batch.ListKeys") + cloud.azure.requests.count("Unknown")
+
+    await client.deliver([event_of(subject)])
+    record = await client.ended(rotation_id)
+
+    assert record["state"] == state
+    if state == "Failed":
+        assert record["error"]["code"] == code
+        assert record["error"]["message"].startswith(f"secret '{subject.secret}': ")
+        assert says in record["error"]["message"]
+        await client.told(f"{rotation_id}:failed")
+    else:
+        assert record["reason"] == code
+    assert cloud.azure.requests.count("Batch.ListKeys") + cloud.azure.requests.count("Unknown") == before
+    assert subject.regenerations() == 0
+
+
+async def test_a_secret_without_tags_is_skipped(cloud: LocalCloud, client: Client) -> None:
+    """
+    An unmanaged secret's event leaves a record that says so, and no event.
+    """
+    subject = await client.subject()
+    cloud.vault.set(subject.secret, "not a key", tags={})
+    rotation_id = subject.rotation_id()
+
+    await client.deliver([event_of(subject)])
+
+    record = await client.ended(rotation_id)
+    assert (record["state"], record["reason"]) == ("Skipped", "unmanaged")
+    assert subject.regenerations() == 0
+
+
+async def test_an_account_without_shared_key_fails_with_arms_words(cloud: LocalCloud, client: Client) -> None:
+    """
+    What ARM says is passed on, with what the account allows.
+    """
+    subject = await client.subject()
+    account = cloud.azure.add_batch_account(
+        subscription="11111111-1111-4111-8111-111111111111",
+        resource_group="rg-local",
+        name=f"aad{subject.secret.replace('-', '')}",
+        authentication_modes=("AAD",),
+    )
+    cloud.put_secret(subject.secret, account.primary, account.arm_id)
+    rotation_id = subject.rotation_id()
+
+    await client.deliver([event_of(subject)])
+
+    record = await client.ended(rotation_id)
+    assert (record["state"], record["error"]["code"]) == ("Failed", "provider_refused")
+    assert "SharedKey" in record["error"]["message"]
+    assert cloud.azure.requests.count("Batch.RegenerateKeys", target=account.arm_id, took_effect=True) == 0
