@@ -20,7 +20,9 @@ class EventGridTopic:
 
     def __init__(self, credential: Identity, endpoint: str, scope: str, transport: Any) -> None:
         # The SDK asks for the public cloud's token in every cloud (azure-eventgrid 4.22).
-        self._client = EventGridPublisherClient(endpoint, credential.for_scope(scope), transport=transport, retry_total=0)
+        self._client = EventGridPublisherClient(
+            endpoint, credential.for_scope(scope), transport=transport, retry_total=0
+        )
 
     async def publish(self, announcement: Announcement) -> None:
         """

@@ -30,6 +30,7 @@ T = TypeVar("T")
 _ODD = (ValueError, TypeError, KeyError, AttributeError)
 _OVER = {429, 500, 503}  # Answered by the service itself: that request is over.
 _ASKS_AGAIN_AFTER = (0.5, 1.0, 2.0)  # seconds, between tries
+_DAY = 86_400  # seconds; no longer wait is passed on
 _LONGEST_WAIT = 10.0  # seconds; a longer Retry-After is for whoever asks next
 
 
@@ -127,11 +128,13 @@ def _said(error: HttpResponseError) -> str:
     detail = error.error
     code = getattr(detail, "code", None) or error.reason or "no code"
     message = getattr(detail, "message", None) or "no message"
-    return f"{error.status_code} {code}: {str(message)[:1000]}"
+    return f"{error.status_code} {str(code)[:100]}: {str(message)[:1000]}"
 
 
 def _retry_after(error: HttpResponseError) -> timedelta | None:
     headers = getattr(error.response, "headers", None) or {}
     written = str(headers.get("Retry-After", ""))
     # The date form is not used by ARM or Key Vault; a wait that is not plain seconds is ours to choose.
-    return timedelta(seconds=min(int(written), 86_400)) if written.isascii() and written.isdigit() else None
+    if not (written.isascii() and written.isdigit()):
+        return None
+    return timedelta(seconds=int(written)) if len(written) < len(str(_DAY)) else timedelta(seconds=_DAY)

@@ -27,7 +27,7 @@ NAMES = (
     "AzureWebJobsStorage__clientId",
 )
 
-_HTTPS = re.compile(r"https://[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?(?::[0-9]{1,5})?(?P<path>/[-\w./]*)?", re.IGNORECASE)
+_HTTPS = re.compile(r"https://[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[-\w./]*)?", re.IGNORECASE | re.ASCII)
 
 
 class Cloud(Struct, frozen=True):
@@ -122,7 +122,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def _read_cloud(environment: Mapping[str, str]) -> Cloud:
     name = environment.get("ROTATION_CLOUD") or "AzurePublicCloud"
     if name not in CLOUDS:
-        raise SettingsError("ROTATION_CLOUD", f"one of {', '.join(CLOUDS)}", name)
+        raise SettingsError("ROTATION_CLOUD", f"one of {', '.join(CLOUDS)}", f"is {name!r}")
     return CLOUDS[name]
 
 
@@ -134,9 +134,9 @@ def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str
         try:
             vault = parse_vault_uri(uri)
         except Malformed:
-            raise SettingsError(name, expected, uri) from None
+            raise SettingsError(name, expected, f"holds {uri[:200]!r}") from None
         if domain and not vault.endswith(f".{domain}"):
-            raise SettingsError(name, f"vault URIs in the domain {domain} of ROTATION_CLOUD", uri)
+            raise SettingsError(name, f"vault URIs in the domain {domain} of ROTATION_CLOUD", f"holds {uri[:200]!r}")
         vaults.append(vault)
     if not vaults:
         raise SettingsError(name, expected)
@@ -152,7 +152,7 @@ def _read_scopes(environment: Mapping[str, str]) -> Scopes:
         return Scopes(prefixes)
     except ValueError as error:
         expected = "ARM id prefixes in whole segments, such as /subscriptions/{id}/resourceGroups/{group}"
-        raise SettingsError(name, expected, str(error)) from None
+        raise SettingsError(name, expected, f"holds {str(error)[:300]!r}") from None
 
 
 def _read_storage(environment: Mapping[str, str]) -> Storage:
@@ -172,14 +172,16 @@ def _read_storage(environment: Mapping[str, str]) -> Storage:
 def _read_https(environment: Mapping[str, str], name: str, expected: str, *, default: str | None = None) -> str:
     uri = environment.get(name) or default
     if uri is None or not _HTTPS.fullmatch(uri):
-        raise SettingsError(name, f"{expected}, an https URI without query", uri)
+        # Not quoted: a connection string or a signed URL that was put here by mistake must not reach a log.
+        problem = "is missing" if uri is None else "is no such address"
+        raise SettingsError(name, f"{expected}, an https URI without query", problem)
     return uri.rstrip("/")
 
 
 def _read_flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
     written = environment.get(name) or str(default)
     if written.lower() not in {"true", "false"}:
-        raise SettingsError(name, "true or false", written)
+        raise SettingsError(name, "true or false", f"is {written[:50]!r}")
     return written.lower() == "true"
 
 

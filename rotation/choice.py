@@ -54,11 +54,14 @@ def choose(request: RotationRequest, policy: RotationPolicy, keys: Keys, value: 
     active = active_key(policy.target, keys, value, tagged=policy.tagged_key)
     if active is None:
         return _heal(request, policy)
-    if signed_with_one_key(policy.target, keys) and not in_place:
-        raise SingleKey(
-            f"both keys of {policy.target.arm_id} give the same credential, so there is no alternate to move to; "
-            "the tag RotationStrategy=InPlace regenerates the key in use, with a short gap"
-        )
+    if signed_with_one_key(policy.target, keys):
+        if not in_place:
+            raise SingleKey(
+                f"both keys of {policy.target.arm_id} give the same credential, so there is no alternate to move to; "
+                "the tag RotationStrategy=InPlace regenerates the key in use, with a short gap"
+            )
+        # Whichever key is asked for, it may be the one that signs.
+        active = request.key or active
     key = request.key or (active if in_place else active.other)
     if key is active and not (in_place or request.force):
         raise ActiveKey(

@@ -263,9 +263,7 @@ class SettingsError(RotationError):
 
     code = "settings"
 
-    def __init__(self, setting: str, expected: str, found: str | None = None) -> None:
-        super().__init__(
-            f"setting {setting} {'is missing' if found is None else f'is {found!r}'}: it must be {expected}"
-        )
+    def __init__(self, setting: str, expected: str, problem: str = "is missing") -> None:
+        super().__init__(f"setting {setting} {problem}: it must be {expected}")
         self.setting = setting
         self.expected = expected

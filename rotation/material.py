@@ -24,6 +24,13 @@ class KeyMaterial:
         """
         return self._value
 
+    @property
+    def encoded(self) -> bytes:
+        """
+        The value as bytes; JSON can carry text that plain UTF-8 cannot.
+        """
+        return self._value.encode(errors="surrogatepass")
+
     def __repr__(self) -> str:
         return "KeyMaterial(hidden)"
 
@@ -31,7 +38,7 @@ class KeyMaterial:
         return repr(self)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, KeyMaterial) and hmac.compare_digest(self._value.encode(), other._value.encode())
+        return isinstance(other, KeyMaterial) and hmac.compare_digest(self.encoded, other.encoded)
 
     # Hashing invites use as a key of something that is printed.
     __hash__ = None  # type: ignore[assignment]

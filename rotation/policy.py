@@ -134,7 +134,8 @@ def renewed(tags: Mapping[str, str], key: KeyName, rotation_id: str) -> dict[str
     Return the tags of the next version: unknown ones kept, the key written in the style found.
     """
     written = (_find(tags, KEY) or "").strip()
-    style = next((style for style in _KEY_STYLES if written in style.values()), _KEY_STYLES[0])
+    like = _KEY_STYLES[3] if written.lower().startswith("key") else _KEY_STYLES[0]
+    style = next((style for style in _KEY_STYLES if written in style.values()), like)
     next_tags = dict(tags)
     next_tags[_spelling(tags, KEY)] = style[key]
     next_tags[_spelling(tags, ROTATION)] = rotation_id
@@ -147,7 +148,8 @@ def _read_validity(tags: Mapping[str, str]) -> timedelta:
     if written is None:
         raise Misconfigured(f"tag {VALIDITY} is missing; {allowed}")
     days = written.strip()
-    if not (days.isascii() and days.isdigit() and _SHORTEST <= int(days[:9]) <= _LONGEST):
+    is_short = days.isascii() and days.isdigit() and len(days) <= len(str(_LONGEST))
+    if not (is_short and _SHORTEST <= int(days) <= _LONGEST):
         raise _wrong(VALIDITY, written, allowed)
     return timedelta(days=int(days))
 

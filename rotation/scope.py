@@ -7,7 +7,9 @@ import re
 from rotation.errors import OutOfScope
 from rotation.target import Target
 
-_SCOPE = re.compile(r"/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/[-\w.()]+)*", re.IGNORECASE)
+_SCOPE = re.compile(
+    r"/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/[-\w.()]+)*", re.IGNORECASE | re.ASCII
+)
 _DESIGNER_DETOUR = "/hostruntime/runtime/webhooks/workflow/api/management"
 
 
@@ -36,4 +38,4 @@ def _segments(arm_id: str) -> list[str]:
     path = arm_id.removesuffix("/")
     if not _SCOPE.fullmatch(path):
         raise ValueError(arm_id)
-    return path.lower().replace(_DESIGNER_DETOUR, "").split("/")[1:]
+    return f"{path.lower()}/".replace(f"{_DESIGNER_DETOUR}/", "/").split("/")[1:-1]

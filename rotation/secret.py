@@ -11,11 +11,14 @@ from rotation.errors import Malformed
 from rotation.material import KeyMaterial
 
 # No user info, no path tricks: urlsplit forgives line breaks and backslashes, a pattern does not.
-_VAULT = re.compile(r"https://(?P<host>[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?)(?::(?P<port>[0-9]{1,5}))?/?", re.IGNORECASE)
+_VAULT = re.compile(
+    r"https://(?P<host>[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?)(?::(?P<port>[0-9]{1,5}))?/?", re.IGNORECASE | re.ASCII
+)
 _SECRET = re.compile(
     r"(?P<vault>https://[^/?#]+)/secrets/(?P<name>[0-9a-z-]{1,127})(?:/(?P<version>[0-9a-f]{32}))?",
     re.IGNORECASE | re.ASCII,
 )
+_HTTPS_PORT, _LAST_PORT = 443, 65_535
 
 
 class SecretId(Struct, frozen=True):
@@ -82,8 +85,10 @@ def parse_vault_uri(uri: str) -> str:
     found = _VAULT.fullmatch(uri)
     if found is None:
         raise Malformed(f"{uri[:200]!r} is not a vault's URI; it must look like https://my-vault.vault.azure.net")
-    host, port = found["host"].lower(), found["port"]
-    return f"https://{host}" if port in (None, "443") else f"https://{host}:{port}"
+    host, port = found["host"].lower(), int(found["port"] or _HTTPS_PORT)
+    if port > _LAST_PORT:
+        raise Malformed(f"{uri[:200]!r} is not a vault's URI: its port must be {_LAST_PORT} at most")
+    return f"https://{host}" if port == _HTTPS_PORT else f"https://{host}:{port}"
 
 
 def parse_secret_id(uri: str) -> SecretId:
@@ -98,4 +103,4 @@ def parse_secret_id(uri: str) -> SecretId:
             f"{uri[:300]!r} is not the id of a secret; it must look like "
             "https://my-vault.vault.azure.net/secrets/my-secret"
         )
-    return SecretId(parse_vault_uri(found["vault"]), found["name"], found["version"])
+    return SecretId(parse_vault_uri(found["vault"]), found["name"], found["version"] and found["version"].lower())

@@ -197,5 +197,5 @@ def test_what_is_no_arm_id_is_no_scope(prefix: str) -> None:
     """
     A prefix that cannot be meant is an error at the start and never an empty, that is unlimited, one.
     """
-    with pytest.raises(ValueError, match=re.escape(prefix.removesuffix("/"))):
+    with pytest.raises(ValueError, match=rf"\A{re.escape(prefix)}\Z"):
         Scopes([f"{GROUPS}/rg", prefix])

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -64,7 +65,7 @@ def test_an_attempt_may_send_until_the_last_moment() -> None:
 
 
 @pytest.mark.parametrize("step", [step_wall, step_monotonic, HandClock.advance])
-def test_the_clock_that_says_more_counts(step: type[HandClock.advance]) -> None:
+def test_the_clock_that_says_more_counts(step: Callable[[HandClock, timedelta], None]) -> None:
     """
     Neither a frozen process nor a wall clock that was set gets more time than there is.
     """

@@ -1,0 +1,211 @@
+import json
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.wiring import wired
+from localcloud.azurite import REPOSITORY
+from localcloud.cloud import LocalCloud
+from tests.e2e.client import Client, Subject
+from tests.e2e.test_events import event_of
+
+if sys.version_info < (3, 13):
+    pytest.skip("azure-functions-runtime runs on Python 3.13 and newer", allow_module_level=True)
+
+from tests.e2e.azure_worker import AzureWorker, Message, http
+
+EXPECTED = {
+    "on_secret_event": {("eventGridTrigger", "in", ""), ("queue", "out", "rotations")},
+    "run_rotation": {("queueTrigger", "in", "rotations")},
+    "on_poisoned_rotation": {("queueTrigger", "in", "rotations-poison")},
+    "resume_rotations": {("timerTrigger", "in", "0 */5 * * * *"), ("queue", "out", "rotations")},
+    "create_rotation": {("httpTrigger", "in", "rotations"), ("http", "out", "")},
+    "get_rotation": {("httpTrigger", "in", "rotations/{id}"), ("http", "out", "")},
+    "get_health": {("httpTrigger", "in", "health"), ("http", "out", "")},
+}
+
+
+@pytest.fixture(scope="module")
+async def started() -> AzureWorker:
+    """
+    Return the worker with this app indexed: once, as Azure does.
+    """
+    worker = AzureWorker(REPOSITORY)
+    assert await worker.start() is None
+    return worker
+
+
+@pytest.fixture
+async def worker(
+    started: AzureWorker, cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[AzureWorker]:
+    """
+    Yield the worker in the environment of the local cloud.
+    """
+    for name, value in cloud.settings.items():
+        monkeypatch.setenv(name, value)
+    wired.cache_clear()
+    yield started
+    await wired().close()
+    wired.cache_clear()
+
+
+def messages(response: Any) -> list[str]:
+    """
+    Return what an invocation puts into the queue.
+    """
+    (output,) = response.output_data
+    return [str(message) for message in json.loads(output.data.json)]
+
+
+async def test_every_function_is_indexed_with_its_bindings(started: AzureWorker) -> None:
+    """
+    What Azure finds is the contract: names, triggers, queues, schedules, routes.
+    """
+    assert {name: started.bindings(name) for name in started.functions} == EXPECTED
+
+
+async def test_only_health_is_anonymous(started: AzureWorker) -> None:
+    """
+    Everything else needs a function key.
+    """
+    levels = {
+        name: json.loads(raw).get("authLevel")
+        for name, found in started.functions.items()
+        for raw in found.raw_bindings
+        if json.loads(raw)["type"] == "httpTrigger"
+    }
+    assert {name for name, level in levels.items() if level == "ANONYMOUS"} == {"get_health"}
+    assert {level for name, level in levels.items() if name != "get_health"} == {"FUNCTION"}
+
+
+async def test_a_broken_import_is_an_indexing_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What these tests rest on: the library reports an app that cannot be indexed.
+    """
+    (tmp_path / "function_app.py").write_text("import no_such_module\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "function_app", raising=False)
+
+    assert "no_such_module" in str(await AzureWorker(tmp_path).start())
+
+
+def cloud_event_of(subject: Subject) -> dict[str, Any]:
+    """
+    Return the same event in the other schema.
+    """
+    event = event_of(subject)
+    return {
+        "specversion": "1.0",
+        "id": event["id"],
+        "source": event["topic"],
+        "type": event["eventType"],
+        "subject": event["subject"],
+        "time": event["eventTime"],
+        "data": event["data"],
+    }
+
+
+@pytest.mark.parametrize("make", [event_of, cloud_event_of], ids=["event grid schema", "cloud events"])
+async def test_an_event_travels_through_the_queue_to_a_completed_rotation(
+    worker: AzureWorker, client: Client, kind: str, make: Any
+) -> None:
+    """
+    Event Grid trigger, queue output, queue trigger: as Azure's worker runs them.
+    """
+    subject = await client.subject(kind)
+    rotation_id = subject.rotation_id()
+
+    accepted = await worker.succeed("on_secret_event", event=Message(json=json.dumps(make(subject))))
+    (message,) = messages(accepted)
+    await worker.succeed("run_rotation", message=Message(string=message))
+
+    assert subject.holds("Secondary")
+    assert subject.regenerations() == 1
+    record = await client.get(rotation_id)
+    assert record["state"] == "Completed"
+
+
+async def test_a_foreign_event_puts_nothing_into_the_queue(worker: AzureWorker, client: Client) -> None:
+    """
+    Acknowledged: success without output.
+    """
+    subject = await client.subject()
+    event = event_of(subject, data={"Id": "https://kv.vault.azure.net/secrets/one/" + "a" * 32})
+
+    response = await worker.succeed("on_secret_event", event=Message(json=json.dumps(event)))
+
+    assert response.output_data == []
+
+
+async def test_the_poison_queue_ends_a_rotation(worker: AzureWorker, client: Client) -> None:
+    """
+    The function for poisoned messages takes the same message and ends it Failed(exhausted).
+    """
+    subject = await client.subject()
+    rotation_id = subject.rotation_id()
+    accepted = await worker.succeed("on_secret_event", event=Message(json=json.dumps(event_of(subject))))
+    (message,) = messages(accepted)
+
+    await worker.succeed("on_poisoned_rotation", message=Message(string=message))
+    await worker.succeed("on_poisoned_rotation", message=Message(string="not a request"))
+
+    record = await client.get(rotation_id)
+    assert (record["state"], record["error"]["code"]) == ("Failed", "exhausted")
+
+
+async def test_the_timer_puts_stalled_rotations_back(worker: AzureWorker, client: Client) -> None:
+    """
+    Timer trigger and a list as queue output.
+    """
+    subject = await client.subject()
+    accepted = await worker.succeed("on_secret_event", event=Message(json=json.dumps(event_of(subject))))
+    (message,) = messages(accepted)
+    await worker.succeed("run_rotation", message=Message(string=message))
+    idle = await worker.succeed("resume_rotations", timer=Message(json='{"Schedule": {}, "IsPastDue": false}'))
+    assert idle.output_data == []
+
+    client.cloud.azure.faults.add(_drop_regenerate(subject))
+    second = subject.rotation_id()
+    (message,) = messages(await worker.succeed("on_secret_event", event=Message(json=json.dumps(event_of(subject)))))
+    await worker.succeed("run_rotation", message=Message(string=message))
+    await client.pass_time(timedelta(hours=1))
+    resumed = await worker.succeed("resume_rotations", timer=Message(json='{"Schedule": {}, "IsPastDue": true}'))
+    for message in messages(resumed):
+        await worker.succeed("run_rotation", message=Message(string=message))
+
+    assert (await client.get(second))["state"] == "Completed"
+    assert subject.regenerations() == 2
+
+
+def _drop_regenerate(subject: Subject) -> Any:
+    from localcloud.azure.faults import Fault  # noqa: PLC0415 - the only use
+
+    return Fault(operation=subject.regenerate, kind="drop", when="after")
+
+
+async def test_the_http_functions_answer(worker: AzureWorker, client: Client, kind: str) -> None:
+    """
+    Create, get and health, with the status, type and body that Azure passes on.
+    """
+    subject = await client.subject(kind)
+
+    created = await worker.succeed(
+        "create_rotation", request=http("POST", "/rotations", body=json.dumps({"secret": subject.uri}))
+    )
+    record = json.loads(created.return_value.http.body.bytes)
+    found = await worker.succeed(
+        "get_rotation", request=http("GET", f"/rotations/{record['id']}", params={"id": record["id"]})
+    )
+    health = await worker.succeed("get_health", request=http("GET", "/health"))
+    refused = await worker.succeed("create_rotation", request=http("POST", "/rotations", body="{"))
+
+    assert (created.return_value.http.status_code, record["state"]) == ("200", "Completed")
+    assert json.loads(found.return_value.http.body.bytes) == record
+    assert json.loads(health.return_value.http.body.bytes)["status"] == "Healthy"
+    assert refused.return_value.http.status_code == "400"
+    assert refused.return_value.http.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,323 @@
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from adapters.settings import CLOUDS, NAMES, Settings, read_settings
+from rotation.errors import OutOfScope, SettingsError
+from rotation.target import BatchAccount
+
+ROOT = Path(__file__).parents[3]
+SAMPLE = ROOT / "local.settings.sample.json"
+SUBSCRIPTION = "00000000-0000-4000-8000-00000000abcd"
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
+ACCOUNT = BatchAccount(SUBSCRIPTION, "rg", "account1")
+TOPIC = "https://my-topic.westeurope-1.eventgrid.azure.net/api/events"
+TABLES = "https://account.table.core.windows.net"
+CONNECTION = "DefaultEndpointsProtocol=https;AccountName=account;AccountKey=bWFkZS11cA=="
+LEAST = {
+    "ROTATION_VAULTS": "https://my-vault.vault.azure.net",
+    "ROTATION_ALLOWED_SCOPES": GROUP,
+    "ROTATION_TOPIC_ENDPOINT": TOPIC,
+    "AzureWebJobsStorage": CONNECTION,
+}
+BY_IDENTITY = {name: value for name, value in LEAST.items() if name != "AzureWebJobsStorage"} | {
+    "AzureWebJobsStorage__tableServiceUri": TABLES
+}
+
+
+class Recording(Mapping[str, str]):
+    """
+    An environment that remembers what it was asked for.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return self._environment[name]
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("settings are asked for by name")
+
+    def __len__(self) -> int:
+        raise AssertionError("settings are asked for by name")
+
+
+def required_of(environment: Mapping[str, str]) -> set[str]:
+    """
+    Return the names without which these settings cannot be read.
+    """
+    required = set()
+    for name in environment:
+        try:
+            read_settings({other: value for other, value in environment.items() if other != name})
+        except SettingsError:
+            required.add(name)
+    return required
+
+
+def sample() -> dict[str, str]:
+    """
+    Return the settings of the sample.
+    """
+    values: dict[str, str] = json.loads(SAMPLE.read_text())["Values"]
+    return values
+
+
+def test_the_least_settings_are_enough() -> None:
+    """
+    Four settings make an app; all else has a default.
+    """
+    settings = read_settings(LEAST)
+
+    assert settings.vaults == ["https://my-vault.vault.azure.net"]
+    assert settings.topic_endpoint == TOPIC
+    assert settings.storage.connection_string == CONNECTION
+    assert settings.storage.table_service_uri is None
+    assert settings.client_id is settings.storage.client_id is None
+    assert settings.cloud == CLOUDS["AzurePublicCloud"]
+    assert settings.arm_endpoint == "https://management.azure.com"
+    assert settings.verify_vault_domain
+    assert not settings.in_azure
+    settings.scopes.require(ACCOUNT)
+
+
+@pytest.mark.parametrize("environment", [LEAST, BY_IDENTITY])
+@pytest.mark.parametrize("given", ["left out", "empty"])
+def test_a_missing_setting_is_named(environment: dict[str, str], given: str) -> None:
+    """
+    Each one that is required is missed under its own name, and the error says what it must be.
+    """
+    assert required_of(environment) == set(environment)
+    for name in environment.keys() - {"ROTATION_ALLOWED_SCOPES"}:
+        others = {other: value for other, value in environment.items() if other != name}
+        with pytest.raises(SettingsError, match=f"{name.partition('__')[0]}.*must be") as refusal:
+            read_settings(others if given == "left out" else others | {name: ""})
+        assert refusal.value.setting == name.partition("__")[0]
+        assert refusal.value.expected
+
+
+def test_scopes_may_be_empty_but_not_left_out() -> None:
+    """
+    Allowing nothing is a decision; forgetting the setting is a mistake.
+    """
+    with pytest.raises(SettingsError, match="ROTATION_ALLOWED_SCOPES"):
+        read_settings({name: value for name, value in LEAST.items() if name != "ROTATION_ALLOWED_SCOPES"})
+    for nothing in ("", " ", ",", " , ,"):
+        with pytest.raises(OutOfScope):
+            read_settings(LEAST | {"ROTATION_ALLOWED_SCOPES": nothing}).scopes.require(ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ROTATION_VAULTS", "my-vault"),
+        ("ROTATION_VAULTS", ","),
+        ("ROTATION_VAULTS", "http://my-vault.vault.azure.net"),
+        ("ROTATION_VAULTS", "https://my-vault.vault.azure.net/secrets/n"),
+        ("ROTATION_VAULTS", "https://my-vault.vault.azure.net;https://b.vault.azure.net"),
+        ("ROTATION_VAULTS", "https://my-vault.vault.azure.net,https://evil.example"),
+        ("ROTATION_VAULTS", "https://my-vault.vault.azure.net@evil.example"),
+        ("ROTATION_VAULTS", "https://vault.azure.net"),
+        ("ROTATION_VAULTS", "https://evilvault.azure.net"),
+        ("ROTATION_VAULTS", "https://my-vault.vault.azure.net.evil.example"),
+        ("ROTATION_VAULTS", "https://my-vault.vault.azure.net:8443"),
+        ("ROTATION_VAULTS", "https://my-vault.vault.azure.cn"),
+        ("ROTATION_VAULTS", "https://my-vault\u212a.vault.azure.net"),
+        ("ROTATION_ALLOWED_SCOPES", "*"),
+        ("ROTATION_ALLOWED_SCOPES", "/"),
+        ("ROTATION_ALLOWED_SCOPES", "/subscriptions"),
+        ("ROTATION_ALLOWED_SCOPES", f"{GROUP},rg2"),
+        ("ROTATION_ALLOWED_SCOPES", f"{GROUP};{GROUP}2"),
+        ("ROTATION_TOPIC_ENDPOINT", "my-topic"),
+        ("ROTATION_TOPIC_ENDPOINT", "http://my-topic.eventgrid.azure.net"),
+        ("ROTATION_TOPIC_ENDPOINT", f"{TOPIC}\n"),
+        ("ROTATION_TOPIC_ENDPOINT", f" {TOPIC}"),
+        ("ROTATION_TOPIC_ENDPOINT", f"{TOPIC}#x"),
+        ("ROTATION_TOPIC_ENDPOINT", "https://user@my-topic.eventgrid.azure.net"),
+        ("ROTATION_TOPIC_ENDPOINT", "https://my-topic.eventgrid.azure.net\\@evil.example"),
+        ("ROTATION_TOPIC_ENDPOINT", "https://my-\u212a.eventgrid.azure.net"),
+        ("ROTATION_TOPIC_ENDPOINT", "https://"),
+        ("ROTATION_CLOUD", "AzureMoonCloud"),
+        ("ROTATION_CLOUD", "azurepubliccloud"),
+        ("ROTATION_ARM_ENDPOINT", "http://management.azure.com"),
+        ("ROTATION_ARM_ENDPOINT", "management.azure.com"),
+        ("ROTATION_VERIFY_VAULT_DOMAIN", "no"),
+        ("ROTATION_VERIFY_VAULT_DOMAIN", "0"),
+    ],
+)
+def test_a_malformed_setting_is_named(name: str, value: str) -> None:
+    """
+    The error says which setting it is and what it must be.
+    """
+    with pytest.raises(SettingsError, match=f"^setting {name} ") as refusal:
+        read_settings(LEAST | {name: value})
+
+    assert refusal.value.setting == name
+    assert "must be" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AzureWebJobsStorage__tableServiceUri", CONNECTION.replace("bWFkZS11cA==", "s3cr3t")),
+        ("AzureWebJobsStorage__tableServiceUri", f"{TABLES}/?sv=2024-11-04&ss=t&sp=rwdlacu&sig=s3cr3t"),
+        ("AzureWebJobsStorage__tableServiceUri", "https://user:s3cr3t@account.table.core.windows.net"),
+        ("ROTATION_TOPIC_ENDPOINT", f"{TOPIC}?aeg-sas-key=s3cr3t"),
+        ("ROTATION_TOPIC_ENDPOINT", "https://user:s3cr3t@my-topic.eventgrid.azure.net"),
+        ("ROTATION_ARM_ENDPOINT", "https://gateway.example?subscription-key=s3cr3t"),
+    ],
+)
+def test_a_secret_in_the_wrong_setting_is_not_told(name: str, value: str) -> None:
+    """
+    Who pastes a connection string or a signed address where none belongs does not find its key in the log.
+    """
+    with pytest.raises(SettingsError, match=name) as refusal:
+        read_settings(BY_IDENTITY | {name: value})
+
+    assert "s3cr3t" not in str(refusal.value)
+    assert "s3cr3t" not in refusal.value.expected
+
+
+@pytest.mark.parametrize(
+    ("written", "vaults"),
+    [
+        (
+            "https://a.vault.azure.net,https://b.vault.azure.net",
+            ["https://a.vault.azure.net", "https://b.vault.azure.net"],
+        ),
+        (" https://A.vault.azure.net/ , ", ["https://a.vault.azure.net"]),
+        ("https://a.vault.azure.net:443", ["https://a.vault.azure.net"]),
+    ],
+)
+def test_vaults_are_listed_in_their_one_spelling(written: str, vaults: list[str]) -> None:
+    """
+    Blanks, slashes and case in the list do not keep a secret's id from being recognised.
+    """
+    assert read_settings(LEAST | {"ROTATION_VAULTS": written}).vaults == vaults
+
+
+@pytest.mark.parametrize(
+    ("cloud", "arm", "vault"),
+    [
+        ("AzurePublicCloud", "https://management.azure.com", "https://kv.vault.azure.net"),
+        ("AzureUSGovernment", "https://management.usgovcloudapi.net", "https://kv.vault.usgovcloudapi.net"),
+        ("AzureChinaCloud", "https://management.chinacloudapi.cn", "https://kv.vault.azure.cn"),
+    ],
+)
+def test_a_cloud_brings_its_addresses(cloud: str, arm: str, vault: str) -> None:
+    """
+    Its name decides the ARM endpoint and the only domain in which a vault may be.
+    """
+    settings = read_settings(LEAST | {"ROTATION_CLOUD": cloud, "ROTATION_VAULTS": vault})
+
+    assert settings.arm_endpoint == arm
+    assert settings.cloud.arm_scope.startswith("https://management.")
+    assert settings.cloud.arm_scope.endswith("/.default")
+    for other in CLOUDS.keys() - {cloud}:
+        with pytest.raises(SettingsError, match=CLOUDS[other].vault_domain):
+            read_settings(LEAST | {"ROTATION_CLOUD": other, "ROTATION_VAULTS": vault})
+
+
+def test_a_private_gateway_stands_in_for_arm() -> None:
+    """
+    The endpoint is the given one without a slash at its end, the scope of tokens stays the cloud's.
+    """
+    settings = read_settings(LEAST | {"ROTATION_ARM_ENDPOINT": "https://gateway.example:8443/arm/"})
+
+    assert settings.arm_endpoint == "https://gateway.example:8443/arm"
+    assert settings.cloud.arm_scope == "https://management.azure.com/.default"
+
+
+@pytest.mark.parametrize("written", ["false", "False", "FALSE"])
+def test_a_vault_elsewhere_needs_the_check_switched_off(written: str) -> None:
+    """
+    Then, and only then, a vault may have any host and port.
+    """
+    elsewhere = LEAST | {"ROTATION_VAULTS": "https://localhost:8443"}
+
+    with pytest.raises(SettingsError, match=r"vault\.azure\.net"):
+        read_settings(elsewhere)
+    settings = read_settings(elsewhere | {"ROTATION_VERIFY_VAULT_DOMAIN": written})
+    assert settings.vaults == ["https://localhost:8443"]
+    assert not settings.verify_vault_domain
+
+
+@pytest.mark.parametrize(
+    ("more", "app", "storage"),
+    [
+        ({}, None, None),
+        ({"AZURE_CLIENT_ID": ""}, None, None),
+        ({"AZURE_CLIENT_ID": "a"}, "a", "a"),
+        ({"AzureWebJobsStorage__clientId": "s"}, None, "s"),
+        ({"AZURE_CLIENT_ID": "a", "AzureWebJobsStorage__clientId": "s"}, "a", "s"),
+    ],
+)
+def test_storage_may_have_an_identity_of_its_own(more: dict[str, str], app: str | None, storage: str | None) -> None:
+    """
+    Without one it is the app's, and without that the system-assigned one.
+    """
+    settings = read_settings(BY_IDENTITY | more)
+
+    assert settings.storage.table_service_uri == TABLES
+    assert settings.storage.connection_string is None
+    assert (settings.client_id, settings.storage.client_id) == (app, storage)
+
+
+def test_a_connection_string_is_never_shown() -> None:
+    """
+    The representation of the settings, which a log may get, holds no account key.
+    """
+    settings: Settings = read_settings(LEAST)
+
+    for shown in (repr(settings), str(settings), repr(settings.storage), f"{settings.storage}"):
+        assert "bWFkZS11cA" not in shown
+    assert TABLES in repr(read_settings(BY_IDENTITY))
+
+
+def test_azure_is_where_an_identity_endpoint_is() -> None:
+    """
+    App Service's own variable tells whether a managed identity can be asked.
+    """
+    assert read_settings(LEAST | {"IDENTITY_ENDPOINT": "http://127.0.0.1:1/msi/token"}).in_azure
+    assert not read_settings(LEAST).in_azure
+
+
+def test_the_settings_that_are_read_are_those_that_are_named() -> None:
+    """
+    NAMES lists every setting that is looked up and no other; App Service's own variable is none.
+    """
+    asked = set()
+    for environment in (LEAST, BY_IDENTITY):
+        recording = Recording(environment)
+        read_settings(recording)
+        asked |= recording.asked
+
+    assert asked - {"IDENTITY_ENDPOINT"} == set(NAMES)
+    assert len(NAMES) == len(set(NAMES))
+
+
+def test_the_sample_holds_nothing_that_is_not_read() -> None:
+    """
+    Every key is a setting of the code, of a trigger's binding, or of the Functions host.
+    """
+    bindings = {
+        name for module in (ROOT / "handlers").glob("*.py") for name in re.findall(r'"%(\w+)%"', module.read_text())
+    }
+
+    assert sample().keys() - {"FUNCTIONS_WORKER_RUNTIME"} <= set(NAMES) | bindings
+    assert bindings <= sample().keys()
+    assert sample()["FUNCTIONS_WORKER_RUNTIME"] == "python"
+
+
+def test_the_sample_is_complete() -> None:
+    """
+    Whoever copies it has every required setting, in the form that it must have.
+    """
+    assert required_of(LEAST) <= sample().keys()
+    read_settings(sample())
