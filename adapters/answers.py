@@ -7,8 +7,7 @@ raises `ServiceRequestError`, just like one that was refused, so only a failure 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
@@ -34,18 +33,21 @@ _DAY = 86_400  # seconds; no longer wait is passed on
 _LONGEST_WAIT = 10.0  # seconds; a longer Retry-After is for whoever asks next
 
 
-@asynccontextmanager
-async def understood(what: str) -> AsyncIterator[None]:
+async def once(what: str, send: Callable[[], Awaitable[T]]) -> T:
     """
-    Turn the errors of an SDK into `DependencyError`s that say what was asked.
+    Return the answer to a request that is sent once.
+
+    Raises a `DependencyError` that says what was asked; a success with an unusable body is `NoAnswer`.
     """
+    meaning: DependencyError
     try:
-        yield
+        return await send()
     except AzureError as error:
-        # `from None`: the original holds the response, and that may hold key material.
-        raise meaning_of(error, what) from None
+        meaning = meaning_of(error, what)
     except _ODD as error:
-        raise NoAnswer(f"{what}: the answer cannot be used ({type(error).__name__})") from None
+        meaning = NoAnswer(f"{what}: the answer cannot be used ({type(error).__name__})")
+    # Raised out here, so that the original does not travel along as its context: it holds the response.
+    raise meaning
 
 
 def meaning_of(error: AzureError, what: str) -> DependencyError:
@@ -68,7 +70,8 @@ async def changing(what: str, send: Callable[[], Awaitable[T]]) -> T | None:
     None is a success whose body is empty or of another shape: what was to be changed is changed. Raises a
     `DependencyError`.
     """
-    async with understood(what):
+
+    async def send_and_forgive() -> T | None:
         try:
             return await send()
         except DecodeError as error:
@@ -78,6 +81,8 @@ async def changing(what: str, send: Callable[[], Awaitable[T]]) -> T | None:
             # Such as the bare JSONDecodeError of azure-mgmt-batch on an empty body.
             pass
         return None
+
+    return await once(what, send_and_forgive)
 
 
 async def until_answered(what: str, ask: Callable[[], Awaitable[T]], deadline: Deadline | None = None) -> T:
@@ -90,8 +95,7 @@ async def until_answered(what: str, ask: Callable[[], Awaitable[T]], deadline: D
     """
     for pause in _ASKS_AGAIN_AFTER:
         try:
-            async with understood(what):
-                return await ask()
+            return await once(what, ask)
         except (Unavailable, NoAnswer) as error:
             wait = pause
             if isinstance(error, Unavailable) and error.retry_after:
@@ -102,8 +106,7 @@ async def until_answered(what: str, ask: Callable[[], Awaitable[T]], deadline: D
             await deadline.wait(wait)
         else:
             await asyncio.sleep(wait)
-    async with understood(what):
-        return await ask()
+    return await once(what, ask)
 
 
 def _meaning_of_status(error: HttpResponseError, status: int, what: str) -> DependencyError:

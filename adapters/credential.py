@@ -2,12 +2,15 @@
 The app's identity.
 """
 
-from typing import Any, Self
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
 
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import AzureError
 
 from rotation.errors import Unavailable
+
+T = TypeVar("T")
 
 
 class Identity:
@@ -31,19 +34,13 @@ class Identity:
         """
         Return a token as azure-core's policies ask for it.
         """
-        try:
-            return await self._credential.get_token(*self._asked(scopes), **options)  # type: ignore[no-any-return]
-        except AzureError as error:
-            raise _no_token(error) from None
+        return await _told(lambda: self._credential.get_token(*self._asked(scopes), **options))
 
     async def get_token_info(self, *scopes: str, **options: Any) -> AccessTokenInfo:
         """
         Return a token with its refresh time as azure-core's policies ask for it.
         """
-        try:
-            return await self._credential.get_token_info(*self._asked(scopes), **options)  # type: ignore[no-any-return]
-        except AzureError as error:
-            raise _no_token(error) from None
+        return await _told(lambda: self._credential.get_token_info(*self._asked(scopes), **options))
 
     async def close(self) -> None:
         """
@@ -83,5 +80,10 @@ def developer_identity(authority: str) -> Identity:
     return Identity(DefaultAzureCredential(authority=authority))
 
 
-def _no_token(error: AzureError) -> Unavailable:
-    return Unavailable(f"no token from the identity endpoint ({type(error).__name__})")
+async def _told(ask: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await ask()
+    except AzureError as error:
+        kind = type(error).__name__
+    # Raised out here, so that the original does not travel along as its context: it holds the response.
+    raise Unavailable(f"no token from the identity endpoint ({kind})")

@@ -4,12 +4,13 @@ The secrets of the configured vaults, through azure-keyvault-secrets.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError
 from azure.keyvault.secrets.aio import SecretClient
 
-from adapters.answers import understood, until_answered
+from adapters.answers import once, until_answered
 from rotation.errors import Forbidden
 from rotation.material import KeyMaterial
 from rotation.ports import SecretProperties
@@ -88,8 +89,10 @@ class KeyVaults:
         """
         Make a new version.
         """
-        async with understood(f"set of secret {secret.name!r}"):
-            made = await self._client(secret).set_secret(
+        client = self._client(secret)
+
+        async def send() -> SecretId:
+            made = await client.set_secret(
                 secret.name,
                 value.reveal(),
                 tags=dict(tags),
@@ -98,6 +101,8 @@ class KeyVaults:
                 deadline=deadline,
             )
             return secret.at(_text(made.properties.version))
+
+        return await once(f"set of secret {secret.name!r}", send)
 
     async def list_versions(self, secret: SecretId, deadline: Deadline) -> list[SecretProperties]:
         """
@@ -117,19 +122,23 @@ class KeyVaults:
         """
         Disable one version.
         """
-        async with understood(f"disabling of secret {str(secret)!r}"):
-            await self._client(secret).update_secret_properties(
-                secret.name, secret.version, enabled=False, deadline=deadline
-            )
+        client = self._client(secret)
+        await once(
+            f"disabling of secret {str(secret)!r}",
+            lambda: client.update_secret_properties(secret.name, secret.version, enabled=False, deadline=deadline),
+        )
 
     async def probe(self) -> None:
         """
         Ask every vault for something, as a health check does. Raises a `DependencyError`.
         """
+
+        async def read(client: SecretClient) -> None:
+            async for _ in client.list_properties_of_secrets(max_page_size=1):
+                break
+
         for vault, client in self._clients.items():
-            async with understood(f"list of vault {vault}"):
-                async for _ in client.list_properties_of_secrets(max_page_size=1):
-                    break
+            await once(f"list of vault {vault}", partial(read, client))
 
     async def _read_disabled(self, secret: SecretId, deadline: Deadline) -> SecretVersion:
         """

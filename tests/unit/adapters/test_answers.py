@@ -28,7 +28,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core.exceptions import ARMErrorFormat
 
-from adapters.answers import meaning_of, understood, until_answered
+from adapters.answers import meaning_of, once, until_answered
 from rotation.errors import Declined, DependencyError, NoAnswer, NotFound, OutOfTime, Unavailable
 from rotation.timing import LAST_SEND, Deadline
 from tests.twins.clock import HandClock
@@ -93,8 +93,7 @@ class Service:
         Return what the answer means.
         """
         with pytest.raises(DependencyError) as refusal:
-            async with understood("listKeys of account1"):
-                await self.ask()
+            await once("listKeys of account1", self.ask)
         return refusal.value
 
 
@@ -179,8 +178,7 @@ async def test_an_answer_is_passed_on(service: Service) -> None:
     """
     service.says(200, '{"value": "fine"}')
 
-    async with understood("it"):
-        assert await service.ask() == "fine"
+    assert await once("it", service.ask) == "fine"
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 429, 500, 502, 503])
@@ -397,12 +395,23 @@ async def test_an_error_without_a_status_is_sorted_too(error: Exception, meaning
     Only a connection that was never made is over, and the error's own text, which may hold an answer, is not told.
     """
     with pytest.raises(DependencyError) as refusal:
-        async with understood("it"):
-            raise error
+        await once("it", raising(error))
 
     assert type(refusal.value) is meaning
+    assert refusal.value.__context__ is None
     assert str(refusal.value).startswith("it: ")
     assert SECRET not in told_by(refusal.value)
+
+
+def raising(error: BaseException) -> Callable[[], Awaitable[None]]:
+    """
+    Return a request that meets an error.
+    """
+
+    async def send() -> None:
+        raise error
+
+    return send
 
 
 @pytest.mark.parametrize(
@@ -413,8 +422,7 @@ async def test_what_is_no_answer_passes_through(error: BaseException) -> None:
     Our own errors keep their meaning, and whoever is stopped stops.
     """
     with pytest.raises(type(error)) as passed:
-        async with understood("it"):
-            raise error
+        await once("it", raising(error))
     assert passed.value is error
 
 
