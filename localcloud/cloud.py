@@ -2,7 +2,6 @@
 The local cloud: a local Azure, Azurite, and the app in a local Functions host, as one.
 """
 
-import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,10 +42,8 @@ class LocalCloud:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as starting:
-            azurite, _ = await asyncio.gather(
-                starting.enter_async_context(Azurite(self._directory / "azurite")),
-                starting.enter_async_context(self.azure),
-            )
+            azurite = await starting.enter_async_context(Azurite(self._directory / "azurite"))
+            await starting.enter_async_context(self.azure)
             self.storage = await starting.enter_async_context(StorageTap(azurite))
             self.vault = await self.azure.add_vault("kv-local")
             self.log = self._directory / "functions-host.log"

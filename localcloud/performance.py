@@ -1,0 +1,156 @@
+"""
+What the demo does: three rotations in a local cloud, under the eyes of clients that never stop working.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from localcloud.azure.event import Schema
+from localcloud.cloud import LocalCloud
+from localcloud.consumers import BatchConsumer, WorkflowConsumer
+from localcloud.inbox import Inbox
+from localcloud.leaks import LeakReport, Place, find_leaks, places_of
+from localcloud.narrator import Narrator, keys_of, short_id, versions_of
+from localcloud.rotation_feed import RotationFeed
+from localcloud.scenario import Rotated, Scenario
+from localcloud.showcase import BATCH_SECRET, WORKFLOW_SECRET, fill
+from localcloud.witness import Witness
+
+_ROTATIONS = 3
+_CALLS_BEFORE = 5
+_CALLS_AFTER = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """
+    What was counted.
+    """
+
+    completed: int
+    """Rotations that their record calls Completed and whose version was the secret's current one."""
+    announced: int
+    """Rotations whose completion event a subscriber received."""
+    failed_calls: int
+    idle_clients: int
+    """Clients that made no call: they prove nothing."""
+    leaks: int
+
+    @property
+    def line(self) -> str:
+        """
+        The last line of the demo.
+        """
+        return (
+            f"demo: {self.completed} rotations completed, {self.failed_calls} failed client calls, "
+            f"{self.leaks} secrets leaked"
+        )
+
+    @property
+    def status(self) -> int:
+        """
+        The exit status: 0 if all is as it should be.
+        """
+        is_complete = self.completed == self.announced == _ROTATIONS
+        return 0 if is_complete and not (self.failed_calls or self.idle_clients or self.leaks) else 1
+
+
+def judge(rotated: Sequence[Rotated], witnesses: Sequence[Witness], leaks: LeakReport) -> Verdict:
+    """
+    Count.
+    """
+    return Verdict(
+        completed=sum(rotation.is_confirmed for rotation in rotated),
+        announced=sum(rotation.event is not None for rotation in rotated),
+        failed_calls=sum(len(witness.failures) for witness in witnesses),
+        idle_clients=sum(not witness.calls for witness in witnesses),
+        leaks=leaks.count,
+    )
+
+
+async def show(directory: Path) -> int:
+    """
+    Run the demo and return the exit status.
+    """
+    narrator = Narrator()
+    started = time.monotonic()
+    cloud, inbox = LocalCloud(directory), Inbox()
+    async with cloud, inbox, RotationFeed(cloud.host, cloud.log, narrator.tell_step) as feed:
+        narrator.say(
+            f"Up in {time.monotonic() - started:.1f} s: the app in a Functions host at {cloud.host.url} on Azurite, "
+            f"Key Vault at {cloud.vault.uri}, ARM at {cloud.azure.arm_uri}, an Event Grid topic at "
+            f"{cloud.azure.topic_uri}."
+        )
+        contents = await fill(cloud)
+        await cloud.azure.topic.subscribe(inbox.url)
+        witnesses = [
+            Witness(cloud.azure, cloud.vault, BATCH_SECRET, BatchConsumer(contents.account)),
+            Witness(cloud.azure, cloud.vault, WORKFLOW_SECRET, WorkflowConsumer(contents.workflow)),
+        ]
+        async with Scenario(cloud, feed, inbox, narrator) as scenario:
+            async with witnesses[0], witnesses[1]:
+                with narrator.pulse(lambda: _pulse(witnesses)):
+                    rotated = await _rotate(scenario, witnesses, narrator)
+            answers = scenario.answers
+    delivered = [Place("events at a subscriber", body) for body in inbox.bodies]
+    told = [*answers, *delivered, Place("output of the demo", narrator.said)]
+    leaks = find_leaks(cloud.azure.key_history, [*places_of(cloud), *told])
+    _tabulate(narrator, rotated, witnesses)
+    verdict = judge(rotated, witnesses, leaks)
+    _explain(narrator, witnesses, leaks, verdict)
+    narrator.say(verdict.line, "bold green" if verdict.status == 0 else "bold red")
+    return verdict.status
+
+
+async def _rotate(scenario: Scenario, witnesses: Sequence[Witness], narrator: Narrator) -> list[Rotated]:
+    narrator.say(f"From now on, clients of {BATCH_SECRET} and {WORKFLOW_SECRET} make calls without pause.")
+    await scenario.watch(witnesses, calls=_CALLS_BEFORE)
+    schemas: list[tuple[str, Schema]] = [
+        (BATCH_SECRET, "EventGridSchema"),
+        (WORKFLOW_SECRET, "CloudEventSchemaV1_0"),
+    ]
+    rotated = [await scenario.near_expiry(secret, schema) for secret, schema in schemas]
+    rotated.append(await scenario.by_hand(BATCH_SECRET, "a laptop with this key was lost"))
+    await scenario.watch(witnesses, calls=_CALLS_AFTER)
+    return rotated
+
+
+def _pulse(witnesses: Sequence[Witness]) -> str:
+    told = (f"{witness.secret}: {witness.calls} calls, {len(witness.failures)} failed" for witness in witnesses)
+    return f"clients at work  {'  '.join(told)}"
+
+
+def _tabulate(narrator: Narrator, rotated: Sequence[Rotated], witnesses: Sequence[Witness]) -> None:
+    rotations = Table("rotation", "trigger", "secret", "key", "version", "total")
+    for rotation in rotated:
+        event = rotation.event if rotation.is_confirmed else None
+        changed = (keys_of(event), versions_of(event)) if event else ("", "")
+        took = f"{rotation.seconds:.3f} s" if rotation.seconds is not None else ""
+        rotations.add_row(short_id(rotation.id), rotation.trigger, rotation.secret, *changed, took)
+    clients = Table("client of", "calls with current version", "with previous version", "discarded", "failed")
+    for witness in witnesses:
+        counts = (witness.calls_with_current, witness.calls_with_previous, witness.discarded, len(witness.failures))
+        clients.add_row(witness.secret, *map(str, counts))
+    narrator.console.print()
+    narrator.console.print(rotations)
+    narrator.console.print(clients)
+
+
+def _explain(narrator: Narrator, witnesses: Sequence[Witness], leaks: LeakReport, verdict: Verdict) -> None:
+    for witness in witnesses:
+        for failure in witness.failures:
+            narrator.say(f"failed call with {witness.secret}: {failure}", "red")
+    narrator.say(
+        f"Leak scan: {leaks.values} keys and signatures, dead ones included, in any encoding: "
+        f"{leaks.count} found in {leaks.places} places, {leaks.size:,} bytes."
+    )
+    for leak in leaks.leaks:
+        narrator.say(f"leak: {leak}", "red")
+    if verdict.announced != _ROTATIONS:
+        narrator.say(f"{verdict.announced} of {_ROTATIONS} completion events were received", "red")
+    if verdict.idle_clients:
+        narrator.say(f"{verdict.idle_clients} clients made no call", "red")

@@ -1,0 +1,107 @@
+"""
+The app in a local cloud, for whoever wants to try it by hand.
+"""
+
+import json
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
+
+from localcloud.cloud import LocalCloud
+from localcloud.inbox import Inbox
+from localcloud.narrator import Narrator
+from localcloud.rotation_feed import RotationFeed
+from localcloud.showcase import BATCH_SECRET, WORKFLOW_SECRET, fill
+
+
+async def serve(directory: Path) -> int:
+    """
+    Run everything until cancelled, telling of every rotation.
+    """
+    narrator = Narrator()
+    cloud = LocalCloud(directory)
+    async with (
+        cloud,
+        Inbox(narrator.tell_outcome) as inbox,
+        RotationFeed(cloud.host, cloud.log, narrator.tell_step) as feed,
+    ):
+        await fill(cloud)
+        await cloud.subscribe()
+        await cloud.azure.topic.subscribe(inbox.url)
+        for line in _introduction(cloud):
+            narrator.say(line)
+        await feed.until(lambda: None, what="reason to end", seconds=None)
+    return 0
+
+
+def _introduction(cloud: LocalCloud) -> list[str]:
+    return [
+        f"Functions host     {cloud.host.url}",
+        f"  function key     {cloud.host.function_key}",
+        f"Key Vault          {cloud.vault.uri}  (secrets {BATCH_SECRET} and {WORKFLOW_SECRET})",
+        f"ARM                {cloud.azure.arm_uri}",
+        f"Event Grid topic   {cloud.azure.topic_uri}",
+        f"CA of the above    {cloud.azure.ca.bundle}",
+        "",
+        "Try these in another shell:",
+        "",
+        f"# Key Vault tells that {BATCH_SECRET} is near its expiry. However often you tell: a version is rotated once.",
+        _tell_near_expiry(cloud),
+        "",
+        f"# Rotate {WORKFLOW_SECRET} by hand, as often as you like.",
+        _rotate(cloud),
+        "",
+        "# Ask how the app is, and for that rotation.",
+        _ask(cloud),
+        "",
+        "What happens is shown here. Ctrl-C ends it.",
+    ]
+
+
+def _tell_near_expiry(cloud: LocalCloud) -> str:
+    url = quote(cloud.host.webhook_url("on_secret_event"))
+    event = quote(json.dumps([_near_expiry(cloud)]))
+    return f"curl -sS {url} -H 'aeg-event-type: Notification' -H 'Content-Type: application/json' -d {event}"
+
+
+def _rotate(cloud: LocalCloud) -> str:
+    wanted = {"secret": f"{cloud.vault.uri}/secrets/{WORKFLOW_SECRET}", "reason": "to see it happen"}
+    call = f"curl -sS {cloud.host.url}/api/rotations -H {_key(cloud)} -d {quote(json.dumps(wanted))}"
+    return f'rotation=$({call}); echo "$rotation"'
+
+
+def _ask(cloud: LocalCloud) -> str:
+    # The id is the first value in the answer about a rotation.
+    rotation = f"""{cloud.host.url}/api/rotations/$(echo "$rotation" | cut -d '"' -f 4)"""
+    return f'curl -sS {cloud.host.url}/api/health; echo; curl -sS -H {_key(cloud)} "{rotation}"; echo'
+
+
+def _key(cloud: LocalCloud) -> str:
+    return quote(f"x-functions-key: {cloud.host.function_key}")
+
+
+def _near_expiry(cloud: LocalCloud) -> dict[str, object]:
+    """
+    Return the event as Key Vault publishes it, about the version that is current now.
+    """
+    secret = cloud.vault.current(BATCH_SECRET)
+    expires_on = int(secret.expires_on.timestamp()) if secret.expires_on else None
+    return {
+        "id": str(uuid.uuid4()),
+        "topic": cloud.vault.arm_id,
+        "subject": secret.name,
+        "eventType": "Microsoft.KeyVault.SecretNearExpiry",
+        "eventTime": datetime.now(UTC).isoformat(),
+        "dataVersion": "1",
+        "metadataVersion": "1",
+        "data": {
+            "Id": secret.id,
+            "VaultName": cloud.vault.name,
+            "ObjectType": "Secret",
+            "ObjectName": secret.name,
+            "Version": secret.version,
+            "NBF": None,
+            "EXP": expires_on,
+        },
+    }

@@ -1,0 +1,116 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120  # seconds
+SETTINGS = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "SSL_CERT_FILE"}}
+# Any Batch key, signature or signed URL.
+KEY_MATERIAL = re.compile(r"sig=|[A-Za-z0-9+/]{86}==|(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
+
+
+def run_demo(directory: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """
+    Run `make demo`, as far as Python has to do with it, with a directory for what is temporary.
+    """
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "localcloud.demo"],
+        cwd=ROOT,
+        env=SETTINGS | {"TMPDIR": str(directory)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+
+def test_the_demo_shows_three_rotations(tmp_path: Path) -> None:
+    """
+    Each with its steps, its outcome and its event; the last line tells the count; nothing stays behind.
+    """
+    demo = run_demo(tmp_path)
+
+    assert (demo.returncode, demo.stderr) == (0, "")
+    lines = demo.stdout.splitlines()
+    assert lines[-1] == "demo: 3 rotations completed, 0 failed client calls, 0 secrets leaked"
+    assert re.findall(r"(\S+): version \w{8} -> \w{8}, key (\w+) -> (\w+), expires \d{4}-\d\d-\d\d\n", demo.stdout) == [
+        ("batch-key", "Primary", "Secondary"),
+        ("workflow-url", "Primary", "Secondary"),
+        ("batch-key", "Secondary", "Primary"),
+    ]
+    for step in ("claimed", "inspected", "journaled", "regenerated", "stored", "ended", "announced"):
+        assert len(re.findall(rf"\+\d+\.\d{{3}} s  {step}\b", demo.stdout)) == 3
+    assert len(set(re.findall(r"event KeyRotator\.RotationCompleted, id (\S+):completed", demo.stdout))) == 3
+    assert not KEY_MATERIAL.search(demo.stdout)
+    assert "\x1b" not in demo.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_says_why_it_cannot_start(tmp_path: Path) -> None:
+    """
+    Without Node.js there is no Azurite.
+    """
+    demo = run_demo(tmp_path, PATH="")
+
+    assert (demo.returncode, demo.stdout) == (1, "")
+    assert demo.stderr == "demo: node is not on PATH: install Node.js 20 or later, then run `make setup`\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """
+    Yield `make start`, as far as Python has to do with it.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "localcloud.start"],
+        cwd=ROOT,
+        env=SETTINGS | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog.start()
+        yield process
+        watchdog.cancel()
+        process.kill()
+
+
+def test_the_commands_that_start_suggests_work(start: subprocess.Popen[str], tmp_path: Path) -> None:
+    """
+    Copied into a shell they rotate both secrets; what happens is shown, and a signal ends it all.
+    """
+    assert start.stdout is not None
+    commands = []
+    for line in start.stdout:
+        if line.startswith(("curl", "rotation=")):
+            commands.append(line)
+        if "Ctrl-C ends it" in line:
+            break
+
+    shell = subprocess.run(
+        ["/bin/sh", "-e"], input="".join(commands), capture_output=True, text=True, check=True, timeout=PATIENCE
+    )
+    assert len(commands) == 3
+    made, health, found = shell.stdout.splitlines()
+    assert '"state":"Completed"' in made
+    assert '"status":"Healthy"' in health
+    assert found == made
+
+    told = set()
+    for line in start.stdout:
+        told |= set(re.findall(r"(batch-key|workflow-url): version", line))
+        if len(told) == 2:
+            break
+    start.send_signal(signal.SIGTERM)
+    assert start.stderr is not None
+    assert (start.wait(PATIENCE), start.stderr.read()) == (0, "\nstart: stopped\n")
+    assert list(tmp_path.iterdir()) == []
