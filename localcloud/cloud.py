@@ -38,12 +38,12 @@ class LocalCloud:
         self._more_settings = settings
         self.app = app
         self._running = AsyncExitStack()
-        self.azure = LocalAzure(directory, ca=ca)
+        self._ca = ca
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as starting:
             azurite = await starting.enter_async_context(Azurite(self._directory / "azurite"))
-            await starting.enter_async_context(self.azure)
+            self.azure = await starting.enter_async_context(LocalAzure(self._directory, ca=self._ca))
             self.storage = await starting.enter_async_context(StorageTap(azurite))
             self.vault = await self.azure.add_vault("kv-local")
             self.log = self._directory / "functions-host.log"

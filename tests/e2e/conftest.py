@@ -8,6 +8,7 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.cloud import LocalCloud
+from localcloud.leaks import Place, find_leaks, places_of
 from tests.e2e.client import Client
 
 
@@ -26,17 +27,43 @@ async def cloud(shared_cloud: LocalCloud) -> AsyncIterator[LocalCloud]:
     Yield the shared cloud, without what an earlier test has set up, and look for leaks afterwards.
     """
     yield shared_cloud
-    await Client(shared_cloud).idle()
     shared_cloud.azure.faults.clear()
+    await Client(shared_cloud).idle()
+    assert_nothing_leaked(shared_cloud)
     shared_cloud.vault.subscriptions.clear()
 
 
 @pytest.fixture
-async def client(cloud: LocalCloud) -> Client:
+async def own_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalCloud]:
     """
-    Return a client of the app.
+    Yield a cloud that the test may break, whose queue retries at once, and look for leaks afterwards.
     """
-    return Client(cloud)
+    async with LocalCloud(
+        tmp_path_factory.mktemp("own-cloud"),
+        ca=ca,
+        AzureFunctionsJobHost__extensions__queues__visibilityTimeout="00:00:00",
+        LOCAL_QUEUE_HIDDEN_SECONDS="1",
+    ) as cloud:
+        yield cloud
+        assert_nothing_leaked(cloud)
+
+
+@pytest.fixture
+async def client(cloud: LocalCloud) -> AsyncIterator[Client]:
+    """
+    Yield a client of the app, and look for leaks in what it was answered.
+    """
+    client = Client(cloud)
+    yield client
+    answers = [Place("answers", answer) for answer in client.answers]
+    assert not find_leaks(cloud.azure.key_history, answers).leaks
+
+
+def assert_nothing_leaked(cloud: LocalCloud) -> None:
+    """
+    Hold everything that the app has written against every key that ever existed.
+    """
+    assert not find_leaks(cloud.azure.key_history, places_of(cloud)).leaks
 
 
 @pytest.fixture(params=["batch", "workflow"])

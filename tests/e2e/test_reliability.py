@@ -1,30 +1,14 @@
 import asyncio
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
-from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.faults import Fault
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
 from tests.e2e.client import Client
 from tests.e2e.test_events import event_of
-
-
-@pytest.fixture
-async def own_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalCloud]:
-    """
-    Yield a cloud that the test may break, whose queue retries at once.
-    """
-    async with LocalCloud(
-        tmp_path_factory.mktemp("own-cloud"),
-        ca=ca,
-        AzureFunctionsJobHost__extensions__queues__visibilityTimeout="00:00:00",
-        LOCAL_QUEUE_HIDDEN_SECONDS="1",
-    ) as cloud:
-        yield cloud
 
 
 async def test_a_503_after_the_work_was_done_regenerates_once(cloud: LocalCloud, client: Client, kind: str) -> None:
