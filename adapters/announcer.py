@@ -8,7 +8,7 @@ import msgspec
 from azure.core.messaging import CloudEvent
 from azure.eventgrid.aio import EventGridPublisherClient
 
-from adapters.answers import once
+from adapters.answers import until_answered
 from adapters.credential import Identity
 from rotation.announcement import Announcement
 
@@ -36,4 +36,4 @@ class EventGridTopic:
             time=announcement.time,
             data=msgspec.to_builtins(announcement.data),
         )
-        await once("publishing of the completion event", lambda: self._client.send(event))
+        await until_answered("publishing of the completion event", lambda: self._client.send(event))

@@ -7,6 +7,8 @@ raises `ServiceRequestError`, just like one that was refused, so only a failure 
 """
 
 import asyncio
+import logging
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
@@ -22,6 +24,8 @@ from azure.core.exceptions import (
 
 from rotation.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
 from rotation.timing import Deadline
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -45,6 +49,9 @@ async def once(what: str, send: Callable[[], Awaitable[T]]) -> T:
     except AzureError as error:
         meaning = meaning_of(error, what)
     except _ODD as error:
+        # Told without its text, which may quote the answer, but with the place: it may as well be a bug of ours.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _log.warning("%s: %s in %s, line %s", what, type(error).__name__, place.name, place.lineno)
         meaning = NoAnswer(f"{what}: the answer cannot be used ({type(error).__name__})")
     # Raised out here, so that the original does not travel along as its context: it holds the response.
     raise meaning

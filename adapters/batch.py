@@ -35,7 +35,10 @@ class BatchAccounts:
         async def read() -> Keys:
             return _keys(await operations.get_keys(account.resource_group, account.account, deadline=deadline))
 
-        return await until_answered(f"listKeys of Batch account {account.account}", read, deadline)
+        try:
+            return await until_answered(f"listKeys of Batch account {account.account}", read, deadline)
+        except Declined as error:
+            raise Declined(f"{error}{await self._explanation(account, deadline)}") from None
 
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
         """

@@ -60,4 +60,7 @@ async def _ask(name: str, probe: Callable[[], Awaitable[None]]) -> str:
     except RotationError as error:
         _log.warning("health: %s: %s", name, error)
         return error.code
+    except Exception:  # noqa: BLE001 - whatever it is, the answer is 503
+        _log.exception("health: %s", name)
+        return "failed"
     return "ok"

@@ -13,6 +13,7 @@ from azure.keyvault.secrets.aio import SecretClient
 from adapters.answers import once, until_answered
 from rotation.errors import Forbidden
 from rotation.material import KeyMaterial
+from rotation.policy import is_managed
 from rotation.ports import SecretProperties
 from rotation.secret import SecretId, SecretVersion
 from rotation.timing import Deadline
@@ -63,6 +64,21 @@ class KeyVaults:
 
         current = await until_answered(f"get of secret {secret.name!r}", read, deadline)
         return current or await self._read_disabled(secret, deadline)
+
+    async def list_managed(self, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
+        """
+        Return every managed secret of all vaults: a page holds 25 of them, with their tags and without values.
+        """
+
+        async def read(vault: str, client: SecretClient) -> list[tuple[SecretId, dict[str, str]]]:
+            listed = client.list_properties_of_secrets(deadline=deadline)
+            found = [(SecretId(vault, _text(secret.name)), dict(secret.tags or {})) async for secret in listed]
+            return [(secret, tags) for secret, tags in found if is_managed(tags)]
+
+        managed = []
+        for vault, client in self._clients.items():
+            managed += await until_answered(f"list of secrets in {vault}", partial(read, vault, client), deadline)
+        return managed
 
     async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
         """
@@ -168,13 +184,14 @@ def _version(secret: SecretId, properties: Any, value: KeyMaterial | None) -> Se
         tags=dict(properties.tags or {}),
         content_type=properties.content_type,
         expires_on=properties.expires_on,
+        is_certificate=properties.key_id is not None,
     )
 
 
-def _text(version: str | None) -> str:
-    if not version:
-        raise ValueError("a secret without a version")
-    return version
+def _text(word: str | None) -> str:
+    if not word:
+        raise ValueError("a secret without a name or version")
+    return word
 
 
 def _is_disabled(error: HttpResponseError) -> bool:

@@ -7,30 +7,44 @@ write that finds its condition broken looks whether it was broken by itself.
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-import msgspec
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from adapters.answers import until_answered
-from rotation.errors import Unavailable
+from adapters.ledger_rows import (
+    BOUND,
+    DONE,
+    LIVE,
+    OPEN,
+    OUTBOX,
+    bound_entity,
+    bound_key,
+    bound_prefix,
+    claim_id_of,
+    done_entity,
+    keys_from,
+    open_entity,
+    open_key,
+    outcome_entity,
+    read_row,
+    read_row_if_possible,
+)
+from rotation.errors import Busy, Unavailable
 from rotation.ports import Versioned
 from rotation.record import EndedRotation, OpenRotation, Rotation
 from rotation.secret import SecretId, parse_secret_id
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 TABLE = "rotations"
 
-_LIVE, _DONE, _BOUND = "live", "done", "bound"
-_OPEN, _OUTBOX = "open:", "outbox:"
+_CONDITION_BROKEN = {404, 409, 412}
 _WITHIN = 30  # seconds, for one operation with all its tries
 
 
@@ -46,7 +60,7 @@ class TableLedger:
         """
         Insert the running rotation of a target, or return the one that is there.
         """
-        entity = _open_entity(claim_id, row)
+        entity = open_entity(claim_id, row)
 
         async def insert() -> Versioned[OpenRotation]:
             while True:
@@ -55,8 +69,11 @@ class TableLedger:
                     return Versioned(row, str(made["etag"]))
                 except ResourceExistsError:
                     # Gone again by now: the place is free.
-                    if found := await self._get(_LIVE, entity["RowKey"]):
-                        return Versioned(_row(found, OpenRotation), found.metadata["etag"])
+                    if found := await self._get(LIVE, entity["RowKey"]):
+                        there = read_row_if_possible(found, OpenRotation)
+                        if there is None:
+                            raise Busy(found["RotationId"]) from None
+                        return Versioned(there, found.metadata["etag"])
 
         return await self._ask("claim", insert)
 
@@ -64,14 +81,14 @@ class TableLedger:
         """
         Return the running rotation of a target.
         """
-        found = await self._ask("read of a claim", lambda: self._get(_LIVE, _open_key(claim_id)))
-        return found and Versioned(_row(found, OpenRotation), found.metadata["etag"])
+        found = await self._ask("read of a claim", lambda: self._get(LIVE, open_key(claim_id)))
+        return found and Versioned(read_row(found, OpenRotation), found.metadata["etag"])
 
     async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
         Write the running rotation anew if it is the one with that tag.
         """
-        entity = _open_entity(claim_id, row)
+        entity = open_entity(claim_id, row)
 
         async def update() -> Versioned[OpenRotation] | None:
             try:
@@ -81,7 +98,7 @@ class TableLedger:
                 return Versioned(row, str(made["etag"]))
             except (ResourceModifiedError, ResourceNotFoundError) as error:
                 _raise_if_no_table(error)
-                found = await self._get(_LIVE, entity["RowKey"])
+                found = await self._get(LIVE, entity["RowKey"])
                 if found and found["Write"] == entity["Write"]:
                     return Versioned(row, found.metadata["etag"])
                 return None
@@ -96,7 +113,7 @@ class TableLedger:
         async def delete() -> bool:
             try:
                 await self._table.delete_entity(
-                    _LIVE, _open_key(claim_id), etag=etag, match_condition=MatchConditions.IfNotModified
+                    LIVE, open_key(claim_id), etag=etag, match_condition=MatchConditions.IfNotModified
                 )
             except ResourceModifiedError:
                 return False
@@ -108,8 +125,8 @@ class TableLedger:
         """
         In one transaction delete the running rotation and insert its outcome.
         """
-        entity = _outcome_entity(outcome)
-        running = {"PartitionKey": _LIVE, "RowKey": _open_key(claim_id)}
+        entity = outcome_entity(outcome)
+        running = {"PartitionKey": LIVE, "RowKey": open_key(claim_id)}
         expected = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
         async def commit() -> bool:
@@ -117,7 +134,9 @@ class TableLedger:
                 await self._table.submit_transaction([("delete", running, expected), ("create", entity)])
             except TableTransactionError as error:
                 _raise_if_no_table(error)
-                found = await self._get(_LIVE, entity["RowKey"])
+                if error.status_code not in _CONDITION_BROKEN:
+                    raise
+                found = await self._get(LIVE, entity["RowKey"])
                 return found is not None and found["Write"] == entity["Write"]
             return True
 
@@ -127,13 +146,13 @@ class TableLedger:
         """
         Insert the outcome of a rotation that never claimed a target.
         """
-        entity = _outcome_entity(outcome)
+        entity = outcome_entity(outcome)
 
         async def insert() -> bool:
             try:
                 await self._table.create_entity(entity)
             except ResourceExistsError:
-                found = await self._get(_LIVE, entity["RowKey"])
+                found = await self._get(LIVE, entity["RowKey"])
                 return found is not None and found["Write"] == entity["Write"]
             return True
 
@@ -143,75 +162,85 @@ class TableLedger:
         """
         Return an outcome that waits to be published.
         """
-        found = await self._ask("read of an outcome", lambda: self._get(_LIVE, _OUTBOX + rotation_id))
-        return found and _row(found, EndedRotation)
+        found = await self._ask("read of an outcome", lambda: self._get(LIVE, OUTBOX + rotation_id))
+        return found and read_row(found, EndedRotation)
 
     async def read_done(self, rotation_id: str) -> Rotation | None:
         """
         Return the record of a rotation whose outcome needs no more publishing.
         """
-        found = await self._ask("read of a record", lambda: self._get(_DONE, rotation_id))
-        return found and _row(found, Rotation)
+        found = await self._ask("read of a record", lambda: self._get(DONE, rotation_id))
+        return found and read_row(found, Rotation)
 
     async def settle(self, record: Rotation) -> None:
         """
         Keep the record for good, then forget that its outcome waited: in this order it is never nowhere.
         """
-        entity = _done_entity(record)
+        entity = done_entity(record)
 
         async def keep() -> None:
             with suppress(ResourceExistsError):
                 await self._table.create_entity(entity)
 
         await self._ask("record", keep)
-        await self._ask("record", lambda: self._table.delete_entity(_LIVE, _OUTBOX + record.id))
+        await self._ask("record", lambda: self._table.delete_entity(LIVE, OUTBOX + record.id))
+
+    async def find_claim(self, rotation_id: str) -> str | None:
+        """
+        Return the claim id of the target on which a rotation is running.
+        """
+        async for found in self._list(LIVE, "RotationId eq @id", {"id": rotation_id}):
+            if found["RowKey"].startswith(OPEN):
+                return claim_id_of(found["RowKey"])
+        return None
 
     async def find(self, rotation_id: str) -> Rotation | None:
         """
         Return the record of a rotation, wherever it stands.
         """
         records: dict[str, Rotation] = {}
-        async for found in self._list(_LIVE, "RotationId eq @id", {"id": rotation_id}):
-            if found["RowKey"].startswith(_OUTBOX):
-                records[_OUTBOX] = _row(found, EndedRotation).record
+        async for found in self._list(LIVE, "RotationId eq @id", {"id": rotation_id}):
+            if found["RowKey"].startswith(OUTBOX):
+                records[OUTBOX] = read_row(found, EndedRotation).record
             else:
-                records[_OPEN] = _row(found, OpenRotation).record
+                records[OPEN] = read_row(found, OpenRotation).record
         # `done` is looked at last: what ends moves that way.
-        return records.get(_OUTBOX) or await self.read_done(rotation_id) or records.get(_OPEN)
+        return records.get(OUTBOX) or await self.read_done(rotation_id) or records.get(OPEN)
 
     async def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
         """
         Yield every running rotation with its claim id.
         """
-        async for found in self._list(_LIVE, "RowKey ge @first and RowKey lt @last", _prefix(_OPEN)):
-            yield _claim_id(found["RowKey"]), _row(found, OpenRotation)
+        async for found in self._list(LIVE, "RowKey ge @first and RowKey lt @last", keys_from(OPEN)):
+            if row := read_row_if_possible(found, OpenRotation):
+                yield claim_id_of(found["RowKey"]), row
 
     async def list_outcomes(self) -> AsyncIterator[EndedRotation]:
         """
         Yield every outcome that waits to be published.
         """
-        async for found in self._list(_LIVE, "RowKey ge @first and RowKey lt @last", _prefix(_OUTBOX)):
-            yield _row(found, EndedRotation)
+        async for found in self._list(LIVE, "RowKey ge @first and RowKey lt @last", keys_from(OUTBOX)):
+            if outcome := read_row_if_possible(found, EndedRotation):
+                yield outcome
 
     async def bound_secrets(self, claim_id: str) -> list[SecretId]:
         """
         Return the secrets that are known to hold a key of the target.
         """
-        bound = self._list(_BOUND, "RowKey ge @first and RowKey lt @last", _prefix(f"{_key(claim_id)}||"))
+        bound = self._list(BOUND, "RowKey ge @first and RowKey lt @last", keys_from(bound_prefix(claim_id)))
         return [parse_secret_id(found["Secret"]) async for found in bound]
 
     async def bind(self, claim_id: str, secret: SecretId) -> None:
         """
         Remember that a secret holds a key of the target.
         """
-        entity = {"PartitionKey": _BOUND, "RowKey": _bound_key(claim_id, secret), "Secret": secret.unversioned}
-        await self._ask("binding", lambda: self._table.upsert_entity(entity))
+        await self._ask("binding", lambda: self._table.upsert_entity(bound_entity(claim_id, secret)))
 
     async def unbind(self, claim_id: str, secret: SecretId) -> None:
         """
         Forget that a secret holds a key of the target.
         """
-        await self._ask("binding", lambda: self._table.delete_entity(_BOUND, _bound_key(claim_id, secret)))
+        await self._ask("binding", lambda: self._table.delete_entity(BOUND, bound_key(claim_id, secret)))
 
     async def probe(self) -> None:
         """
@@ -252,53 +281,6 @@ class TableLedger:
                 return await until_answered(f"ledger: {what}", ask_a_table)
         except TimeoutError:
             raise Unavailable(f"ledger: {what}: no answer within {_WITHIN} seconds") from None
-
-
-def _open_entity(claim_id: str, row: OpenRotation) -> dict[str, Any]:
-    return _entity(_LIVE, _open_key(claim_id), row.request.id, row)
-
-
-def _outcome_entity(outcome: EndedRotation) -> dict[str, Any]:
-    return _entity(_LIVE, _OUTBOX + outcome.record.id, outcome.record.id, outcome)
-
-
-def _done_entity(record: Rotation) -> dict[str, Any]:
-    return _entity(_DONE, record.id, record.id, record)
-
-
-def _entity(partition: str, key: str, rotation_id: str, row: msgspec.Struct) -> dict[str, Any]:
-    return {
-        "PartitionKey": partition,
-        "RowKey": key,
-        "RotationId": rotation_id,
-        "Row": msgspec.json.encode(row).decode(),
-        "Write": uuid.uuid4().hex,
-    }
-
-
-def _row(entity: Any, kind: type[T]) -> T:
-    return msgspec.json.decode(entity["Row"], type=kind)
-
-
-def _open_key(claim_id: str) -> str:
-    return _OPEN + _key(claim_id)
-
-
-def _bound_key(claim_id: str, secret: SecretId) -> str:
-    return f"{_key(claim_id)}||{_key(secret.identity)}"
-
-
-def _key(arm_id: str) -> str:
-    # A row key may hold no slash, and no ARM id or secret id that we accept holds a bar.
-    return arm_id.replace("/", "|")
-
-
-def _claim_id(key: str) -> str:
-    return key.removeprefix(_OPEN).replace("|", "/")
-
-
-def _prefix(prefix: str) -> dict[str, str]:
-    return {"first": prefix, "last": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
 
 
 def _is_without_table(error: HttpResponseError) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from rotation.errors import Malformed, SettingsError
+from rotation.quoting import quoted
 from rotation.scope import Scopes
 from rotation.secret import parse_vault_uri
 
@@ -122,7 +123,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 def _read_cloud(environment: Mapping[str, str]) -> Cloud:
     name = environment.get("ROTATION_CLOUD") or "AzurePublicCloud"
     if name not in CLOUDS:
-        raise SettingsError("ROTATION_CLOUD", f"one of {', '.join(CLOUDS)}", f"is {name!r}")
+        raise SettingsError("ROTATION_CLOUD", f"one of {', '.join(CLOUDS)}", f"is {quoted(name)}")
     return CLOUDS[name]
 
 
@@ -134,9 +135,9 @@ def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str
         try:
             vault = parse_vault_uri(uri)
         except Malformed:
-            raise SettingsError(name, expected, f"holds {uri[:200]!r}") from None
+            raise SettingsError(name, expected, f"holds {quoted(uri)}") from None
         if domain and not vault.endswith(f".{domain}"):
-            raise SettingsError(name, f"vault URIs in the domain {domain} of ROTATION_CLOUD", f"holds {uri[:200]!r}")
+            raise SettingsError(name, f"vault URIs in the domain {domain} of ROTATION_CLOUD", f"holds {quoted(uri)}")
         vaults.append(vault)
     if not vaults:
         raise SettingsError(name, expected)
@@ -152,7 +153,7 @@ def _read_scopes(environment: Mapping[str, str]) -> Scopes:
         return Scopes(prefixes)
     except ValueError as error:
         expected = "ARM id prefixes in whole segments, such as /subscriptions/{id}/resourceGroups/{group}"
-        raise SettingsError(name, expected, f"holds {str(error)[:300]!r}") from None
+        raise SettingsError(name, expected, f"holds {quoted(str(error))}") from None
 
 
 def _read_storage(environment: Mapping[str, str]) -> Storage:
@@ -181,7 +182,7 @@ def _read_https(environment: Mapping[str, str], name: str, expected: str, *, def
 def _read_flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
     written = environment.get(name) or str(default)
     if written.lower() not in {"true", "false"}:
-        raise SettingsError(name, "true or false", f"is {written[:50]!r}")
+        raise SettingsError(name, "true or false", f"is {quoted(written)}")
     return written.lower() == "true"
 
 

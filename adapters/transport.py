@@ -5,6 +5,7 @@ One connection pool for every client, and the last check before the socket.
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 from azure.core.exceptions import ServiceResponseTimeoutError
 from azure.core.pipeline.transport import AioHttpTransport
 
@@ -19,8 +20,9 @@ class SharedTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazil
     """
     Sends requests for all clients of the process, which must not close it: that is for whoever made it.
 
-    The `deadline` given to an SDK call arrives here as an option and is checked at the last moment: a pipeline may
-    fetch a token or meet a challenge between the call and the request. Raises `OutOfTime`.
+    The `deadline` given to an SDK call arrives here as an option and is checked at the last moment, when the connection
+    is there: a pipeline may fetch a token or meet a challenge after the call, and a name may take its time to resolve.
+    Raises `OutOfTime`.
     """
 
     def __init__(self, answer_within: float = _ANSWER_WITHIN) -> None:
@@ -29,13 +31,21 @@ class SharedTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazil
 
     async def open(self) -> None:
         """
-        Open the session, so that it sends each request once.
+        Open the session, so that it sends each request once, and in time.
 
         aiohttp sends an idempotent request again when a connection that was idle drops: a PUT of a secret whose answer
         is lost would make two versions. It has no public switch for that; a contract test watches this one.
         """
+        if getattr(self, "session", None) is None:
+            checking = aiohttp.TraceConfig()
+            checking.on_connection_create_end.append(_check)
+            checking.on_connection_reuseconn.append(_check)
+            session = aiohttp.ClientSession(
+                trust_env=True, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trace_configs=[checking]
+            )
+            session._retry_connection = False  # noqa: SLF001
+            self.session = session
         await super().open()
-        self.session._retry_connection = False  # noqa: SLF001
 
     async def send(self, request: Any, **options: Any) -> Any:
         """
@@ -48,7 +58,7 @@ class SharedTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazil
         options.setdefault("read_timeout", self._answer_within)
         try:
             async with asyncio.timeout(self._answer_within):
-                return await super().send(request, **options)
+                return await super().send(request, trace_request_ctx=deadline, **options)
         except TimeoutError as error:
             raise ServiceResponseTimeoutError("no whole answer in time", error=error) from error
 
@@ -62,3 +72,11 @@ class SharedTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazil
         Close the connections, at the end of the process.
         """
         await super().close()
+
+
+async def _check(_: aiohttp.ClientSession, context: Any, __: object) -> None:
+    """
+    Check the deadline when the request has its connection, right before it is written.
+    """
+    if context.trace_request_ctx:
+        context.trace_request_ctx.check()

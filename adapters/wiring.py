@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from rotation.errors import SettingsError
 from rotation.ports import Announcer, Ledger, Provider, Vaults
 from rotation.rotator import Rotator
 from rotation.target import BatchAccount, Target
@@ -94,7 +95,12 @@ class Wiring:
         storage = self.settings.storage
         options: dict[str, Any] = {"transport": self.transport, "retry_total": 0}
         if storage.connection_string:
-            return TableLedger(TableClient.from_connection_string(storage.connection_string, TABLE, **options))
+            try:
+                table = TableClient.from_connection_string(storage.connection_string, TABLE, **options)
+            except ValueError:
+                expected = "the connection string of a storage account"
+                raise SettingsError("AzureWebJobsStorage", expected, "is no connection string") from None
+            return TableLedger(table)
         identity = self._identity_of(storage.client_id)
         return TableLedger(TableClient(str(storage.table_service_uri), TABLE, credential=identity, **options))
 

@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.wiring import wired
 from rotation.errors import Malformed
+from rotation.quoting import quoted
 from rotation.request import RotationRequest, Trigger, request_for_event
 from rotation.secret import parse_secret_id
 
@@ -51,7 +52,7 @@ def _read_event(event: func.EventGridEvent) -> RotationRequest:
     kind = getattr(event, "event_type", None) or getattr(event, "type", None)
     trigger = _TRIGGERS.get(str(kind))
     if trigger is None:
-        raise Malformed(f"its type is {str(kind)[:100]!r}; SecretNearExpiry and SecretExpired of Key Vault are handled")
+        raise Malformed(f"its type is {quoted(str(kind))}; SecretNearExpiry and SecretExpired of Key Vault are handled")
     secret = parse_secret_id(_secret_of(event.get_json()))
     if secret.version is None:
         raise Malformed(f"its data.Id {str(secret)!r} has no version")

@@ -15,6 +15,7 @@ from adapters.wiring import wired
 from handlers import problems
 from rotation.acceptance import accept
 from rotation.errors import Malformed, SettingsError, UnknownRotation
+from rotation.quoting import quoted
 from rotation.record import Rotation, State
 from rotation.secret import SecretId, parse_secret_id
 from rotation.target import KeyName
@@ -70,7 +71,7 @@ async def get_rotation(request: func.HttpRequest) -> func.HttpResponse:
     try:
         rotation_id = str(uuid.UUID(written))
     except ValueError:
-        raise UnknownRotation(f"there is no rotation {written[:100]!r}; an id is a UUID") from None
+        raise UnknownRotation(f"there is no rotation {quoted(written)}; an id is a UUID") from None
     rotation = await wired().ledger.find(rotation_id)
     if rotation is None:
         raise UnknownRotation(f"there is no rotation {rotation_id}")

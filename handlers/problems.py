@@ -2,6 +2,7 @@
 Errors as callers see them: RFC 9457 `application/problem+json` with a stable `code`.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from http import HTTPStatus
@@ -29,6 +30,8 @@ _STATUS = {
 }
 _RETRY_AFTER = 30  # seconds
 
+_log = logging.getLogger(__name__)
+
 _Answer = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
 
 
@@ -55,12 +58,14 @@ def answering(handler: _Answer) -> _Answer:
         try:
             return await handler(request)
         except SettingsError as error:
+            _log.error("%s", error)
             # Without the value, which may be an internal name.
             detail = f"the app is not set up: setting {error.setting} must be {error.expected}"
             return _answer("settings", HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=_RETRY_AFTER)
         except Busy as error:
             return _answer(error.code, HTTPStatus.CONFLICT, str(error), rotation_id=error.running)
         except (DependencyError, Unfinished) as error:
+            _log.warning("answered 503: %s", error)
             return _unavailable(error)
         except RotationError as error:
             return _answer(error.code, _STATUS[error.code], str(error))
@@ -79,8 +84,6 @@ def failure(rotation: Rotation) -> func.HttpResponse:
 
 
 def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:
-    if not error.retryable:
-        return _answer("vault_refused", HTTPStatus.FAILED_DEPENDENCY, str(error))
     asked_for = error.retry_after if isinstance(error, Unavailable) else None
     seconds = int(asked_for.total_seconds()) if asked_for else _RETRY_AFTER
     return _answer("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, str(error), retry_after=max(1, seconds))

@@ -9,7 +9,7 @@ import azure.functions as func
 import msgspec
 
 from adapters.wiring import wired
-from rotation.errors import Malformed, Rejected
+from rotation.errors import Forbidden, Malformed, Rejected
 from rotation.record import Rotation
 from rotation.request import RotationRequest
 from rotation.resumption import list_unfinished
@@ -26,13 +26,14 @@ _STORAGE = "AzureWebJobsStorage"
 async def run_rotation(message: func.QueueMessage) -> None:
     """
     Run one rotation as far as it gets. An exception makes the host try again, up to `maxDequeueCount` times.
+
+    A busy target is such an exception: its other secret may have expired in the same minute, and waits for its turn.
     """
     request = _read(message)
     try:
         _tell(await wired().rotator.rotate(request))
-    except Rejected as error:
-        # Busy: superseded by what is running, or found again by the sweep. Forbidden: the vault is no longer ours.
-        _log.warning("rotation %s dropped: %s", request.id, error, extra={"rotation": request.id})
+    except Forbidden as error:
+        _log.warning("rotation %s dropped: %s", request.id, error)
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=f"{_QUEUE}-poison", connection=_STORAGE)

@@ -8,27 +8,20 @@ from msgspec import structs
 
 from rotation import change
 from rotation.choice import Regenerate, StoreLive, choose
-from rotation.errors import (
-    Declined,
-    DependencyError,
-    Forbidden,
-    Misconfigured,
-    NotFound,
-    Refused,
-    Skip,
-    TargetNotFound,
-    Unfinished,
-)
-from rotation.managed import find_target, read_secret
+from rotation.errors import DependencyError, Misconfigured, Skip, Unfinished, VaultRefused
+from rotation.managed import find_target, read_keys, read_secret
 from rotation.material import KeyMaterial
-from rotation.policy import RotationPolicy, is_managed, read_policy, read_target, renewed, stored_by, tagged_key
+from rotation.neighbours import Neighbours
+from rotation.policy import RotationPolicy, read_policy, read_target, renewed, stored_by, tagged_key
 from rotation.ports import Keys, Versioned
 from rotation.record import Journal, OpenRotation, Rotation, State, stored
-from rotation.secret import SecretId, SecretVersion
+from rotation.secret import SecretVersion
 from rotation.story import report
 from rotation.target import KeyName, Target
 from rotation.timing import IN_FLIGHT, SKEW, Deadline
 from rotation.world import World
+
+_TOLD_OF = timedelta(days=1)
 
 
 class TargetMoved(Exception):
@@ -42,14 +35,29 @@ class Attempt:
     One try at a rotation. `row` is the running rotation as this worker last wrote it.
     """
 
-    def __init__(self, world: World, claim_id: str, row: Versioned[OpenRotation], deadline: Deadline) -> None:
+    def __init__(
+        self,
+        world: World,
+        neighbours: Neighbours,
+        claim_id: str,
+        row: Versioned[OpenRotation],
+        deadline: Deadline,
+    ) -> None:
         self._world = world
+        self._neighbours = neighbours
         self._deadline = deadline
         self._changes_something = row.row.journal is not None
         self.claim_id = claim_id
         self.etag = row.etag
         self.row = row.row
         self.record = row.row.record
+
+    @property
+    def must_finish(self) -> bool:
+        """
+        Whether the key in use may have been regenerated: then nothing but storing the new one helps the clients.
+        """
+        return self.row.journal is not None and self.row.journal.in_place
 
     async def look(self) -> tuple[SecretVersion, bool]:
         """
@@ -64,12 +72,12 @@ class Attempt:
             return secret, True
         if secret.version != request.secret.version:
             raise Skip("superseded")
-        target = find_target(secret)
+        target = read_target(secret.tags) if self.must_finish else find_target(secret)
+        if (journal := self.row.journal) and target.address != journal.address:
+            raise Misconfigured(
+                f"tag ProviderAddress was {journal.address} when its key was regenerated; it changed since"
+            )
         if target.claim_id != self.claim_id:
-            if self.row.journal is not None:
-                raise Misconfigured(
-                    f"tag ProviderAddress was {self.claim_id} when its key was regenerated; it changed since"
-                )
             raise TargetMoved
         self._world.scopes.require(target)
         self.record = self.record.about(target)
@@ -77,24 +85,18 @@ class Attempt:
 
     async def rotate(self, secret: SecretVersion) -> None:
         """
-        Take steps 4 to 7: after this the secret's current version holds a live key that is not due.
+        Take steps 4 to 7: after this the secret's current version holds a live key.
 
-        Raises `Failure`, `Unfinished` or a `DependencyError`; none of them leaves the secret without a live key.
+        Raises `Failure`, `Unfinished` or a `DependencyError`; the secret goes on holding the key that it held.
         """
         policy = read_policy(secret.tags)
-        value = _readable(secret)
-        keys = await self._read_keys(policy.target)
+        keys = await read_keys(self._world.providers, policy.target, self._deadline)
         if (journal := self.row.journal) and change.has_changed(policy.target, keys, journal):
             self._say("found the key already regenerated", key=journal.key)
             await self._store(policy, secret, journal.key, keys[journal.key])
             return
-        plan = choose(self.row.request, policy, keys, value)
-        self.record = structs.replace(self.record, key_name=plan.key, previous_key_name=plan.active)
-        self._say("inspected", key=plan.key)
-        if isinstance(plan, Regenerate) and not plan.in_place:
-            plan = await self._adopt_or(plan, policy, secret, keys)
+        plan = await self._inspect(policy, secret, keys)
         if isinstance(plan, StoreLive):
-            self.record = structs.replace(self.record, adopted=plan.adopted, key_name=plan.key)
             await self._store(policy, secret, plan.key, keys[plan.key], plan)
             return
         journal = await self._write_journal(plan, policy.target, keys)
@@ -121,56 +123,26 @@ class Attempt:
             await ledger.replace(self.claim_id, row, self.etag)
         return self.record
 
-    async def _read_keys(self, target: Target) -> Keys:
-        provider = await self._world.providers.of(target)
-        try:
-            return await provider.read_keys(target, self._deadline)
-        except NotFound as error:
-            raise TargetNotFound(str(error)) from error
-        except Declined as error:
-            raise Refused(str(error)) from error
-
-    async def _adopt_or(
-        self, plan: Regenerate, policy: RotationPolicy, secret: SecretVersion, keys: Keys
-    ) -> Regenerate | StoreLive:
+    async def _inspect(self, policy: RotationPolicy, secret: SecretVersion, keys: Keys) -> Regenerate | StoreLive:
         """
-        Return the plan, or one that adopts the key because the current version of another secret holds it.
+        Step 4: return what is to be done, which is to adopt the key where another secret holds it.
         """
-        ledger = self._world.ledger
-        bound = await ledger.bound_secrets(self.claim_id)
-        if secret.id.identity not in {other.identity for other in bound}:
-            await ledger.bind(self.claim_id, secret.id)
-        for other in bound:
-            if other.identity == secret.id.identity:
-                continue
-            holder = await self._read_holder(other)
-            if holder and await self._holds(holder, plan.key, policy.target, keys):
-                self._say("adopted", key=plan.key, holder=str(holder.id))
-                return StoreLive(plan.key, plan.active, adopted=True, not_after=holder.expires_on)
+        if secret.value is None:
+            raise Skip("disabled")
+        plan: Regenerate | StoreLive = choose(self.row.request, policy, keys, secret.value)
+        # Asked in any case: it also makes this secret known to its neighbours' rotations.
+        holder = await self._neighbours.find_holder(secret.id, policy.target, plan.key, keys, self._deadline)
+        if holder and isinstance(plan, Regenerate) and not plan.in_place:
+            plan = StoreLive(plan.key, plan.active, adopted=True, not_after=holder.expires_on)
+            self._say("adopts the key of another secret", key=plan.key, holder=holder.id)
+        self.record = structs.replace(
+            self.record,
+            key_name=plan.key,
+            previous_key_name=plan.active,
+            adopted=isinstance(plan, StoreLive) and plan.adopted,
+        )
+        self._say("inspected", key=plan.key)
         return plan
-
-    async def _read_holder(self, other: SecretId) -> SecretVersion | None:
-        """
-        Return another secret bound to this target, None if it is not any more.
-        """
-        try:
-            holder = await read_secret(self._world.vaults, other, self._deadline)
-            still_bound = is_managed(holder.tags) and read_target(holder.tags).claim_id == self.claim_id
-        except (Skip, Misconfigured, Forbidden):
-            # Gone, pointing nowhere, or in a vault that is no longer ours.
-            still_bound = False
-        if not still_bound:
-            await self._world.ledger.unbind(self.claim_id, other)
-            return None
-        return holder
-
-    async def _holds(self, holder: SecretVersion, key: KeyName, target: Target, keys: Keys) -> bool:
-        if holder.value is None:
-            return False
-        theirs = read_target(holder.tags)
-        if theirs != target:
-            keys = await self._read_keys(theirs)
-        return theirs.fingerprint(holder.value) == theirs.fingerprint(keys[key])
 
     async def _write_journal(self, plan: Regenerate, target: Target, keys: Keys) -> Journal:
         """
@@ -178,7 +150,9 @@ class Attempt:
         """
         self._deadline.check()
         now = self._world.clock.now()
-        journal = Journal(plan.key, target.fingerprint(keys[plan.key]), plan.active, now, in_place=plan.in_place)
+        journal = Journal(
+            plan.key, target.fingerprint(keys[plan.key]), plan.active, now, target.address, in_place=plan.in_place
+        )
         self.record = structs.replace(self.record, state=State.REGENERATING)
         row = structs.replace(self.row, record=self.record, journal=journal)
         written = await self._world.ledger.replace(self.claim_id, row, self.etag)
@@ -203,18 +177,24 @@ class Attempt:
         request = self.row.request
         expires_on = self._world.clock.now().replace(microsecond=0) + policy.validity
         if plan and plan.not_after:
-            expires_on = min(expires_on, plan.not_after)
+            # Near its expiry, so that it is told of at once; past it, nobody would be told.
+            expires_on = min(expires_on, max(plan.not_after, expires_on - policy.validity + _TOLD_OF))
         self._changes_something = True
-        version = await change.store(
-            self._world.vaults,
-            request.secret,
-            value,
-            rotation_id=request.id,
-            tags=renewed(secret.tags, key, request.id),
-            content_type=secret.content_type,
-            expires_on=expires_on,
-            deadline=self._deadline,
-        )
+        try:
+            version = await change.store(
+                self._world.vaults,
+                request.secret,
+                value,
+                rotation_id=request.id,
+                tags=renewed(secret.tags, key, request.id),
+                content_type=secret.content_type,
+                expires_on=expires_on,
+                deadline=self._deadline,
+            )
+        except VaultRefused as error:
+            if self.must_finish:
+                raise Unfinished(f"{error}; the secret holds a dead key until it is stored", in_flight=False) from error
+            raise VaultRefused(f"{error}; the secret still holds its live key") from error
         self.record = self._with_gap(stored(self.record, version, expires_on))
         self._say("stored", key=key)
 
@@ -243,9 +223,3 @@ class Attempt:
 
     def _say(self, step: str, **facts: object) -> None:
         report(self.record, step, self._deadline, **facts)
-
-
-def _readable(secret: SecretVersion) -> KeyMaterial:
-    if secret.value is None:
-        raise Skip("disabled")
-    return secret.value

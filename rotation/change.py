@@ -80,10 +80,14 @@ def _is_credible(target: Target, answer: Keys, journal: Journal, before: Keys) -
 
 async def _await_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys:
     for pause, _ in zip(_pauses(), range(_LOOKS), strict=False):
-        keys = await provider.read_keys(target, deadline)
-        if has_changed(target, keys, journal):
-            return keys
-        await deadline.wait(pause)
+        try:
+            keys = await provider.read_keys(target, deadline)
+            if has_changed(target, keys, journal):
+                return keys
+            await deadline.wait(pause)
+        except (DependencyError, OutOfTime) as error:
+            # It was answered with success, so it takes effect, if it has not yet.
+            raise Unfinished(str(error), in_flight=True) from error
     raise Unfinished(
         f"{target.arm_id} answered that {journal.key} is regenerated, and shows the old one", in_flight=True
     )
@@ -117,7 +121,7 @@ async def store(  # noqa: PLR0913 - a version is made of these
             asked_for = 0
             failure = error
         except (Declined, NotFound) as error:
-            raise VaultRefused(f"{error}; the secret still holds its live key") from error
+            raise VaultRefused(str(error)) from error
         if found := await _stored_version(vaults, secret, rotation_id, deadline):
             return found
         if isinstance(failure, NoAnswer):

@@ -1,10 +1,20 @@
 """
-Reading a managed secret: what it is about, and whether it is to be rotated at all.
+Reading what a rotation is about: the managed secret, and the keys of its target.
 """
 
-from rotation.errors import Declined, NotFound, Skip, VaultRefused
+from rotation.errors import (
+    Declined,
+    Forbidden,
+    Misconfigured,
+    NotFound,
+    OutOfScope,
+    Refused,
+    Skip,
+    TargetNotFound,
+    VaultRefused,
+)
 from rotation.policy import is_managed, is_paused, read_target
-from rotation.ports import Vaults
+from rotation.ports import Keys, Providers, Vaults
 from rotation.secret import SecretId, SecretVersion
 from rotation.target import Target
 from rotation.timing import Deadline
@@ -14,12 +24,15 @@ async def read_secret(vaults: Vaults, secret: SecretId, deadline: Deadline) -> S
     """
     Return the current version.
 
-    Raises `Skip` for a secret that is gone, `VaultRefused` where this app may not read it.
+    Raises `Skip` for a secret that is gone, `OutOfScope` for one in a vault that is not configured (any more),
+    `VaultRefused` where this app may not read it.
     """
     try:
         return await vaults.read_current(secret, deadline)
     except NotFound:
         raise Skip("deleted") from None
+    except Forbidden as error:
+        raise OutOfScope(str(error)) from None
     except Declined as error:
         raise VaultRefused(str(error)) from error
 
@@ -28,7 +41,7 @@ def find_target(secret: SecretVersion) -> Target:
     """
     Return what a secret's key belongs to; whether that may be regenerated is another question.
 
-    Raises `Skip` for a secret that is not to be rotated, `Misconfigured` if its tags cannot be read.
+    Raises `Skip` for a secret that is not to be rotated, `Misconfigured` if that cannot be read or done.
     """
     if not is_managed(secret.tags):
         raise Skip("unmanaged")
@@ -36,4 +49,23 @@ def find_target(secret: SecretVersion) -> Target:
         raise Skip("paused")
     if not secret.enabled:
         raise Skip("disabled")
+    if secret.is_certificate:
+        raise Misconfigured(
+            "it belongs to a certificate, whose value Key Vault sets itself; remove tag ProviderAddress"
+        )
     return read_target(secret.tags)
+
+
+async def read_keys(providers: Providers, target: Target, deadline: Deadline) -> Keys:
+    """
+    Return what each key of the target gives.
+
+    Raises `TargetNotFound` or `Refused`.
+    """
+    provider = await providers.of(target)
+    try:
+        return await provider.read_keys(target, deadline)
+    except NotFound as error:
+        raise TargetNotFound(str(error)) from error
+    except Declined as error:
+        raise Refused(str(error)) from error

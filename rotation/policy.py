@@ -13,6 +13,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rotation.errors import Misconfigured
+from rotation.quoting import quoted
 from rotation.target import KeyName, Target, parse_target
 
 TARGET = "ProviderAddress"
@@ -176,4 +177,4 @@ def _spelling(tags: Mapping[str, str], tag: str) -> str:
 
 
 def _wrong(tag: str, value: str, remedy: str) -> Misconfigured:
-    return Misconfigured(f"tag {tag} is {value[:300]!r}; {remedy}")
+    return Misconfigured(f"tag {tag} is {quoted(value)}; {remedy}")

@@ -90,6 +90,12 @@ class Vaults(Protocol):
         """
         ...
 
+    async def list_managed(self, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
+        """
+        Return every secret of the configured vaults that has the tag ProviderAddress, with all its tags.
+        """
+        ...
+
     async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
         """
         Return the value of the version that the id is pinned to. Raises `NotFound`, `Declined` for a disabled one.
@@ -180,6 +186,12 @@ class Ledger(Protocol):
     async def settle(self, record: Rotation) -> None:
         """
         Keep the record for good, unless one is kept, and forget that its outcome waited.
+        """
+        ...
+
+    async def find_claim(self, rotation_id: str) -> str | None:
+        """
+        Return the claim id of the target on which a rotation is running.
         """
         ...
 

@@ -83,13 +83,15 @@ class Journal(Struct, frozen=True):
     """
     Written before a key is regenerated: which one, and the fingerprint of its value before.
 
-    Where the fingerprint has changed, the key has been regenerated, whatever became of the answer.
+    The fingerprint is of what the target at `address` shows, since each trigger of a workflow shows a URL of its own.
+    Where it has changed, the key has been regenerated, whatever became of the answer.
     """
 
     key: KeyName
     fingerprint: str
     previous_key: KeyName
     written_on: datetime
+    address: str
     in_place: bool = False
 
 

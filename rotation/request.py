@@ -32,7 +32,8 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
     `secret` is pinned to the version that the request is about: if another one is current by the time it runs, the work
     has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the claim id of the target
-    on which an earlier attempt left its journal; only resuming sets it.
+    on which an earlier attempt left its journal; only resuming sets it. A field that this version does not know is an
+    error: what it asks for must not be left out.
     """
 
     id: str

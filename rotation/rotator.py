@@ -14,6 +14,7 @@ from rotation import outcome, tidying
 from rotation.attempt import Attempt, TargetMoved
 from rotation.errors import Busy, DependencyError, Ending, Exhausted, Unfinished
 from rotation.managed import find_target, read_secret
+from rotation.neighbours import Neighbours
 from rotation.policy import read_target, stored_by
 from rotation.record import OpenRotation, Rotation, State, begin
 from rotation.request import RotationRequest
@@ -24,6 +25,7 @@ from rotation.timing import LAST_SEND, Deadline
 from rotation.world import World
 
 MAX_ATTEMPTS = 10
+MAX_ATTEMPTS_TO_FINISH = 100  # of a rotation that may have killed the key in use
 
 _Proceed = Callable[[Attempt, SecretVersion], Awaitable[None]]
 
@@ -35,6 +37,7 @@ class Rotator:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._neighbours = Neighbours(world)
 
     async def rotate(self, request: RotationRequest, *, last_send: timedelta = LAST_SEND) -> Rotation:
         """
@@ -65,10 +68,10 @@ class Rotator:
             return await outcome.end_unclaimed(self._world, request, record, failure)
 
     async def _run(self, request: RotationRequest, deadline: Deadline, proceed: _Proceed) -> Rotation:
-        self._world.vaults.require(request.secret)
-        waiting = None if request.claimed else await self._world.ledger.read_outcome(request.id)
-        if waiting:
-            return await outcome.announce(self._world, waiting)
+        if request.claimed is None:
+            if waiting := await self._world.ledger.read_outcome(request.id):
+                return await outcome.announce(self._world, waiting)
+            self._world.vaults.require(request.secret)
         while True:
             record = begin(request, deadline.started_on)
             claim_id = request.claimed
@@ -79,7 +82,10 @@ class Rotator:
                     self._world.scopes.require(target)
                     claim_id = target.claim_id
                 except Ending as ending:
-                    return await outcome.end_unclaimed(self._world, request, record, ending)
+                    # The tags may have changed while this very rotation is running: then it ends under its claim.
+                    claim_id = await self._world.ledger.find_claim(request.id)
+                    if claim_id is None:
+                        return await outcome.end_unclaimed(self._world, request, record, ending)
             attempt = await self._claim(request, claim_id, record, deadline)
             if isinstance(attempt, Rotation):
                 return attempt
@@ -124,7 +130,7 @@ class Rotator:
                 return found.row.record
             found = taken
         report(found.row.record, "claimed", deadline, attempt=found.row.record.attempts)
-        return Attempt(self._world, claim_id, found, deadline)
+        return Attempt(self._world, self._neighbours, claim_id, found, deadline)
 
     async def _under_claim(self, attempt: Attempt, deadline: Deadline, proceed: _Proceed) -> Rotation:
         try:
@@ -140,17 +146,27 @@ class Rotator:
             return await attempt.suspend(cause)
         else:
             record = outcome.completed(attempt.record, self._world.clock.now())
-        record = await outcome.end(self._world, attempt, record)
+        try:
+            record = await outcome.end(self._world, attempt, record)
+        except (Unfinished, DependencyError) as cause:
+            # What was to be done is done or refused, only the ledger does not say so yet: resuming will find out.
+            report(attempt.record, "not ended yet", deadline, because=cause)
+            return attempt.record
         if record.state is State.COMPLETED:
             await tidying.disable_dead_versions(self._world, record, attempt.row.journal, deadline)
         return record
 
 
 async def _proceed(attempt: Attempt, secret: SecretVersion) -> None:
-    if attempt.record.attempts > MAX_ATTEMPTS:
-        raise Exhausted(f"{MAX_ATTEMPTS} attempts ended without a result")
+    limit = MAX_ATTEMPTS_TO_FINISH if attempt.must_finish else MAX_ATTEMPTS
+    if attempt.record.attempts > limit:
+        holds = "may hold a dead key: rotate it with force" if attempt.must_finish else "still holds its live key"
+        raise Exhausted(f"{limit} attempts ended without a result; the secret {holds}")
     await attempt.rotate(secret)
 
 
-async def _exhaust(_: Attempt, secret: SecretVersion) -> None:
-    raise Exhausted(f"its retries are used up; the secret still holds version {secret.version} with its live key")
+async def _exhaust(attempt: Attempt, secret: SecretVersion) -> None:
+    if attempt.must_finish:
+        await _proceed(attempt, secret)
+        return
+    raise Exhausted("its retries are used up; the secret still holds its live key")

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from rotation.errors import Malformed
 from rotation.material import KeyMaterial
+from rotation.quoting import quoted
 
 # No user info, no path tricks: urlsplit forgives line breaks and backslashes, a pattern does not.
 _VAULT = re.compile(
@@ -59,6 +60,8 @@ class SecretId(Struct, frozen=True):
 class SecretVersion(Struct, frozen=True):
     """
     The current version of a secret; a disabled one has no readable value.
+
+    `is_certificate` says that Key Vault keeps it for a certificate: its value cannot be set.
     """
 
     id: SecretId
@@ -67,6 +70,7 @@ class SecretVersion(Struct, frozen=True):
     tags: dict[str, str]
     content_type: str | None
     expires_on: datetime | None
+    is_certificate: bool = False
 
     @property
     def version(self) -> str:
@@ -84,10 +88,10 @@ def parse_vault_uri(uri: str) -> str:
     """
     found = _VAULT.fullmatch(uri)
     if found is None:
-        raise Malformed(f"{uri[:200]!r} is not a vault's URI; it must look like https://my-vault.vault.azure.net")
+        raise Malformed(f"{quoted(uri)} is not a vault's URI; it must look like https://my-vault.vault.azure.net")
     host, port = found["host"].lower(), int(found["port"] or _HTTPS_PORT)
     if port > _LAST_PORT:
-        raise Malformed(f"{uri[:200]!r} is not a vault's URI: its port must be {_LAST_PORT} at most")
+        raise Malformed(f"{quoted(uri)} is not a vault's URI: its port must be {_LAST_PORT} at most")
     return f"https://{host}" if port == _HTTPS_PORT else f"https://{host}:{port}"
 
 
@@ -100,7 +104,7 @@ def parse_secret_id(uri: str) -> SecretId:
     found = _SECRET.fullmatch(uri)
     if found is None:
         raise Malformed(
-            f"{uri[:300]!r} is not the id of a secret; it must look like "
+            f"{quoted(uri)} is not the id of a secret; it must look like "
             "https://my-vault.vault.azure.net/secrets/my-secret"
         )
     return SecretId(parse_vault_uri(found["vault"]), found["name"], found["version"] and found["version"].lower())

@@ -14,8 +14,7 @@ def report(record: Rotation, step: str, deadline: Deadline | None = None, **fact
     """
     Log that a rotation has come past a step, with the seconds since its attempt began.
 
-    The facts travel as fields of the log record, so that a query finds them; none may be key material, whose type
-    shows nothing.
+    None of the facts may be key material, whose type shows nothing.
     """
     seconds = round(deadline.elapsed, 3) if deadline else None
     fields = {
@@ -27,5 +26,7 @@ def report(record: Rotation, step: str, deadline: Deadline | None = None, **fact
         "seconds": seconds,
         **{name: str(fact) for name, fact in facts.items()},
     }
-    told = ", ".join(f"{name} {fact}" for name, fact in facts.items())
-    _log.info("rotation %s: %s%s", record.id, step, f" ({told})" if told else "", extra=fields)
+    # Azure's worker passes on the message alone, so it has to hold everything.
+    told = [f"{name} {fact}" for name, fact in facts.items() if fact is not None]
+    told += [f"{name} {fields[name]}" for name in ("secret", "target", "seconds") if fields[name] is not None]
+    _log.info("rotation %s: %s (%s)", record.id, step, ", ".join(told), extra=fields)

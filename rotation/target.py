@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from rotation.errors import Misconfigured
 from rotation.material import KeyMaterial
+from rotation.quoting import quoted
 
 # ASCII only: ARM compares names ordinally, and nothing here may take the Kelvin sign for a k. (Azure allows others
 # in the name of a resource group; such a one is refused.) Wherever a name becomes part of a URL, `.` and `..` would
@@ -72,6 +73,13 @@ class BatchAccount(Struct, frozen=True):
         """
         return self.arm_id.lower()
 
+    @property
+    def address(self) -> str:
+        """
+        What shows the keys: equal for every spelling of the same account.
+        """
+        return self.claim_id
+
     def fingerprint(self, material: KeyMaterial) -> str:
         """
         Return the SHA-256 of an account key: tells two keys apart, tells nobody the key.
@@ -107,6 +115,13 @@ class Workflow(Struct, frozen=True):
         """
         return self.arm_id.lower()
 
+    @property
+    def address(self) -> str:
+        """
+        What shows the keys, which each trigger does in its own way: equal for every spelling of the same trigger.
+        """
+        return f"{self.claim_id}/triggers/{self.trigger.lower()}" if self.trigger else self.claim_id
+
     def fingerprint(self, material: KeyMaterial) -> str:
         """
         Return the SHA-256 of a callback URL's signature, the only part of it that depends on the key.
@@ -134,7 +149,7 @@ def parse_target(arm_id: str) -> Target:
     if workflow := _WORKFLOW.fullmatch(arm_id):
         return Workflow(**workflow.groupdict())
     raise Misconfigured(
-        f"{arm_id[:300]!r} is not the ARM id of something this app can rotate; it must be /subscriptions/{{id}}"
+        f"{quoted(arm_id)} is not the ARM id of something this app can rotate; it must be /subscriptions/{{id}}"
         "/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account} or .../providers/Microsoft.Web"
         "/sites/{site}/workflows/{workflow}[/triggers/{trigger}]"
     )

@@ -38,6 +38,9 @@ async def disable_dead_versions(world: World, record: Rotation, journal: Journal
                 report(record, "disabled a dead version", version=version)
     except (DependencyError, OutOfTime) as error:
         _log.warning("rotation %s: versions that hold the dead key stay enabled: %s", record.id, error)
+    except Exception:  # noqa: BLE001 - see below
+        # The rotation has ended and was told of; nothing that goes wrong here may say otherwise.
+        _log.exception("rotation %s: versions that hold the dead key stay enabled", record.id)
 
 
 def _older(versions: list[SecretProperties], secret: SecretId) -> list[str]:

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import ServiceRequestError
+from azure.data.tables import TableTransactionError
 from azure.data.tables.aio import TableClient
 from msgspec import structs
 
 from adapters.ledger import TableLedger
+from adapters.ledger_rows import open_key
 from adapters.transport import SharedTransport
 from localcloud.azurite import Azurite
 from rotation import outcome
-from rotation.errors import Skip
+from rotation.errors import Busy, Skip
 from rotation.ports import Ledger, Versioned
 from rotation.record import EndedRotation, Journal, OpenRotation, State, begin
 from rotation.request import RotationRequest, Trigger
@@ -123,7 +125,7 @@ async def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
     Request, record, journal and times survive the ledger.
     """
     first = await claimed(ledger)
-    journal = Journal(KeyName.SECONDARY, "f" * 64, KeyName.PRIMARY, NOW, in_place=True)
+    journal = Journal(KeyName.SECONDARY, "f" * 64, KeyName.PRIMARY, NOW, TARGET, in_place=True)
     row = structs.replace(
         running(), journal=journal, record=structs.replace(running().record, state=State.REGENERATING, reason='"ü\n')
     )
@@ -232,6 +234,70 @@ async def test_a_running_rotation_is_found_by_its_id(ledger: Ledger) -> None:
     assert await ledger.find("r1") == running().record
     assert await ledger.find("r2") is None
     assert await ledger.read_done("r1") is None
+
+
+async def test_the_target_of_a_running_rotation_is_found_by_its_id(ledger: Ledger) -> None:
+    """
+    Only while it runs.
+    """
+    first = await claimed(ledger)
+    assert await ledger.find_claim("r1") == TARGET
+    assert await ledger.find_claim("r2") is None
+
+    await ledger.end(ending(), claim_id=TARGET, etag=first.etag)
+    assert await ledger.find_claim("r1") is None
+
+
+async def test_a_row_of_another_version_stops_nobody_else(tables: TableLedger) -> None:
+    """
+    What cannot be read is left out of the lists, and its target is busy, whatever else the ledger holds.
+    """
+    await claimed(tables)
+    await tables.claim(TARGET + "2", running("r2"))
+    await tables.end_unclaimed(ending("r3"))
+    await tables.end_unclaimed(ending("r4"))
+    for key in (open_key(TARGET), "outbox:r3"):
+        await tables._table.update_entity({"PartitionKey": "live", "RowKey": key, "Row": '{"request": {"v": 9}}'})
+
+    assert [claim_id async for claim_id, _ in tables.list_open()] == [TARGET + "2"]
+    assert [waiting.record.id async for waiting in tables.list_outcomes()] == ["r4"]
+    with pytest.raises(Busy) as busy:
+        await tables.claim(TARGET, running("r5"))
+    assert busy.value.running == "r1"
+
+
+class BusyTable:
+    """
+    A table whose first transactions are answered with a failure inside, which Azurite never does.
+    """
+
+    def __init__(self, table: TableClient, *statuses: int) -> None:
+        self._table = table
+        self._statuses = list(statuses)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._table, name)
+
+    async def submit_transaction(self, operations: Any) -> Any:
+        """
+        Fail as scripted, then do it.
+        """
+        if self._statuses:
+            error = TableTransactionError(message="0:The server is busy.")
+            error.status_code = self._statuses.pop(0)
+            raise error
+        return await self._table.submit_transaction(operations)
+
+
+async def test_a_transaction_that_failed_is_tried_again(tables: TableLedger) -> None:
+    """
+    A busy storage account inside a transaction is no sign that another worker has taken over.
+    """
+    first = await claimed(tables)
+    busy: Any = BusyTable(tables._table, 503, 500)
+
+    assert await TableLedger(busy).end(ending(), claim_id=TARGET, etag=first.etag)
+    assert await tables.read_outcome("r1") == ending()
 
 
 async def test_everything_unfinished_is_listed(ledger: Ledger) -> None:

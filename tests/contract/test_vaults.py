@@ -2,7 +2,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from azure.keyvault.secrets import SecretProperties
 
+from adapters.key_vault import _version
 from adapters.wiring import Wiring
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
@@ -146,6 +148,30 @@ async def test_a_version_can_be_disabled(side: Side, deadline: Deadline) -> None
     assert (await side.vaults.read_current(side.secret, deadline)).value == KeyMaterial("new")
 
 
+async def test_managed_secrets_are_listed_with_their_tags(side: Side, deadline: Deadline) -> None:
+    """
+    Those with the tag ProviderAddress on their current version, without values or versions.
+    """
+    side.put("old", tags={})
+    side.put("new", tags=TAGS)
+    for number in range(30):
+        await side.vaults.store(
+            SecretId(side.secret.vault, f"plain-{number}"), KeyMaterial("x"), **DRESS, deadline=deadline
+        )
+
+    assert await side.vaults.list_managed(deadline) == [(side.secret, TAGS)]
+
+
+async def test_a_certificates_secret_is_told_apart(deadline: Deadline, wiring: Wiring) -> None:
+    """
+    Key Vault names the certificate's key: such a value cannot be set.
+    """
+    properties: Any = SecretProperties(attributes=None, vault_id="https://kv.vault.azure.net/secrets/one/" + "a" * 32)
+    assert not _version(SecretId("https://kv.vault.azure.net", "one"), properties, None).is_certificate
+    properties._key_id = "https://kv.vault.azure.net/keys/one/" + "a" * 32
+    assert _version(SecretId("https://kv.vault.azure.net", "one"), properties, None).is_certificate
+
+
 async def test_nothing_is_sent_when_the_time_is_over(side: Side, clock: HandClock) -> None:
     """
     Every call checks the deadline.
@@ -159,6 +185,7 @@ async def test_nothing_is_sent_when_the_time_is_over(side: Side, clock: HandCloc
         side.vaults.read_current(pinned, deadline),
         side.vaults.read_version(pinned, deadline),
         side.vaults.list_versions(pinned, deadline),
+        side.vaults.list_managed(deadline),
         side.vaults.disable(pinned, deadline),
         side.vaults.store(pinned, KeyMaterial("x"), **DRESS, deadline=deadline),
     ):

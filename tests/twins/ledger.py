@@ -33,6 +33,36 @@ class MemoryLedger:
         rows = [row for row, _ in self._open.values()] + list(self._outcomes.values()) + list(self._done.values())
         return "\n".join(row.decode() for row in rows) + str(self._bound)
 
+    def records(self) -> dict[str, Rotation]:
+        """
+        Return the records that are kept for good, by rotation.
+        """
+        return {rotation_id: msgspec.json.decode(row, type=Rotation) for rotation_id, row in self._done.items()}
+
+    def claims(self) -> list[OpenRotation]:
+        """
+        Return every running rotation.
+        """
+        return [self._read(claim_id).row for claim_id in self._open]
+
+    def outcomes(self) -> list[EndedRotation]:
+        """
+        Return every outcome that waits to be published.
+        """
+        return [msgspec.json.decode(row, type=EndedRotation) for row in self._outcomes.values()]
+
+    def snapshot(self) -> tuple[object, ...]:
+        """
+        Return all that is stored, to be compared.
+        """
+        bound = [(claim_id, tuple(sorted(secrets))) for claim_id, secrets in self._bound.items()]
+        return (
+            tuple(sorted(self._open.items())),
+            tuple(sorted(self._outcomes.items())),
+            tuple(sorted(self._done.items())),
+            tuple(sorted(bound)),
+        )
+
     async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
         """
         Insert the running rotation of a target, or return the one that is there.
@@ -117,9 +147,29 @@ class MemoryLedger:
         Keep the record for good, unless one is kept, and forget that its outcome waited.
         """
         await self.faults.enter("settle")
-        self._done.setdefault(record.id, msgspec.json.encode(record))
+        await self.keep(record)
         await self.faults.leave("settle")
-        self._outcomes.pop(record.id, None)
+        await self.forget(record.id)
+
+    async def keep(self, record: Rotation) -> None:
+        """
+        Keep the record for good, unless one is kept: the first half of settling.
+        """
+        self._done.setdefault(record.id, msgspec.json.encode(record))
+
+    async def forget(self, rotation_id: str) -> None:
+        """
+        Forget that an outcome waited: the second half.
+        """
+        self._outcomes.pop(rotation_id, None)
+
+    async def find_claim(self, rotation_id: str) -> str | None:
+        """
+        Return the claim id of the target on which a rotation is running.
+        """
+        await self.faults.enter("find_claim")
+        rows = {claim_id: self._read(claim_id).row for claim_id in self._open}
+        return next((claim_id for claim_id, row in rows.items() if row.request.id == rotation_id), None)
 
     async def find(self, rotation_id: str) -> Rotation | None:
         """
@@ -129,6 +179,14 @@ class MemoryLedger:
             return outcome.record
         if done := await self.read_done(rotation_id):
             return done
+        return await self.find_live(rotation_id)
+
+    async def find_live(self, rotation_id: str) -> Rotation | None:
+        """
+        Return the record of a rotation that runs or whose outcome waits to be published.
+        """
+        if outcome := self._outcomes.get(rotation_id):
+            return msgspec.json.decode(outcome, type=EndedRotation).record
         rows = [self._read(claim_id).row for claim_id in self._open]
         return next((row.record for row in rows if row.request.id == rotation_id), None)
 

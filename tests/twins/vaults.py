@@ -10,6 +10,7 @@ from msgspec import structs
 
 from rotation.errors import Declined, Forbidden, NotFound
 from rotation.material import KeyMaterial
+from rotation.policy import is_managed
 from rotation.ports import SecretProperties
 from rotation.secret import SecretId, SecretVersion
 from rotation.timing import Clock, Deadline
@@ -57,6 +58,19 @@ class MemoryVaults:
         """
         del self._versions[secret.identity]
 
+    def forget_vaults(self) -> None:
+        """
+        Be configured for no vault any more.
+        """
+        self._vaults = []
+
+    def make_certificate(self, secret: SecretId) -> None:
+        """
+        Let the current version belong to a certificate.
+        """
+        version, made = self._versions[secret.identity][-1]
+        self._versions[secret.identity][-1] = (structs.replace(version, is_certificate=True), made)
+
     def require(self, secret: SecretId) -> None:
         """
         Raise `Forbidden` for any other vault.
@@ -72,6 +86,16 @@ class MemoryVaults:
         current = self._of(secret)[-1][0]
         await self.faults.leave("read_current")
         return current if current.enabled else structs.replace(current, value=None)
+
+    async def list_managed(self, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
+        """
+        Return every managed secret.
+        """
+        deadline.check()
+        await self.faults.enter("list_managed")
+        current = [versions[-1][0] for versions in self._versions.values()]
+        found = [(version.id, dict(version.tags)) for version in current if is_managed(version.tags)]
+        return [(SecretId(secret.vault, secret.name), tags) for secret, tags in found]
 
     async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
         """

@@ -102,6 +102,19 @@ class TwinWorld:
         self.vaults.delete(SecretId(VAULT, name))
         self._managed.remove(SecretId(VAULT, name))
 
+    def unmanage(self, name: str) -> None:
+        """
+        Count no outages of a secret any more.
+        """
+        self._managed.remove(SecretId(VAULT, name))
+
+    @property
+    def managed(self) -> list[SecretId]:
+        """
+        The secrets that were made here.
+        """
+        return list(self._managed)
+
     @property
     def address(self) -> str:
         """

@@ -5,7 +5,7 @@ import pytest
 from rotation.errors import Busy, Declined, NoAnswer, Unavailable, Unfinished
 from rotation.material import KeyMaterial
 from rotation.record import State
-from rotation.rotator import MAX_ATTEMPTS
+from rotation.rotator import MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH
 from rotation.target import KeyName
 from rotation.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, SKEW
 from tests.twins.world import TARGETS, Killed, TwinWorld
@@ -19,6 +19,7 @@ CALLS = (
     "read_keys",
     "bound_secrets",
     "bind",
+    "list_managed",
     "replace",
     "regenerate",
     "store",
@@ -435,3 +436,176 @@ async def test_an_answer_that_contradicts_what_was_read_is_not_believed() -> Non
 
     assert rotation.state is State.COMPLETED
     assert_rotated_once(world, rotation.id)
+
+
+async def test_success_that_cannot_be_seen_yet_is_not_repeated() -> None:
+    """
+    A regeneration that was answered with success, and whose effect cannot be read for now, keeps its claim.
+    """
+    world = TwinWorld("workflow")
+    reads = [None, Unavailable("429", retry_after=timedelta(hours=1))]
+    world.faults.before("read_keys", *reads)
+
+    rotation = await world.rotate()
+
+    assert rotation.state is State.REGENERATING
+    assert await world.resume(after=IN_FLIGHT) == []
+    await finish(world)
+    assert_rotated_once(world, rotation.id)
+
+
+async def test_a_pause_while_a_rotation_runs_does_not_hide_its_outcome(world: TwinWorld) -> None:
+    """
+    Paused in the middle and delivered again: the duplicate finds its rotation running, which completes and is told.
+    """
+    request = world.event()
+    found: list[State] = []
+
+    async def pause_and_deliver_again() -> None:
+        world.current().tags["RotationPaused"] = "true"
+        found.append((await world.worker().rotate(request)).state)
+
+    world.faults.before("regenerate", pause_and_deliver_again)
+    rotation = await world.rotate(request)
+
+    assert found == [State.REGENERATING]
+    assert rotation.state is State.COMPLETED
+    assert_rotated_once(world, request.id)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_an_end_that_cannot_be_written_is_found_later(world: TwinWorld, when: str) -> None:
+    """
+    The version is stored and the ledger is down: the rotation counts as running, and ends Completed when it is resumed.
+    """
+    getattr(world.faults, when)("end", Unavailable("503"))
+
+    rotation = await world.rotate()
+    assert rotation.state is State.REGENERATING
+    await finish(world)
+
+    assert_rotated_once(world, rotation.id)
+    record = await world.ledger.find(rotation.id)
+    assert record is not None
+    assert record.state is State.COMPLETED
+
+
+async def test_a_trigger_that_changed_is_not_taken_for_a_regenerated_key() -> None:
+    """
+    Each trigger shows a URL of its own, so the journal's fingerprint says nothing about another trigger.
+    """
+    world = TwinWorld("workflow")
+    world.faults.before("regenerate", NoAnswer("dropped"))
+    await world.rotate()
+    world.current().tags["ProviderAddress"] = f"{world.target.arm_id}/triggers/other"
+
+    (rotation,) = await world.resume()
+
+    assert rotation.error is not None
+    assert rotation.error.code == "misconfigured"
+    assert world.regenerations() == 0
+
+
+IN_PLACE = {"RotationStrategy": "InPlace"}
+
+
+@pytest.mark.parametrize("hindrance", ["refused", "paused", "poisoned", "ten attempts"])
+async def test_a_dead_key_in_use_is_replaced_whatever_comes_between(world: TwinWorld, hindrance: str) -> None:
+    """
+    Once the key in use may be dead, a rotation in place is not given up: its clients wait for the new version.
+    """
+    world.put(tags=IN_PLACE)
+    request = world.event()
+    refusals = MAX_ATTEMPTS + 2 if hindrance == "ten attempts" else 1
+    world.faults.before("store", *[Declined("403 Forbidden")] * refusals)
+    assert (await world.rotate(request)).state is State.REGENERATING
+    assert not world.holds_live_key()
+    if hindrance == "paused":
+        world.current().tags["RotationPaused"] = "true"
+    if hindrance == "poisoned":
+        world.clock.advance(CLAIM_TTL)
+        await world.rotator.give_up(request)
+    for _ in range(refusals):
+        await world.resume()
+
+    record = await world.ledger.find(request.id)
+    assert record is not None
+    assert record.state is State.COMPLETED
+    assert record.gap_seconds
+    assert world.holds_live_key()
+    assert world.regenerations() == 1
+
+
+async def test_a_dead_key_in_use_is_never_called_live(world: TwinWorld) -> None:
+    """
+    When even a rotation in place gives up, its record says what the secret holds.
+    """
+    world.put(tags=IN_PLACE)
+    request = world.event()
+    world.faults.before("store", *[Declined("403 Forbidden")] * (MAX_ATTEMPTS_TO_FINISH + 1))
+    await world.rotate(request)
+    for _ in range(MAX_ATTEMPTS_TO_FINISH + 1):
+        await world.resume()
+
+    record = await world.ledger.find(request.id)
+    assert record is not None
+    assert record.error is not None
+    assert record.error.code == "exhausted"
+    assert "dead key" in record.error.message
+
+
+async def test_a_vault_that_is_taken_away_frees_the_target(world: TwinWorld) -> None:
+    """
+    An unfinished rotation of a vault that is no longer configured ends Failed(forbidden), and reads nothing there.
+    """
+    request = world.event()
+    world.faults.after("regenerate", Killed())
+    await world.die_in(request)
+    world.vaults.forget_vaults()
+    reads = world.faults.count("read_current")
+
+    (rotation,) = await world.resume()
+
+    assert rotation.error is not None
+    assert rotation.error.code == "forbidden"
+    assert await world.ledger.read_open(world.target.claim_id) is None
+    assert world.faults.count("read_current") == reads
+
+
+async def test_a_failure_to_tidy_does_not_undo_a_rotation(world: TwinWorld) -> None:
+    """
+    Whatever goes wrong after the end, the rotation has completed.
+    """
+    world.faults.before("list_versions", RuntimeError("a bug"))
+
+    assert (await world.rotate()).state is State.COMPLETED
+
+
+@pytest.mark.parametrize("tag", ["CredentialId", "ValidityPeriodDays", "ProviderAddress", "RotationStrategy"])
+async def test_a_key_pasted_into_a_tag_is_told_to_nobody(world: TwinWorld, tag: str) -> None:
+    """
+    The error names the tag and the remedy, not what stands there.
+    """
+    key = world.provider.value(world.target, KeyName.PRIMARY)
+    world.put(tags={tag: key})
+
+    rotation = await world.rotate()
+
+    assert rotation.error is not None
+    assert tag in rotation.error.message
+    secret = key.partition("sig=")[2] or key
+    assert secret not in f"{rotation} {world.ledger.everything()} {world.announcer.published}"
+
+
+async def test_a_certificates_secret_is_refused_before_a_key_is_touched(world: TwinWorld) -> None:
+    """
+    Its value cannot be set, so regenerating would be for nothing.
+    """
+    world.put()
+    world.vaults.make_certificate(world.secret)
+
+    rotation = await world.rotate()
+
+    assert rotation.error is not None
+    assert rotation.error.code == "misconfigured"
+    assert world.faults.count("regenerate") == 0

@@ -1,0 +1,21 @@
+"""
+How errors show what they were given, without showing a key that was pasted into the wrong place.
+"""
+
+import re
+
+_WORD = re.compile(r"[-\w. ]{0,40}", re.ASCII)  # An account key is longer, and ends in an equals sign.
+_ADDRESS = re.compile(r"(?:https?://|/subscriptions/)[-\w./():]*", re.ASCII | re.IGNORECASE)
+_LONGEST = 300
+
+
+def quoted(text: str) -> str:
+    """
+    Return a short word as it is, an address up to where a signature or a user could begin, else only the length.
+    """
+    if _WORD.fullmatch(text):
+        return repr(text)
+    if address := _ADDRESS.match(text):
+        shown = address[0][:_LONGEST]
+        return repr(shown) if shown == text else f"{shown + '...'!r}"
+    return f"a text of {len(text)} characters (not shown: it may be a key)"

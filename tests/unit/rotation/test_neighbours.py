@@ -1,0 +1,147 @@
+from datetime import timedelta
+
+import pytest
+
+from rotation.errors import Declined, Unavailable
+from rotation.record import State
+from rotation.target import KeyName
+from tests.twins.world import TARGETS, TwinWorld
+
+
+@pytest.fixture(params=list(TARGETS))
+def world(request: pytest.FixtureRequest) -> TwinWorld:
+    """
+    Return a world for each kind of target, in which two secrets hold different keys and neither was ever rotated.
+    """
+    world = TwinWorld(request.param)
+    world.put("two", key=KeyName.SECONDARY)
+    return world
+
+
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+async def test_no_order_of_events_kills_a_neighbours_key(world: TwinWorld, order: tuple[str, str]) -> None:
+    """
+    A key that another secret holds is adopted, also if that secret was never seen before.
+    """
+    first = await world.rotate(world.event(order[0]))
+    world.clock.advance(timedelta(minutes=1))
+    second = await world.rotate(world.event(order[1]))
+
+    assert (first.state, first.adopted) == (State.COMPLETED, True)
+    assert second.state is State.COMPLETED
+    assert world.outages == 0
+    assert world.holds_live_key("one")
+    assert world.holds_live_key("two")
+
+
+async def test_a_healed_secret_is_known_to_its_neighbours(world: TwinWorld) -> None:
+    """
+    Healing stores a live key without regenerating one; the next rotation of a neighbour leaves that key alone.
+    """
+    world.put("one", value="https://drifted.example/?sig=x")
+    await world.rotate(world.manual("one", force=True))
+
+    rotation = await world.rotate(world.event("two"))
+
+    assert rotation.adopted
+    assert world.outages == 0
+
+
+async def test_a_neighbour_whose_tags_broke_keeps_its_key(world: TwinWorld) -> None:
+    """
+    Once it is known to share the target, its value counts, whatever its tags say.
+    """
+    await world.rotate(world.event("one"))
+    await world.rotate(world.event("two"))
+    world.clock.advance(timedelta(hours=1))
+    world.current("two").tags["ProviderAddress"] = "/subscriptions/typo"
+    await world.rotate(world.event("one"))
+    world.clock.advance(timedelta(hours=1))
+
+    await world.rotate(world.event("one"))
+
+    assert world.outages == 0
+    assert world.holds_live_key("two")
+
+
+async def test_a_disabled_neighbour_is_taken_at_its_tags_word(world: TwinWorld) -> None:
+    """
+    Nobody can read its value, but somebody may have read it before.
+    """
+    world.put("two", key=KeyName.SECONDARY, enabled=False)
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert rotation.adopted
+    assert world.regenerations() == 0
+
+
+async def test_a_neighbour_that_moved_away_is_forgotten(world: TwinWorld) -> None:
+    """
+    It names another target and holds no key of this one: nothing keeps its old key alive.
+    """
+    await world.rotate(world.event("one"))
+    elsewhere = TARGETS["batch"].arm_id.replace("account1", "account9")
+    world.put("two", {"ProviderAddress": elsewhere}, value="a key of account9")
+    world.unmanage("two")
+    world.clock.advance(timedelta(hours=1))
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert not rotation.adopted
+    bound = await world.ledger.bound_secrets(world.target.claim_id)
+    assert [secret.name for secret in bound] == ["one"]
+
+
+async def test_what_cannot_be_listed_is_not_risked(world: TwinWorld) -> None:
+    """
+    Without a list of secrets no key can be told unused: refused is Failed, a passing fault is tried again.
+    """
+    world.faults.before("list_managed", Unavailable("503"), Declined("403 Forbidden"))
+
+    with pytest.raises(Unavailable):
+        await world.rotate(world.event("one"))
+    rotation = await world.rotate(world.event("one"))
+
+    assert rotation.error is not None
+    assert rotation.error.code == "vault_refused"
+    assert world.regenerations() == 0
+
+
+async def test_the_vaults_are_listed_once_in_a_while(world: TwinWorld) -> None:
+    """
+    A listing serves all rotations of five minutes.
+    """
+    for _ in range(3):
+        await world.rotate(world.event("one"))
+    assert world.faults.count("list_managed") == 1
+    world.clock.advance(timedelta(minutes=6))
+    await world.rotate(world.event("one"))
+
+    assert world.faults.count("list_managed") == 2
+
+
+async def test_adopting_from_an_expired_secret_is_told_of_at_once(world: TwinWorld) -> None:
+    """
+    The new version is near its expiry, so that its event comes, and not past it.
+    """
+    world.clock.advance(timedelta(days=40))
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert rotation.adopted
+    assert rotation.secret is not None
+    assert rotation.secret.expires_on == world.clock.now() + timedelta(days=1)
+
+
+async def test_a_neighbours_stale_url_is_no_reason_to_adopt() -> None:
+    """
+    A secret on another trigger of the workflow that holds a dead URL holds neither key.
+    """
+    world = TwinWorld("workflow")
+    world.put("two", {"ProviderAddress": f"{TARGETS['workflow'].arm_id}/triggers/other"}, value="https://x/?sig=y")
+    world.unmanage("two")
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert (rotation.state, rotation.adopted) == (State.COMPLETED, False)
