@@ -9,7 +9,7 @@ import azure.functions as func
 import msgspec
 
 from adapters.wiring import wired
-from rotation.errors import Forbidden, Malformed, Rejected
+from rotation.errors import Forbidden, Malformed
 from rotation.record import Rotation
 from rotation.request import RotationRequest
 from rotation.resumption import list_unfinished
@@ -44,7 +44,7 @@ async def on_poisoned_rotation(message: func.QueueMessage) -> None:
     try:
         request = _read(message)
         _tell(await wired().rotator.give_up(request))
-    except Rejected as error:
+    except (Malformed, Forbidden) as error:
         _log.error("poisoned message %s dropped: %s", message.id, error)
 
 

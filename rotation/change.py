@@ -110,33 +110,42 @@ async def store(  # noqa: PLR0913 - a version is made of these
     Raises `VaultRefused` if there cannot be one, `Unfinished` if that is not known in time.
     """
     for pause in _pauses():
+        asked_for = 0.0
         try:
             return await vaults.store(
                 secret, value, tags=tags, content_type=content_type, expires_on=expires_on, deadline=deadline
             )
         except Unavailable as error:
-            asked_for = error.retry_after.total_seconds() if error.retry_after else 0
             failure: DependencyError = error
+            asked_for = error.retry_after.total_seconds() if error.retry_after else 0.0
         except NoAnswer as error:
-            asked_for = 0
             failure = error
         except (Declined, NotFound) as error:
             raise VaultRefused(str(error)) from error
-        if found := await _stored_version(vaults, secret, rotation_id, deadline):
-            return found
-        if isinstance(failure, NoAnswer):
-            raise Unfinished(str(failure), in_flight=True) from failure
+        if made := await _look(vaults, secret, rotation_id, failure, deadline):
+            return made
         await deadline.wait(max(pause, asked_for))
     raise AssertionError("the pauses never end")
 
 
-async def _stored_version(vaults: Vaults, secret: SecretId, rotation_id: str, deadline: Deadline) -> SecretId | None:
+async def _look(
+    vaults: Vaults, secret: SecretId, rotation_id: str, failure: DependencyError, deadline: Deadline
+) -> SecretId | None:
+    """
+    Return the version that was made in spite of a failure, None if there is none and there never will be.
+
+    Raises `Unfinished` if that cannot be told, or if somebody else has made a version meanwhile: resuming looks again.
+    """
+    in_flight = isinstance(failure, NoAnswer)
     try:
         current = await vaults.read_current(secret, deadline)
     except (DependencyError, OutOfTime):
-        # Not knowing counts as not stored; resuming looks again.
-        return None
-    return current.id if stored_by(current.tags) == rotation_id else None
+        raise Unfinished(str(failure), in_flight=in_flight) from failure
+    if stored_by(current.tags) == rotation_id:
+        return current.id
+    if in_flight or current.version != secret.version:
+        raise Unfinished(str(failure), in_flight=in_flight) from failure
+    return None
 
 
 def _pauses() -> Iterator[float]:

@@ -46,8 +46,9 @@ class Rotator:
         The record has ended, or is of a rotation that still runs: suspended here to be resumed, or with another worker.
         `last_send` is how long this attempt may send requests, at most `LAST_SEND`.
 
-        Raises `Busy` if another rotation of the target is running, `Forbidden` for a foreign vault, and a
-        `DependencyError` or `Unfinished` if nothing could be begun: no trace is left, and the trigger may try again.
+        Raises `Busy` if another rotation of the target is running, or this one with another worker that has changed
+        nothing yet, `Forbidden` for a foreign vault, and a `DependencyError` or `Unfinished` if nothing could be begun:
+        no trace is left, and the trigger may try again.
         """
         return await self._run(request, Deadline(self._world.clock, last_send), _proceed)
 
@@ -106,6 +107,8 @@ class Rotator:
     ) -> Attempt | Rotation:
         """
         Step 2: return an attempt that holds the claim, or the record of the same rotation with another worker.
+
+        Raises `Busy`.
         """
         ledger = self._world.ledger
         wanted = OpenRotation(
@@ -116,6 +119,9 @@ class Rotator:
             if found.row.request.id != request.id:
                 raise Busy(found.row.request.id)
             if found.row.claimed_until > self._world.clock.now():
+                if found.row.journal is None:
+                    # Its worker may give it back without a trace, and must find this trigger trying again.
+                    raise Busy(request.id)
                 report(found.row.record, "left to the worker that has it", deadline)
                 return found.row.record
             # Whatever its last worker sent has taken effect by now, or never will.
@@ -127,7 +133,8 @@ class Rotator:
             )
             taken = await ledger.replace(claim_id, resumed, found.etag)
             if taken is None:
-                return found.row.record
+                # Taken over by another worker, or given back by the last one: look again which.
+                return await self._claim(request, claim_id, record, deadline)
             found = taken
         report(found.row.record, "claimed", deadline, attempt=found.row.record.attempts)
         return Attempt(self._world, self._neighbours, claim_id, found, deadline)

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -68,7 +69,8 @@ async def test_a_process_killed_anywhere_loses_nothing(world: TwinWorld, call: s
 
     await world.die_in(request)
     assert world.holds_live_key()
-    await world.worker().rotate(request)  # the queue delivers the message again
+    with suppress(Busy):  # its claim stands, and nothing is journaled: the queue tries again
+        await world.worker().rotate(request)
     await finish(world)
 
     assert_rotated_once(world, request.id)

@@ -1,0 +1,332 @@
+"""
+One run: the twins, the workers on them, and what each move does to them.
+"""
+
+import uuid
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from msgspec import structs
+
+from rotation.errors import Busy, Declined, DependencyError, NoAnswer, Unavailable, Unfinished
+from rotation.policy import PAUSED
+from rotation.record import Rotation
+from rotation.request import RotationRequest, Trigger, request_for_event
+from rotation.resumption import list_unfinished
+from rotation.rotator import Rotator
+from rotation.scope import Scopes
+from rotation.secret import SecretId
+from rotation.target import KeyName
+from rotation.timing import CLAIM_TTL, IN_FLIGHT, SKEW
+from rotation.world import World
+from tests.interleavings import wires
+from tests.interleavings.calls import Call, Kind, Worker, at_once
+from tests.interleavings.judge import Broken, Judge
+from tests.interleavings.laboratory import Laboratory
+from tests.interleavings.scenarios import EVENT, RESUME, Hand, Job, Message, Scenario
+from tests.interleavings.tasks import Phase, Task
+from tests.twins.world import SUBSCRIPTION, VAULT, TwinWorld
+
+_NAMESPACE = uuid.UUID("00000000-0000-4000-8000-000000000004")
+_ROUNDS = 14  # of the timer, until everything must have ended: MAX_ATTEMPTS and some
+_SCOPES = Scopes([f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"])
+
+
+class Move(NamedTuple):
+    """
+    What happens next. `who` is a task, an orphan or a hand by its number.
+    """
+
+    verb: str
+    who: int = 0
+    time: float = 0.0
+
+
+class Orphan(NamedTuple):
+    """
+    A request that nobody waits for any more: it arrives before `until`, or never.
+    """
+
+    task: Task
+    call: Call[Any]
+    until: float
+    seen: int
+
+
+class Simulation:
+    """
+    A run of a scenario, moved until it `is_over`. `Broken` is raised where a promise breaks.
+    """
+
+    def __init__(self, scenario: Scenario, laboratory: Laboratory, *, is_told: bool = False) -> None:
+        laboratory.reset()
+        self.scenario = scenario
+        self.world = TwinWorld(scenario.kind)
+        self.tasks: list[Task] = []
+        self.orphans: list[Orphan] = []
+        self.hands = list(scenario.hands)
+        self.current: Task | None = None
+        self.is_over = False
+        self.story: list[str] = []
+        self._laboratory = laboratory
+        self._is_told = is_told
+        for name, key in scenario.secrets.items():
+            if name != "one":
+                self.world.put(name, key=key)
+            if scenario.bound:
+                at_once(self.world.ledger.bind(self.world.target.claim_id, SecretId(VAULT, name)))
+        self._judge = Judge(self.world, scenario)
+        self.epoch = self.world.clock.now()
+        self.now = 0.0
+        for message in scenario.messages:
+            self._add(message)
+
+    def go_until(self, who: int, operation: str | None) -> Task:
+        """
+        Move one worker until it is about to make a call, or to its end; return it.
+        """
+        task = self.tasks[who]
+        while task.is_live and not (task.phase is Phase.SENT and task.call and task.call.operation == operation):
+            self.take(Move("go", who))
+        return task
+
+    def key(self) -> tuple[object, ...]:
+        """
+        Return all that the future depends on, but for the choices.
+        """
+        provider, vaults = self.world.provider, self.world.vaults
+        return (
+            self.now,
+            tuple(task.key() for task in self.tasks),
+            tuple((orphan.task.name, orphan.call.operation, orphan.until, orphan.seen) for orphan in self.orphans),
+            tuple(self.hands),
+            self.world.ledger.snapshot(),
+            tuple((len(values), values[-1]) for values in provider.history.values()),
+            tuple(
+                (version.version, version.enabled) for name in self.world.managed for version in vaults.history(name)
+            ),
+            tuple(event.id for event in self.world.announcer.published),
+            self._judge.key(),
+        )
+
+    def take(self, move: Move) -> None:
+        """
+        Let it happen.
+        """
+        match move.verb:
+            case "wake":
+                self._pass_until(min(task.until for task in self.tasks if task.phase is Phase.ASLEEP))
+            case "pass":
+                self._pass_until(move.time)
+            case "timer":
+                self._add(RESUME)
+            case "late":
+                orphan = self.orphans.pop(move.who)
+                self._tell(orphan.task, f"its abandoned {orphan.call.operation} takes effect after all")
+                self._effect(orphan.task, orphan.call)
+            case "hand":
+                self._use_hand(self.hands.pop(move.who))
+            case "close":
+                self._close()
+            case _:
+                self._move(self.tasks[move.who], move.verb)
+
+    def clear(self) -> None:
+        """
+        Drop what is left of the workers.
+        """
+        for task in self.tasks:
+            task.drop()
+
+    def _move(self, task: Task, verb: str) -> None:
+        self.current = task
+        if verb == "die":
+            self._tell(task, "dies")
+            self._abandon(task)
+            task.die()
+        elif task.phase is Phase.READY:
+            self._start(task)
+        elif task.phase is Phase.SENT and task.call is not None:
+            self._answer(task, task.call, verb)
+        else:
+            self._hear(task)
+
+    def _answer(self, task: Task, call: Call[Any], verb: str) -> None:
+        unclear: type[DependencyError] = Unavailable if call.kind is Kind.LEDGER else NoAnswer
+        match verb:
+            case "go" | "arrive" if self.now < task.until:
+                task.arrive(*self._effect(task, call))
+            case "go" | "arrive":
+                task.arrive(None, unclear("it was sent too late"))
+            case "fail":
+                task.arrive(None, Unavailable("503"))
+            case "fail after":
+                self._effect(task, call)
+                task.arrive(None, Unavailable("503"))
+            case "lose":
+                self._abandon(task)
+                task.arrive(None, unclear("dropped"))
+            case "decline":
+                task.arrive(None, Declined("403"))
+            case _:
+                raise AssertionError(verb)
+        if self._is_told:
+            self._tell(task, f"{call.operation} {call.about} {'' if verb == 'go' else verb.upper()} -> {task.heard}")
+        if verb != "arrive":
+            self._hear(task)
+
+    def _effect(self, task: Task, call: Call[Any]) -> tuple[object, BaseException | None]:
+        self._laboratory.task = task
+        try:
+            answer = at_once(call.effect())
+        except DependencyError as error:
+            return None, error
+        finally:
+            self._laboratory.task = None
+        self._judge.after(call, task.request)
+        return answer, None
+
+    def _abandon(self, task: Task) -> None:
+        """
+        Leave a request alone: it has left its worker before now, and is under way for as long as any can be.
+        """
+        if task.call is None or task.phase is not Phase.SENT or not task.call.changes:
+            return
+        until = min(task.until, self.now + IN_FLIGHT.total_seconds())
+        if until > self.now:
+            self.orphans.append(Orphan(task, task.call, until, task.seen))
+
+    def _start(self, task: Task) -> None:
+        message = task.message
+        if message.job is not Job.RESUME and task.request is None:
+            task.request = self._request(task, message)
+        self._tell(task, f"starts to {message.job} {task.request.id[:8] if task.request else ''}")
+        self._laboratory.task = task
+        task.start(self._worker(task), self.now)
+        self._laboratory.task = None
+        self._look_at_end(task)
+
+    def _hear(self, task: Task) -> None:
+        self._laboratory.task = task
+        task.hear(self.now)
+        self._laboratory.task = None
+        self._look_at_end(task)
+
+    def _look_at_end(self, task: Task) -> None:
+        if task.phase is not Phase.OVER:
+            return
+        if isinstance(task.result, Exception):
+            self._tell(task, f"ends: {task.result!r}")
+            if not isinstance(task.result, Busy | DependencyError | Unfinished):
+                raise Broken(f"told: {task.name} ended with {task.result!r}") from task.result
+        elif isinstance(task.result, Rotation):
+            self._tell(task, f"ends: {task.result.state} {task.result.reason or ''}")
+        elif isinstance(task.result, list):
+            self._tell(task, f"puts {len(task.result)} rotations into the queue")
+            for request in task.result:
+                self._add(EVENT, request)
+
+    def _worker(self, task: Task) -> Worker:
+        world = self._wired(task)
+        if task.request is None:
+            return list_unfinished(world)
+        rotator = Rotator(world)
+        return rotator.give_up(task.request) if task.message.job is Job.GIVE_UP else rotator.rotate(task.request)
+
+    def _wired(self, task: Task) -> World:
+        return World(
+            wires.WiredVaults(self.world.vaults),
+            wires.WiredProvider(self.world.provider),
+            wires.WiredLedger(self.world.ledger, task.name),
+            wires.WiredAnnouncer(self.world.announcer),
+            _SCOPES,
+            wires.WorkerClock(self.world.clock, task.ahead, monotonic_stops=self.scenario.monotonic_stops),
+        )
+
+    def _request(self, task: Task, message: Message) -> RotationRequest:
+        secret = self.world.current(message.secret).id
+        request = request_for_event(secret, message.trigger, self.epoch)
+        if message.trigger is Trigger.HTTP:
+            request = structs.replace(request, id=str(uuid.uuid5(_NAMESPACE, task.name)))
+        return structs.replace(request, key=message.key, force=message.force)
+
+    def _add(self, message: Message, request: RotationRequest | None = None, redelivers: Task | None = None) -> None:
+        number = len(self.tasks)
+        clocks = self.scenario.clocks
+        task = Task(f"w{number}", message, request, clocks[number % len(clocks)])
+        if request is None and message.job is not Job.RESUME and not message.is_late:
+            task.request = self._request(task, message)
+        task.redelivers = redelivers
+        if message.redelivers is not None and redelivers is None:
+            task.redelivers = self.tasks[message.redelivers]
+        self.tasks.append(task)
+
+    def _use_hand(self, hand: Hand) -> None:
+        self._tell(None, f"somebody {hand}")
+        current, target = self.world.current(), self.world.target
+        held = current.value.reveal() if current.value else ""
+        if hand is Hand.PUT:
+            self.world.put(value=held)
+        elif hand is Hand.PAUSE:
+            current.tags[PAUSED] = "true"
+        else:
+            active = next((key for key in KeyName if self.world.provider.value(target, key) == held), KeyName.PRIMARY)
+            self.world.provider.turn(target, active if hand is Hand.TURN_ACTIVE else active.other)
+        self._judge.after_hand(is_turned=hand in {Hand.TURN_ACTIVE, Hand.TURN_ALTERNATE})
+
+    def _pass_until(self, moment: float) -> None:
+        self.world.clock.advance(timedelta(seconds=moment - self.now))
+        self.now = moment
+        self._tell(None, "time has passed")
+        self.orphans = [orphan for orphan in self.orphans if orphan.until > moment]
+
+    def _close(self) -> None:
+        """
+        Deliver again what was not taken to its end, let the timer do its work, and judge the result.
+        """
+        self.orphans.clear()
+        for _ in range(_ROUNDS):
+            for task in self._undelivered():
+                self._add(task.message, task.request, task)
+            self._finish()
+            if not (self._undelivered() or self.world.ledger.claims() or self.world.ledger.outcomes()):
+                break
+            self._pass_until(self.now + (CLAIM_TTL + SKEW).total_seconds())
+            self._add(RESUME)
+            self._finish()
+        else:
+            raise Broken("no loss: something never ends")
+        accepted = {task.result.id for task in self.tasks if isinstance(task.result, Rotation)}
+        self._judge.at_the_end(accepted, self._laboratory.lines)
+        self.is_over = True
+
+    def _undelivered(self) -> list[Task]:
+        """
+        Return the messages that are still in the queue: those whose last worker died or raised.
+
+        A call of the HTTP API is in no queue, and a poisoned rotation is not kept for a busy target.
+        """
+        again = {id(task.redelivers) for task in self.tasks}
+        return [
+            task
+            for task in self.tasks
+            if task.request
+            and task.message.trigger is not Trigger.HTTP
+            and id(task) not in again
+            and (task.phase is Phase.DEAD or isinstance(task.result, task.again_after))
+        ]
+
+    def _finish(self) -> None:
+        while live := [task for task in self.tasks if task.is_live]:
+            awake = [task for task in live if task.can_move(self.now)]
+            if awake:
+                self._move(awake[0], "go")
+            elif asleep := [task for task in live if task.phase is Phase.ASLEEP]:
+                self._pass_until(min(task.until for task in asleep))
+            else:
+                # Redeliveries of messages that are gone.
+                return
+
+    def _tell(self, task: Task | None, what: str) -> None:
+        if self._is_told:
+            self.story.append(f"{self.now:7.0f} s  {task.name if task else '--':4} {what}")

@@ -1,0 +1,176 @@
+"""
+The explorer sees: with any one of the rules taken out, it finds a promise broken within its budget.
+"""
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotation import attempt, outcome
+from rotation.attempt import Attempt
+from rotation.material import KeyMaterial
+from rotation.ports import Versioned
+from rotation.record import EndedRotation, Journal, OpenRotation, Rotation
+from rotation.secret import SecretVersion
+from rotation.timing import Deadline
+from tests.interleavings import wires
+from tests.interleavings.calls import Kind, ask
+from tests.interleavings.exploration import Found, vary, wander
+from tests.interleavings.laboratory import Laboratory
+from tests.interleavings.scenarios import SCENARIOS
+from tests.interleavings.wires import WiredLedger
+
+TRIES = 4000
+
+
+@pytest.fixture
+def laboratory() -> Iterator[Laboratory]:
+    """
+    Yield what makes runs repeatable.
+    """
+    with Laboratory() as laboratory:
+        yield laboratory
+
+
+def find(laboratory: Laboratory, promise: str, *names: str) -> Found:
+    """
+    Return the first finding about a promise among the scenarios' runs, in turn.
+    """
+    for seed in range(TRIES):
+        name = names[seed % len(names)]
+        chance = random.Random(f"{name} {seed}")  # noqa: S311 - to be repeated, not to be secret
+        scenario, budget = vary(SCENARIOS[name], chance)
+        try:
+            wander(scenario, budget, chance, laboratory)
+        except Found as found:
+            if str(found).startswith(promise):
+                return found
+    raise AssertionError(f"no run of {', '.join(names)} breaks a promise")
+
+
+def test_without_the_claim_a_promise_breaks(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Every worker with a claim of its own: one version is rotated twice.
+    """
+
+    class Unclaimed(WiredLedger):
+        async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+            return await super().claim(f"{claim_id}#{self.worker}", row)
+
+        async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+            return await super().replace(f"{claim_id}#{self.worker}", row, etag)
+
+        async def release(self, claim_id: str, etag: str) -> bool:
+            return await super().release(f"{claim_id}#{self.worker}", etag)
+
+        async def end(self, outcome: EndedRotation, *, claim_id: str, etag: str) -> bool:
+            return await super().end(outcome, claim_id=f"{claim_id}#{self.worker}", etag=etag)
+
+    monkeypatch.setattr(wires, "WiredLedger", Unclaimed)
+
+    find(laboratory, "once", "duplicate", "near-expiry and expired")
+
+
+def test_without_the_journal_a_promise_breaks(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Without a fingerprint from before, whoever resumes regenerates again.
+    """
+
+    async def forget(self: Attempt, plan: Any, target: Any, keys: Any) -> Journal:
+        self._changes_something = True
+        return Journal(
+            plan.key, target.fingerprint(keys[plan.key]), plan.active, self._world.clock.now(), target.address
+        )
+
+    monkeypatch.setattr(Attempt, "_write_journal", forget)
+
+    find(laboratory, "once", "alone", "duplicate")
+
+
+def test_without_the_look_under_the_claim_a_promise_breaks(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What was read before the claim is old by the time it is used.
+    """
+
+    async def ended(*_: object) -> Rotation | None:
+        return None
+
+    async def look(self: Attempt) -> tuple[SecretVersion, bool]:
+        return await self._world.vaults.read_current(self.row.request.secret, self._deadline), False
+
+    monkeypatch.setattr(Attempt, "look", look)
+    monkeypatch.setattr(outcome, "find", ended)
+
+    find(laboratory, "once", "duplicate", "near-expiry and expired")
+
+
+def test_with_takeover_by_another_rotation_a_promise_breaks(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    An expired claim is there to be resumed: whoever pushes it aside loses its rotation, or kills its key.
+    """
+
+    class Pushing(WiredLedger):
+        async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+            async def push() -> Versioned[OpenRotation]:
+                there = await self.twin.read_open(claim_id)
+                if (
+                    there
+                    and there.row.request.id != row.request.id
+                    and there.row.claimed_until <= row.record.started_on
+                ):
+                    await self.twin.release(claim_id, there.etag)
+                return await self.twin.claim(claim_id, row)
+
+            return await ask("claim", Kind.LEDGER, push, is_timely=False)
+
+    monkeypatch.setattr(wires, "WiredLedger", Pushing)
+
+    find(laboratory, "", "one after another", "near-expiry and expired", "two secrets, again and again")
+
+
+def test_without_the_deadline_a_promise_breaks(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A worker that wakes late and sends all the same acts beside the one that took over.
+    """
+    monkeypatch.setattr(Deadline, "check", lambda _: None)
+
+    find(laboratory, "once", "redelivery", "resume against redelivery", "duplicate")
+
+
+def test_with_the_claim_released_after_no_answer_a_promise_breaks(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A request that got no answer takes effect beside the one of whoever resumed too early.
+    """
+    monkeypatch.setattr(attempt, "IN_FLIGHT", timedelta())
+    monkeypatch.setattr(attempt, "SKEW", timedelta())
+
+    find(laboratory, "once", "duplicate", "resume against redelivery")
+
+
+def test_with_a_key_in_the_log_a_promise_breaks(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A key's value in a log line does not go unseen.
+    """
+
+    def reveal(material: KeyMaterial) -> str:
+        return material.reveal()
+
+    monkeypatch.setattr(KeyMaterial, "__repr__", reveal)
+    say, inspect_in_silence = Attempt._say, Attempt._inspect
+
+    async def inspect(self: Attempt, policy: Any, secret: SecretVersion, keys: Any) -> Any:
+        say(self, "read", keys=keys)
+        return await inspect_in_silence(self, policy, secret, keys)
+
+    monkeypatch.setattr(Attempt, "_inspect", inspect)
+
+    find(laboratory, "secret", "alone")

@@ -1,0 +1,147 @@
+"""
+Single schedules that matter, spelled out: the tightest one, and those on which the explorer has found something.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from rotation import timing
+from tests.interleavings.judge import Broken
+from tests.interleavings.laboratory import Laboratory
+from tests.interleavings.scenarios import SCENARIOS, Scenario
+from tests.interleavings.simulation import Move, Simulation
+
+BEHIND_AND_AHEAD = (0.0, 30.0)
+AHEAD_AND_BEHIND = (30.0, 0.0)
+
+
+@pytest.fixture
+def laboratory() -> Iterator[Laboratory]:
+    """
+    Yield what makes runs repeatable.
+    """
+    with Laboratory() as laboratory:
+        yield laboratory
+
+
+def scenario(name: str, clocks: tuple[float, ...] = (0.0,)) -> Scenario:
+    """
+    Return a scenario with these clocks.
+    """
+    return dataclasses.replace(SCENARIOS[name], clocks=clocks)
+
+
+def send_at_the_last_moment(laboratory: Laboratory) -> None:
+    """
+    Let a worker regenerate as late as it may, to arrive as late as it can, against one whose clock is ahead.
+    """
+    simulation = Simulation(scenario("duplicate", BEHIND_AND_AHEAD), laboratory)
+    simulation.go_until(0, "replace")
+    simulation.take(Move("arrive", 0))
+    simulation.take(Move("pass", time=timing.LAST_SEND.total_seconds() - 1))
+    simulation.go_until(0, "regenerate")
+    simulation.take(Move("pass", time=timing.CLAIM_TTL.total_seconds() - 30))
+    simulation.go_until(1, None)
+    simulation.go_until(0, None)
+    simulation.take(Move("close"))
+
+
+def test_a_request_sent_at_the_last_moment_is_over_before_its_claim(laboratory: Laboratory) -> None:
+    """
+    Deadline, pause, flight and skew all at their worst: the claim still outlasts the request.
+    """
+    send_at_the_last_moment(laboratory)
+
+
+def test_with_a_claim_two_seconds_shorter_a_promise_breaks(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    The inequality of rotation/timing.py is tight: none of its terms can be left out.
+    """
+    monkeypatch.setattr(timing, "CLAIM_TTL", timing.CLAIM_TTL - timedelta(seconds=2))
+
+    with pytest.raises(Broken, match="once"):
+        send_at_the_last_moment(laboratory)
+
+
+def test_a_claim_given_back_while_it_is_taken_over_loses_no_rotation(laboratory: Laboratory) -> None:
+    """
+    A worker that wakes late gives its claim back just before the redelivery takes it over: the redelivery claims anew.
+    """
+    simulation = Simulation(scenario("redelivery"), laboratory)
+    simulation.go_until(0, "read_done")
+    simulation.take(Move("pass", time=600))
+    simulation.go_until(1, "replace")
+    simulation.go_until(0, None)
+    simulation.go_until(1, None)
+
+    simulation.take(Move("close"))
+
+    assert simulation.is_over
+
+
+def test_a_redelivery_left_to_a_worker_that_wakes_late_is_not_lost(laboratory: Laboratory) -> None:
+    """
+    The message is gone once its redelivery leaves the rotation to its claim: then the claim's holder must not drop it.
+    """
+    simulation = Simulation(scenario("redelivery", AHEAD_AND_BEHIND), laboratory)
+    simulation.go_until(0, "read_done")
+    simulation.take(Move("pass", time=600))
+    simulation.go_until(1, None)
+    simulation.go_until(0, None)
+
+    simulation.take(Move("close"))
+
+    assert simulation.is_over
+
+
+def test_a_version_is_not_stored_again_while_it_is_unknown_whether_it_was(laboratory: Laboratory) -> None:
+    """
+    A 503 after the effect, and a look that fails: the rotation is suspended, and makes one version.
+    """
+    simulation = Simulation(scenario("alone"), laboratory)
+    simulation.go_until(0, "store")
+    simulation.take(Move("fail after", 0))
+    simulation.take(Move("fail", 0))
+
+    simulation.take(Move("close"))
+
+    assert simulation.is_over
+
+
+def test_a_version_made_by_hand_over_an_unheard_of_one_is_not_replaced(laboratory: Laboratory) -> None:
+    """
+    A 503 after the effect, and somebody's new version before the look: the rotation does not store over it.
+    """
+    simulation = Simulation(scenario("a version made by hand"), laboratory)
+    simulation.go_until(0, "store")
+    simulation.take(Move("fail after", 0))
+    simulation.take(Move("hand", 0))
+    simulation.go_until(0, None)
+
+    simulation.take(Move("close"))
+
+    assert simulation.is_over
+
+
+@pytest.mark.xfail(reason="Giving up without a claim cannot see a worker that claims at the same time", strict=True)
+def test_a_rotation_that_is_given_up_without_a_claim_is_never_told_to_have_failed_though_it_completes(
+    laboratory: Laboratory,
+) -> None:
+    """
+    A poisoned duplicate cannot read the vault, another worker can, and claims between the two looks of the first.
+    """
+    strict = dataclasses.replace(scenario("poison"), is_given_up_elsewhere=False)
+    simulation = Simulation(strict, laboratory)
+    simulation.go_until(1, "read_current")
+    simulation.take(Move("fail", 1))
+    simulation.go_until(1, "end_unclaimed")
+    simulation.go_until(0, "read_keys")
+    simulation.go_until(1, None)
+    simulation.go_until(0, None)
+
+    simulation.take(Move("close"))

@@ -1,0 +1,328 @@
+"""
+The ports of one worker: every call to a twin becomes a request that the scheduler carries.
+
+Deadlines are checked where the request is made, as the adapters do, and not where it arrives.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from rotation.announcement import Announcement
+from rotation.material import KeyMaterial
+from rotation.ports import Keys, SecretProperties, Versioned
+from rotation.record import EndedRotation, OpenRotation, Rotation
+from rotation.secret import SecretId, SecretVersion
+from rotation.target import KeyName, Target
+from rotation.timing import Deadline
+from tests.interleavings.calls import Kind, Nap, ask
+from tests.twins.announcer import MemoryAnnouncer
+from tests.twins.clock import HandClock
+from tests.twins.ledger import MemoryLedger
+from tests.twins.providers import MemoryProvider
+from tests.twins.vaults import MemoryVaults
+
+T = TypeVar("T")
+
+
+class _Whenever(Deadline):
+    """
+    What a twin is given: a request that was sent arrives however late it is.
+    """
+
+    def check(self) -> None:
+        """
+        Pass.
+        """
+
+
+WHENEVER = _Whenever(HandClock())
+
+
+class WorkerClock:
+    """
+    One instance's clock: `ahead` seconds off the world's time, with a monotonic clock that may stop in a freeze.
+    """
+
+    def __init__(self, world: HandClock, ahead: float, *, monotonic_stops: bool) -> None:
+        self._world = world
+        self._ahead = timedelta(seconds=ahead)
+        self._monotonic_stops = monotonic_stops
+
+    def now(self) -> datetime:
+        """
+        Return what this instance takes for the time.
+        """
+        return self._world.now() + self._ahead
+
+    def monotonic(self) -> float:
+        """
+        Return the seconds of this instance's other clock.
+        """
+        return 0.0 if self._monotonic_stops else self._world.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """
+        Come back when the scheduler says so, not before that time.
+        """
+        await Nap(seconds)
+
+
+class WiredProvider:
+    """
+    The `Provider` of one worker.
+    """
+
+    def __init__(self, twin: MemoryProvider) -> None:
+        self._twin = twin
+
+    async def of(self, _: Target) -> "WiredProvider":
+        """
+        Return itself.
+        """
+        return self
+
+    async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
+        """
+        Ask for both keys.
+        """
+        deadline.check()
+        return await ask("read_keys", Kind.READ, lambda: self._twin.read_keys(target, WHENEVER), is_timely=True)
+
+    async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
+        """
+        Ask for a new key.
+        """
+        deadline.check()
+        return await ask(
+            "regenerate", Kind.CHANGE, lambda: self._twin.regenerate(target, key, WHENEVER), about=key, is_timely=True
+        )
+
+
+class WiredVaults:
+    """
+    The `Vaults` of one worker.
+    """
+
+    def __init__(self, twin: MemoryVaults) -> None:
+        self._twin = twin
+
+    def require(self, secret: SecretId) -> None:
+        """
+        Raise `Forbidden` for any other vault.
+        """
+        self._twin.require(secret)
+
+    async def read_current(self, secret: SecretId, deadline: Deadline) -> SecretVersion:
+        """
+        Ask for the current version.
+        """
+        deadline.check()
+        return await ask(
+            "read_current",
+            Kind.READ,
+            lambda: self._twin.read_current(secret, WHENEVER),
+            about=secret.name,
+            is_timely=True,
+        )
+
+    async def list_managed(self, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
+        """
+        Ask for the managed secrets.
+        """
+        deadline.check()
+        return await ask("list_managed", Kind.READ, lambda: self._twin.list_managed(WHENEVER), is_timely=True)
+
+    async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
+        """
+        Ask for one version's value.
+        """
+        deadline.check()
+        return await ask("read_version", Kind.READ, lambda: self._twin.read_version(secret, WHENEVER), is_timely=True)
+
+    async def store(
+        self,
+        secret: SecretId,
+        value: KeyMaterial,
+        *,
+        tags: Mapping[str, str],
+        content_type: str | None,
+        expires_on: datetime,
+        deadline: Deadline,
+    ) -> SecretId:
+        """
+        Ask for a new version.
+        """
+        deadline.check()
+        return await ask(
+            "store",
+            Kind.CHANGE,
+            lambda: self._twin.store(
+                secret, value, tags=tags, content_type=content_type, expires_on=expires_on, deadline=WHENEVER
+            ),
+            about=secret,
+            is_timely=True,
+        )
+
+    async def list_versions(self, secret: SecretId, deadline: Deadline) -> list[SecretProperties]:
+        """
+        Ask for the list of versions.
+        """
+        deadline.check()
+        return await ask("list_versions", Kind.READ, lambda: self._twin.list_versions(secret, WHENEVER), is_timely=True)
+
+    async def disable(self, secret: SecretId, deadline: Deadline) -> None:
+        """
+        Ask for a version to be disabled.
+        """
+        deadline.check()
+        await ask("disable", Kind.NOTICE, lambda: self._twin.disable(secret, WHENEVER), about=secret, is_timely=True)
+
+
+class WiredAnnouncer:
+    """
+    The `Announcer` of one worker.
+    """
+
+    def __init__(self, twin: MemoryAnnouncer) -> None:
+        self._twin = twin
+
+    async def publish(self, announcement: Announcement) -> None:
+        """
+        Send one event.
+        """
+        await ask(
+            "publish",
+            Kind.NOTICE,
+            lambda: self._twin.publish(announcement),
+            about=announcement.id.rpartition(":")[2],
+            is_timely=False,
+        )
+
+
+class WiredLedger:
+    """
+    The `Ledger` of one worker. What takes the table two requests takes two here.
+    """
+
+    def __init__(self, twin: MemoryLedger, worker: str) -> None:
+        self.twin = twin
+        self.worker = worker
+
+    async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+        """
+        Ask for a claim.
+        """
+        return await ask("claim", Kind.LEDGER, lambda: self.twin.claim(claim_id, row), is_timely=False)
+
+    async def read_open(self, claim_id: str) -> Versioned[OpenRotation] | None:
+        """
+        Ask for a running rotation.
+        """
+        return await ask("read_open", Kind.READ, lambda: self.twin.read_open(claim_id), is_timely=False)
+
+    async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        Ask for a running rotation to be written anew.
+        """
+        return await ask("replace", Kind.LEDGER, lambda: self.twin.replace(claim_id, row, etag), is_timely=False)
+
+    async def release(self, claim_id: str, etag: str) -> bool:
+        """
+        Ask for a claim to be forgotten.
+        """
+        return await ask("release", Kind.LEDGER, lambda: self.twin.release(claim_id, etag), is_timely=False)
+
+    async def end(self, outcome: EndedRotation, *, claim_id: str, etag: str) -> bool:
+        """
+        Ask for a running rotation to become an outcome.
+        """
+        return await ask(
+            "end",
+            Kind.LEDGER,
+            lambda: self.twin.end(outcome, claim_id=claim_id, etag=etag),
+            about=outcome.record.state,
+            is_timely=False,
+        )
+
+    async def end_unclaimed(self, outcome: EndedRotation) -> bool:
+        """
+        Ask for an outcome to be remembered.
+        """
+        return await ask(
+            "end_unclaimed",
+            Kind.LEDGER,
+            lambda: self.twin.end_unclaimed(outcome),
+            about=outcome.record.state,
+            is_timely=False,
+        )
+
+    async def read_outcome(self, rotation_id: str) -> EndedRotation | None:
+        """
+        Ask for an outcome.
+        """
+        return await ask("read_outcome", Kind.READ, lambda: self.twin.read_outcome(rotation_id), is_timely=False)
+
+    async def read_done(self, rotation_id: str) -> Rotation | None:
+        """
+        Ask for a record that is kept.
+        """
+        return await ask("read_done", Kind.READ, lambda: self.twin.read_done(rotation_id), is_timely=False)
+
+    async def settle(self, record: Rotation) -> None:
+        """
+        Ask for a record to be kept, then for its outcome to be forgotten.
+        """
+        await ask("keep", Kind.LEDGER, lambda: self.twin.keep(record), about=record.state, is_timely=False)
+        await ask("forget", Kind.LEDGER, lambda: self.twin.forget(record.id), is_timely=False)
+
+    async def find_claim(self, rotation_id: str) -> str | None:
+        """
+        Ask where a rotation is running.
+        """
+        return await ask("find_claim", Kind.READ, lambda: self.twin.find_claim(rotation_id), is_timely=False)
+
+    async def find(self, rotation_id: str) -> Rotation | None:
+        """
+        Ask for a rotation: what is live first, then what is done.
+        """
+        live = await ask("find", Kind.READ, lambda: self.twin.find_live(rotation_id), is_timely=False)
+        ended = live if live and live.completed_on else await self.read_done(rotation_id)
+        return ended or live
+
+    async def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
+        """
+        Ask for every running rotation.
+        """
+        for row in await ask("list_open", Kind.READ, lambda: _listed(self.twin.list_open()), is_timely=False):
+            yield row
+
+    async def list_outcomes(self) -> AsyncIterator[EndedRotation]:
+        """
+        Ask for every outcome that waits.
+        """
+        listing = ask("list_outcomes", Kind.READ, lambda: _listed(self.twin.list_outcomes()), is_timely=False)
+        for outcome in await listing:
+            yield outcome
+
+    async def bound_secrets(self, claim_id: str) -> list[SecretId]:
+        """
+        Ask which secrets hold a key of the target.
+        """
+        return await ask("bound_secrets", Kind.READ, lambda: self.twin.bound_secrets(claim_id), is_timely=False)
+
+    async def bind(self, claim_id: str, secret: SecretId) -> None:
+        """
+        Ask for a secret to be remembered.
+        """
+        await ask("bind", Kind.LEDGER, lambda: self.twin.bind(claim_id, secret), about=secret.name, is_timely=False)
+
+    async def unbind(self, claim_id: str, secret: SecretId) -> None:
+        """
+        Ask for a secret to be forgotten.
+        """
+        await ask("unbind", Kind.LEDGER, lambda: self.twin.unbind(claim_id, secret), about=secret.name, is_timely=False)
+
+
+async def _listed(rows: AsyncIterator[T]) -> list[T]:
+    return [row async for row in rows]
