@@ -25,6 +25,7 @@ blueprint = func.Blueprint()
 # App Service gives a caller up after 230 seconds: an answer that is late by then is better a 202.
 _PATIENCE = timedelta(seconds=120)
 _LARGEST_BODY = 16 * 1024  # bytes
+_EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
 _DURATION = r"^P(?!$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"  # ISO 8601, in days and shorter
 
 
@@ -98,10 +99,12 @@ def _read(request: func.HttpRequest) -> NewRotation:
     body = request.get_body()
     if len(body) > _LARGEST_BODY:
         raise Malformed(f"the body has {len(body)} bytes; it must have at most {_LARGEST_BODY}")
+    if not body.strip():
+        raise Malformed(f"the body is empty; it must be JSON such as {_EXAMPLE}")
     try:
         asked = msgspec.json.decode(body, type=NewRotation)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Malformed(f'the body must be a JSON object such as {{"secret": "https://..."}}: {error}') from None
+        raise Malformed(f"the body cannot be read ({error}); it must be JSON such as {_EXAMPLE}") from None
     if asked.secret and asked.target:
         raise Malformed("the body names both secret and target; it must name one of them")
     if asked.target and asked.key == "auto":

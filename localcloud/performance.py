@@ -114,7 +114,7 @@ async def _rotate(scenario: Scenario, witnesses: Sequence[Witness], narrator: Na
         (WORKFLOW_SECRET, "CloudEventSchemaV1_0"),
     ]
     rotated = [await scenario.near_expiry(secret, schema) for secret, schema in schemas]
-    rotated.append(await scenario.by_hand(BATCH_SECRET, "a laptop with this key was lost"))
+    rotated.append(await scenario.by_hand(BATCH_SECRET, "the quarter is over"))
     await scenario.watch(witnesses, calls=_CALLS_AFTER)
     return rotated
 

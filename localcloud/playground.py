@@ -46,7 +46,7 @@ def _introduction(cloud: LocalCloud) -> list[str]:
         "",
         "Try these in another shell:",
         "",
-        f"# Key Vault tells that {BATCH_SECRET} is near its expiry. However often you tell: a version is rotated once.",
+        f"# Key Vault says that {BATCH_SECRET} is near its expiry. However often you tell: a version is rotated once.",
         _tell_near_expiry(cloud),
         "",
         f"# Rotate {WORKFLOW_SECRET} by hand, as often as you like.",

@@ -84,7 +84,7 @@ class Scenario:
         """
         Let the vault tell that a secret is near its expiry, through a subscription of that schema and no other.
         """
-        self._announce(f"Key Vault tells that {secret} is near its expiry: an event in {_SCHEMA_NAMES[schema]}.")
+        self._announce(f"Key Vault says that {secret} is near its expiry: an event in {_SCHEMA_NAMES[schema]}.")
         vault = self._cloud.vault
         vault.subscriptions.clear()
         await self._cloud.subscribe(schema)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from rotation.errors import Declined, Misconfigured, OutOfScope, Skip, TargetNotFound, VaultRefused
 from rotation.managed import read_keys, read_secret
-from rotation.policy import is_managed, read_target, tagged_key
+from rotation.policy import is_managed, possible_targets, read_target, tagged_key
 from rotation.ports import Keys
 from rotation.secret import SecretId, SecretVersion
 from rotation.target import KeyName, Target
@@ -64,10 +64,8 @@ class Neighbours:
                 raise VaultRefused(f"{error}; without a list of secrets no key can be told unused") from error
             self._listed = {}
             for secret, tags in managed:
-                try:
-                    self._listed.setdefault(read_target(tags).claim_id, []).append(secret)
-                except Misconfigured:
-                    continue
+                for target in possible_targets(tags):
+                    self._listed.setdefault(target.claim_id, []).append(secret)
             self._listed_on = now
         return self._listed.get(claim_id, [])
 

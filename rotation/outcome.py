@@ -56,7 +56,7 @@ async def end(world: World, attempt: Attempt, record: Rotation) -> Rotation:
     """
     outcome = EndedRotation(attempt.row.request, record)
     if await world.ledger.end(outcome, claim_id=attempt.claim_id, etag=attempt.etag):
-        report(record, "ended", reason=record.error.code if record.error else record.reason)
+        _tell(record)
         return await announce(world, outcome)
     if known := await find(world, record.id):
         await world.ledger.release(attempt.claim_id, attempt.etag)
@@ -71,10 +71,15 @@ async def end_unclaimed(world: World, request: RotationRequest, record: Rotation
     outcome = EndedRotation(request, of(record, ending, world.clock.now()))
     if not await world.ledger.end_unclaimed(outcome):
         return await find(world, request.id) or outcome.record
-    report(
-        outcome.record, "ended without a claim", reason=ending.code if not isinstance(ending, Skip) else ending.reason
-    )
+    _tell(outcome.record)
     return await announce(world, outcome)
+
+
+def _tell(record: Rotation) -> None:
+    if record.error:
+        # Told once more, for whoever watches the log for errors.
+        _log.error("rotation %s: Failed (%s): %s", record.id, record.error.code, record.error.message)
+    report(record, "ended", reason=record.error.code if record.error else record.reason)
 
 
 async def announce(world: World, outcome: EndedRotation) -> Rotation:

@@ -7,6 +7,7 @@ are found in any case: `rotationpaused` must not be overlooked.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
 
@@ -60,7 +61,7 @@ def is_managed(tags: Mapping[str, str]) -> bool:
     """
     Return whether a secret with these tags is for this app to rotate.
     """
-    return _find(tags, TARGET) is not None
+    return bool(_spellings(tags, TARGET))
 
 
 def is_paused(tags: Mapping[str, str]) -> bool:
@@ -93,6 +94,17 @@ def read_target(tags: Mapping[str, str]) -> Target:
         return parse_target(address.strip())
     except Misconfigured as error:
         raise Misconfigured(f"tag {TARGET}: {error}") from None
+
+
+def possible_targets(tags: Mapping[str, str]) -> list[Target]:
+    """
+    Return every target that the tags could mean, also where they mean several: a neighbour must not be overlooked.
+    """
+    targets = []
+    for name in _spellings(tags, TARGET):
+        with suppress(Misconfigured):
+            targets.append(parse_target(tags[name].strip()))
+    return targets
 
 
 def read_policy(tags: Mapping[str, str]) -> RotationPolicy:
@@ -165,12 +177,16 @@ def _read_strategy(tags: Mapping[str, str]) -> Strategy:
     raise _wrong(STRATEGY, written, "it must be Alternate or InPlace")
 
 
+def _spellings(tags: Mapping[str, str], tag: str) -> list[str]:
+    return [name for name in tags if name.strip().lower() == tag.lower()]
+
+
 def _find(tags: Mapping[str, str], tag: str) -> str | None:
     return tags.get(_spelling(tags, tag))
 
 
 def _spelling(tags: Mapping[str, str], tag: str) -> str:
-    spellings = [name for name in tags if name.strip().lower() == tag.lower()]
+    spellings = _spellings(tags, tag)
     if len(spellings) > 1:
         raise Misconfigured(f"tag {tag} is there {len(spellings)} times in different spellings; keep one of them")
     return spellings[0] if spellings else tag

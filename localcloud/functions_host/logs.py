@@ -33,6 +33,8 @@ def configure(file: Path | None) -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
+    # The host's own queue client tells every request at INFO, headers and all.
+    logging.getLogger("azure").setLevel(logging.WARNING)
 
 
 class JsonLines(logging.Formatter):

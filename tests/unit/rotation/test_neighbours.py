@@ -145,3 +145,17 @@ async def test_a_neighbours_stale_url_is_no_reason_to_adopt() -> None:
     rotation = await world.rotate(world.event("one"))
 
     assert (rotation.state, rotation.adopted) == (State.COMPLETED, False)
+
+
+async def test_a_strangers_odd_tags_stop_nobody_else(world: TwinWorld) -> None:
+    """
+    A secret whose tags mean nothing, or two things, is not the others' business; each target it may mean is spared.
+    """
+    stranger = {"ProviderAddress": world.address, "provideraddress": "/subscriptions/nothing"}
+    world.put("stranger", stranger, value="whatever")
+    world.unmanage("stranger")
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert rotation.state is State.COMPLETED
+    assert world.outages == 0
