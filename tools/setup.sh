@@ -115,12 +115,12 @@ prepare_python() {
             return
         fi
     done
-    fail_without_python "${PYTHON_VERSION:-${SUPPORTED##* } or later}"
+    fail_without_python "${PYTHON_VERSION:-${SUPPORTED##* } to ${SUPPORTED%% *}}"
 }
 
 prepare_named_python() {
-    version=$(version_of "$PYTHON") || fail "PYTHON=$PYTHON does not run: name a working Python ${SUPPORTED##* } or later."
-    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "PYTHON=$PYTHON is $version: name a Python ${SUPPORTED##* } or later."
+    version=$(version_of "$PYTHON") || fail "PYTHON=$PYTHON does not run: name a working Python ${SUPPORTED##* } to ${SUPPORTED%% *}."
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "PYTHON=$PYTHON is $version: name a Python ${SUPPORTED##* } to ${SUPPORTED%% *}."
     can_make_environments "$PYTHON" || fail "PYTHON=$PYTHON has no venv module: install it (Debian, Ubuntu: apt install python$version-venv)."
     environment=.venv/$version
     if ! is_ready "$environment"; then
