@@ -2,6 +2,7 @@
 The app's identity.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
@@ -12,6 +13,8 @@ from rotation.errors import Unavailable
 
 T = TypeVar("T")
 
+_WITHIN = 15.0  # seconds, for one token with all tries of azure-identity
+
 
 class Identity:
     """
@@ -20,27 +23,28 @@ class Identity:
     Without a token nothing is sent, so any failure to get one is `Unavailable`, never a refusal by ARM or Key Vault.
     """
 
-    def __init__(self, credential: Any, scope: str | None = None) -> None:
+    def __init__(self, credential: Any, scope: str | None = None, *, within: float = _WITHIN) -> None:
         self._credential = credential
         self._scope = scope
+        self._within = within
 
     def for_scope(self, scope: str) -> "Identity":
         """
         Return the same identity for a client that would ask for another cloud's scope.
         """
-        return Identity(self._credential, scope)
+        return Identity(self._credential, scope, within=self._within)
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """
         Return a token as azure-core's policies ask for it.
         """
-        return await _told(lambda: self._credential.get_token(*self._asked(scopes), **options))
+        return await self._told(lambda: self._credential.get_token(*self._asked(scopes), **options))
 
     async def get_token_info(self, *scopes: str, **options: Any) -> AccessTokenInfo:
         """
         Return a token with its refresh time as azure-core's policies ask for it.
         """
-        return await _told(lambda: self._credential.get_token_info(*self._asked(scopes), **options))
+        return await self._told(lambda: self._credential.get_token_info(*self._asked(scopes), **options))
 
     async def close(self) -> None:
         """
@@ -55,6 +59,18 @@ class Identity:
         """
         Stay open: clients that enter a credential would close it for all others.
         """
+
+    async def _told(self, ask: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(self._within):
+                return await ask()
+        except AzureError as error:
+            kind = type(error).__name__
+        except TimeoutError:
+            # azure-identity obeys a Retry-After however long it is.
+            kind = f"none within {self._within} seconds"
+        # Raised out here, so that the original does not travel along as its context: it holds the response.
+        raise Unavailable(f"no token from the identity endpoint ({kind})")
 
     def _asked(self, scopes: tuple[str, ...]) -> tuple[str, ...]:
         return (self._scope,) if self._scope else scopes
@@ -78,12 +94,3 @@ def developer_identity(authority: str) -> Identity:
     from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
 
     return Identity(DefaultAzureCredential(authority=authority))
-
-
-async def _told(ask: Callable[[], Awaitable[T]]) -> T:
-    try:
-        return await ask()
-    except AzureError as error:
-        kind = type(error).__name__
-    # Raised out here, so that the original does not travel along as its context: it holds the response.
-    raise Unavailable(f"no token from the identity endpoint ({kind})")

@@ -284,3 +284,18 @@ async def test_without_a_token_nothing_is_sent(
         )
 
     assert azure.requests.count("Vault.SetSecret") == 0
+
+
+async def test_an_identity_endpoint_cannot_hold_a_worker_for_a_day(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline
+) -> None:
+    """
+    azure-identity would sleep for as long as it is told to; a rotation asks again soon.
+    """
+    vault.set("one", "value")
+    wiring.identity._within = 0.3
+    azure.faults.add(Fault(operation="Identity.Token", kind="answer", status=429, retry_after=86_400))
+
+    current = await wiring.vaults.read_current(SecretId(vault.uri, "one"), deadline)
+
+    assert current.value == KeyMaterial("value")
