@@ -33,6 +33,10 @@ start: ## Run the app in a local cloud and leave it running
 test: ## Run the tests
 	@$(in_full) python -m pytest $(ARGS)
 
+.PHONY: chaos
+chaos: ## Break everything that can break and count the broken promises (ROUNDS=50 SEED=7 repeats a run)
+	@$(in_full) python -m localcloud.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: coverage
 coverage: ## Run the tests and show which lines they miss
 	@$(in_full) coverage run -m pytest $(ARGS) && coverage report

@@ -2,36 +2,68 @@
 A tap on the way to Azurite: every table row and queue message passes through it, and is kept for the leak scan.
 
 The signature of a storage request covers its path, not its host, so the way through a proxy changes nothing.
+Requests to the tables are the app's own: they are logged and meet faults like those of every other service. Queues
+belong to the Functions host and are passed on as they are.
 """
 
 import base64
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
+import msgspec
 from aiohttp import web
 from yarl import URL
 
+from localcloud.azure.faults import ConnectionCut, Fault, Faults
+from localcloud.azure.request_log import LoggedRequest, RequestLog
 from localcloud.azurite import Azurite
 
 _MESSAGE = re.compile(rb"<MessageText>([A-Za-z0-9+/=\s]+)</MessageText>")
+_ROW_KEY = re.compile(r"RowKey='((?:[^']|'')*)'")
+_FIRST_KEY = re.compile(r"RowKey ge '((?:[^']|'')*)'")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host"}
+_ERROR = HTTPStatus.BAD_REQUEST
+
+Watcher = Callable[[LoggedRequest, bytes], None]
+_Serve = Callable[[web.Request, str, bytes], Awaitable[web.Response]]
 
 
 class StorageTap:
     """
     Proxies for the tables and the queues of an Azurite, for `async with`.
 
-    `bodies` holds every body that went by, in both directions, queue messages decoded.
+    `bodies` holds every body that went by, in both directions, queue messages decoded. `requests` logs what was asked
+    of the tables, as `Ledger.*` operations whose target is a row key, and `faults` is the script of what goes wrong
+    there. Put those of a local Azure into their place to have one log and one script.
     """
 
     def __init__(self, azurite: Azurite) -> None:
         self._azurite = azurite
         self._running = AsyncExitStack()
+        self._watchers: list[Watcher] = []
         self.bodies: list[bytes] = []
         self.connection_string = ""
+        self.requests = RequestLog()
+        self.faults = Faults()
+
+    @property
+    def past_the_tap(self) -> str:
+        """
+        The connection string of the Azurite itself, for whoever sets the scene unseen.
+        """
+        return self._azurite.connection_string
+
+    def watch(self, watcher: Watcher) -> None:
+        """
+        Call a watcher with every request to a table that has taken effect, and its body.
+        """
+        self._watchers.append(watcher)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as starting:
@@ -40,10 +72,12 @@ class StorageTap:
             for part in self._azurite.connection_string.rstrip(";").split(";"):
                 name, _, address = part.partition("=")
                 if name in {"TableEndpoint", "QueueEndpoint"}:
-                    parts.append(f"{name}={await self._proxy(address, starting)}")
+                    proxy = self._serve_table if name == "TableEndpoint" else self._forward
+                    parts.append(f"{name}={await self._proxy(address, proxy, starting)}")
                 else:
                     parts.append(part)
             self.connection_string = ";".join(parts)
+            starting.callback(self.faults.clear)
             self._running = starting.pop_all()
         return self
 
@@ -52,32 +86,121 @@ class StorageTap:
     ) -> None:
         await self._running.aclose()
 
-    async def _proxy(self, address: str, starting: AsyncExitStack) -> str:
+    async def _proxy(self, address: str, serve: _Serve, starting: AsyncExitStack) -> str:
         origin, _, account = address.rpartition("/")
 
-        async def forward(request: web.Request) -> web.Response:
-            body = await request.read()
-            self._keep(body)
-            headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-            url = URL(origin + request.raw_path, encoded=True)
-            async with self._client.request(
-                request.method, url, data=body or None, headers=headers, skip_auto_headers={"Content-Type"}
-            ) as answer:
-                answered = await answer.read()
-                self._keep(answered)
-                passed = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-                return web.Response(status=answer.status, body=answered, headers=passed)
+        async def answer(request: web.Request) -> web.Response:
+            return await serve(request, origin, await request.read())
 
         app = web.Application(client_max_size=0)
-        app.router.add_route("*", "/{path:.*}", forward)
-        runner = web.AppRunner(app, access_log=None)
+        app.router.add_route("*", "/{path:.*}", answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         starting.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         return f"http://127.0.0.1:{runner.addresses[0][1]}/{account}"
 
+    async def _serve_table(self, request: web.Request, origin: str, body: bytes) -> web.Response:
+        entry = self.requests.open("storage", request.method, urlsplit(request.raw_path).path)
+        entry.operation, entry.target = _classify(request, body)
+        try:
+            answer = await self._take_effect(request, origin, body, entry)
+        except ConnectionCut:
+            entry.end(status=None)
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response()
+        entry.end(status=answer.status)
+        return answer
+
+    async def _take_effect(self, request: web.Request, origin: str, body: bytes, entry: LoggedRequest) -> web.Response:
+        if fault := await self.faults.meet("before", entry):
+            return _fail(fault)
+        answer = await self._forward(request, origin, body)
+        entry.took_effect = answer.status < _ERROR and not _has_failed(entry, answer)
+        if entry.took_effect:
+            for watcher in self._watchers:
+                watcher(entry, body)
+        if fault := await self.faults.meet("after", entry):
+            return _fail(fault)
+        return answer
+
+    async def _forward(self, request: web.Request, origin: str, body: bytes) -> web.Response:
+        self._keep(body)
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        url = URL(origin + request.raw_path, encoded=True)
+        async with self._client.request(
+            request.method, url, data=body or None, headers=headers, skip_auto_headers={"Content-Type"}
+        ) as answer:
+            answered = await answer.read()
+            self._keep(answered)
+            passed = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+            return web.Response(status=answer.status, body=answered, headers=passed)
+
     def _keep(self, body: bytes) -> None:
         if body:
             self.bodies.append(body)
             self.bodies.extend(base64.b64decode(text) for text in _MESSAGE.findall(body))
+
+
+def _classify(request: web.Request, body: bytes) -> tuple[str, str]:
+    """
+    Return what a request asks of the tables, and the row it is about.
+
+    Of a query that is the first key of its range, of a transaction its first row.
+    """
+    path = unquote(urlsplit(request.raw_path).path)
+    if path.endswith("/$batch"):
+        row = _ROW_KEY.search(unquote(body.decode(errors="replace")))
+        return "Ledger.Transaction", row[1] if row else ""
+    if path.endswith("/Tables"):
+        return "Ledger.CreateTable", ""
+    if row := _ROW_KEY.search(path):
+        return _of_one_row(request), row[1]
+    if request.method == "POST":
+        return "Ledger.Insert", _inserted_key(body)
+    first = _FIRST_KEY.search(request.query.get("$filter", ""))
+    return "Ledger.Query", first[1] if first else ""
+
+
+def _of_one_row(request: web.Request) -> str:
+    match request.method:
+        case "GET":
+            return "Ledger.Read"
+        case "DELETE":
+            return "Ledger.Delete"
+        case _:
+            return "Ledger.Replace" if "If-Match" in request.headers else "Ledger.Upsert"
+
+
+def _inserted_key(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Entity).row_key
+    except msgspec.DecodeError:
+        return ""
+
+
+class _Entity(msgspec.Struct):
+    row_key: str = msgspec.field(name="RowKey")
+
+
+def _has_failed(entry: LoggedRequest, answer: web.Response) -> bool:
+    """
+    Whether a transaction was refused: it is answered 202, and the status of its parts stands in the body.
+    """
+    return entry.operation == "Ledger.Transaction" and b"HTTP/1.1 4" in _body_of(answer)
+
+
+def _body_of(answer: web.Response) -> bytes:
+    return answer.body if isinstance(answer.body, bytes) else b""
+
+
+def _fail(fault: Fault) -> web.Response:
+    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    body = fault.body
+    if body is None and fault.status != HTTPStatus.OK:
+        error = {"code": fault.code, "message": {"lang": "en-US", "value": "A scripted fault."}}
+        body = msgspec.json.encode({"odata.error": error})
+        headers["x-ms-error-code"] = fault.code
+    return web.Response(status=fault.status, body=body, content_type="application/json", headers=headers)

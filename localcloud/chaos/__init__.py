@@ -1,0 +1,3 @@
+"""
+Everything that can go wrong, made to go wrong, and the promises judged by what the local cloud saw.
+"""

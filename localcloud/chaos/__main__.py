@@ -1,0 +1,110 @@
+"""
+Break everything that can break, and count the promises that broke with it: `python -m localcloud.chaos`.
+
+Exits with 0 if none did.
+"""
+
+import argparse
+import asyncio
+import secrets
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from localcloud import command
+from localcloud.azurite import REPOSITORY
+from localcloud.chaos.judge import Broken
+from localcloud.chaos.matrix import MatrixReport, all_cases, run_matrix
+from localcloud.chaos.soak import SoakReport, run_soak
+from localcloud.chaos.table import summarise, write_table
+from localcloud.chaos.teller import Teller
+
+_ROUNDS = 50
+_LONGEST = 40 * 60  # seconds; a run that takes so long is stuck
+_DOCUMENT = REPOSITORY / "docs" / "reliability.md"
+_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """
+    What was asked for on the command line.
+    """
+
+    rounds: int
+    seed: int
+    matrix: bool
+    write_docs: bool
+
+
+async def wreak(options: Options, directory: Path) -> int:
+    """
+    Run the matrix and the soak; return the exit status.
+    """
+    teller = Teller()
+    teller.say(f"seed {options.seed}: `make chaos ROUNDS={options.rounds} SEED={options.seed}` repeats this run")
+    matrix, soak = MatrixReport(), SoakReport()
+    try:
+        with teller:
+            async with asyncio.timeout(_LONGEST):
+                if options.matrix:
+                    matrix = await _run_matrix(directory / "matrix", teller)
+                soak = await run_soak(
+                    rounds=options.rounds, seed=options.seed, directory=directory / "soak", told=teller.progress
+                )
+    except TimeoutError:
+        teller.say(f"chaos: not done after {_LONGEST} s")
+        return 1
+    if options.write_docs and options.matrix:
+        write_table(matrix.results, _DOCUMENT)
+    return _conclude(teller, options, matrix, soak)
+
+
+async def _run_matrix(directory: Path, teller: Teller) -> MatrixReport:
+    cases = all_cases()
+    done = 0
+
+    def told(_: object) -> None:
+        nonlocal done
+        done += 1
+        teller.progress(f"matrix of {len(cases)} cases", done, done)
+
+    report = await run_matrix(cases, directory, None, told)
+    for line in summarise(report.results):
+        teller.say(line)
+    return report
+
+
+def _conclude(teller: Teller, options: Options, matrix: MatrixReport, soak: SoakReport) -> int:
+    broken: list[Broken] = [*matrix.broken, *soak.broken]
+    rotations = len(matrix.results) + soak.rotations
+    states = ", ".join(f"{count} {state}" for state, count in soak.states.most_common())
+    triggers = ", ".join(f"{count} by {trigger}" for trigger, count in soak.triggers.most_common())
+    teller.say(f"matrix: {len(matrix.results)} rotations, {matrix.faults} faults")
+    teller.say(f"soak: {states}; {triggers}")
+    teller.say(
+        f"soak: {soak.faults} faults, {soak.kills} of them instances killed; {soak.resumed} rotations resumed; "
+        f"{soak.calls} calls by clients"
+    )
+    for promise in broken:
+        teller.say(f"seed {options.seed}: {promise}")
+    teller.say(f"chaos: {rotations} rotations, {matrix.faults + soak.faults} faults, {len(broken)} promises broken")
+    return 1 if broken else 0
+
+
+def main() -> None:
+    """
+    Run it from the command line.
+    """
+    parser = argparse.ArgumentParser(prog="python -m localcloud.chaos", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=_ROUNDS, help="of the soak (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="what the soak follows from")
+    parser.add_argument("--matrix", action=argparse.BooleanOptionalAction, default=True, help="run the fault matrix")
+    parser.add_argument("--write-docs", action="store_true", help=f"put the table into {_DOCUMENT.name}")
+    options = Options(**vars(parser.parse_args()))
+    sys.exit(command.run("chaos", lambda: partial(wreak, options), interrupted=_INTERRUPTED))
+
+
+if __name__ == "__main__":
+    main()

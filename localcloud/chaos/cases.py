@@ -1,0 +1,165 @@
+"""
+One cell of the fault matrix at a time: a fault, armed; a rotation, asked for; how that ended.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from localcloud.azure.faults import ConnectionCut
+from localcloud.azure.request_log import LoggedRequest
+from localcloud.chaos.kinds import FOR_GOOD, FaultKind, KillKind
+from localcloud.chaos.points import Aim, Point
+from localcloud.chaos.scene import Scene
+from localcloud.chaos.subject import Kind, Subject, make_subject
+from localcloud.rotation_feed import StuckError
+
+_BEFORE_REPAIR = 20  # seconds in which a fault that stays may end a rotation
+_HANGING = 80  # seconds: longer than the app waits for any answer
+_PATIENCE = 110  # seconds until a rotation that can end has ended; a promised key is waited for a minute
+_names = count(1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """
+    One fault, of a kind and one of its variants, at one request of one rotation.
+    """
+
+    provider: Kind
+    point: Point
+    fault: FaultKind | KillKind
+    variant: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.provider}, {self.point.name}, {self.fault.name} ({self.variant + 1})"
+
+
+@dataclass(frozen=True)
+class Result:
+    """
+    What became of the rotation of a case.
+    """
+
+    case: Case
+    rotation: str
+    ending: str
+    """`Completed`, `Failed vault_refused`, ..., with `resumed`, `told later` or `repaired` where that was needed."""
+
+
+async def run_fault(scene: Scene, case: Case) -> Result:
+    """
+    Let a request of a new rotation meet a fault. Raises `StuckError` if it is not met, or the rotation does not end.
+    """
+    if not isinstance(case.fault, FaultKind):
+        raise TypeError(case)
+    subject, rotation = await _prepare(scene, case)
+    script = case.fault.faults(case.point.aim(subject, rotation))[case.variant]
+    armed = [scene.arm(fault) for fault in script]
+    await scene.tell(subject, subject.secrets[0])
+    is_repaired = False
+    if not await scene.until(lambda: armed[-1].fired > 0, seconds=_PATIENCE):
+        raise StuckError(f"{case}: the request never came; rotation {rotation}")
+    if case.fault.is_hang:
+        await _wait_out(scene, case, rotation)
+    elif script[-1].times == FOR_GOOD:
+        is_repaired = not await scene.until(lambda: scene.is_over(rotation), seconds=_BEFORE_REPAIR)
+    else:
+        await _await_end(scene, case, rotation)
+    scene.repair(armed[-1])
+    await _await_end(scene, case, rotation)
+    return Result(case, rotation, _ending(scene, rotation, is_repaired=is_repaired))
+
+
+async def run_kills(scene: Scene, cases: Sequence[Case]) -> list[Result]:
+    """
+    Kill the process once, while each of these rotations has its request served; let another process go on.
+    """
+    stops = [await _stop(scene, case) for case in cases]
+    for stop in stops:
+        await scene.tell(stop.subject, stop.subject.secrets[0])
+    if not await scene.until(lambda: all(stop.is_reached for stop in stops), seconds=_PATIENCE):
+        missing = [str(stop.case) for stop in stops if not stop.is_reached]
+        raise StuckError(f"these requests never came: {'; '.join(missing)}")
+    await scene.instances.kill(scene.instances.alive[-1], hits=len(stops))
+    for stop in stops:
+        stop.go_on.set()
+    await scene.instances.start()
+    for stop in stops:
+        await _await_end(scene, stop.case, stop.rotation)
+    return [Result(stop.case, stop.rotation, _ending(scene, stop.rotation)) for stop in stops]
+
+
+class _Stop:
+    """
+    Holds one request of a rotation while the process that sent it is killed.
+    """
+
+    def __init__(self, case: Case, subject: Subject, rotation: str, aim: Aim) -> None:
+        self.case = case
+        self.subject = subject
+        self.rotation = rotation
+        self.is_reached = False
+        self.go_on = asyncio.Event()
+        self._to_pass = aim.skip
+
+    async def meet(self, _: LoggedRequest) -> None:
+        """
+        Hold the one request that this is about; let all others pass.
+        """
+        self._to_pass -= 1
+        if self.is_reached or self._to_pass >= 0:
+            return
+        self.is_reached = True
+        await self.go_on.wait()
+        if isinstance(self.case.fault, KillKind) and self.case.fault.is_lost:
+            raise ConnectionCut
+
+
+async def _stop(scene: Scene, case: Case) -> _Stop:
+    subject, rotation = await _prepare(scene, case)
+    aim = case.point.aim(subject, rotation)
+    for fault in aim.also:
+        scene.arm(fault)
+    stop = _Stop(case, subject, rotation, aim)
+    faults = scene.cloud.azure.faults
+    (faults.before if case.fault.when == "before" else faults.after)(aim.operation, stop.meet, target=aim.target)
+    return stop
+
+
+async def _prepare(scene: Scene, case: Case) -> tuple[Subject, str]:
+    if case.point.needs_new_process:
+        await scene.instances.replace()
+    subject = await make_subject(scene.cloud, case.provider, f"case{next(_names)}", secrets=case.point.secrets)
+    scene.subjects.append(subject)
+    return subject, subject.rotation_id(subject.secrets[0])
+
+
+async def _wait_out(scene: Scene, case: Case, rotation: str) -> None:
+    """
+    Wait until the app has given a request up.
+    """
+    if not await scene.until(lambda: not scene.workers(rotation), seconds=_HANGING):
+        raise StuckError(f"{case}: rotation {rotation} was still being worked on after {_HANGING} s")
+
+
+async def _await_end(scene: Scene, case: Case, rotation: str) -> None:
+    if not await scene.until(lambda: scene.is_over(rotation), seconds=_PATIENCE):
+        raise StuckError(f"{case}: rotation {rotation} did not end within {_PATIENCE} s")
+
+
+def _ending(scene: Scene, rotation: str, *, is_repaired: bool = False) -> str:
+    record = scene.ledger.outcome(rotation) or {}
+    words = [str(record.get("state", "unknown"))]
+    if error := record.get("error"):
+        words.append(error["code"])
+    if record.get("state") == "Skipped":
+        words.append(record["reason"])
+    if rotation in scene.supervisor.resumed:
+        words.append("(resumed)")
+    if rotation in scene.supervisor.retold:
+        words.append("(told later)")
+    if is_repaired:
+        words.append("(repaired)")
+    return " ".join(words)

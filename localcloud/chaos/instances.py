@@ -1,0 +1,178 @@
+"""
+The instances of the app: started, killed, and followed by their logs, which tell whose worker is still at it.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from localcloud.cloud import LocalCloud
+from localcloud.functions_host.process import FunctionsHost
+from localcloud.rotation_feed import StuckError
+
+# What writes to the ledger on behalf of a rotation. The others put messages into a queue.
+_WORKERS = frozenset({"run_rotation", "on_poisoned_rotation", "create_rotation"})
+_PATIENCE = 30  # seconds for an instance to be there
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """
+    One run of a function that works on rotations.
+    """
+
+    instance: int
+    id: str
+
+
+@dataclass(eq=False)
+class Instance:
+    """
+    One host of the app, and what its log has told so far.
+    """
+
+    number: int
+    host: FunctionsHost
+    log: Path
+    running: dict[str, set[str]] = field(default_factory=dict)
+    """The rotations that each running invocation is known to be about: none yet, where it has not said."""
+    given_up: int = 0
+    """Messages that met another rotation of their target at every try."""
+    is_read: bool = False
+    """It is gone, and so is nothing of what it had to tell."""
+    _position: int = 0
+
+    @property
+    def is_alive(self) -> bool:
+        """
+        Whether its process still runs.
+        """
+        return not self.host.has_ended
+
+    async def ended(self) -> None:
+        """
+        Wait until its process, which was killed, is gone.
+        """
+        await self.host.kill()
+
+    def read_log(self) -> None:
+        """
+        Take in what the host has logged since the last time.
+        """
+        has_ended = self.host.has_ended
+        with self.log.open("rb") as log:
+            log.seek(self._position)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    break
+                self._position += len(line)
+                if line.startswith(b"{"):
+                    self._take(json.loads(line))
+        if has_ended:
+            self.running.clear()
+            self.is_read = True
+
+    def _take(self, record: dict[str, Any]) -> None:
+        invocation, rotation = record.get("invocationId", ""), record.get("rotation")
+        if record["logger"] == "host.invocation" and record.get("function") in _WORKERS:
+            if record["message"].startswith("Executing"):
+                self.running[invocation] = set()
+            elif record["message"].startswith("Executed"):
+                self.running.pop(invocation, None)
+        if rotation and invocation in self.running:
+            self.running[invocation].add(rotation)
+        if record["message"].startswith("poisoned message ") and "still running" in record["message"]:
+            self.given_up += 1
+
+
+class Instances:
+    """
+    The instances of one local cloud's app, for `async with`: the first is the cloud's own.
+    """
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self._cloud = cloud
+        self._running = contextlib.AsyncExitStack()
+        self.all = [Instance(0, cloud.host, cloud.log)]
+        self.kills = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.aclose()
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(self.all)
+
+    @property
+    def alive(self) -> list[Instance]:
+        """
+        Those that run.
+        """
+        return [instance for instance in self.all if instance.is_alive]
+
+    async def any(self) -> Instance:
+        """
+        Return an instance that runs, the newest. Raises `StuckError` if none comes up.
+        """
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while not self.alive:  # noqa: ASYNC110 - another process is waited for
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise StuckError(f"no instance of the app for {_PATIENCE} s") from None
+        return self.alive[-1]
+
+    async def start(self) -> Instance:
+        """
+        Start one more.
+        """
+        number = len(self.all)
+        log = self._cloud.log.with_name(f"functions-host-{number}.log")
+        host = FunctionsHost(app=self._cloud.app, environment=self._cloud.settings, log=log)
+        await self._running.enter_async_context(host)
+        instance = Instance(number, host, log)
+        self.all.append(instance)
+        return instance
+
+    async def kill(self, instance: Instance, *, hits: int = 1) -> None:
+        """
+        SIGKILL, of an instance that is in the midst of so many rotations.
+        """
+        self.kills += hits
+        await instance.host.kill()
+
+    async def replace(self) -> Instance:
+        """
+        Stop all that run, when they have nothing to do, and start a new one.
+        """
+        for instance in self.alive:
+            await instance.host.stop()
+        return await self.start()
+
+    def read_logs(self) -> None:
+        """
+        Take in what all of them have logged.
+        """
+        for instance in self.all:
+            if instance.is_alive or not instance.is_read:
+                instance.read_log()
+
+    def possible_workers(self, rotation: str) -> set[Invocation]:
+        """
+        Return the running invocations that are about a rotation, or may be.
+        """
+        return {
+            Invocation(instance.number, invocation)
+            for instance in self.all
+            for invocation, rotations in instance.running.items()
+            if not rotations or rotation in rotations
+        }

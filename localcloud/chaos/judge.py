@@ -1,0 +1,186 @@
+"""
+The promises, judged by what the local cloud saw: keys and when they worked, versions, requests, events, the ledger.
+
+Nothing that the app says about itself counts, but for how a rotation ended: that is held against all the rest.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from localcloud.azure.key_history import KeyHistory, KeyLife
+from localcloud.azure.key_vault import SecretVersion
+from localcloud.azure.request_log import RequestLog
+from localcloud.chaos.ledger_history import LedgerHistory
+from localcloud.chaos.subject import Subject
+from localcloud.cloud import LocalCloud
+
+ENDS = {"Completed": ":completed", "Failed": ":failed", "Skipped": None}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """
+    A promise that was not kept. The evidence names keys and versions, never their values.
+    """
+
+    promise: int
+    about: str
+    """A rotation's id, or what else it happened to."""
+    evidence: str
+
+    def __str__(self) -> str:
+        return f"promise {self.promise} broken: {self.about}: {self.evidence}"
+
+
+def judge(cloud: LocalCloud, ledger: LedgerHistory, subjects: Sequence[Subject]) -> list[Broken]:
+    """
+    Return every broken promise, once nothing is under way any more. Leaks and witnesses are judged by others.
+    """
+    azure = cloud.azure
+    broken: list[Broken] = []
+    for subject in subjects:
+        broken += _outages(subject, azure.key_history)
+        broken += _losses(subject, azure.key_history)
+    broken += _repetitions(subjects, azure.requests, ledger)
+    broken += _silences(cloud, ledger)
+    broken += _trespasses(azure.requests)
+    return broken
+
+
+def _outages(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
+    """
+    Promise 1: when a key's value died, no secret's current version held it.
+    """
+    for life in history.of(subject.key_owner):
+        if life.until is None:
+            continue
+        for secret in subject.secrets:
+            current = _current_at(subject.vault.versions(secret), life.until.wall)
+            if current and life.value in current.value:
+                yield Broken(
+                    1,
+                    f"{subject.arm_id}, secret {secret}",
+                    f"{life.key} was regenerated at {life.until.wall.isoformat()} while the current version "
+                    f"{current.version} held it",
+                )
+
+
+def _losses(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
+    """
+    Promise 2: every version held a live key when it was made, and the current one does now.
+    """
+    lives = history.of(subject.key_owner)
+    for secret in subject.secrets:
+        versions = subject.vault.versions(secret)
+        for version in versions:
+            if not _holds_live_key(version, lives, version.created_on):
+                yield Broken(
+                    2, _maker(version), f"version {version.version} of {secret} held no live key when it was made"
+                )
+        current = versions[-1]
+        if not any(life.until is None and life.value in current.value for life in lives):
+            yield Broken(2, _maker(current), f"the current version {current.version} of {secret} holds no live key")
+        if not current.enabled:
+            yield Broken(2, _maker(current), f"the current version {current.version} of {secret} is disabled")
+
+
+def _repetitions(subjects: Sequence[Subject], requests: RequestLog, ledger: LedgerHistory) -> Iterator[Broken]:
+    """
+    Promise 3: one rotation regenerates its key once and stores one version; one version is rotated once.
+    """
+    effects: Counter[str] = Counter()
+    targets = {subject.arm_id for subject in subjects}
+    for operation in ("Batch.RegenerateKeys", "Workflow.RegenerateAccessKey"):
+        for request in requests.of(operation, took_effect=True):
+            rotation = ledger.journaled(request.target, request.received.wall)
+            if rotation is None:
+                yield Broken(3, request.target, f"{operation} at {request.received.wall.isoformat()} is in no journal")
+            elif request.target in targets:
+                effects[rotation] += 1
+    versions = Counter(
+        version.tags["RotationId"]
+        for subject in subjects
+        for secret in subject.secrets
+        for version in subject.vault.versions(secret)
+        if "RotationId" in version.tags
+    )
+    for rotation, count in effects.items():
+        if count > 1:
+            yield Broken(3, rotation, f"it regenerated {count} times")
+    for rotation, count in versions.items():
+        if count > 1:
+            yield Broken(3, rotation, f"it stored {count} versions")
+    yield from _against_records(ledger, effects, versions)
+
+
+def _against_records(ledger: LedgerHistory, effects: Counter[str], versions: Counter[str]) -> Iterator[Broken]:
+    rotated: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for rotation in ledger.rotations:
+        record = ledger.outcome(rotation)
+        if record is None or record["state"] != "Completed":
+            continue
+        expected = 0 if record["adopted"] else 1
+        if effects[rotation] != expected:
+            said = "adopted a key" if record["adopted"] else "Completed"
+            yield Broken(3, rotation, f"it says {said}, and regenerated {effects[rotation]} times")
+        if versions[rotation] != 1:
+            yield Broken(3, rotation, f"it says Completed, and stored {versions[rotation]} versions")
+        rotated[record["secret"]["name"], record["secret"]["previousVersion"]].add(rotation)
+    for (secret, version), rotations in rotated.items():
+        if len(rotations) > 1:
+            yield Broken(3, ", ".join(sorted(rotations)), f"all of them rotated version {version} of {secret}")
+
+
+def _silences(cloud: LocalCloud, ledger: LedgerHistory) -> Iterator[Broken]:
+    """
+    Promise 4: every rotation ended, in one way, and was told of in that way.
+    """
+    told: defaultdict[str, set[str]] = defaultdict(set)
+    for event in cloud.azure.events:
+        rotation, _, kind = event.id.partition(":")
+        told[rotation].add(f":{kind}")
+        if event.type.removeprefix("KeyRotator.Rotation").lower() != kind or event.data["id"] != rotation:
+            yield Broken(4, rotation, f"event {event.id} has type {event.type} and is about {event.data['id']}")
+    for rotation in ledger.rotations | told.keys():
+        record = ledger.outcome(rotation)
+        if record is None:
+            yield Broken(4, rotation, "it has not ended")
+        elif not ledger.is_settled(rotation):
+            yield Broken(4, rotation, f"it ended {record['state']}, and still waits to be told")
+        else:
+            yield from _told_otherwise(rotation, record, told[rotation])
+
+
+def _told_otherwise(rotation: str, record: dict[str, Any], told: set[str]) -> Iterator[Broken]:
+    kind = ENDS[record["state"]]
+    if told != ({kind} if kind else set()):
+        yield Broken(4, rotation, f"it ended {record['state']}, and was told as {sorted(told) or 'nothing'}")
+
+
+def _trespasses(requests: RequestLog) -> Iterator[Broken]:
+    """
+    Promise 6: nothing was asked for that is none of the app's business.
+    """
+    for request in requests:
+        is_foreign = "decoy" in request.target.casefold()
+        if request.operation == "Unknown" or is_foreign:
+            yield Broken(6, request.target or request.path, f"{request.method}, {request.operation}")
+
+
+def _current_at(versions: Sequence[SecretVersion], moment: datetime) -> SecretVersion | None:
+    earlier = [version for version in versions if version.created_on <= moment]
+    return earlier[-1] if earlier else None
+
+
+def _holds_live_key(version: SecretVersion, lives: Iterable[KeyLife], moment: datetime) -> bool:
+    return any(
+        life.value in version.value and life.since.wall <= moment and (life.until is None or moment < life.until.wall)
+        for life in lives
+    )
+
+
+def _maker(version: SecretVersion) -> str:
+    return version.tags.get("RotationId", f"version {version.version}")

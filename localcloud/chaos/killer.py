@@ -1,0 +1,89 @@
+"""
+Ends instances of the app, at any moment and amid any request, and starts others.
+"""
+
+import asyncio
+import contextlib
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from localcloud.azure.faults import ConnectionCut
+from localcloud.azure.request_log import LoggedRequest
+from localcloud.chaos.scene import Scene
+
+_BETWEEN = (0.5, 3.0)  # seconds from one kill to the next
+_WAIT = 2.0  # seconds for a request to be killed at
+_OPERATIONS = (
+    "Vault.GetSecret",
+    "Vault.SetSecret",
+    "Batch.RegenerateKeys",
+    "Workflow.RegenerateAccessKey",
+    "Ledger.Insert",
+    "Ledger.Replace",
+    "Ledger.Transaction",
+    "EventGrid.Publish",
+    None,  # at any moment
+)
+
+
+class Killer:
+    """
+    Kills until its context is left. There are one or two instances at a time, for moments none.
+    """
+
+    def __init__(self, scene: Scene, chance: Random) -> None:
+        self._scene = scene
+        self._chance = chance
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._go_on())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        if not self._scene.instances.alive:
+            await self._scene.instances.start()
+
+    async def _go_on(self) -> None:
+        instances = self._scene.instances
+        while True:
+            await asyncio.sleep(self._chance.uniform(*_BETWEEN))
+            if self._chance.random() < 0.5 and len(instances.alive) == 1:  # noqa: PLR2004 - as often as not
+                await instances.start()
+                continue
+            await self._kill_at(self._chance.choice(_OPERATIONS), when_is_before=self._chance.random() < 0.5)  # noqa: PLR2004
+            if not instances.alive:
+                await instances.start()
+
+    async def _kill_at(self, operation: str | None, *, when_is_before: bool) -> None:
+        instances = self._scene.instances
+        victim = self._chance.choice(instances.alive)
+        if operation is None:
+            await instances.kill(victim)
+            return
+        is_lost = when_is_before and self._chance.random() < 0.5  # noqa: PLR2004 - as often as not
+        killed = asyncio.Event()
+
+        async def kill(_: LoggedRequest) -> None:
+            if killed.is_set():
+                return
+            killed.set()
+            await instances.kill(victim)
+            if is_lost:
+                raise ConnectionCut
+
+        faults = self._scene.cloud.azure.faults
+        (faults.before if when_is_before else faults.after)(operation, kill)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WAIT):
+                await killed.wait()
+        if killed.is_set():
+            await victim.ended()
+        else:
+            killed.set()
+            await instances.kill(victim)

@@ -1,0 +1,104 @@
+"""
+The kinds of fault that any request can meet.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from localcloud.azure.faults import Fault, When
+from localcloud.chaos.points import Aim, Point
+
+FOR_GOOD = 1_000_000  # times: until it is repaired
+_DAY = 86_400  # seconds
+_NOT_JSON = b"<html><body>A proxy's page</body></html>"
+_WRONG_SHAPE = b'{"unexpected": [1, 2, 3]}'
+
+
+@dataclass(frozen=True)
+class FaultKind:
+    """
+    What happens to a request, in one or several variants.
+    """
+
+    name: str
+    variants: tuple[dict[str, Any], ...]
+    when: When = "before"
+    is_hang: bool = False
+    """It takes until the app gives the answer up."""
+    only_for_changes: bool = False
+    """Of a request that changes nothing it cannot be told from another kind."""
+    not_for: frozenset[str] = field(default=frozenset())
+
+    @property
+    def variety(self) -> int:
+        """
+        How many variants there are.
+        """
+        return len(self.variants)
+
+    def suits(self, point: Point) -> bool:
+        """
+        Whether it makes sense for a request.
+        """
+        return (point.changes or not self.only_for_changes) and point.name not in self.not_for
+
+    def faults(self, aim: Aim) -> list[list[Fault]]:
+        """
+        Return a script for each variant; its last line is the fault itself.
+        """
+        aimed = {"operation": aim.operation, "target": aim.target, "skip": aim.skip, "when": self.when}
+        return [[*aim.also, Fault(**(aimed | variant))] for variant in self.variants]
+
+
+@dataclass(frozen=True)
+class KillKind:
+    """
+    The process dies while its request is being served, which then takes effect or does not.
+    """
+
+    name: str
+    when: When
+    is_lost: bool = False
+    only_for_changes: bool = False
+    variety: int = 1
+
+    def suits(self, point: Point) -> bool:
+        """
+        Whether it makes sense for a request.
+        """
+        return point.changes or not self.only_for_changes
+
+
+def _answers(*statuses: int, **more: Any) -> tuple[dict[str, Any], ...]:
+    return tuple({"kind": "answer", "status": status} | more for status in statuses)
+
+
+def _bodies() -> tuple[dict[str, Any], ...]:
+    return tuple({"kind": "answer", "status": 200, "body": body} for body in (None, _NOT_JSON, _WRONG_SHAPE))
+
+
+# No sender can know of an event that was acknowledged and is not there.
+_UNKNOWABLE = frozenset({"EventGrid.Publish"})
+
+FAULT_KINDS = (
+    FaultKind("503", _answers(503)),
+    FaultKind("dropped", ({"kind": "drop"},)),
+    FaultKind("500, 502, 503, 504 after", _answers(500, 502, 503, 504), "after"),
+    FaultKind("dropped after", ({"kind": "drop"},), "after", only_for_changes=True),
+    FaultKind("timeout, then late", ({"kind": "hang"},), is_hang=True),
+    FaultKind("timeout after", ({"kind": "hang"},), "after", is_hang=True, only_for_changes=True),
+    FaultKind("429, 1 s", _answers(429, retry_after=1)),
+    FaultKind("429, a day", _answers(429, retry_after=_DAY)),
+    FaultKind("401 once", _answers(401)),
+    FaultKind("401 for good", _answers(401, times=FOR_GOOD)),
+    FaultKind("403 once", _answers(403)),
+    FaultKind("403 for good", _answers(403, times=FOR_GOOD)),
+    FaultKind("odd 200", _bodies(), not_for=_UNKNOWABLE),
+    FaultKind("odd 200 after", _bodies(), "after", only_for_changes=True),
+)
+
+KILL_KINDS = (
+    KillKind("killed, request lost", "before", is_lost=True),
+    KillKind("killed, late effect", "before", only_for_changes=True),
+    KillKind("killed after", "after", only_for_changes=True),
+)

@@ -1,0 +1,135 @@
+"""
+One lane of the soak: it takes one subject after the other, and has its secrets rotated under faults.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from localcloud.azure.batch_accounts import BatchAccount
+from localcloud.azure.cloud import SUBSCRIPTION
+from localcloud.azure.vault import Vault
+from localcloud.chaos.judge import Broken
+from localcloud.chaos.plan import Ask, Plan, Step
+from localcloud.chaos.scene import Scene
+from localcloud.chaos.subject import Subject, make_subject
+from localcloud.consumers import BatchConsumer, WorkflowConsumer
+from localcloud.rotation_feed import StuckError
+from localcloud.witness import Witness
+from rotation.request import Trigger
+
+_PATIENCE = 150  # seconds until a step is over
+_TRIES = 40  # seconds in which a rotation that can begin has begun
+_EVENTS = (Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED)
+
+
+@dataclass
+class Tally:
+    """
+    What witnesses saw, and what did not end.
+    """
+
+    calls: int = 0
+    broken: list[Broken] = field(default_factory=list)
+
+
+class Lane:
+    """
+    Works on subjects of its own, one at a time.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.tally = Tally()
+        self._scene = scene
+
+    async def run(self, name: str, plan: Plan, door: Vault | None) -> None:
+        """
+        Carry out a plan on a new subject; its secrets have witnesses if there is a door for these.
+        """
+        subject = await make_subject(self._scene.cloud, plan.kind, name, secrets=plan.secrets)
+        self._scene.subjects.append(subject)
+        if plan.is_foreign:
+            await self._lead_astray(subject, name)
+        async with AsyncExitStack() as watching:
+            witnesses = [
+                await watching.enter_async_context(self._witness(subject, secret, door))
+                for secret in subject.secrets
+                if door
+            ]
+            try:
+                for step in (*self._acquaintance(plan), *plan.steps):
+                    await self._take(subject, step)
+            except StuckError as error:
+                self.tally.broken.append(Broken(4, subject.arm_id, str(error)))
+        for witness in witnesses:
+            self._hear(witness)
+
+    def _acquaintance(self, plan: Plan) -> Iterator[Step]:
+        """
+        Give a first rotation, without faults, for each of several secrets.
+
+        The app knows a new neighbour after five minutes at most, or once it was rotated: minutes are not to be had.
+        """
+        if plan.secrets > 1:
+            for number in range(plan.secrets):
+                yield Step((Ask(number, Trigger.SECRET_NEAR_EXPIRY, 1, {}),), ())
+
+    async def _take(self, subject: Subject, step: Step) -> None:
+        scene = self._scene
+        first = subject.rotation_id(subject.secrets[step.asks[0].secret], step.asks[0].trigger)
+        armed = [scene.arm(fault) for planned in step.faults for fault in planned.faults(subject, first)]
+        rotations: set[str] = set()
+        try:
+            for ids in await asyncio.gather(*(self._ask(subject, ask) for ask in step.asks)):
+                rotations |= ids
+            if await scene.until(lambda: all(map(scene.is_over, rotations)), seconds=_TRIES):
+                return
+            # What has not begun by now met other rotations of its target at every try: the scene holds it to that.
+            begun = rotations & scene.ledger.rotations
+            if not await scene.until(lambda: all(map(scene.is_over, begun)), seconds=_PATIENCE - _TRIES):
+                for rotation in sorted(rotation for rotation in begun if not scene.is_over(rotation)):
+                    self.tally.broken.append(Broken(4, rotation, f"{subject.arm_id}: no end within {_PATIENCE} s"))
+        finally:
+            for fault in armed:
+                scene.repair(fault)
+
+    async def _ask(self, subject: Subject, ask: Ask) -> set[str]:
+        """
+        Ask for a rotation; return the ids that are known to come of it.
+        """
+        secret = subject.secrets[ask.secret]
+        trigger = next(
+            (trigger for trigger in (ask.trigger, *_EVENTS) if self._is_new(subject, secret, trigger)), Trigger.HTTP
+        )
+        if trigger is Trigger.HTTP:
+            _, answer = await self._scene.ask(subject, secret, **ask.options)
+            # A problem that names no rotation, or none at all, has left no trace that is known here.
+            rotation = answer.get("id") or answer.get("rotationId")
+            return {rotation} if rotation else set()
+        rotation = subject.rotation_id(secret, trigger)
+        await asyncio.gather(*(self._scene.tell(subject, secret, trigger) for _ in range(ask.copies)))
+        return {rotation}
+
+    def _is_new(self, subject: Subject, secret: str, trigger: Trigger) -> bool:
+        return trigger is Trigger.HTTP or not self._scene.ledger.outcome(subject.rotation_id(secret, trigger))
+
+    def _witness(self, subject: Subject, secret: str, door: Vault) -> Witness:
+        target = subject.target
+        consumer = BatchConsumer(target) if isinstance(target, BatchAccount) else WorkflowConsumer(target)
+        return Witness(self._scene.cloud.azure, door, secret, consumer)
+
+    def _hear(self, witness: Witness) -> None:
+        self.tally.calls += witness.calls
+        for failure in witness.failures:
+            self.tally.broken.append(Broken(1, f"client of {witness.secret}", str(failure)))
+
+    async def _lead_astray(self, subject: Subject, name: str) -> None:
+        """
+        Let a secret's tags name a target outside the scopes, and its event come in.
+        """
+        azure = self._scene.cloud.azure
+        decoy = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group="rg-local2", name=f"decoy{name}")
+        secret = f"{name}-astray"
+        self._scene.cloud.put_secret(secret, decoy.primary, decoy.arm_id)
+        await self._scene.tell(subject, secret)

@@ -1,0 +1,102 @@
+"""
+What the ledger said, and when: every write that took effect, as it passed the storage tap.
+"""
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from localcloud.azure.instant import Instant
+from localcloud.azure.request_log import LoggedRequest
+
+OPEN, OUTBOX = "open:", "outbox:"
+_JSON_LINE = re.compile(rb"^\{.*\}\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    A record with which a rotation ended: put into the outbox, or kept for good.
+    """
+
+    rotation: str
+    record: dict[str, Any]
+    is_settled: bool
+
+
+class LedgerHistory:
+    """
+    Watches a storage tap. Rotations are known by their ids, targets by the row key of their claim.
+    """
+
+    def __init__(self) -> None:
+        self.rotations: set[str] = set()
+        """All that have begun. One that has changed nothing may give its claim back: then it has not begun."""
+        self.outcomes: defaultdict[str, list[Outcome]] = defaultdict(list)
+        self._running: dict[str, str] = {}
+        self._journals: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
+
+    def take(self, entry: LoggedRequest, body: bytes) -> None:
+        """
+        Take in a request that has taken effect.
+        """
+        if entry.operation == "Ledger.Delete" and entry.target.startswith(OPEN):
+            self._withdraw(entry.target)
+        if entry.operation not in {"Ledger.Insert", "Ledger.Replace", "Ledger.Transaction"}:
+            return
+        written = _JSON_LINE.findall(body) if entry.operation == "Ledger.Transaction" else [body]
+        for text in written:
+            self._take_row(json.loads(text))
+
+    def outcome(self, rotation: str) -> dict[str, Any] | None:
+        """
+        Return the record with which a rotation has ended: the settled one, since the first one settled counts.
+        """
+        outcomes = self.outcomes.get(rotation, [])
+        settled = [outcome for outcome in outcomes if outcome.is_settled]
+        return (settled or outcomes)[0].record if outcomes else None
+
+    def is_settled(self, rotation: str) -> bool:
+        """
+        Whether a rotation has ended and nothing is left to be told.
+        """
+        return any(outcome.is_settled for outcome in self.outcomes.get(rotation, ()))
+
+    def journaled(self, target: str, moment: datetime) -> str | None:
+        """
+        Return the rotation that had last journaled on a target before a moment: it sent what came in then.
+        """
+        earlier = [rotation for at, rotation in self._journals[claim_key(target)] if at <= moment]
+        return earlier[-1] if earlier else None
+
+    def _withdraw(self, key: str) -> None:
+        """
+        Take note that a claim was given back: who asked through the API has been told so, a message comes again.
+        """
+        rotation = self._running.get(key, "")
+        if rotation not in self.outcomes:
+            self.rotations.discard(rotation)
+
+    def _take_row(self, entity: dict[str, Any]) -> None:
+        rotation = entity.get("RotationId")
+        if rotation is None:
+            return
+        self.rotations.add(rotation)
+        key, row = entity["RowKey"], json.loads(entity["Row"])
+        if key.startswith(OPEN):
+            self._running[key] = rotation
+            if row["journal"]:
+                self._journals[key].append((Instant.now().wall, rotation))
+        else:
+            is_settled = not key.startswith(OUTBOX)
+            self.outcomes[rotation].append(Outcome(rotation, row if is_settled else row["record"], is_settled))
+
+
+def claim_key(target: str) -> str:
+    """
+    Return the row key of the claim on a target, given by its ARM id.
+    """
+    return OPEN + target.casefold().replace("/", "|")

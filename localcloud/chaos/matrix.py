@@ -1,0 +1,124 @@
+"""
+The fault matrix: every request of a rotation, times every kind of fault, for both providers.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from localcloud.azure.certificates import CertificateAuthority
+from localcloud.chaos.cases import Case, Result, run_fault, run_kills
+from localcloud.chaos.judge import Broken
+from localcloud.chaos.kinds import FAULT_KINDS, KILL_KINDS, FaultKind, KillKind
+from localcloud.chaos.points import POINTS
+from localcloud.chaos.scene import Scene
+from localcloud.chaos.subject import KINDS
+from localcloud.rotation_feed import StuckError
+
+_AT_A_TIME = 40  # cases that aim at their own subject
+_CLOUDS = 16  # at a time; most of the time they wait for something to time out
+# Fewer tries for what cannot succeed before it is repaired.
+_TRIES = {"AzureFunctionsJobHost__extensions__queues__maxDequeueCount": "5"}
+
+
+@dataclass
+class MatrixReport:
+    """
+    What became of each case, and what was broken.
+    """
+
+    results: list[Result] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    faults: int = 0
+
+
+def all_cases() -> list[Case]:
+    """
+    Return the whole matrix.
+    """
+    kinds: tuple[FaultKind | KillKind, ...] = (*FAULT_KINDS, *KILL_KINDS)
+    return [
+        Case(provider, point, kind, variant)
+        for provider in KINDS
+        for point in POINTS
+        for kind in kinds
+        if kind.suits(point)
+        for variant in range(kind.variety)
+    ]
+
+
+async def run_matrix(
+    cases: Iterable[Case], directory: Path, ca: CertificateAuthority | None, told: Callable[[Result], None]
+) -> MatrixReport:
+    """
+    Run cases, and tell each result as soon as it is there.
+
+    Where requests can be told apart by what they are about, cases share a local cloud; where not, they take turns.
+    """
+    report = MatrixReport()
+    places = asyncio.Semaphore(_CLOUDS)
+
+    async def run(name: str, members: Sequence[Case]) -> None:
+        async with places:
+            await _run_in_one_cloud(members, directory / name, ca, report, told)
+
+    async with asyncio.TaskGroup() as clouds:
+        for name, members in groupby(sorted(cases, key=_cloud_of), key=_cloud_of):
+            clouds.create_task(run(name, list(members)))
+    return report
+
+
+def _cloud_of(case: Case) -> str:
+    # In the order of these names: those that take longest come first.
+    is_hang = isinstance(case.fault, FaultKind) and case.fault.is_hang
+    if case.point.is_shared:
+        return f"{2 if is_hang else 4}-shared-{POINTS.index(case.point)}-{case.provider}"
+    if isinstance(case.fault, KillKind):
+        return "3-killed"
+    return "1-hanging" if is_hang else "0-aimed"
+
+
+def _at_a_time(cases: Sequence[Case]) -> int:
+    if cases[0].point.is_shared:
+        return 1
+    is_idle_most_of_the_time = any(isinstance(case.fault, FaultKind) and case.fault.is_hang for case in cases)
+    return len(cases) if is_idle_most_of_the_time else _AT_A_TIME
+
+
+async def _run_in_one_cloud(
+    cases: Sequence[Case],
+    directory: Path,
+    ca: CertificateAuthority | None,
+    report: MatrixReport,
+    told: Callable[[Result], None],
+) -> None:
+    def take(results: Sequence[Result]) -> None:
+        report.results.extend(results)
+        for result in results:
+            told(result)
+
+    async with Scene(directory, ca=ca, **_TRIES) as scene:
+        slots = asyncio.Semaphore(_at_a_time(cases))
+
+        async def run(case: Case) -> None:
+            async with slots:
+                try:
+                    take([await run_fault(scene, case)])
+                except StuckError as error:
+                    report.broken.append(Broken(2, str(case), str(error)))
+
+        async with asyncio.TaskGroup() as running:
+            for case in cases:
+                if isinstance(case.fault, FaultKind):
+                    running.create_task(run(case))
+        kills = [case for case in cases if isinstance(case.fault, KillKind)]
+        for kind in KILL_KINDS:
+            if alike := [case for case in kills if case.fault is kind]:
+                try:
+                    take(await run_kills(scene, alike))
+                except StuckError as error:
+                    report.broken.append(Broken(2, kind.name, str(error)))
+        report.broken += scene.judge()
+        report.faults += scene.faults

@@ -1,0 +1,128 @@
+"""
+What is to happen to one subject of the soak: it follows from the seed alone.
+"""
+
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from localcloud.azure.faults import Fault
+from localcloud.chaos.kinds import FAULT_KINDS, FOR_GOOD, FaultKind
+from localcloud.chaos.points import POINTS, Point
+from localcloud.chaos.subject import KINDS, Kind, Subject
+from rotation.request import Trigger
+
+_STEPS = (2, 4)
+_MOST_COPIES = 4
+_LONGEST_DELAY = 2.0  # seconds
+_MOST_TIMES = 3
+_KINDS = tuple(kind for kind in FAULT_KINDS if not kind.is_hang)
+
+
+@dataclass(frozen=True)
+class PlannedFault:
+    """
+    A fault at a request of the step's first rotation, or a delay in place of one.
+    """
+
+    point: Point
+    kind: FaultKind
+    variant: int
+    times: int
+    skip: int
+    delay: float | None
+    """Seconds before or after the effect, in place of the fault."""
+
+    def faults(self, subject: Subject, rotation: str) -> list[Fault]:
+        """
+        Return the script. What is aimed by a rotation's id hits that one, all the rest any rotation of the target.
+        """
+        aim = self.point.aim(subject, rotation)
+        script = self.kind.faults(aim)[self.variant]
+        fault = replace(script[-1], skip=aim.skip + self.skip, times=self.times)
+        if self.delay is not None:
+            fault = replace(fault, kind="delay", seconds=self.delay)
+        return [*script[:-1], fault]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """
+    One request for a rotation of one of the subject's secrets.
+    """
+
+    secret: int
+    trigger: Trigger
+    copies: int
+    """How often its event is delivered at the same time."""
+    options: dict[str, Any]
+    """What a caller of the API says besides."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """
+    What is asked for at the same time, and what goes wrong meanwhile.
+    """
+
+    asks: tuple[Ask, ...]
+    faults: tuple[PlannedFault, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    One subject and what happens to it.
+    """
+
+    kind: Kind
+    secrets: int
+    steps: tuple[Step, ...]
+    is_foreign: bool
+    """Besides, somebody lets a secret's tags point to where the app must not go."""
+
+
+def make_plan(seed: int, round_number: int, slot: int) -> Plan:
+    """
+    Return the plan for one of a round's subjects.
+    """
+    chance = Random(f"{seed}/{round_number}/{slot}")  # noqa: S311 - to be repeated is the point
+    secrets = chance.choices([1, 2, 3], [6, 3, 1])[0]
+    steps = tuple(_make_step(chance, secrets) for _ in range(chance.randint(*_STEPS)))
+    return Plan(KINDS[slot % 2], secrets, steps, is_foreign=chance.random() < 0.05)  # noqa: PLR2004 - now and then
+
+
+def _make_step(chance: Random, secrets: int) -> Step:
+    match chance.choices(["one", "duplicates", "all triggers", "all secrets"], [4, 2, 2, 2])[0]:
+        case "one":
+            asks = [_make_ask(chance, chance.randrange(secrets))]
+        case "duplicates":
+            asks = [replace(_make_ask(chance, chance.randrange(secrets)), copies=chance.randint(2, _MOST_COPIES))]
+        case "all triggers":
+            secret = chance.randrange(secrets)
+            asks = [Ask(secret, trigger, 1, {}) for trigger in Trigger if trigger is not Trigger.SWEEP]
+        case _:
+            asks = [_make_ask(chance, secret) for secret in range(secrets)]
+    faults = chance.choices([0, 1, 2, 3], [3, 5, 2, 1])[0]
+    return Step(tuple(asks), tuple(_make_fault(chance) for _ in range(faults)))
+
+
+def _make_ask(chance: Random, secret: int) -> Ask:
+    triggers = [Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED, Trigger.HTTP]
+    trigger = chance.choices(triggers, [4, 2, 2])[0]
+    key = chance.choices([{}, {"key": "Primary"}, {"key": "Secondary"}], [8, 1, 1])[0]
+    return Ask(secret, trigger, 1, key)
+
+
+def _make_fault(chance: Random) -> PlannedFault:
+    point = chance.choice(POINTS)
+    kind = chance.choice([kind for kind in _KINDS if kind.suits(point)])
+    stays = kind.variants[0].get("times") == FOR_GOOD
+    return PlannedFault(
+        point=point,
+        kind=kind,
+        variant=chance.randrange(kind.variety),
+        times=_MOST_TIMES if stays else chance.randint(1, _MOST_TIMES),
+        skip=chance.choices([0, 1, 2], [6, 2, 1])[0],
+        delay=chance.uniform(0.0, _LONGEST_DELAY) if chance.random() < 0.2 else None,  # noqa: PLR2004 - one in five
+    )

@@ -1,0 +1,114 @@
+"""
+The requests of one rotation: where in its course each comes, and how a fault is aimed at it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from localcloud.azure.faults import Fault
+from localcloud.chaos.ledger_history import OUTBOX, claim_key
+from localcloud.chaos.subject import Subject
+
+
+@dataclass(frozen=True)
+class Aim:
+    """
+    Which request a fault is to hit: of an operation on a target, the one after `skip` others.
+    """
+
+    operation: str
+    target: str | None = None
+    skip: int = 0
+    also: tuple[Fault, ...] = ()
+    """What must happen first for the request to be sent at all."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """
+    One request of a rotation. One that changes nothing meets no faults after its effect: they are those before it.
+    """
+
+    name: str
+    aim: Callable[[Subject, str], Aim]
+    """Takes the subject and the id of its rotation."""
+    changes: bool = False
+    is_for_all: bool = False
+    """It cannot be told from the same request of other rotations."""
+    needs_new_process: bool = False
+    """A process sends it once for all rotations."""
+    secrets: int = 1
+    """How many secrets hold the target's key."""
+
+    @property
+    def is_shared(self) -> bool:
+        """
+        Whether its cases have to run one at a time.
+        """
+        return self.is_for_all or self.needs_new_process
+
+
+def _secret(subject: Subject) -> str:
+    return subject.uri(subject.secrets[0])
+
+
+def _older_version(subject: Subject) -> str:
+    # The one that holds the key to be regenerated, two before the rotation's own.
+    return f"{_secret(subject)}/{subject.vault.versions(subject.secrets[0])[0].version}"
+
+
+def _bound(subject: Subject) -> str:
+    return claim_key(subject.arm_id).removeprefix("open:") + "||"
+
+
+def _second_look(subject: Subject, _: str) -> Aim:
+    # The keys of an account are in the answer to regenerating, unless that is lost.
+    if subject.kind == "workflow":
+        return Aim(subject.read_keys, subject.arm_id, skip=2)
+    lost = Fault(operation=subject.regenerate, kind="answer", when="after", status=500, target=subject.arm_id)
+    return Aim(subject.read_keys, subject.arm_id, skip=1, also=(lost,))
+
+
+def _token(number: int) -> Callable[[Subject, str], Aim]:
+    # A process asks for one token for each service, and keeps it.
+    return lambda *_: Aim("Identity.Token", skip=number)
+
+
+# In the order in which a rotation sends them.
+POINTS = (
+    Point("Identity.Token (for Key Vault)", _token(0), needs_new_process=True),
+    Point("Identity.Token (for ARM)", _token(1), needs_new_process=True),
+    Point("Identity.Token (for the topic)", _token(2), needs_new_process=True),
+    Point("Ledger.Read (outcome, before the claim)", lambda _, id_: Aim("Ledger.Read", OUTBOX + id_)),
+    Point("Vault.GetSecret (claim)", lambda subject, _: Aim("Vault.GetSecret", _secret(subject))),
+    Point("Ledger.Insert (claim)", lambda s, _: Aim("Ledger.Insert", claim_key(s.arm_id)), changes=True),
+    Point("Ledger.Read (outcome, under the claim)", lambda _, id_: Aim("Ledger.Read", OUTBOX + id_, skip=1)),
+    Point("Ledger.Read (record)", lambda _, id_: Aim("Ledger.Read", id_)),
+    Point("Vault.GetSecret (look)", lambda s, _: Aim("Vault.GetSecret", _secret(s), skip=1)),
+    Point("ListKeys / ListCallbackUrl (before)", lambda s, _: Aim(s.read_keys, s.arm_id)),
+    Point("Ledger.Query (bound secrets)", lambda s, _: Aim("Ledger.Query", _bound(s))),
+    Point("Vault.ListSecrets", lambda s, _: Aim("Vault.ListSecrets", s.vault.uri), needs_new_process=True),
+    Point(
+        "Vault.GetSecret (of a neighbour)",
+        lambda s, _: Aim("Vault.GetSecret", s.uri(s.secrets[-1])),
+        needs_new_process=True,
+        secrets=2,
+    ),
+    Point(
+        "Ledger.Upsert (bind)",
+        lambda s, _: Aim("Ledger.Upsert", _bound(s) + _secret(s).replace("/", "|")),
+        changes=True,
+    ),
+    Point("Ledger.Replace (journal)", lambda s, _: Aim("Ledger.Replace", claim_key(s.arm_id)), changes=True),
+    Point("RegenerateKeys / RegenerateAccessKey", lambda s, _: Aim(s.regenerate, s.arm_id), changes=True),
+    Point("ListKeys / ListCallbackUrl (after)", _second_look),
+    Point("Vault.SetSecret", lambda s, _: Aim("Vault.SetSecret", _secret(s)), changes=True),
+    Point("Ledger.Transaction (end)", lambda s, _: Aim("Ledger.Transaction", claim_key(s.arm_id)), changes=True),
+    Point("Ledger.Read (record, to announce)", lambda _, id_: Aim("Ledger.Read", id_, skip=1)),
+    Point("EventGrid.Publish", lambda *_: Aim("EventGrid.Publish"), changes=True, is_for_all=True),
+    Point("Ledger.Insert (record)", lambda _, id_: Aim("Ledger.Insert", id_), changes=True),
+    Point("Ledger.Delete (outcome)", lambda _, id_: Aim("Ledger.Delete", OUTBOX + id_), changes=True),
+    Point("Vault.ListVersions", lambda s, _: Aim("Vault.ListVersions", _secret(s))),
+    Point("Vault.GetSecret (an older version)", lambda s, _: Aim("Vault.GetSecret", _older_version(s))),
+    Point("Vault.UpdateSecret", lambda s, _: Aim("Vault.UpdateSecret", _older_version(s)), changes=True),
+)

@@ -1,0 +1,198 @@
+"""
+One local cloud to break things in: faults and log of all services in one place, instances to kill, time that passes.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+
+from localcloud.azure.certificates import CertificateAuthority
+from localcloud.azure.event import Event
+from localcloud.azure.faults import ArmedFault, Fault
+from localcloud.azurite import REPOSITORY
+from localcloud.chaos.instances import Instances, Invocation
+from localcloud.chaos.judge import Broken, judge
+from localcloud.chaos.leaks import leaks_of
+from localcloud.chaos.ledger_history import LedgerHistory
+from localcloud.chaos.subject import Subject
+from localcloud.chaos.supervisor import Supervisor
+from localcloud.cloud import LocalCloud
+from localcloud.leaks import Place
+from localcloud.rotation_feed import StuckError
+from rotation.request import Trigger
+
+_POLL = 0.1  # seconds
+_DELIVERIES = 60  # of one event, until it is taken
+_SETTINGS = {
+    # A second for the minute after which a failed message comes back, and not much more for that of a killed instance.
+    "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:01",
+    "LOCAL_QUEUE_HIDDEN_SECONDS": "3",
+    # As many rotations at a time as there are lanes.
+    "AzureFunctionsJobHost__extensions__queues__batchSize": "32",
+    "AzureFunctionsJobHost__extensions__queues__newBatchThreshold": "32",
+}
+
+
+class Scene:
+    """
+    A local cloud with all that watches and disturbs it, for `async with`. `settings` adds to what the app is told.
+    """
+
+    def __init__(self, directory: Path, *, ca: CertificateAuthority | None = None, **settings: str) -> None:
+        self.cloud = LocalCloud(directory, ca=ca, app=REPOSITORY, **(_SETTINGS | settings))
+        self.ledger = LedgerHistory()
+        self.subjects: list[Subject] = []
+        self.armed: list[ArmedFault] = []
+        self._repaired = 0
+        self.told: set[str] = set()
+        """The rotations that the events which were taken ask for."""
+        self.answers: list[str] = []
+        """What the HTTP API has answered."""
+        self._running = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as starting:
+            await starting.enter_async_context(self.cloud)
+            self.cloud.storage.requests = self.cloud.azure.requests
+            self.cloud.storage.faults = self.cloud.azure.faults
+            self.cloud.storage.watch(self.ledger.take)
+            self.instances = await starting.enter_async_context(Instances(self.cloud))
+            self.supervisor = await starting.enter_async_context(
+                Supervisor(self.cloud.storage.past_the_tap, self.instances, self.cloud.azure.requests)
+            )
+            self._session = await starting.enter_async_context(aiohttp.ClientSession())
+            self._running = starting.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.aclose()
+
+    @property
+    def faults(self) -> int:
+        """
+        How often a fault has happened, killed instances included.
+        """
+        return self._repaired + sum(armed.fired for armed in self.armed) + self.instances.kills
+
+    def arm(self, fault: Fault) -> ArmedFault:
+        """
+        Put a fault into the script.
+        """
+        armed = self.cloud.azure.faults.add(fault)
+        self.armed.append(armed)
+        return armed
+
+    def repair(self, armed: ArmedFault) -> None:
+        """
+        Let a fault happen no more, and what hangs go on.
+        """
+        self.armed.remove(armed)
+        self._repaired += armed.fired
+        armed.fired = armed.fault.times or armed.fired
+        armed.release()
+
+    async def tell(self, subject: Subject, secret: str, trigger: Trigger = Trigger.SECRET_NEAR_EXPIRY) -> None:
+        """
+        Deliver an event about the current version to the app's webhook, as often as Event Grid would.
+        """
+        rotation, version = subject.rotation_id(secret, trigger), subject.vault.current(secret)
+        data = {"Id": version.id, "VaultName": subject.vault.name, "ObjectName": secret, "Version": version.version}
+        event = Event(subject.vault.arm_id, secret, f"Microsoft.KeyVault.{trigger}", data)
+        payload = msgspec.json.encode(event.in_schema("EventGridSchema")).decode()
+        for _ in range(_DELIVERIES):
+            host = (await self.instances.any()).host
+            status = await self._post(host.webhook_url("on_secret_event"), payload, {"aeg-event-type": "Notification"})
+            if status is not None and status < 300:  # noqa: PLR2004 - success, as HTTP has it
+                self.told.add(rotation)
+                return
+            await asyncio.sleep(0.1)
+        raise StuckError(f"an event about {secret} was delivered {_DELIVERIES} times and never taken")
+
+    async def ask(self, subject: Subject, secret: str, **options: Any) -> tuple[int | None, dict[str, Any]]:
+        """
+        Ask for a rotation through the API; return status and answer, None where the instance died meanwhile.
+        """
+        host = (await self.instances.any()).host
+        body = json.dumps({"secret": subject.uri(secret)} | options)
+        status = await self._post(f"{host.url}/api/rotations", body, {"x-functions-key": host.function_key})
+        return status, _read(self.answers[-1]) if status else {}
+
+    def judge(self) -> list[Broken]:
+        """
+        Return every promise that was broken here, once nothing is under way any more.
+        """
+        self.instances.read_logs()
+        broken = judge(self.cloud, self.ledger, self.subjects)
+        broken += self._forgotten()
+        return broken + [Broken(5, leak.owner, str(leak)) for leak in leaks_of(self.cloud, self._more_places())]
+
+    def is_over(self, rotation: str) -> bool:
+        """
+        Whether a rotation has ended and been told of, and nobody works on it any more.
+        """
+        is_settled = self.ledger.is_settled(rotation) and rotation not in self.supervisor.unfinished
+        return is_settled and not self.workers(rotation)
+
+    def workers(self, rotation: str) -> set[Invocation]:
+        """
+        Return the invocations that work on a rotation, or may.
+        """
+        self.instances.read_logs()
+        return self.instances.possible_workers(rotation)
+
+    async def until(self, condition: Callable[[], bool], *, seconds: float) -> bool:
+        """
+        Wait until a condition holds, at most so long; return whether it does.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():  # noqa: ASYNC110 - what is awaited happens in other processes
+                    await asyncio.sleep(_POLL)
+        except TimeoutError:
+            return False
+        finally:
+            if problem := self.supervisor.problem:
+                raise problem
+        return True
+
+    async def _post(self, url: str, body: str, headers: dict[str, str]) -> int | None:
+        try:
+            async with self._session.post(url, data=body, headers=headers) as answer:
+                self.answers.append(await answer.text())
+                return answer.status
+        except aiohttp.ClientError:
+            return None
+
+    def _forgotten(self) -> Iterable[Broken]:
+        """
+        Give the rotations that were asked for and never began, unless others of their targets were running all along.
+        """
+        never_begun = self.told - self.ledger.rotations - self.ledger.outcomes.keys()
+        given_up = sum(instance.given_up for instance in self.instances)
+        return [Broken(4, id_, "it never began") for id_ in never_begun] if len(never_begun) > given_up else []
+
+    def _more_places(self) -> Iterable[Place]:
+        for instance in self.instances:
+            if instance.number:
+                yield Place(f"output and log of instance {instance.number}", instance.log.read_bytes())
+        for answer in self.answers:
+            yield Place("answers of the HTTP API", answer)
+
+
+def _read(answer: str) -> dict[str, Any]:
+    """
+    Return the JSON of an answer; nothing where a function failed and the host answered in its place.
+    """
+    try:
+        return dict(json.loads(answer))
+    except ValueError:
+        return {}

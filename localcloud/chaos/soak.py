@@ -1,0 +1,124 @@
+"""
+The soak: random rotations under random faults, in lanes side by side, with kills, duplicates and witnesses.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from localcloud.azure.certificates import CertificateAuthority
+from localcloud.azure.vault import Vault
+from localcloud.chaos.back_door import back_door
+from localcloud.chaos.judge import Broken
+from localcloud.chaos.killer import Killer
+from localcloud.chaos.lane import Lane
+from localcloud.chaos.plan import make_plan
+from localcloud.chaos.scene import Scene
+
+SUBJECTS = 10  # in a round; half of them of each kind
+_LANES = 32  # subjects at a time
+_WITNESSED = 2  # subjects in a round, one of each kind
+_STAGE = 17  # rounds in one local cloud: its logs and histories grow
+_QUIET_WITHIN = 60  # seconds
+
+
+@dataclass
+class SoakReport:
+    """
+    What happened, and what was broken.
+    """
+
+    states: Counter[str] = field(default_factory=Counter)
+    """Rotations by how they ended."""
+    triggers: Counter[str] = field(default_factory=Counter)
+    faults: int = 0
+    kills: int = 0
+    resumed: int = 0
+    calls: int = 0
+    """Calls that witnesses made."""
+    broken: list[Broken] = field(default_factory=list)
+
+    @property
+    def rotations(self) -> int:
+        """
+        How many did what a rotation does, or failed at it: those skipped had nothing to do.
+        """
+        return self.states["Completed"] + self.states["Failed"]
+
+
+async def run_soak(
+    *,
+    rounds: int,
+    seed: int,
+    directory: Path,
+    ca: CertificateAuthority | None = None,
+    told: Callable[[str, int, int], None] = lambda *_: None,
+) -> SoakReport:
+    """
+    Run so many rounds; `told` is called now and then with what is being done, the rotations and the faults so far.
+    """
+    report = SoakReport()
+    for first in range(0, rounds, _STAGE):
+        numbers = range(first, min(first + _STAGE, rounds))
+        stage = Stage(report, seed, numbers, told)
+        await stage.run(directory / f"stage-{first}", ca)
+    return report
+
+
+class Stage:
+    """
+    Some rounds in one local cloud.
+    """
+
+    def __init__(self, report: SoakReport, seed: int, rounds: range, told: Callable[[str, int, int], None]) -> None:
+        self._report = report
+        self._seed = seed
+        self._rounds = rounds
+        self._tasks = iter([(number, slot) for number in rounds for slot in range(SUBJECTS)])
+        self._told = told
+
+    async def run(self, directory: Path, ca: CertificateAuthority | None) -> None:
+        """
+        Run the rounds, wait until nothing is under way any more, and judge.
+        """
+        async with Scene(directory, ca=ca) as scene, AsyncExitStack() as running:
+            door = await running.enter_async_context(back_door(scene.cloud.azure, scene.cloud.vault))
+            lanes = [Lane(scene) for _ in range(_LANES)]
+            pulse = asyncio.create_task(self._tell(scene))
+            running.callback(pulse.cancel)
+            chance = Random(f"{self._seed}/killer/{self._rounds.start}")  # noqa: S311 - as in the plan
+            async with Killer(scene, chance), asyncio.TaskGroup() as under_way:
+                for lane in lanes:
+                    under_way.create_task(self._run_lane(lane, door))
+            await scene.until(lambda: all(map(scene.is_over, scene.ledger.rotations)), seconds=_QUIET_WITHIN)
+            self._conclude(scene, lanes)
+
+    async def _run_lane(self, lane: Lane, door: Vault) -> None:
+        for number, slot in self._tasks:
+            plan = make_plan(self._seed, number, slot)
+            await lane.run(f"r{number}s{slot}", plan, door if slot < _WITNESSED else None)
+
+    async def _tell(self, scene: Scene) -> None:
+        while True:
+            await asyncio.sleep(1)
+            rounds = f"rounds {self._rounds.start + 1} to {self._rounds.stop}"
+            so_far = self._report.states.total()
+            self._told(rounds, so_far + len(scene.ledger.outcomes), self._report.faults + scene.faults)
+
+    def _conclude(self, scene: Scene, lanes: list[Lane]) -> None:
+        report = self._report
+        report.broken += scene.judge()
+        for lane in lanes:
+            report.broken += lane.tally.broken
+            report.calls += lane.tally.calls
+        for rotation in scene.ledger.rotations:
+            if record := scene.ledger.outcome(rotation):
+                report.states[record["state"]] += 1
+                report.triggers[record["trigger"]] += 1
+        report.faults += scene.faults
+        report.kills += scene.instances.kills
+        report.resumed += len(scene.supervisor.resumed)

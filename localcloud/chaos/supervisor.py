@@ -1,0 +1,168 @@
+"""
+The passing of time, compressed: rotations that nobody works on any more are made old enough to be resumed, and are.
+
+A claim outlives its worker by the time in which that worker's requests can still take effect. Ten minutes are made a
+second here by rewriting when a claim expires. That is sound only where the premise holds already: the worker has ended
+its attempt, or its process is dead, and nothing that it sent is still on its way. Both are looked up, never guessed.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient
+
+from adapters.ledger import TABLE
+from localcloud.azure.request_log import LoggedRequest, RequestLog
+from localcloud.chaos.instances import Instances, Invocation
+from localcloud.chaos.ledger_history import OPEN
+from localcloud.functions_host.process import HostError
+
+_PAUSE = 0.2  # seconds between two looks
+_QUIET = 0.5  # seconds without a worker: what a killed one left in a socket has been read by then
+_AGAIN = 2.0  # seconds until what was put into the queue is put there again
+_PUBLISHING = timedelta(minutes=3)
+
+
+@dataclass
+class _Watch:
+    """
+    One row in one worker's hands, and who these may belong to.
+    """
+
+    workers: set[Invocation]
+    free_since: float | None = None
+
+
+class Supervisor:
+    """
+    Ages and resumes what is left behind, until its context is left.
+    """
+
+    def __init__(self, connection_string: str, instances: Instances, requests: RequestLog) -> None:
+        self.resumed: set[str] = set()
+        """Rotations that were left behind and picked up again."""
+        self.retold: set[str] = set()
+        """Rotations that had ended and waited to be told of."""
+        self.unfinished: set[str] = set()
+        """The rotations that have a row in the ledger's partition of unfinished things."""
+        self._connection_string = connection_string
+        self._instances = instances
+        self._requests = requests
+        self._seen = 0
+        self._under_way: list[LoggedRequest] = []
+        self._watches: dict[tuple[str, str], _Watch] = {}
+        self._last_resume = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._go_on())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+
+    @property
+    def problem(self) -> BaseException | None:
+        """
+        What has stopped it, if anything has.
+        """
+        return self._task.exception() if self._task.done() and not self._task.cancelled() else None
+
+    def is_on_its_way(self, *texts: str) -> bool:
+        """
+        Whether a request about any of these, named by a part of its target, is still being served.
+        """
+        for request in islice(self._requests, self._seen, None):
+            self._seen += 1
+            self._under_way.append(request)
+        self._under_way = [request for request in self._under_way if request.ended is None]
+        wanted = [form for text in texts for form in (text.casefold(), text.casefold().replace("/", "|"))]
+        return any(form in request.target.casefold() for request in self._under_way for form in wanted)
+
+    async def _go_on(self) -> None:
+        async with TableClient.from_connection_string(self._connection_string, TABLE) as table:
+            while True:
+                await self._look(table)
+                await asyncio.sleep(_PAUSE)
+
+    async def _look(self, table: TableClient) -> None:
+        try:
+            rows = [row async for row in table.query_entities("PartitionKey eq 'live'")]
+        except ResourceNotFoundError:
+            rows = []  # No rotation yet, so no table.
+        self.unfinished = {row["RotationId"] for row in rows}
+        # After the rows: whoever wrote one has been logged by now.
+        self._instances.read_logs()
+        present = {(entity["RowKey"], _holder(entity)) for entity in rows}
+        self._watches = {key: watch for key, watch in self._watches.items() if key in present}
+        is_anything_due = False
+        for entity in rows:
+            if self._is_abandoned(entity) and await self._age(table, entity):
+                is_anything_due = True
+                (self.resumed if entity["RowKey"].startswith(OPEN) else self.retold).add(entity["RotationId"])
+        if is_anything_due and time.monotonic() - self._last_resume > _AGAIN:
+            await self._resume()
+
+    def _is_abandoned(self, entity: Any) -> bool:
+        rotation = entity["RotationId"]
+        workers = self._instances.possible_workers(rotation)
+        watch = self._watches.setdefault((entity["RowKey"], _holder(entity)), _Watch(workers))
+        # Whoever came later found the row as it is: it is not theirs, or it would not be the same any more.
+        watch.workers &= workers
+        request = json.loads(entity["Row"])["request"]
+        secret = f"/secrets/{request['secret']['name']}"
+        target = entity["RowKey"].removeprefix(OPEN)
+        if watch.workers or self.is_on_its_way(rotation, target, target.replace("|", "/"), secret):
+            watch.free_since = None
+            return False
+        watch.free_since = watch.free_since or time.monotonic()
+        return time.monotonic() - watch.free_since >= _QUIET
+
+    async def _age(self, table: TableClient, entity: Any) -> bool:
+        """
+        Make a row old enough to be resumed; return whether it is.
+        """
+        row = json.loads(entity["Row"])
+        now = datetime.now(UTC)
+        is_open = entity["RowKey"].startswith(OPEN)
+        holder, name = (row, "claimed_until") if is_open else (row["record"], "completedOn")
+        due = now if is_open else now - _PUBLISHING
+        if datetime.fromisoformat(holder[name]) < due:
+            return True
+        holder[name] = (due - timedelta(seconds=1)).isoformat()
+        aged = {"PartitionKey": "live", "RowKey": entity["RowKey"], "Row": json.dumps(row)}
+        try:
+            await table.update_entity(
+                aged, UpdateMode.MERGE, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified
+            )
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return False
+        return True
+
+    async def _resume(self) -> None:
+        self._last_resume = time.monotonic()
+        if self._instances.alive:
+            # It may meet a fault, or be killed: then there is a next time.
+            with contextlib.suppress(HostError, aiohttp.ClientError):
+                await self._instances.alive[-1].host.run("resume_rotations")
+
+
+def _holder(entity: Any) -> str:
+    """
+    Return what changes when a row goes to another worker.
+    """
+    return str(json.loads(entity["Row"]).get("claim", ""))

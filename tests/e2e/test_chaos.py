@@ -1,0 +1,119 @@
+"""
+A short run of `make chaos`: some of the fault matrix, some of the soak, and proof that the judge is awake.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from localcloud.azure.certificates import CertificateAuthority
+from localcloud.chaos.cases import Case
+from localcloud.chaos.matrix import all_cases, run_matrix
+from localcloud.chaos.plan import make_plan
+from localcloud.chaos.scene import Scene
+from localcloud.chaos.soak import run_soak
+from localcloud.chaos.subject import Subject, make_subject
+
+POINTS = {
+    "Ledger.Insert (claim)",
+    "Ledger.Replace (journal)",
+    "RegenerateKeys / RegenerateAccessKey",
+    "Vault.SetSecret",
+    "Ledger.Transaction (end)",
+    "EventGrid.Publish",
+}
+FAULTS = {
+    "503",
+    "500, 502, 503, 504 after",
+    "dropped after",
+    "429, a day",
+    "killed, request lost",
+    "killed, late effect",
+    "killed after",
+}
+
+
+def is_sampled(case: Case) -> bool:
+    """
+    Return whether a case is among those that change something and take little time.
+    """
+    return case.point.name in POINTS and case.fault.name in FAULTS
+
+
+async def test_no_fault_at_a_request_that_changes_something_breaks_a_promise(
+    ca: CertificateAuthority, tmp_path: Path
+) -> None:
+    """
+    Refused, lost, throttled, or the process killed around it: every rotation completes, once, and is told.
+    """
+    cases = [case for case in all_cases() if is_sampled(case)]
+
+    report = await run_matrix(cases, tmp_path, ca, lambda _: None)
+
+    assert not report.broken
+    assert len(report.results) == len(cases)
+    assert {result.ending.split()[0] for result in report.results} == {"Completed"}
+
+
+async def test_random_rotations_under_random_faults_keep_every_promise(
+    ca: CertificateAuthority, tmp_path: Path
+) -> None:
+    """
+    A round of the soak from a fixed seed: kills, duplicates, neighbours, and clients that never fail.
+    """
+    report = await run_soak(rounds=1, seed=7, directory=tmp_path, ca=ca)
+
+    assert not report.broken
+    assert report.rotations > 20
+    assert report.faults > 20
+    assert report.calls > 0
+
+
+def test_a_plan_follows_from_the_seed_alone() -> None:
+    """
+    The same seed gives the same plan, another one another.
+    """
+    plans = [[make_plan(seed, number, slot) for number in range(5) for slot in range(5)] for seed in (7, 7, 8)]
+
+    assert plans[0] == plans[1]
+    assert plans[0] != plans[2]
+
+
+@pytest.fixture
+async def scene(ca: CertificateAuthority, tmp_path: Path) -> Scene:
+    """
+    Return a scene that is yet to be entered.
+    """
+    return Scene(tmp_path, ca=ca)
+
+
+async def test_the_judge_sees_what_is_broken(scene: Scene) -> None:
+    """
+    A key in use that is regenerated, a version that holds no key, an event that nobody's rotation sent: all are found.
+    """
+    async with scene:
+        subject = await make_subject(scene.cloud, "batch", "broken")
+        scene.subjects.append(subject)
+        await rotate(scene, subject)
+        assert not scene.judge()
+
+        target = subject.target
+        target.keys.regenerate("Secondary")
+        found = {broken.promise for broken in scene.judge()}
+        assert found == {1, 2}
+
+        scene.cloud.vault.set(subject.secrets[0], "no key at all", tags=subject.vault.current(subject.secrets[0]).tags)
+        found = {broken.promise for broken in scene.judge()}
+        assert found == {1, 2, 3}
+
+        scene.answers.append(f"the key is {target.keys['Primary']}")
+        assert {broken.promise for broken in scene.judge()} == {1, 2, 3, 5}
+
+
+async def rotate(scene: Scene, subject: Subject) -> None:
+    """
+    Rotate a subject's secret without any fault.
+    """
+    rotation = subject.rotation_id(subject.secrets[0])
+    await scene.tell(subject, subject.secrets[0])
+    assert await scene.until(lambda: scene.is_over(rotation), seconds=20)
