@@ -29,6 +29,7 @@ _ROW_KEY = re.compile(r"RowKey='((?:[^']|'')*)'")
 _FIRST_KEY = re.compile(r"RowKey ge '((?:[^']|'')*)'")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host"}
 _ERROR = HTTPStatus.BAD_REQUEST
+_KEEP = 2.0  # seconds; Node.js drops an idle connection after 5, also one that is just being used again
 
 Watcher = Callable[[LoggedRequest, bytes], None]
 _Serve = Callable[[web.Request, str, bytes], Awaitable[web.Response]]
@@ -67,7 +68,8 @@ class StorageTap:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as starting:
-            self._client = await starting.enter_async_context(aiohttp.ClientSession(auto_decompress=True))
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP)
+            self._client = await starting.enter_async_context(aiohttp.ClientSession(connector=connector))
             parts = []
             for part in self._azurite.connection_string.rstrip(";").split(";"):
                 name, _, address = part.partition("=")

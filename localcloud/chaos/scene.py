@@ -110,7 +110,8 @@ class Scene:
         payload = msgspec.json.encode(event.in_schema("EventGridSchema")).decode()
         for _ in range(_DELIVERIES):
             host = (await self.instances.any()).host
-            status = await self._post(host.webhook_url("on_secret_event"), payload, {"aeg-event-type": "Notification"})
+            headers = {"aeg-event-type": "Notification"}
+            status, _ = await self._post(host.webhook_url("on_secret_event"), payload, headers)
             if status is not None and status < 300:  # noqa: PLR2004 - success, as HTTP has it
                 self.told.add(rotation)
                 return
@@ -123,8 +124,8 @@ class Scene:
         """
         host = (await self.instances.any()).host
         body = json.dumps({"secret": subject.uri(secret)} | options)
-        status = await self._post(f"{host.url}/api/rotations", body, {"x-functions-key": host.function_key})
-        return status, _read(self.answers[-1]) if status else {}
+        status, answer = await self._post(f"{host.url}/api/rotations", body, {"x-functions-key": host.function_key})
+        return status, _read(answer)
 
     def judge(self) -> list[Broken]:
         """
@@ -164,13 +165,14 @@ class Scene:
                 raise problem
         return True
 
-    async def _post(self, url: str, body: str, headers: dict[str, str]) -> int | None:
+    async def _post(self, url: str, body: str, headers: dict[str, str]) -> tuple[int | None, str]:
         try:
             async with self._session.post(url, data=body, headers=headers) as answer:
-                self.answers.append(await answer.text())
-                return answer.status
+                text = await answer.text()
+                self.answers.append(text)
+                return answer.status, text
         except aiohttp.ClientError:
-            return None
+            return None, ""
 
     def _forgotten(self) -> Iterable[Broken]:
         """
