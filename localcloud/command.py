@@ -20,6 +20,8 @@ def run(name: str, load: Callable[[], Work], *, interrupted: int) -> int:
 
     That is 1 after an error that is told, and `interrupted` after Ctrl-C or SIGTERM.
     """
+    # A shell gives its background jobs an ignored SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         work = load()
         with tempfile.TemporaryDirectory(prefix=f"azure-key-rotator-{name}-", ignore_cleanup_errors=True) as directory:
