@@ -29,10 +29,17 @@ class Health(Struct, frozen=True):
 class HealthCheck:
     """
     Asks each part at most once in some seconds, all at the same time.
+
+    A notice is something that an operator should know of although keys can be rotated: it returns words, or none.
     """
 
-    def __init__(self, probes: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+    def __init__(
+        self,
+        probes: Mapping[str, Callable[[], Awaitable[None]]],
+        notices: Mapping[str, Callable[[], Awaitable[str]]] | None = None,
+    ) -> None:
         self._probes = probes
+        self._notices = notices or {}
         self._asking = asyncio.Lock()
         self._health: Health | None = None
         self._asked_at = 0.0
@@ -44,16 +51,18 @@ class HealthCheck:
         async with self._asking:
             if self._health is None or time.monotonic() - self._asked_at > _KEPT_FOR:
                 answers = await asyncio.gather(*(_ask(name, probe) for name, probe in self._probes.items()))
+                noticed = await asyncio.gather(*(_ask(name, notice) for name, notice in self._notices.items()))
                 checks = {"settings": "ok"} | dict(zip(self._probes, answers, strict=True))
-                self._health = Health("Healthy" if set(checks.values()) == {"ok"} else "Unhealthy", checks)
+                status = "Healthy" if set(checks.values()) == {"ok"} else "Unhealthy"
+                self._health = Health(status, checks | dict(zip(self._notices, noticed, strict=True)))
                 self._asked_at = time.monotonic()
             return self._health
 
 
-async def _ask(name: str, probe: Callable[[], Awaitable[None]]) -> str:
+async def _ask(name: str, probe: Callable[[], Awaitable[str | None]]) -> str:
     try:
         async with asyncio.timeout(_WITHIN):
-            await probe()
+            return await probe() or "ok"
     except TimeoutError:
         _log.warning("health: %s did not answer within %s seconds", name, _WITHIN)
         return "no_answer"
@@ -63,4 +72,3 @@ async def _ask(name: str, probe: Callable[[], Awaitable[None]]) -> str:
     except Exception:  # noqa: BLE001 - whatever it is, the answer is 503
         _log.exception("health: %s", name)
         return "failed"
-    return "ok"

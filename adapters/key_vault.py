@@ -2,7 +2,8 @@
 The secrets of the configured vaults, through azure-keyvault-secrets.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from adapters.answers import once, until_answered
 from rotation.errors import Forbidden
 from rotation.material import KeyMaterial
 from rotation.policy import is_managed
-from rotation.ports import SecretProperties
+from rotation.ports import ListedSecret, SecretProperties
 from rotation.secret import SecretId, SecretVersion
 from rotation.timing import Deadline
 
@@ -37,6 +38,13 @@ class KeyVaults:
             )
             for vault in vaults
         }
+
+    @property
+    def uris(self) -> list[str]:
+        """
+        The URIs of the vaults.
+        """
+        return list(self._clients)
 
     def require(self, secret: SecretId) -> None:
         """
@@ -69,16 +77,20 @@ class KeyVaults:
         """
         Return every managed secret of all vaults: a page holds 25 of them, with their tags and without values.
         """
-
-        async def read(vault: str, client: SecretClient) -> list[tuple[SecretId, dict[str, str]]]:
-            listed = client.list_properties_of_secrets(deadline=deadline)
-            found = [(SecretId(vault, _text(secret.name)), dict(secret.tags or {})) async for secret in listed]
-            return [(secret, tags) for secret, tags in found if is_managed(tags)]
-
         managed = []
-        for vault, client in self._clients.items():
-            managed += await until_answered(f"list of secrets in {vault}", partial(read, vault, client), deadline)
+        for vault in self._clients:
+            async for page in self._pages(vault, deadline):
+                managed += [(listed.id, listed.tags) for listed in page if is_managed(listed.tags)]
         return managed
+
+    async def list_pages(self, vault: str) -> AsyncGenerator[list[ListedSecret], None]:
+        """
+        Yield every secret of a vault, a page at a time.
+        """
+        self.require(SecretId(vault, ""))
+        async with aclosing(self._pages(vault, None)) as pages:
+            async for page in pages:
+                yield page
 
     async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
         """
@@ -156,6 +168,20 @@ class KeyVaults:
         for vault, client in self._clients.items():
             await once(f"list of vault {vault}", partial(read, client))
 
+    async def _pages(self, vault: str, deadline: Deadline | None) -> AsyncGenerator[list[ListedSecret], None]:
+        options = {"deadline": deadline} if deadline else {}
+        pages = self._clients[vault].list_properties_of_secrets(**options).by_page()
+
+        async def read() -> list[ListedSecret] | None:
+            # Asked again after an error, the SDK asks for the same page once more (azure-core, AsyncPageIterator).
+            try:
+                return [_listed(vault, found) async for found in await anext(pages)]
+            except StopAsyncIteration:
+                return None
+
+        while (page := await until_answered(f"list of secrets in {vault}", read, deadline)) is not None:
+            yield page
+
     async def _read_disabled(self, secret: SecretId, deadline: Deadline) -> SecretVersion:
         """
         Return the newest disabled version as the listing shows it: Key Vault shows its tags nowhere else.
@@ -174,6 +200,16 @@ class KeyVaults:
     def _client(self, secret: SecretId) -> SecretClient:
         self.require(secret)
         return self._clients[secret.vault]
+
+
+def _listed(vault: str, properties: Any) -> ListedSecret:
+    return ListedSecret(
+        SecretId(vault, _text(properties.name)),
+        tags=dict(properties.tags or {}),
+        enabled=bool(properties.enabled),
+        expires_on=properties.expires_on,
+        is_certificate=properties.key_id is not None,
+    )
 
 
 def _version(secret: SecretId, properties: Any, value: KeyMaterial | None) -> SecretVersion:

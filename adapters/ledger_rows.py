@@ -8,15 +8,23 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rotation.record import EndedRotation, OpenRotation, Rotation
+from rotation.history import identity_of, place_of
+from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretId
+
+LIVE, DONE, BOUND, ASKED = "live", "done", "bound", "asked"
+OPEN, OUTBOX, ACCEPTED, SCHEDULED = "open:", "outbox:", "accepted:", "scheduled:"
+HISTORY = "newest:"
+_LIVE_ROWS: dict[str, type[OpenRotation | EndedRotation | WaitingRotation]] = {
+    OPEN: OpenRotation,
+    OUTBOX: EndedRotation,
+    ACCEPTED: WaitingRotation,
+    SCHEDULED: WaitingRotation,
+}
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-LIVE, DONE, BOUND = "live", "done", "bound"
-OPEN, OUTBOX = "open:", "outbox:"
 
 
 def open_entity(claim_id: str, row: OpenRotation) -> dict[str, Any]:
@@ -38,6 +46,28 @@ def done_entity(record: Rotation) -> dict[str, Any]:
     Return the row of a record that is kept for good.
     """
     return _entity(DONE, record.id, record.id, record)
+
+
+def history_entity(record: Rotation) -> dict[str, Any]:
+    """
+    Return the row by which an ended rotation is listed, newest first, with the columns that a list is filtered by.
+    """
+    return {
+        "PartitionKey": DONE,
+        "RowKey": HISTORY + place_of(record),
+        "Target": (record.target or "").lower(),
+        "Secret": identity_of(record) or "",
+        "State": str(record.state),
+        "Record": msgspec.json.encode(record).decode(),
+    }
+
+
+def waiting_entity(row: WaitingRotation) -> dict[str, Any]:
+    """
+    Return the row of a rotation that was accepted or scheduled.
+    """
+    prefix = SCHEDULED if row.request.revokes else ACCEPTED
+    return _entity(LIVE, prefix + row.record.id, row.record.id, row)
 
 
 def bound_entity(claim_id: str, secret: SecretId) -> dict[str, Any]:
@@ -65,11 +95,25 @@ def read_row_if_possible(entity: Any, kind: type[T]) -> T | None:
         return None
 
 
+def kind_of(entity: Any) -> str:
+    """
+    Return the prefix of a row's key in the partition `live`.
+    """
+    return str(entity["RowKey"]).partition(":")[0] + ":"
+
+
+def read_live(entity: Any) -> Rotation:
+    """
+    Return the record in a row of the partition `live`. Raises `msgspec.MsgspecError`.
+    """
+    return read_row(entity, _LIVE_ROWS[kind_of(entity)]).record
+
+
 def open_key(claim_id: str) -> str:
     """
     Return the key of a target's row.
     """
-    return OPEN + _key(claim_id)
+    return OPEN + key_of(claim_id)
 
 
 def claim_id_of(key: str) -> str:
@@ -83,14 +127,14 @@ def bound_key(claim_id: str, secret: SecretId) -> str:
     """
     Return the key of a secret's row for a target.
     """
-    return f"{bound_prefix(claim_id)}{_key(secret.identity)}"
+    return f"{bound_prefix(claim_id)}{key_of(secret.identity)}"
 
 
 def bound_prefix(claim_id: str) -> str:
     """
     Return what the keys of all secrets of a target begin with.
     """
-    return f"{_key(claim_id)}||"
+    return f"{key_of(claim_id)}||"
 
 
 def keys_from(prefix: str) -> dict[str, str]:
@@ -111,6 +155,9 @@ def _entity(partition: str, key: str, rotation_id: str, row: msgspec.Struct) -> 
     }
 
 
-def _key(text: str) -> str:
+def key_of(text: str) -> str:
+    """
+    Return a name as part of a row's key.
+    """
     # A row key may hold no slash, and no ARM id or secret id that we accept holds a bar.
     return text.replace("/", "|")

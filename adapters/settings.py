@@ -4,6 +4,7 @@ The settings, read once and checked: design contract "settings".
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from msgspec import Struct
 
@@ -12,6 +13,7 @@ from rotation.quoting import quoted
 from rotation.scope import Scopes
 from rotation.secret import parse_vault_uri
 
+_LEAD_DAYS, _LONGEST_LEAD_DAYS = 30, 365
 _TABLE_URI = "AzureWebJobsStorage__tableServiceUri"
 
 #: Every setting that the code reads by itself; the Functions host reads more of `AzureWebJobsStorage__*`.
@@ -19,6 +21,7 @@ NAMES = (
     "ROTATION_VAULTS",
     "ROTATION_ALLOWED_SCOPES",
     "ROTATION_TOPIC_ENDPOINT",
+    "ROTATION_LEAD_DAYS",
     "ROTATION_CLOUD",
     "ROTATION_ARM_ENDPOINT",
     "ROTATION_VERIFY_VAULT_DOMAIN",
@@ -84,12 +87,15 @@ class Storage(Struct, frozen=True):
 
 class Settings(Struct, frozen=True):
     """
-    What the settings say. `in_azure` says whether a managed identity is there to be asked.
+    What the settings say.
+
+    `lead` is how long before its expiry a sweep finds a secret due; `in_azure` whether there is a managed identity.
     """
 
     vaults: list[str]
     scopes: Scopes
     topic_endpoint: str
+    lead: timedelta
     storage: Storage
     client_id: str | None
     cloud: Cloud
@@ -110,6 +116,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         vaults=_read_vaults(environment, cloud.vault_domain if verify else None),
         scopes=_read_scopes(environment),
         topic_endpoint=_read_https(environment, "ROTATION_TOPIC_ENDPOINT", "the endpoint of an Event Grid topic"),
+        lead=_read_lead(environment),
         storage=_read_storage(environment),
         client_id=environment.get("AZURE_CLIENT_ID") or None,
         cloud=cloud,
@@ -141,7 +148,17 @@ def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str
         vaults.append(vault)
     if not vaults:
         raise SettingsError(name, expected)
-    return vaults
+    return list(dict.fromkeys(vaults))
+
+
+def _read_lead(environment: Mapping[str, str]) -> timedelta:
+    name = "ROTATION_LEAD_DAYS"
+    written = environment.get(name) or str(_LEAD_DAYS)
+    days = written.strip()
+    is_short = days.isascii() and days.isdigit() and len(days) <= len(str(_LONGEST_LEAD_DAYS))
+    if not (is_short and 1 <= int(days) <= _LONGEST_LEAD_DAYS):
+        raise SettingsError(name, f"a number of days from 1 to {_LONGEST_LEAD_DAYS}", f"is {quoted(written)}")
+    return timedelta(days=int(days))
 
 
 def _read_scopes(environment: Mapping[str, str]) -> Scopes:

@@ -12,6 +12,8 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from rotation.errors import SettingsError
+from rotation.history import History
+from rotation.inventory import Inventory
 from rotation.ports import Announcer, Ledger, Provider, Vaults
 from rotation.rotator import Rotator
 from rotation.target import BatchAccount, Target
@@ -20,9 +22,12 @@ from rotation.world import World
 if TYPE_CHECKING:
     from adapters.credential import Identity
     from adapters.health import HealthCheck
+    from adapters.history import TableHistory
+    from adapters.inventory import TableInventory
     from adapters.key_vault import KeyVaults
     from adapters.ledger import TableLedger
     from adapters.settings import Settings
+    from adapters.table import Table
     from adapters.transport import SharedTransport
 
 
@@ -64,6 +69,7 @@ class Wiring:
             vaults=self.vaults,
             providers=self,
             ledger=self.ledger,
+            inventory=self.inventory,
             announcer=self.announcer,
             scopes=self.settings.scopes,
             clock=SystemClock(),
@@ -88,21 +94,48 @@ class Wiring:
         """
         What is remembered.
         """
+        from adapters.ledger import TableLedger
+
+        return TableLedger(self.table)
+
+    @cached_property
+    def history(self) -> "TableHistory":
+        """
+        The list of rotations.
+        """
+        from adapters.history import TableHistory
+
+        return TableHistory(self.table)
+
+    @cached_property
+    def inventory(self) -> "TableInventory":
+        """
+        The managed secrets as they were seen last.
+        """
+        from adapters.inventory import TableInventory
+
+        return TableInventory(self.table)
+
+    @cached_property
+    def table(self) -> "Table":
+        """
+        Where all that is kept.
+        """
         from azure.data.tables.aio import TableClient
 
-        from adapters.ledger import TABLE, TableLedger
+        from adapters.table import NAME, Table
 
         storage = self.settings.storage
         options: dict[str, Any] = {"transport": self.transport, "retry_total": 0}
         if storage.connection_string:
             try:
-                table = TableClient.from_connection_string(storage.connection_string, TABLE, **options)
+                table = TableClient.from_connection_string(storage.connection_string, NAME, **options)
             except ValueError:
                 expected = "the connection string of a storage account"
                 raise SettingsError("AzureWebJobsStorage", expected, "is no connection string") from None
-            return TableLedger(table)
+            return Table(table)
         identity = self._identity_of(storage.client_id)
-        return TableLedger(TableClient(str(storage.table_service_uri), TABLE, credential=identity, **options))
+        return Table(TableClient(str(storage.table_service_uri), NAME, credential=identity, **options))
 
     @cached_property
     def announcer(self) -> Announcer:
@@ -124,7 +157,16 @@ class Wiring:
         async def resource_manager() -> None:
             await self.identity.get_token(self.settings.cloud.arm_scope)
 
-        return HealthCheck({"ledger": self.ledger.probe, "vaults": self.vaults.probe, "identity": resource_manager})
+        async def secrets() -> str:
+            looks = [await self.inventory.vault_facts(vault) for vault in self.settings.vaults]
+            counts = {
+                "misconfigured": sum(look.misconfigured for look in looks if look),
+                "overdue": sum(look.overdue for look in looks if look),
+            }
+            return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+        probes = {"ledger": self.ledger.probe, "vaults": self.vaults.probe, "identity": resource_manager}
+        return HealthCheck(probes, notices={"secrets": secrets})
 
     @cached_property
     def identity(self) -> "Identity":
@@ -192,5 +234,5 @@ def wired() -> Wiring:
 # For mypy: the adapters are what the ports ask for.
 if TYPE_CHECKING:
 
-    def _ports(wiring: Wiring) -> tuple[Vaults, Ledger]:
-        return wiring.vaults, wiring.ledger
+    def _ports(wiring: Wiring) -> tuple[Vaults, Ledger, Inventory, History]:
+        return wiring.vaults, wiring.ledger, wiring.inventory, wiring.history

@@ -13,8 +13,8 @@ import msgspec
 from adapters.wiring import wired
 from rotation.errors import Malformed
 from rotation.quoting import quoted
-from rotation.request import RotationRequest, Trigger, request_for_event
-from rotation.secret import parse_secret_id
+from rotation.request import Trigger, request_for_event
+from rotation.secret import SecretId, parse_secret_id
 
 _log = logging.getLogger(__name__)
 
@@ -35,19 +35,20 @@ async def on_secret_event(event: func.EventGridEvent, rotations: func.Out[List[s
     Whatever is not ours is acknowledged, or Event Grid would deliver it again for a day.
     """
     try:
-        request = _read_event(event)
+        secret, trigger = _read_event(event)
     except Malformed as error:
         _log.warning("event %s dropped: %s", event.id, error)
         return
-    if request.secret.vault not in wired().settings.vaults:
-        _log.warning("event %s dropped: %s is none of the vaults of ROTATION_VAULTS", event.id, request.secret.vault)
+    if secret.vault not in wired().settings.vaults:
+        _log.warning("event %s dropped: %s is none of the vaults of ROTATION_VAULTS", event.id, secret.vault)
         return
+    request = request_for_event(secret, trigger, datetime.now(UTC))
     # As an element of a list: a bare string that is JSON would be parsed and written anew by the host.
     rotations.set([msgspec.json.encode(request).decode()])
     _log.info("rotation %s: accepted (%s)", request.id, request.trigger, extra={"rotation": request.id})
 
 
-def _read_event(event: func.EventGridEvent) -> RotationRequest:
+def _read_event(event: func.EventGridEvent) -> tuple[SecretId, Trigger]:
     # A payload with `specversion` arrives as func.CloudEvent, whatever the annotation says.
     kind = getattr(event, "event_type", None) or getattr(event, "type", None)
     trigger = _TRIGGERS.get(str(kind))
@@ -56,7 +57,7 @@ def _read_event(event: func.EventGridEvent) -> RotationRequest:
     secret = parse_secret_id(_secret_of(event.get_json()))
     if secret.version is None:
         raise Malformed(f"its data.Id {str(secret)!r} has no version")
-    return request_for_event(secret, trigger, datetime.now(UTC))
+    return secret, trigger
 
 
 def _secret_of(data: Any) -> str:

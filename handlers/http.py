@@ -2,64 +2,84 @@
 The HTTP API.
 """
 
+import hashlib
 import uuid
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Any, List
 from urllib.parse import urlsplit
 
 import azure.functions as func
 import msgspec
+from msgspec import structs
 
 from adapters.wiring import wired
 from handlers import problems
-from rotation.acceptance import accept
-from rotation.errors import Malformed, SettingsError, UnknownRotation
+from handlers.contract import (
+    LONGEST_IDEMPOTENCY_KEY,
+    NewRotation,
+    RotationsQuery,
+    SecretsQuery,
+    read_body,
+    read_query,
+    read_target_id,
+)
+from rotation import history, overview
+from rotation.acceptance import accept, accept_target
+from rotation.errors import Busy, KeyReused, Malformed, SettingsError, UnknownRotation
 from rotation.quoting import quoted
-from rotation.record import Rotation, State
+from rotation.record import Rotation, State, WaitingRotation, begin
+from rotation.rehearsal import rehearse
+from rotation.request import RotationRequest, keyed_id
+from rotation.resumption import QUEUED_FOR
 from rotation.secret import SecretId, parse_secret_id
+from rotation.story import report
+from rotation.sweep import look
 from rotation.target import KeyName
 
 blueprint = func.Blueprint()
 
 # App Service gives a caller up after 230 seconds: an answer that is late by then is better a 202.
 _PATIENCE = timedelta(seconds=120)
-_LARGEST_BODY = 16 * 1024  # bytes
-_EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
-_DURATION = r"^P(?!$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"  # ISO 8601, in days and shorter
-
-
-class NewRotation(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """
-    The body of `POST /rotations`.
-    """
-
-    secret: Annotated[str, msgspec.Meta(max_length=400)] | None = None
-    target: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
-    key: Literal["auto", "Primary", "Secondary"] = "auto"
-    force: bool = False
-    dry_run: bool = False
-    reason: Annotated[str, msgspec.Meta(max_length=500)] | None = None
-    revoke_previous_after: Annotated[str, msgspec.Meta(pattern=_DURATION)] | None = None
+_LOOK_WITHIN = timedelta(seconds=120)
+_ASK_AGAIN_AFTER = "30"  # seconds
+# What Azure's host itself reads of a query: a function key, and who it belongs to.
+_HOSTS_OWN = {"code", "clientId"}
 
 
 @blueprint.route(route="rotations", methods=["POST"], trigger_arg_name="request")
+@blueprint.queue_output(arg_name="rotations", queue_name="rotations", connection="AzureWebJobsStorage")
 @problems.answering
-async def create_rotation(request: func.HttpRequest) -> func.HttpResponse:
+async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[str]]) -> func.HttpResponse:
     """
-    Rotate the key of a secret, and answer when that is done or when its outcome is not known yet.
+    Rotate the key of a secret, or regenerate one of a target; answer when that is done, or at once if so preferred.
     """
-    asked = _read(request)
-    world = wired().world
-    key = None if asked.key == "auto" else KeyName(asked.key)
-    accepted = await accept(world, _secret(asked), key=key, force=asked.force, reason=asked.reason)
-    rotation = await wired().rotator.rotate(accepted, last_send=_PATIENCE)
-    if rotation.state is State.FAILED:
-        return problems.failure(rotation)
-    if rotation.state in {State.COMPLETED, State.SKIPPED}:
-        return _json(rotation)
-    location = f"{urlsplit(request.url).path.rstrip('/')}/{rotation.id}"
-    return _json(rotation, HTTPStatus.ACCEPTED, {"Location": location, "Retry-After": "30"})
+    asked = read_body(request.get_body())
+    _ = asked.subject, asked.revocation
+    if asked.dry_run:
+        accepted = await _accept(asked, None)
+        return _json(await rehearse(wired().world, accepted, revoke_after=asked.revocation))
+    rotation_id = _keyed_id(request)
+    digest = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+    ledger = wired().ledger
+    if rotation_id and (known := await ledger.find(rotation_id)):
+        _require_same(digest, await ledger.reserve(rotation_id, digest))
+        return _answer(request, known)
+    accepted = await _accept(asked, rotation_id)
+    if rotation_id:
+        _require_same(digest, await ledger.reserve(rotation_id, digest))
+    if _prefers_async(request):
+        record = await _promise(accepted)
+        # As an element of a list: a bare string that is JSON would be parsed and written anew by the host.
+        rotations.set([msgspec.json.encode(structs.replace(accepted, waits=True)).decode()])
+        return _answer(request, record, {"Preference-Applied": "respond-async"})
+    try:
+        return _answer(request, await wired().rotator.rotate(accepted, last_send=_PATIENCE))
+    except Busy as busy:
+        if busy.running != accepted.id:
+            raise
+        # The same Idempotency-Key at the same time: the other request is at it.
+        return _answer(request, await ledger.find(accepted.id) or begin(accepted, accepted.accepted_on))
 
 
 @blueprint.route(route="rotations/{id}", methods=["GET"], trigger_arg_name="request")
@@ -79,6 +99,41 @@ async def get_rotation(request: func.HttpRequest) -> func.HttpResponse:
     return _json(rotation)
 
 
+@blueprint.route(route="rotations", methods=["GET"], trigger_arg_name="request")
+@problems.answering
+async def list_rotations(request: func.HttpRequest) -> func.HttpResponse:
+    """
+    Return a page of rotations, newest first.
+    """
+    query = read_query(_query(request), RotationsQuery)
+    secret = parse_secret_id(query.secret) if query.secret else None
+    wanted = history.Wanted(
+        target=read_target_id(query.target).claim_id if query.target else None,
+        secret=secret.identity if secret else None,
+        state=query.state,
+        since=query.since,
+    )
+    page = await history.list_rotations(wired().history, wanted, top=query.top, continuation=query.continuation)
+    return _json(page)
+
+
+@blueprint.route(route="secrets", methods=["GET"], trigger_arg_name="request")
+@problems.answering
+async def list_secrets(request: func.HttpRequest) -> func.HttpResponse:
+    """
+    Return a page of the managed secrets and how each stands, from what the last look at the vaults has found.
+    """
+    query = read_query(_query(request), SecretsQuery)
+    world, lead = wired().world, wired().settings.lead
+    wanted = overview.Wanted(
+        target=read_target_id(query.target).claim_id if query.target else None, status=query.status
+    )
+    if query.continuation is None and (query.refresh or not await overview.has_looked(world)):
+        await look(world, lead, within=_LOOK_WITHIN)
+    page = await overview.list_secrets(world, wanted, lead=lead, top=query.top, continuation=query.continuation)
+    return _json(page)
+
+
 @blueprint.route(route="health", methods=["GET"], trigger_arg_name="request", auth_level=func.AuthLevel.ANONYMOUS)
 async def get_health(request: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - a trigger has to arrive
     """
@@ -92,45 +147,86 @@ async def get_health(request: func.HttpRequest) -> func.HttpResponse:  # noqa: A
     return _json(health, HTTPStatus.OK if health.status == "Healthy" else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def _read(request: func.HttpRequest) -> NewRotation:
+@blueprint.route(route="openapi.json", methods=["GET"], trigger_arg_name="request")
+async def get_openapi(request: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - a trigger has to arrive
     """
-    Return the body, checked; whatever would be ignored is refused.
+    Return what this API can be asked, as OpenAPI 3.1.
     """
-    body = request.get_body()
-    if len(body) > _LARGEST_BODY:
-        raise Malformed(f"the body has {len(body)} bytes; it must have at most {_LARGEST_BODY}")
-    if not body.strip():
-        raise Malformed(f"the body is empty; it must be JSON such as {_EXAMPLE}")
-    try:
-        asked = msgspec.json.decode(body, type=NewRotation)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Malformed(f"the body cannot be read ({error}); it must be JSON such as {_EXAMPLE}") from None
-    if asked.secret and asked.target:
-        raise Malformed("the body names both secret and target; it must name one of them")
-    if asked.target and asked.key == "auto":
-        raise Malformed("a request with target needs an explicit key, Primary or Secondary")
-    for option, is_used in (
-        ("target", asked.target is not None),
-        ("dryRun", asked.dry_run),
-        ("revokePreviousAfter", asked.revoke_previous_after is not None),
-        ("the header Idempotency-Key", "Idempotency-Key" in request.headers),
-        ("the header Prefer: respond-async", "respond-async" in request.headers.get("Prefer", "").lower()),
-    ):
-        if is_used:
-            raise Malformed(f"{option} is not supported by this version; leave it out")
-    return asked
+    from handlers.openapi import document  # noqa: PLC0415 - few ask, and every cold start would pay
+
+    return _json(document())
 
 
-def _secret(asked: NewRotation) -> SecretId:
-    if not asked.secret:
-        raise Malformed(
-            "the body names no secret; it must have one, such as https://my-vault.vault.azure.net/secrets/name"
+async def _accept(asked: NewRotation, rotation_id: str | None) -> RotationRequest:
+    world, subject = wired().world, asked.subject
+    key = None if asked.key == "auto" else KeyName(asked.key)
+    if isinstance(subject, SecretId):
+        return await accept(
+            world,
+            subject,
+            rotation_id=rotation_id,
+            key=key,
+            force=asked.force,
+            reason=asked.reason,
+            revoke_previous_after=asked.revocation,
         )
-    return parse_secret_id(asked.secret)
+    return accept_target(
+        world, subject, KeyName(asked.key), rotation_id=rotation_id, force=asked.force, reason=asked.reason
+    )
+
+
+async def _promise(accepted: RotationRequest) -> Rotation:
+    """
+    Remember a rotation that will be answered with 202, so that its Location resolves from that moment.
+    """
+    request = structs.replace(accepted, waits=True)
+    record = begin(request, request.accepted_on)
+    await wired().ledger.wait(WaitingRotation(request, record, request.accepted_on + QUEUED_FOR))
+    report(record, "accepted")
+    return record
+
+
+def _keyed_id(request: func.HttpRequest) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key.strip()) <= LONGEST_IDEMPOTENCY_KEY:
+        raise Malformed(f"the header Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} characters")
+    return keyed_id(key.strip())
+
+
+def _require_same(digest: str, known: str) -> None:
+    if digest != known:
+        raise KeyReused("the Idempotency-Key was used with another body before; it must be a new one for a new request")
+
+
+def _prefers_async(request: func.HttpRequest) -> bool:
+    """
+    Return whether a preference of the request is `respond-async` (RFC 7240).
+    """
+    preferences = request.headers.get("Prefer", "").lower().split(",")
+    return any(preference.partition(";")[0].strip() == "respond-async" for preference in preferences)
+
+
+def _query(request: func.HttpRequest) -> dict[str, Any]:
+    return {name: value for name, value in request.params.items() if name not in _HOSTS_OWN}
+
+
+def _answer(request: func.HttpRequest, rotation: Rotation, headers: dict[str, str] | None = None) -> func.HttpResponse:
+    """
+    Answer with a rotation: its record, the problem that it ended with, or where its outcome will be found.
+    """
+    if rotation.state is State.FAILED:
+        return problems.failure(rotation)
+    if rotation.state in {State.COMPLETED, State.SKIPPED}:
+        return _json(rotation)
+    location = f"{urlsplit(request.url).path.rstrip('/')}/{rotation.id}"
+    found = {"Location": location, "Retry-After": _ASK_AGAIN_AFTER} | (headers or {})
+    return _json(rotation, HTTPStatus.ACCEPTED, found)
 
 
 def _json(
-    body: Rotation | msgspec.Struct | dict[str, object],
+    body: msgspec.Struct | dict[str, Any],
     status: HTTPStatus = HTTPStatus.OK,
     headers: dict[str, str] | None = None,
 ) -> func.HttpResponse:

@@ -6,14 +6,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from http import HTTPStatus
+from typing import Any
 
 import azure.functions as func
 import msgspec
 
+from handlers.contract import ProblemDetails
 from rotation.errors import Busy, DependencyError, RotationError, SettingsError, Unavailable, Unfinished
 from rotation.record import Rotation
 
-_STATUS = {
+#: The code of every problem, and its status.
+STATUS = {
     "malformed": HTTPStatus.BAD_REQUEST,
     "forbidden": HTTPStatus.FORBIDDEN,
     "secret_not_found": HTTPStatus.NOT_FOUND,
@@ -27,25 +30,16 @@ _STATUS = {
     "provider_refused": HTTPStatus.FAILED_DEPENDENCY,
     "vault_refused": HTTPStatus.FAILED_DEPENDENCY,
     "exhausted": HTTPStatus.FAILED_DEPENDENCY,
+    "idempotency_conflict": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "settings": HTTPStatus.SERVICE_UNAVAILABLE,
 }
+TYPE = "urn:azure-key-rotator:problem:"
 _RETRY_AFTER = 30  # seconds
 
 _log = logging.getLogger(__name__)
 
-_Answer = Callable[[func.HttpRequest], Awaitable[func.HttpResponse]]
-
-
-class ProblemDetails(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """
-    The body of an error.
-    """
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    rotation_id: str | None = None
+_Answer = Callable[..., Awaitable[func.HttpResponse]]
 
 
 def answering(handler: _Answer) -> _Answer:
@@ -54,21 +48,21 @@ def answering(handler: _Answer) -> _Answer:
     """
 
     @wraps(handler)
-    async def answer(request: func.HttpRequest) -> func.HttpResponse:
+    async def answer(request: func.HttpRequest, **outputs: Any) -> func.HttpResponse:
         try:
-            return await handler(request)
+            return await handler(request, **outputs)
         except SettingsError as error:
             _log.error("%s", error)
             # Without the value, which may be an internal name.
             detail = f"the app is not set up: setting {error.setting} must be {error.expected}"
-            return _answer("settings", HTTPStatus.SERVICE_UNAVAILABLE, detail, retry_after=_RETRY_AFTER)
+            return _answer("settings", detail, retry_after=_RETRY_AFTER)
         except Busy as error:
-            return _answer(error.code, HTTPStatus.CONFLICT, str(error), rotation_id=error.running)
+            return _answer(error.code, str(error), rotation_id=error.running)
         except (DependencyError, Unfinished) as error:
             _log.warning("answered 503: %s", error)
             return _unavailable(error)
         except RotationError as error:
-            return _answer(error.code, _STATUS[error.code], str(error))
+            return _answer(error.code, str(error))
 
     return answer
 
@@ -79,25 +73,20 @@ def failure(rotation: Rotation) -> func.HttpResponse:
     """
     if rotation.error is None:
         raise ValueError(f"rotation {rotation.id} has not failed")
-    code = rotation.error.code
-    return _answer(code, _STATUS[code], rotation.error.message, rotation_id=rotation.id)
+    return _answer(rotation.error.code, rotation.error.message, rotation_id=rotation.id)
 
 
 def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:
     asked_for = error.retry_after if isinstance(error, Unavailable) else None
     seconds = int(asked_for.total_seconds()) if asked_for else _RETRY_AFTER
-    return _answer("unavailable", HTTPStatus.SERVICE_UNAVAILABLE, str(error), retry_after=max(1, seconds))
+    return _answer("unavailable", str(error), retry_after=max(1, seconds))
 
 
 def _answer(
-    code: str,
-    status: HTTPStatus,
-    detail: str,
-    *,
-    rotation_id: str | None = None,
-    retry_after: int | None = None,
+    code: str, detail: str, *, rotation_id: str | None = None, retry_after: int | None = None
 ) -> func.HttpResponse:
-    problem = ProblemDetails(f"urn:azure-key-rotator:problem:{code}", status.phrase, status, code, detail, rotation_id)
+    status = STATUS[code]
+    problem = ProblemDetails(f"{TYPE}{code}", status.phrase, status, code, detail, rotation_id)
     return func.HttpResponse(
         msgspec.json.encode(problem),
         status_code=status,

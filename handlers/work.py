@@ -13,6 +13,7 @@ from rotation.errors import Forbidden, Malformed
 from rotation.record import Rotation
 from rotation.request import RotationRequest
 from rotation.resumption import list_unfinished
+from rotation.story import report_poisoned
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +44,14 @@ async def on_poisoned_rotation(message: func.QueueMessage) -> None:
     """
     try:
         request = _read(message)
+    except Malformed as error:
+        report_poisoned(message.id, None)
+        _log.error("poisoned message %s dropped: %s", message.id, error)
+        return
+    report_poisoned(message.id, request.id)
+    try:
         _tell(await wired().rotator.give_up(request))
-    except (Malformed, Forbidden) as error:
+    except Forbidden as error:
         _log.error("poisoned message %s dropped: %s", message.id, error)
 
 

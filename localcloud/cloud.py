@@ -64,6 +64,7 @@ class LocalCloud:
         return self.azure.environment() | {
             "AzureWebJobsStorage": self.storage.connection_string,
             "ROTATION_VAULTS": self.vault.uri,
+            "ROTATION_SWEEP_SCHEDULE": "0 0 3 * * *",
             "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
             **self._more_settings,
         }

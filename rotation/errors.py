@@ -7,6 +7,7 @@ Every error this app raises on purpose.
     │   ├── Forbidden        it is about a vault that is not ours
     │   ├── UnknownSecret    there is no such secret
     │   ├── UnknownRotation  there is no such rotation
+    │   ├── KeyReused        its Idempotency-Key stands for another request
     │   └── Busy             another rotation of the same target is running
     ├── Ending               the rotation ends here, and its record says so
     │   ├── Skip             there is nothing to do
@@ -75,6 +76,14 @@ class UnknownRotation(Rejected):
     code = "rotation_not_found"
 
 
+class KeyReused(Rejected):
+    """
+    The Idempotency-Key was used with another body before.
+    """
+
+    code = "idempotency_conflict"
+
+
 class Busy(Rejected):
     """
     Another rotation of the same target is running: `running` is its id.
@@ -94,9 +103,12 @@ class Ending(RotationError):
     """
 
 
+SUPERSEDED = "superseded"
+
+
 class Skip(Ending):
     """
-    There is nothing to rotate: `code` is superseded, unmanaged, paused, disabled or deleted.
+    There is nothing to rotate: `code` is superseded, unmanaged, paused, disabled, deleted, busy or revoked.
     """
 
     def __init__(self, code: str) -> None:

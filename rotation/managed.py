@@ -50,10 +50,15 @@ def find_target(secret: SecretVersion) -> Target:
     if not secret.enabled:
         raise Skip("disabled")
     if secret.is_certificate:
-        raise Misconfigured(
-            "it belongs to a certificate, whose value Key Vault sets itself; remove tag ProviderAddress"
-        )
+        raise certificates_secret()
     return read_target(secret.tags)
+
+
+def certificates_secret() -> Misconfigured:
+    """
+    Return why the secret of a certificate is not rotated.
+    """
+    return Misconfigured("it belongs to a certificate, whose value Key Vault sets itself; remove tag ProviderAddress")
 
 
 async def read_keys(providers: Providers, target: Target, deadline: Deadline) -> Keys:

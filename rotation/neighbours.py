@@ -3,6 +3,7 @@ The other secrets of a target: none of them may lose the key that it holds.
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from rotation.errors import Declined, Misconfigured, OutOfScope, Skip, TargetNotFound, VaultRefused
 from rotation.managed import read_keys, read_secret
@@ -30,30 +31,60 @@ class Neighbours:
         self._listed_on: datetime | None = None
 
     async def find_holder(
-        self, secret: SecretId, target: Target, key: KeyName, keys: Keys, deadline: Deadline
+        self, secret: SecretId | None, target: Target, key: KeyName, keys: Keys, deadline: Deadline
     ) -> SecretVersion | None:
         """
         Return the current version of another secret that holds this key, None if there is none.
 
-        Raises a `Failure` or a `DependencyError` if that cannot be found out: then nothing may be regenerated.
+        Keeps the ledger's list of a target's secrets right on the way. Raises a `Failure` or a `DependencyError` if
+        it cannot be found out: then nothing may be regenerated.
         """
-        bound = {other.identity: other for other in await self._world.ledger.bound_secrets(target.claim_id)}
-        if secret.identity not in bound:
-            await self._world.ledger.bind(target.claim_id, secret)
-        bound |= {other.identity: other for other in await self._list(target.claim_id, deadline)}
-        bound.pop(secret.identity, None)
-        for other in bound.values():
+        ledger = self._world.ledger
+        bound = await self._bound(target)
+        if secret and secret.identity not in bound:
+            await ledger.bind(target.claim_id, secret)
+        found = await self._search(bound, secret, target, key, keys, deadline)
+        for other in found.gone:
+            await ledger.unbind(target.claim_id, other)
+        return found.holder
+
+    async def look_for_holder(
+        self, secret: SecretId | None, target: Target, key: KeyName, keys: Keys, deadline: Deadline
+    ) -> SecretVersion | None:
+        """
+        Return what `find_holder` would, and write nothing.
+        """
+        bound = await self._bound(target)
+        return (await self._search(bound, secret, target, key, keys, deadline)).holder
+
+    async def _bound(self, target: Target) -> dict[str, SecretId]:
+        return {other.identity: other for other in await self._world.ledger.bound_secrets(target.claim_id)}
+
+    async def _search(  # noqa: PLR0913, PLR0917 - what is looked for, and where
+        self,
+        bound: dict[str, SecretId],
+        secret: SecretId | None,
+        target: Target,
+        key: KeyName,
+        keys: Keys,
+        deadline: Deadline,
+    ) -> "_Found":
+        others = bound | {other.identity: other for other in await self._list(target.claim_id, deadline)}
+        if secret:
+            others.pop(secret.identity, None)
+        gone = []
+        for other in others.values():
             try:
                 holder = await read_secret(self._world.vaults, other, deadline)
             except (Skip, OutOfScope):
                 # Deleted, or in a vault that is no longer ours.
-                await self._world.ledger.unbind(target.claim_id, other)
+                gone.append(other)
                 continue
             if await self._holds(holder, target, key, keys, deadline):
-                return holder
+                return _Found(holder, gone)
             if _has_left(holder, target, keys):
-                await self._world.ledger.unbind(target.claim_id, other)
-        return None
+                gone.append(other)
+        return _Found(None, gone)
 
     async def _list(self, claim_id: str, deadline: Deadline) -> list[SecretId]:
         now = self._world.clock.now()
@@ -87,6 +118,15 @@ class Neighbours:
             except TargetNotFound:
                 return False  # A trigger that is gone: no URL of it is of use to anybody.
         return theirs.fingerprint(holder.value) == theirs.fingerprint(keys[key])
+
+
+class _Found(NamedTuple):
+    """
+    Who holds a key, and which secrets have turned out to be none of the target's any more.
+    """
+
+    holder: SecretVersion | None
+    gone: list[SecretId]
 
 
 def _is_tagged(holder: SecretVersion, target: Target, key: KeyName) -> bool:

@@ -11,11 +11,12 @@ from datetime import datetime
 from msgspec import structs
 
 from rotation.announcement import announcement_of
-from rotation.attempt import Attempt
-from rotation.errors import DependencyError, Ending, Skip, Unfinished
-from rotation.record import EndedRotation, Problem, Rotation, State
-from rotation.request import RotationRequest
+from rotation.attempt import Claim
+from rotation.errors import SUPERSEDED, DependencyError, Ending, Skip, Unfinished
+from rotation.record import EndedRotation, Problem, Rotation, ScheduledRevocation, State, WaitingRotation, begin
+from rotation.request import RotationRequest, request_to_revoke
 from rotation.story import report
+from rotation.timing import Deadline
 from rotation.world import World
 
 _log = logging.getLogger(__name__)
@@ -48,18 +49,22 @@ async def find(world: World, rotation_id: str) -> Rotation | None:
     return await world.ledger.read_done(rotation_id)
 
 
-async def end(world: World, attempt: Attempt, record: Rotation) -> Rotation:
+async def end(world: World, claim: Claim, record: Rotation) -> Rotation:
     """
-    Remember the outcome and free the target; return the outcome that counts.
+    Remember the outcome, and the revocation that is to follow, and free the target; return the outcome that counts.
 
     Raises `Unfinished` if another worker has taken the rotation over: then its outcome counts.
     """
-    outcome = EndedRotation(attempt.row.request, record)
-    if await world.ledger.end(outcome, claim_id=attempt.claim_id, etag=attempt.etag):
-        _tell(record)
+    request = claim.row.request
+    revocation = _revocation(request, record, world.clock.now())
+    if revocation:
+        record = structs.replace(record, revocation=ScheduledRevocation(revocation.record.id, revocation.due_on))
+    outcome = EndedRotation(request, record)
+    if await world.ledger.end(outcome, claim_id=claim.claim_id, etag=claim.etag, scheduled=revocation):
+        _tell(record, claim.deadline)
         return await announce(world, outcome)
     if known := await find(world, record.id):
-        await world.ledger.release(attempt.claim_id, attempt.etag)
+        await world.ledger.release(claim.claim_id, claim.etag)
         return known
     raise Unfinished("another worker has taken this rotation over", in_flight=False)
 
@@ -75,11 +80,26 @@ async def end_unclaimed(world: World, request: RotationRequest, record: Rotation
     return await announce(world, outcome)
 
 
-def _tell(record: Rotation) -> None:
+def _revocation(request: RotationRequest, record: Rotation, now: datetime) -> WaitingRotation | None:
+    """
+    Return the second rotation that was asked for; a secret that somebody else has rotated meanwhile needs it as well.
+    """
+    wanted = request.revocation
+    is_due = record.state is State.COMPLETED or (record.state, record.reason) == (State.SKIPPED, SUPERSEDED)
+    if wanted is None or not is_due:
+        return None
+    second = request_to_revoke(request, wanted, now)
+    waiting = structs.replace(begin(second, now), state=State.SCHEDULED, provider=record.provider, target=record.target)
+    return WaitingRotation(second, waiting, now + wanted.after)
+
+
+def _tell(record: Rotation, deadline: Deadline | None = None) -> None:
     if record.error:
         # Told once more, for whoever watches the log for errors.
         _log.error("rotation %s: Failed (%s): %s", record.id, record.error.code, record.error.message)
-    report(record, "ended", reason=record.error.code if record.error else record.reason)
+    # A reason that a caller has given is no reason for the outcome.
+    skipped = record.reason if record.state is State.SKIPPED else None
+    report(record, "ended", deadline, reason=record.error.code if record.error else skipped)
 
 
 async def announce(world: World, outcome: EndedRotation) -> Rotation:
@@ -97,4 +117,16 @@ async def announce(world: World, outcome: EndedRotation) -> Rotation:
         await world.ledger.settle(record)
     except DependencyError as error:
         _log.warning("rotation %s: its outcome waits to be published: %s", record.id, error)
+        return record
+    await _show(world, record)
     return record
+
+
+async def _show(world: World, record: Rotation) -> None:
+    """
+    Let the inventory show the outcome; best effort, since the next sweep puts it right.
+    """
+    try:
+        await world.inventory.note(record)
+    except DependencyError as error:
+        _log.warning("rotation %s: the inventory does not show it yet: %s", record.id, error)

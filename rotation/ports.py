@@ -5,7 +5,7 @@ Every call may raise a `DependencyError`; calls that take a `deadline` check it 
 `OutOfTime`. Nothing is sent again by an adapter unless it only reads.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from rotation.announcement import Announcement
 from rotation.material import KeyMaterial
-from rotation.record import EndedRotation, OpenRotation, Rotation
+from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretId, SecretVersion
 from rotation.target import KeyName, Target
 from rotation.timing import Deadline
@@ -39,6 +39,18 @@ class SecretProperties(Struct, frozen=True):
     version: str
     enabled: bool
     created_on: datetime | None
+
+
+class ListedSecret(Struct, frozen=True):
+    """
+    The current version of a secret as the listing of a vault shows it: without its value, and `id` without version.
+    """
+
+    id: SecretId
+    tags: dict[str, str]
+    enabled: bool
+    expires_on: datetime | None
+    is_certificate: bool = False
 
 
 class Provider(Protocol):
@@ -78,6 +90,13 @@ class Vaults(Protocol):
     The secrets of the configured vaults; for any other vault every call raises `Forbidden` and sends nothing.
     """
 
+    @property
+    def uris(self) -> list[str]:
+        """
+        The URIs of the configured vaults.
+        """
+        ...
+
     def require(self, secret: SecretId) -> None:
         """
         Raise `Forbidden` unless the secret is in one of the configured vaults.
@@ -93,6 +112,12 @@ class Vaults(Protocol):
     async def list_managed(self, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
         """
         Return every secret of the configured vaults that has the tag ProviderAddress, with all its tags.
+        """
+        ...
+
+    def list_pages(self, vault: str) -> AsyncGenerator[list[ListedSecret], None]:
+        """
+        Yield every secret of a vault, managed or not, a page at a time; one page is kept in memory.
         """
         ...
 
@@ -159,9 +184,13 @@ class Ledger(Protocol):
         """
         ...
 
-    async def end(self, outcome: EndedRotation, *, claim_id: str, etag: str) -> bool:
+    async def end(
+        self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+    ) -> bool:
         """
-        In one step delete the running rotation and remember its outcome; False if either is impossible.
+        In one step delete the running rotation, remember its outcome, and schedule what is to follow it.
+
+        False if any of it is impossible.
         """
         ...
 
@@ -204,6 +233,36 @@ class Ledger(Protocol):
     def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
         """
         Yield every running rotation with its claim id.
+        """
+        ...
+
+    async def wait(self, row: WaitingRotation) -> bool:
+        """
+        Remember a rotation that was accepted; False if it is remembered already.
+        """
+        ...
+
+    def list_waiting(self) -> AsyncIterator[WaitingRotation]:
+        """
+        Yield every rotation that was accepted or scheduled and has not ended.
+        """
+        ...
+
+    async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
+        """
+        Let a waiting rotation be due at another time, if it still waits.
+        """
+        ...
+
+    async def forget_waiting(self, rotation_id: str) -> None:
+        """
+        Forget that a rotation waited.
+        """
+        ...
+
+    async def reserve(self, rotation_id: str, digest: str) -> str:
+        """
+        Remember what was asked for under an id, unless something is remembered; return what counts.
         """
         ...
 

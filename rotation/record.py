@@ -48,12 +48,31 @@ class Problem(Struct, frozen=True):
     retryable: bool
 
 
+class Step(Struct, frozen=True):
+    """
+    A step that a rotation would take, and what it would do.
+    """
+
+    step: str
+    detail: str
+
+
+class ScheduledRevocation(Struct, frozen=True, rename="camel"):
+    """
+    The later rotation that kills the previous key: its id, and when it is due.
+    """
+
+    id: str
+    due_on: datetime
+
+
 class Rotation(Struct, frozen=True, rename="camel"):
     """
     The record of one rotation, exactly as `GET /rotations/{id}` and the published events show it.
 
     `reason` is the caller's, or why a rotation was skipped. `gap_seconds` is there for InPlace rotations: how long the
-    secret held a key that was already dead.
+    secret held a key that was already dead. `revocation` is there where `revokePreviousAfter` asked for one, `steps`
+    where a dry run tells what would happen.
     """
 
     id: str
@@ -71,6 +90,8 @@ class Rotation(Struct, frozen=True, rename="camel"):
     reason: str | None
     error: Problem | None
     gap_seconds: float | UnsetType = UNSET
+    revocation: ScheduledRevocation | UnsetType = UNSET
+    steps: list[Step] | UnsetType = UNSET
 
     def about(self, target: Target) -> "Rotation":
         """
@@ -89,7 +110,7 @@ class Journal(Struct, frozen=True):
 
     key: KeyName
     fingerprint: str
-    previous_key: KeyName
+    previous_key: KeyName | None
     written_on: datetime
     address: str
     in_place: bool = False
@@ -109,6 +130,18 @@ class OpenRotation(Struct, frozen=True):
     journal: Journal | None = None
 
 
+class WaitingRotation(Struct, frozen=True):
+    """
+    A rotation that was answered 202 and has not begun (Accepted), or is to begin later (Scheduled).
+
+    From `due_on` on it is put into the queue, again and again until it has ended.
+    """
+
+    request: RotationRequest
+    record: Rotation
+    due_on: datetime
+
+
 class EndedRotation(Struct, frozen=True):
     """
     The outcome of a rotation, waiting to be published.
@@ -122,16 +155,16 @@ def begin(request: RotationRequest, now: datetime) -> Rotation:
     """
     Return the record of a rotation that is accepted and not begun.
     """
-    secret = request.secret
+    secret, target = request.secret, request.target
     return Rotation(
         id=request.id,
         state=State.ACCEPTED,
         trigger=request.trigger,
-        provider=None,
-        target=None,
-        key_name=None,
+        provider=target.provider if target else None,
+        target=target.arm_id if target else None,
+        key_name=request.key if target else None,
         previous_key_name=None,
-        secret=RotatedSecret(secret.vault, secret.name, secret.version),
+        secret=RotatedSecret(secret.vault, secret.name, secret.version) if secret else None,
         adopted=False,
         started_on=now,
         completed_on=None,

@@ -4,13 +4,13 @@ What is asked for: one request, whichever trigger it came through. Its JSON is t
 
 import secrets
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
 
 from rotation.secret import SecretId
-from rotation.target import KeyName
+from rotation.target import BatchAccount, KeyName, Workflow
 
 _NAMESPACE = uuid.UUID("6f0c8d1e-5a0b-4c57-9a5e-5d4a3f1b7c20")
 
@@ -26,32 +26,84 @@ class Trigger(StrEnum):
     HTTP = "Http"
 
 
+class Revocation(Struct, frozen=True):
+    """
+    A wish: that long after the rotation, the key whose value the secret held when it was asked for is to be dead.
+    """
+
+    after: timedelta
+    fingerprint: str
+
+
 class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """
-    One rotation that is asked for.
+    One rotation that is asked for: of a secret, or, without one, of a key of `target` whose new value goes nowhere.
 
     `secret` is pinned to the version that the request is about: if another one is current by the time it runs, the work
     has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the claim id of the target
-    on which an earlier attempt left its journal; only resuming sets it. A field that this version does not know is an
-    error: what it asks for must not be left out.
+    on which an earlier attempt left its journal; only resuming sets it. `waits` says that the ledger holds a row for
+    the request until it has ended. `revocation` asks for a second rotation later; that one `revokes` the key with this
+    fingerprint, and is pinned when it has found it. A field that this version does not know is an error: what it asks
+    for must not be left out.
     """
 
     id: str
     trigger: Trigger
-    secret: SecretId
+    secret: SecretId | None
     accepted_on: datetime
     key: KeyName | None = None
     force: bool = False
     reason: str | None = None
     claimed: str | None = None
+    target: BatchAccount | Workflow | None = None
+    waits: bool = False
+    revocation: Revocation | None = None
+    revokes: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.secret is None) is (self.target is None):
+            raise ValueError("a request is about a secret or about a target, one of them")
+        if self.target is not None and self.key is None:
+            raise ValueError("a request about a target names the key")
 
 
 def request_for_event(secret: SecretId, trigger: Trigger, now: datetime) -> RotationRequest:
     """
     Return the request that a secret version's event stands for: the same id however often it is delivered.
     """
-    identity = f"{secret.identity}/{secret.version}|{trigger}"
-    return RotationRequest(str(uuid.uuid5(_NAMESPACE, identity)), trigger, secret, now)
+    return RotationRequest(_id_of(f"{secret.identity}/{secret.version}|{trigger}"), trigger, secret, now)
+
+
+def request_for_sweep(secret: SecretId, now: datetime) -> RotationRequest:
+    """
+    Return the request of a sweep that found a secret version due: one id a day, so that what failed is tried again.
+    """
+    identity = f"{secret.identity}/{secret.version}|{Trigger.SWEEP}|{now:%Y-%m-%d}"
+    return RotationRequest(_id_of(identity), Trigger.SWEEP, secret, now)
+
+
+def request_to_revoke(request: RotationRequest, revocation: Revocation, now: datetime) -> RotationRequest:
+    """
+    Return the second rotation that a request asks for: the same id however often the first one ends.
+    """
+    if request.secret is None:
+        raise ValueError("only what a secret holds can be revoked")
+    return RotationRequest(
+        _id_of(f"{request.id}|revocation"),
+        Trigger.HTTP,
+        SecretId(request.secret.vault, request.secret.name),
+        now,
+        reason=request.reason,
+        waits=True,
+        revokes=revocation.fingerprint,
+    )
+
+
+def keyed_id(idempotency_key: str) -> str:
+    """
+    Return the id of the rotation that a caller's Idempotency-Key stands for.
+    """
+    return _id_of(f"Idempotency-Key|{idempotency_key}")
 
 
 def new_id(now: datetime) -> str:
@@ -66,3 +118,7 @@ def new_id(now: datetime) -> str:
             int=milliseconds << 80 | version_7 << 76 | (chance >> 62) << 64 | variant << 62 | (chance & (1 << 62) - 1)
         )
     )
+
+
+def _id_of(identity: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, identity))

@@ -4,6 +4,7 @@ The state machine: one rotation from its request to its announced end.
 The rules stand in docs/architecture.md, "One rotation, step by step"; the step numbers here are its numbers.
 """
 
+import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -11,14 +12,15 @@ from datetime import timedelta
 from msgspec import structs
 
 from rotation import outcome, tidying
-from rotation.attempt import Attempt, TargetMoved
-from rotation.errors import Busy, DependencyError, Ending, Exhausted, Unfinished
+from rotation.attempt import Attempt, Claim, TargetMoved
+from rotation.errors import Busy, DependencyError, Ending, Exhausted, Skip, Unfinished
+from rotation.key_regeneration import KeyRegeneration
 from rotation.managed import find_target, read_secret
 from rotation.neighbours import Neighbours
 from rotation.policy import read_target, stored_by
 from rotation.record import OpenRotation, Rotation, State, begin
 from rotation.request import RotationRequest
-from rotation.secret import SecretVersion
+from rotation.secret_rotation import SecretRotation
 from rotation.story import report
 from rotation.target import Target
 from rotation.timing import LAST_SEND, Deadline
@@ -27,7 +29,9 @@ from rotation.world import World
 MAX_ATTEMPTS = 10
 MAX_ATTEMPTS_TO_FINISH = 100  # of a rotation that may have killed the key in use
 
-_Proceed = Callable[[Attempt, SecretVersion], Awaitable[None]]
+_Proceed = Callable[[Claim, Attempt], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
 
 
 class Rotator:
@@ -46,11 +50,16 @@ class Rotator:
         The record has ended, or is of a rotation that still runs: suspended here to be resumed, or with another worker.
         `last_send` is how long this attempt may send requests, at most `LAST_SEND`.
 
-        Raises `Busy` if another rotation of the target is running, or this one with another worker that has changed
-        nothing yet, `Forbidden` for a foreign vault, and a `DependencyError` or `Unfinished` if nothing could be begun:
-        no trace is left, and the trigger may try again.
+        Raises `Busy` if another rotation of the target is running and nobody was promised an outcome, or this one with
+        another worker that has changed nothing yet, `Forbidden` for a foreign vault, and a `DependencyError` or
+        `Unfinished` if nothing could be begun: no trace is left, and the trigger may try again.
         """
-        return await self._run(request, Deadline(self._world.clock, last_send), _proceed)
+        try:
+            record = await self._run(request, Deadline(self._world.clock, last_send), _proceed)
+        except Busy as busy:
+            record = await self._end_busy(request, busy)
+        await self._forget_waiting(request, record)
+        return record
 
     async def give_up(self, request: RotationRequest) -> Rotation:
         """
@@ -60,19 +69,43 @@ class Rotator:
         `rotate` does, but for a vault that cannot be read: that ends the rotation too, unless one is open.
         """
         try:
-            return await self._run(request, Deadline(self._world.clock), _exhaust)
+            record = await self._run(request, Deadline(self._world.clock), _exhaust)
         except DependencyError as error:
-            if await self._world.ledger.find(request.id):
+            if await self._world.ledger.find_claim(request.id):
                 raise
             failure = Exhausted(f"its retries are used up; the last one ended with: {error}")
             record = begin(request, self._world.clock.now())
-            return await outcome.end_unclaimed(self._world, request, record, failure)
+            record = await outcome.end_unclaimed(self._world, request, record, failure)
+        await self._forget_waiting(request, record)
+        return record
+
+    async def _end_busy(self, request: RotationRequest, busy: Busy) -> Rotation:
+        """
+        End a rotation that was accepted, since its target is taken; raise the error for every other one.
+
+        A revocation waits for its turn, and so does a duplicate of what is running.
+        """
+        is_promised = request.waits and request.revokes is None
+        if not is_promised or busy.running == request.id or await self._world.ledger.find_claim(request.id):
+            raise busy
+        record = begin(request, self._world.clock.now())
+        return await outcome.end_unclaimed(self._world, request, record, Skip("busy"))
+
+    async def _forget_waiting(self, request: RotationRequest, record: Rotation) -> None:
+        if not request.waits or record.completed_on is None:
+            return
+        try:
+            await self._world.ledger.forget_waiting(request.id)
+        except DependencyError as error:
+            # It will be put into the queue once more, found to have ended, and forgotten then.
+            _log.warning("rotation %s: its row is left to be forgotten: %s", request.id, error)
 
     async def _run(self, request: RotationRequest, deadline: Deadline, proceed: _Proceed) -> Rotation:
         if request.claimed is None:
             if waiting := await self._world.ledger.read_outcome(request.id):
                 return await outcome.announce(self._world, waiting)
-            self._world.vaults.require(request.secret)
+            if request.secret:
+                self._world.vaults.require(request.secret)
         while True:
             record = begin(request, deadline.started_on)
             claim_id = request.claimed
@@ -87,26 +120,30 @@ class Rotator:
                     claim_id = await self._world.ledger.find_claim(request.id)
                     if claim_id is None:
                         return await outcome.end_unclaimed(self._world, request, record, ending)
-            attempt = await self._claim(request, claim_id, record, deadline)
-            if isinstance(attempt, Rotation):
-                return attempt
+            claim = await self._claim(request, claim_id, record, deadline)
+            if isinstance(claim, Rotation):
+                return claim
             try:
-                return await self._under_claim(attempt, deadline, proceed)
+                return await self._under_claim(claim, proceed)
             except TargetMoved:
                 request = structs.replace(request, claimed=None)
-                await self._world.ledger.release(attempt.claim_id, attempt.etag)
+                await self._world.ledger.release(claim.claim_id, claim.etag)
                 deadline.check()
 
     async def _find_target(self, request: RotationRequest, deadline: Deadline) -> Target:
+        if request.target:
+            return request.target
+        if request.secret is None:
+            raise ValueError("a request about nothing")
         secret = await read_secret(self._world.vaults, request.secret, deadline)
         # Paused or not, a version that this rotation has stored is to be completed.
         return read_target(secret.tags) if stored_by(secret.tags) == request.id else find_target(secret)
 
     async def _claim(
         self, request: RotationRequest, claim_id: str, record: Rotation, deadline: Deadline
-    ) -> Attempt | Rotation:
+    ) -> Claim | Rotation:
         """
-        Step 2: return an attempt that holds the claim, or the record of the same rotation with another worker.
+        Step 2: return the claim, or the record of the same rotation with another worker.
 
         Raises `Busy`.
         """
@@ -137,43 +174,57 @@ class Rotator:
                 return await self._claim(request, claim_id, record, deadline)
             found = taken
         report(found.row.record, "claimed", deadline, attempt=found.row.record.attempts)
-        return Attempt(self._world, self._neighbours, claim_id, found, deadline)
+        return Claim(self._world, claim_id, found, deadline)
 
-    async def _under_claim(self, attempt: Attempt, deadline: Deadline, proceed: _Proceed) -> Rotation:
+    async def _under_claim(self, claim: Claim, proceed: _Proceed) -> Rotation:
         try:
-            if known := await outcome.find(self._world, attempt.record.id):
-                await self._world.ledger.release(attempt.claim_id, attempt.etag)
+            if known := await outcome.find(self._world, claim.record.id):
+                await self._world.ledger.release(claim.claim_id, claim.etag)
                 return known
-            secret, is_stored = await attempt.look()
-            if not is_stored:
-                await proceed(attempt, secret)
+            attempt = self._attempt(claim)
+            if not await attempt.look():
+                await proceed(claim, attempt)
         except Ending as ending:
-            record = outcome.of(attempt.record, ending, self._world.clock.now())
+            record = outcome.of(claim.record, ending, self._world.clock.now())
         except (Unfinished, DependencyError) as cause:
-            return await attempt.suspend(cause)
+            return await claim.suspend(cause)
         else:
-            record = outcome.completed(attempt.record, self._world.clock.now())
+            record = outcome.completed(claim.record, self._world.clock.now())
         try:
-            record = await outcome.end(self._world, attempt, record)
+            record = await outcome.end(self._world, claim, record)
         except (Unfinished, DependencyError) as cause:
             # What was to be done is done or refused, only the ledger does not say so yet: resuming will find out.
-            report(attempt.record, "not ended yet", deadline, because=cause)
-            return attempt.record
+            claim.say("not ended yet", because=cause)
+            return claim.record
         if record.state is State.COMPLETED:
-            await tidying.disable_dead_versions(self._world, record, attempt.row.journal, deadline)
+            await tidying.disable_dead_versions(self._world, record, claim.row.journal, claim.deadline)
         return record
 
+    def _attempt(self, claim: Claim) -> Attempt:
+        request = claim.row.request
+        if request.target and request.key:
+            return KeyRegeneration(self._world, self._neighbours, claim, request.target, request.key)
+        if request.secret is None:
+            raise ValueError("a request about nothing")
+        return SecretRotation(self._world, self._neighbours, claim, request.secret)
 
-async def _proceed(attempt: Attempt, secret: SecretVersion) -> None:
-    limit = MAX_ATTEMPTS_TO_FINISH if attempt.must_finish else MAX_ATTEMPTS
-    if attempt.record.attempts > limit:
-        holds = "may hold a dead key: rotate it with force" if attempt.must_finish else "still holds its live key"
-        raise Exhausted(f"{limit} attempts ended without a result; the secret {holds}")
-    await attempt.rotate(secret)
+
+async def _proceed(claim: Claim, attempt: Attempt) -> None:
+    limit = MAX_ATTEMPTS_TO_FINISH if claim.must_finish else MAX_ATTEMPTS
+    if claim.record.attempts > limit:
+        raise Exhausted(f"{limit} attempts ended without a result{_state_of_secret(claim)}")
+    await attempt.proceed()
 
 
-async def _exhaust(attempt: Attempt, secret: SecretVersion) -> None:
-    if attempt.must_finish:
-        await _proceed(attempt, secret)
+async def _exhaust(claim: Claim, attempt: Attempt) -> None:
+    if claim.must_finish:
+        await _proceed(claim, attempt)
         return
-    raise Exhausted("its retries are used up; the secret still holds its live key")
+    raise Exhausted(f"its retries are used up{_state_of_secret(claim)}")
+
+
+def _state_of_secret(claim: Claim) -> str:
+    if claim.row.request.secret is None:
+        return ""
+    holds = "may hold a dead key: rotate it with force" if claim.must_finish else "still holds its live key"
+    return f"; the secret {holds}"

@@ -47,7 +47,7 @@ class KeyName(StrEnum):
         return KeyName.SECONDARY if self is KeyName.PRIMARY else KeyName.PRIMARY
 
 
-class BatchAccount(Struct, frozen=True):
+class BatchAccount(Struct, frozen=True, tag="batch"):
     """
     An Azure Batch account; its secret holds the account key itself.
     """
@@ -87,7 +87,7 @@ class BatchAccount(Struct, frozen=True):
         return _sha256(material.reveal())
 
 
-class Workflow(Struct, frozen=True):
+class Workflow(Struct, frozen=True, tag="workflow"):
     """
     A workflow of a Logic App (Standard), or one of its Request triggers; its secret holds a callback URL.
     """

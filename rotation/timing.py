@@ -54,6 +54,7 @@ class Deadline:
         self._clock = clock
         self._last_send = min(last_send, LAST_SEND).total_seconds()
         self._monotonic = clock.monotonic()
+        self._lap = self._monotonic
         self.started_on = clock.now()
 
     @property
@@ -77,6 +78,13 @@ class Deadline:
         The seconds left, 0 or less when there are none.
         """
         return self._last_send - self.elapsed
+
+    def lap(self) -> float:
+        """
+        Return the seconds since this was asked last, or since the attempt began.
+        """
+        before, self._lap = self._lap, self._clock.monotonic()
+        return self._lap - before
 
     def check(self) -> None:
         """

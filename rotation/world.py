@@ -4,6 +4,7 @@ Everything a rotation works with, handed in as one.
 
 from msgspec import Struct
 
+from rotation.inventory import Inventory
 from rotation.ports import Announcer, Ledger, Providers, Vaults
 from rotation.scope import Scopes
 from rotation.timing import Clock
@@ -17,6 +18,7 @@ class World(Struct, frozen=True):
     vaults: Vaults
     providers: Providers
     ledger: Ledger
+    inventory: Inventory
     announcer: Announcer
     scopes: Scopes
     clock: Clock

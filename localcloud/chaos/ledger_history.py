@@ -13,6 +13,7 @@ from localcloud.azure.instant import Instant
 from localcloud.azure.request_log import LoggedRequest
 
 OPEN, OUTBOX = "open:", "outbox:"
+_WAITING = ("accepted:", "scheduled:")
 _JSON_LINE = re.compile(rb"^\{.*\}\s*$", re.MULTILINE)
 
 
@@ -84,8 +85,10 @@ class LedgerHistory:
         rotation = entity.get("RotationId")
         if rotation is None:
             return
-        self.rotations.add(rotation)
         key, row = entity["RowKey"], json.loads(entity["Row"])
+        if key.startswith(_WAITING):
+            return
+        self.rotations.add(rotation)
         if key.startswith(OPEN):
             self._running[key] = rotation
             if row["journal"]:

@@ -22,7 +22,7 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from adapters.ledger import TABLE
+from adapters.table import NAME
 from localcloud.azure.request_log import LoggedRequest, RequestLog
 from localcloud.chaos.instances import Instances, Invocation
 from localcloud.chaos.ledger_history import OPEN
@@ -94,7 +94,7 @@ class Supervisor:
         return any(form in request.target.casefold() for request in self._under_way for form in wanted)
 
     async def _go_on(self) -> None:
-        async with TableClient.from_connection_string(self._connection_string, TABLE) as table:
+        async with TableClient.from_connection_string(self._connection_string, NAME) as table:
             while True:
                 await self._look(table)
                 await asyncio.sleep(_PAUSE)

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from adapters.ledger import TableLedger
 from adapters.ledger_rows import open_key
+from adapters.table import Table
 from adapters.transport import SharedTransport
 from localcloud.azurite import Azurite
 from rotation import outcome
@@ -65,7 +66,7 @@ def tables(azurite: Azurite, transport: LosingTransport) -> TableLedger:
     """
     name = f"t{uuid.uuid4().hex}"
     options: dict[str, Any] = {"transport": transport, "retry_total": 0}
-    return TableLedger(TableClient.from_connection_string(azurite.connection_string, name, **options))
+    return TableLedger(Table(TableClient.from_connection_string(azurite.connection_string, name, **options)))
 
 
 @pytest.fixture(params=["twin", "tables"])
@@ -257,7 +258,7 @@ async def test_a_row_of_another_version_stops_nobody_else(tables: TableLedger) -
     await tables.end_unclaimed(ending("r3"))
     await tables.end_unclaimed(ending("r4"))
     for key in (open_key(TARGET), "outbox:r3"):
-        await tables._table.update_entity({"PartitionKey": "live", "RowKey": key, "Row": '{"request": {"v": 9}}'})
+        await tables._client.update_entity({"PartitionKey": "live", "RowKey": key, "Row": '{"request": {"v": 9}}'})
 
     assert [claim_id async for claim_id, _ in tables.list_open()] == [TARGET + "2"]
     assert [waiting.record.id async for waiting in tables.list_outcomes()] == ["r4"]
@@ -294,9 +295,9 @@ async def test_a_transaction_that_failed_is_tried_again(tables: TableLedger) -> 
     A busy storage account inside a transaction is no sign that another worker has taken over.
     """
     first = await claimed(tables)
-    busy: Any = BusyTable(tables._table, 503, 500)
+    busy: Any = BusyTable(tables._client, 503, 500)
 
-    assert await TableLedger(busy).end(ending(), claim_id=TARGET, etag=first.etag)
+    assert await TableLedger(Table(busy)).end(ending(), claim_id=TARGET, etag=first.etag)
     assert await tables.read_outcome("r1") == ending()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from azure.data.tables.aio import TableClient
 
-from adapters.ledger import TABLE
+from adapters.table import NAME
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
 from rotation.request import Trigger, request_for_event
@@ -177,7 +177,7 @@ class Client:
         Make everything unfinished in the ledger look that much older.
         """
         connection = self.cloud.storage.connection_string
-        async with TableClient.from_connection_string(connection, TABLE) as table:
+        async with TableClient.from_connection_string(connection, NAME) as table:
             async for entity in table.query_entities("PartitionKey eq 'live'"):
                 row = json.loads(entity["Row"])
                 for holder, field in ((row, "claimed_until"), (row["record"], "completedOn")):

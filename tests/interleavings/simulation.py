@@ -238,6 +238,7 @@ class Simulation:
             wires.WiredVaults(self.world.vaults),
             wires.WiredProvider(self.world.provider),
             wires.WiredLedger(self.world.ledger, task.name),
+            self.world.inventory,  # It shows what has happened, and decides nothing.
             wires.WiredAnnouncer(self.world.announcer),
             _SCOPES,
             wires.WorkerClock(self.world.clock, task.ahead, monotonic_stops=self.scenario.monotonic_stops),

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from rotation import attempt, outcome
-from rotation.attempt import Attempt
+from rotation.attempt import Claim
 from rotation.material import KeyMaterial
 from rotation.ports import Versioned
-from rotation.record import EndedRotation, Journal, OpenRotation, Rotation
+from rotation.record import EndedRotation, Journal, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretVersion
+from rotation.secret_rotation import SecretRotation
 from rotation.timing import Deadline
 from tests.interleavings import wires
 from tests.interleavings.calls import Kind, ask
@@ -63,11 +64,13 @@ def test_without_the_claim_a_promise_breaks(laboratory: Laboratory, monkeypatch:
         async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
             return await super().replace(f"{claim_id}#{self.worker}", row, etag)
 
-        async def release(self, claim_id: str, etag: str) -> bool:
+        async def release(self, claim_id: str, etag: str, scheduled: WaitingRotation | None = None) -> bool:
             return await super().release(f"{claim_id}#{self.worker}", etag)
 
-        async def end(self, outcome: EndedRotation, *, claim_id: str, etag: str) -> bool:
-            return await super().end(outcome, claim_id=f"{claim_id}#{self.worker}", etag=etag)
+        async def end(
+            self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+        ) -> bool:
+            return await super().end(outcome, claim_id=f"{claim_id}#{self.worker}", etag=etag, scheduled=scheduled)
 
     monkeypatch.setattr(wires, "WiredLedger", Unclaimed)
 
@@ -79,13 +82,13 @@ def test_without_the_journal_a_promise_breaks(laboratory: Laboratory, monkeypatc
     Without a fingerprint from before, whoever resumes regenerates again.
     """
 
-    async def forget(self: Attempt, plan: Any, target: Any, keys: Any) -> Journal:
-        self._changes_something = True
+    async def forget(self: Claim, plan: Any, target: Any, keys: Any) -> Journal:
+        self.has_changed_something = True
         return Journal(
             plan.key, target.fingerprint(keys[plan.key]), plan.active, self._world.clock.now(), target.address
         )
 
-    monkeypatch.setattr(Attempt, "_write_journal", forget)
+    monkeypatch.setattr(Claim, "write_journal", forget)
 
     find(laboratory, "once", "alone", "duplicate")
 
@@ -100,10 +103,11 @@ def test_without_the_look_under_the_claim_a_promise_breaks(
     async def ended(*_: object) -> Rotation | None:
         return None
 
-    async def look(self: Attempt) -> tuple[SecretVersion, bool]:
-        return await self._world.vaults.read_current(self.row.request.secret, self._deadline), False
+    async def look(self: SecretRotation) -> bool:
+        self._secret = await self._world.vaults.read_current(self._id, self._claim.deadline)
+        return False
 
-    monkeypatch.setattr(Attempt, "look", look)
+    monkeypatch.setattr(SecretRotation, "look", look)
     monkeypatch.setattr(outcome, "find", ended)
 
     find(laboratory, "once", "duplicate", "near-expiry and expired")
@@ -165,12 +169,12 @@ def test_with_a_key_in_the_log_a_promise_breaks(laboratory: Laboratory, monkeypa
         return material.reveal()
 
     monkeypatch.setattr(KeyMaterial, "__repr__", reveal)
-    say, inspect_in_silence = Attempt._say, Attempt._inspect
+    inspect_in_silence = SecretRotation._inspect
 
-    async def inspect(self: Attempt, policy: Any, secret: SecretVersion, keys: Any) -> Any:
-        say(self, "read", keys=keys)
+    async def inspect(self: SecretRotation, policy: Any, secret: SecretVersion, keys: Any) -> Any:
+        self._claim.say("read", keys=keys)
         return await inspect_in_silence(self, policy, secret, keys)
 
-    monkeypatch.setattr(Attempt, "_inspect", inspect)
+    monkeypatch.setattr(SecretRotation, "_inspect", inspect)
 
     find(laboratory, "secret", "alone")

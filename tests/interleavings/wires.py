@@ -4,14 +4,14 @@ The ports of one worker: every call to a twin becomes a request that the schedul
 Deadlines are checked where the request is made, as the adapters do, and not where it arrives.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rotation.announcement import Announcement
 from rotation.material import KeyMaterial
-from rotation.ports import Keys, SecretProperties, Versioned
-from rotation.record import EndedRotation, OpenRotation, Rotation
+from rotation.ports import Keys, ListedSecret, SecretProperties, Versioned
+from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretId, SecretVersion
 from rotation.target import KeyName, Target
 from rotation.timing import Deadline
@@ -106,6 +106,19 @@ class WiredVaults:
 
     def __init__(self, twin: MemoryVaults) -> None:
         self._twin = twin
+
+    @property
+    def uris(self) -> list[str]:
+        """
+        The URIs of the vaults.
+        """
+        return self._twin.uris
+
+    def list_pages(self, vault: str) -> AsyncGenerator[list[ListedSecret], None]:
+        """
+        Look at a vault: only a sweep does, and none is explored.
+        """
+        return self._twin.list_pages(vault)
 
     def require(self, secret: SecretId) -> None:
         """
@@ -233,14 +246,16 @@ class WiredLedger:
         """
         return await ask("release", Kind.LEDGER, lambda: self.twin.release(claim_id, etag), is_timely=False)
 
-    async def end(self, outcome: EndedRotation, *, claim_id: str, etag: str) -> bool:
+    async def end(
+        self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+    ) -> bool:
         """
         Ask for a running rotation to become an outcome.
         """
         return await ask(
             "end",
             Kind.LEDGER,
-            lambda: self.twin.end(outcome, claim_id=claim_id, etag=etag),
+            lambda: self.twin.end(outcome, claim_id=claim_id, etag=etag, scheduled=scheduled),
             about=outcome.record.state,
             is_timely=False,
         )
@@ -304,6 +319,37 @@ class WiredLedger:
         listing = ask("list_outcomes", Kind.READ, lambda: _listed(self.twin.list_outcomes()), is_timely=False)
         for outcome in await listing:
             yield outcome
+
+    async def wait(self, row: WaitingRotation) -> bool:
+        """
+        Ask for an accepted rotation to be remembered.
+        """
+        return await ask("wait", Kind.LEDGER, lambda: self.twin.wait(row), is_timely=False)
+
+    async def list_waiting(self) -> AsyncIterator[WaitingRotation]:
+        """
+        Ask for every rotation that waits.
+        """
+        for row in await ask("list_waiting", Kind.READ, lambda: _listed(self.twin.list_waiting()), is_timely=False):
+            yield row
+
+    async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
+        """
+        Ask for a waiting rotation to be due later.
+        """
+        await ask("postpone", Kind.LEDGER, lambda: self.twin.postpone(row, due_on), is_timely=False)
+
+    async def forget_waiting(self, rotation_id: str) -> None:
+        """
+        Ask for a waiting rotation to be forgotten.
+        """
+        await ask("forget_waiting", Kind.LEDGER, lambda: self.twin.forget_waiting(rotation_id), is_timely=False)
+
+    async def reserve(self, rotation_id: str, digest: str) -> str:
+        """
+        Ask for an id to be reserved.
+        """
+        return await ask("reserve", Kind.LEDGER, lambda: self.twin.reserve(rotation_id, digest), is_timely=False)
 
     async def bound_secrets(self, claim_id: str) -> list[SecretId]:
         """

@@ -4,11 +4,13 @@ The ledger in memory.
 
 import itertools
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import msgspec
+from msgspec import structs
 
 from rotation.ports import Versioned
-from rotation.record import EndedRotation, OpenRotation, Rotation
+from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretId
 from tests.twins.faults import Faults
 
@@ -23,6 +25,8 @@ class MemoryLedger:
         self._outcomes: dict[str, bytes] = {}
         self._done: dict[str, bytes] = {}
         self._bound: dict[str, dict[str, SecretId]] = {}
+        self._waiting: dict[str, bytes] = {}
+        self._asked: dict[str, str] = {}
         self._etags = itertools.count(1)
         self.faults = faults or Faults()
 
@@ -31,6 +35,7 @@ class MemoryLedger:
         Return all that is stored, as text.
         """
         rows = [row for row, _ in self._open.values()] + list(self._outcomes.values()) + list(self._done.values())
+        rows += list(self._waiting.values())
         return "\n".join(row.decode() for row in rows) + str(self._bound)
 
     def records(self) -> dict[str, Rotation]:
@@ -51,6 +56,12 @@ class MemoryLedger:
         """
         return [msgspec.json.decode(row, type=EndedRotation) for row in self._outcomes.values()]
 
+    def waiting(self) -> list[WaitingRotation]:
+        """
+        Return every rotation that waits.
+        """
+        return [msgspec.json.decode(row, type=WaitingRotation) for row in self._waiting.values()]
+
     def snapshot(self) -> tuple[object, ...]:
         """
         Return all that is stored, to be compared.
@@ -61,6 +72,7 @@ class MemoryLedger:
             tuple(sorted(self._outcomes.items())),
             tuple(sorted(self._done.items())),
             tuple(sorted(bound)),
+            tuple(sorted(self._waiting.items())),
         )
 
     async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
@@ -103,13 +115,19 @@ class MemoryLedger:
         await self.faults.leave("release")
         return True
 
-    async def end(self, outcome: EndedRotation, *, claim_id: str, etag: str) -> bool:
+    async def end(
+        self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+    ) -> bool:
         """
-        In one step delete the running rotation and insert its outcome.
+        In one step delete the running rotation, insert its outcome, and what is scheduled.
         """
         await self.faults.enter("end")
         if not self._is(claim_id, etag) or outcome.record.id in self._outcomes:
             return False
+        if scheduled:
+            if scheduled.record.id in self._waiting:
+                return False
+            self._waiting[scheduled.record.id] = msgspec.json.encode(scheduled)
         del self._open[claim_id]
         self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
         await self.faults.leave("end")
@@ -188,7 +206,8 @@ class MemoryLedger:
         if outcome := self._outcomes.get(rotation_id):
             return msgspec.json.decode(outcome, type=EndedRotation).record
         rows = [self._read(claim_id).row for claim_id in self._open]
-        return next((row.record for row in rows if row.request.id == rotation_id), None)
+        records = [row.record for row in rows] + [row.record for row in self.waiting()]
+        return next((record for record in records if record.id == rotation_id), None)
 
     async def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
         """
@@ -205,6 +224,47 @@ class MemoryLedger:
         await self.faults.enter("list_outcomes")
         for outcome in list(self._outcomes.values()):
             yield msgspec.json.decode(outcome, type=EndedRotation)
+
+    async def wait(self, row: WaitingRotation) -> bool:
+        """
+        Insert a rotation that was accepted.
+        """
+        await self.faults.enter("wait")
+        is_new = row.record.id not in self._waiting
+        if is_new:
+            self._waiting[row.record.id] = msgspec.json.encode(row)
+        await self.faults.leave("wait")
+        return is_new
+
+    async def list_waiting(self) -> AsyncIterator[WaitingRotation]:
+        """
+        Yield every rotation that was accepted or scheduled and has not ended.
+        """
+        await self.faults.enter("list_waiting")
+        for row in self.waiting():
+            yield row
+
+    async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
+        """
+        Update the row of a waiting rotation, if it is there.
+        """
+        await self.faults.enter("postpone")
+        if row.record.id in self._waiting:
+            self._waiting[row.record.id] = msgspec.json.encode(structs.replace(row, due_on=due_on))
+
+    async def forget_waiting(self, rotation_id: str) -> None:
+        """
+        Delete the row of a waiting rotation.
+        """
+        await self.faults.enter("forget_waiting")
+        self._waiting.pop(rotation_id, None)
+
+    async def reserve(self, rotation_id: str, digest: str) -> str:
+        """
+        Keep what was asked for under an id, or return what was asked for first.
+        """
+        await self.faults.enter("reserve")
+        return self._asked.setdefault(rotation_id, digest)
 
     async def bound_secrets(self, claim_id: str) -> list[SecretId]:
         """

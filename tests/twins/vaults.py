@@ -3,7 +3,7 @@ Key Vault in memory.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime
 
 from msgspec import structs
@@ -11,10 +11,12 @@ from msgspec import structs
 from rotation.errors import Declined, Forbidden, NotFound
 from rotation.material import KeyMaterial
 from rotation.policy import is_managed
-from rotation.ports import SecretProperties
+from rotation.ports import ListedSecret, SecretProperties
 from rotation.secret import SecretId, SecretVersion
 from rotation.timing import Clock, Deadline
 from tests.twins.faults import Faults
+
+_PAGE = 2
 
 
 class MemoryVaults:
@@ -71,6 +73,13 @@ class MemoryVaults:
         version, made = self._versions[secret.identity][-1]
         self._versions[secret.identity][-1] = (structs.replace(version, is_certificate=True), made)
 
+    @property
+    def uris(self) -> list[str]:
+        """
+        The URIs of the vaults.
+        """
+        return list(self._vaults)
+
     def require(self, secret: SecretId) -> None:
         """
         Raise `Forbidden` for any other vault.
@@ -96,6 +105,16 @@ class MemoryVaults:
         current = [versions[-1][0] for versions in self._versions.values()]
         found = [(version.id, dict(version.tags)) for version in current if is_managed(version.tags)]
         return [(SecretId(secret.vault, secret.name), tags) for secret, tags in found]
+
+    async def list_pages(self, vault: str) -> AsyncGenerator[list[ListedSecret], None]:
+        """
+        Yield every secret of a vault, two at a time.
+        """
+        self.require(SecretId(vault, ""))
+        current = [versions[-1][0] for versions in self._versions.values() if versions[-1][0].id.vault == vault]
+        for start in range(0, max(len(current), 1), _PAGE):
+            await self.faults.enter("list_pages")
+            yield [_listed(version) for version in current[start : start + _PAGE]]
 
     async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
         """
@@ -155,3 +174,13 @@ class MemoryVaults:
         if not versions:
             raise NotFound(f"404 SecretNotFound: {secret.unversioned}")
         return versions
+
+
+def _listed(version: SecretVersion) -> ListedSecret:
+    return ListedSecret(
+        SecretId(version.id.vault, version.id.name),
+        dict(version.tags),
+        version.enabled,
+        version.expires_on,
+        version.is_certificate,
+    )

@@ -19,6 +19,8 @@ from rotation.world import World
 from tests.twins.announcer import MemoryAnnouncer
 from tests.twins.clock import HandClock
 from tests.twins.faults import Faults
+from tests.twins.history import MemoryHistory
+from tests.twins.inventory import MemoryInventory
 from tests.twins.ledger import MemoryLedger
 from tests.twins.providers import MemoryProvider
 from tests.twins.vaults import MemoryVaults
@@ -51,6 +53,8 @@ class TwinWorld:
         self.vaults = MemoryVaults(self.clock, [VAULT], self.faults)
         self.provider = MemoryProvider(self.faults)
         self.ledger = MemoryLedger(self.faults)
+        self.inventory = MemoryInventory(self.ledger, self.faults)
+        self.history = MemoryHistory(self.ledger)
         self.announcer = MemoryAnnouncer(self.faults)
         self.target = TARGETS[kind]
         self.provider.add(self.target)
@@ -65,8 +69,15 @@ class TwinWorld:
         """
         Return one more worker of the same app.
         """
+        return Rotator(self.ports)
+
+    @property
+    def ports(self) -> World:
+        """
+        What the app works with.
+        """
         scopes = Scopes([f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"])
-        return Rotator(World(self.vaults, self.provider, self.ledger, self.announcer, scopes, self.clock))
+        return World(self.vaults, self.provider, self.ledger, self.inventory, self.announcer, scopes, self.clock)
 
     def put(
         self,
@@ -176,8 +187,7 @@ class TwinWorld:
         Let time pass, then do what the timer and the queue do.
         """
         self.clock.advance(after)
-        world = self.rotator._world
-        return [await self.worker().rotate(request) for request in await list_unfinished(world)]
+        return [await self.worker().rotate(request) for request in await list_unfinished(self.ports)]
 
     def regenerations(self) -> int:
         """

@@ -1,0 +1,52 @@
+"""
+The list of rotations, in the ledger's table: partition `live`, and those rows of partition `done` that sort by age.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import msgspec
+
+from adapters.ledger_rows import DONE, HISTORY, LIVE, keys_from, read_live
+from adapters.table import Table
+from rotation.history import Wanted, place_of_moment
+from rotation.record import Rotation
+
+_log = logging.getLogger(__name__)
+
+_PER_PAGE = 100
+
+
+class TableHistory:
+    """
+    The `History` on Azure Table storage.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    async def list_live(self) -> AsyncIterator[Rotation]:
+        """
+        Yield the record of every rotation that has not ended or is not published yet.
+        """
+        for found in await self._table.list(LIVE, "RowKey ge @first", {"first": ""}):
+            try:
+                yield read_live(found)
+            except (msgspec.MsgspecError, KeyError) as error:
+                _log.error("ledger: row %s cannot be read: %s", found["RowKey"], error)
+
+    async def list_done(self, wanted: Wanted, after: str) -> AsyncGenerator[Rotation, None]:
+        """
+        Yield the records of ended rotations, newest first.
+        """
+        conditions = ["RowKey gt @after", "RowKey lt @last"]
+        values: dict[str, Any] = {"after": HISTORY + after, "last": keys_from(HISTORY)["last"]}
+        if wanted.since:
+            values["last"] = HISTORY + place_of_moment(wanted.since) + ";"
+        for column, value in (("Target", wanted.target), ("Secret", wanted.secret), ("State", wanted.state)):
+            if value:
+                conditions.append(f"{column} eq @{column.lower()}")
+                values[column.lower()] = str(value)
+        async for found in self._table.stream(DONE, " and ".join(conditions), values, per_page=_PER_PAGE):
+            yield msgspec.json.decode(found["Record"], type=Rotation)

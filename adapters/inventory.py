@@ -1,0 +1,125 @@
+"""
+The managed secrets, in the ledger's table: a partition for each vault, and one that says how each vault's look went.
+
+A secret's row has two writers that do not know of each other: a look writes its facts, a rotation that ends writes its
+record. Each merges its own columns.
+"""
+
+from collections.abc import AsyncGenerator, Iterable
+from typing import Any
+
+import msgspec
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import UpdateMode
+
+from adapters.ledger_rows import bound_entity, key_of, read_row
+from adapters.table import Table, raise_if_no_table
+from rotation.inventory import Entry, Facts, VaultFacts, entry_of
+from rotation.record import Rotation, State
+
+_VAULTS = "vaults"
+_MOST = 100  # rows of one transaction (Table storage documentation)
+_PER_PAGE = 1000
+
+
+class TableInventory:
+    """
+    The `Inventory` on Azure Table storage.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._client = table.client
+
+    async def keep(self, facts: list[Facts]) -> None:
+        """
+        Merge what was found into the secrets' rows, and register them with their targets.
+        """
+        await self._write_all(_facts_entity(found) for found in facts)
+        await self._write_all(bound_entity(found.claim_id, found.secret) for found in facts if found.claim_id)
+
+    async def finish(self, facts: VaultFacts) -> None:
+        """
+        Write how the look went; after a complete one, delete the rows of secrets that it has not seen.
+        """
+        if facts.problem is None:
+            gone = self._table.stream(
+                _partition(facts.vault), "Seen lt @looked", {"looked": facts.looked_on}, per_page=_PER_PAGE
+            )
+            async for found in gone:
+                await self._forget(found)
+        entity = {"PartitionKey": _VAULTS, "RowKey": key_of(facts.vault), "Row": msgspec.json.encode(facts).decode()}
+        await self._table.ask("vault", lambda: self._client.upsert_entity(entity, mode=UpdateMode.REPLACE))
+
+    async def note(self, record: Rotation) -> None:
+        """
+        Merge a record into its secret's row.
+        """
+        if record.secret is None or record.completed_on is None:
+            return
+        text = msgspec.json.encode(record).decode()
+        entity: dict[str, Any] = {
+            "PartitionKey": _partition(record.secret.vault),
+            "RowKey": record.secret.name.lower(),
+            "Seen": record.completed_on,
+            "Last": text,
+        }
+        if record.state is State.COMPLETED:
+            entity["Stored"] = text
+        await self._table.ask("inventory", lambda: self._client.upsert_entity(entity, mode=UpdateMode.MERGE))
+
+    async def vault_facts(self, vault: str) -> VaultFacts | None:
+        """
+        Return how the last look at a vault went.
+        """
+        found = await self._table.read(_VAULTS, key_of(vault))
+        return found and read_row(found, VaultFacts)
+
+    async def list_entries(self, vault: str, after: str) -> AsyncGenerator[Entry, None]:
+        """
+        Yield the managed secrets of a vault by name.
+        """
+        rows = self._table.stream(_partition(vault), "RowKey gt @after", {"after": after}, per_page=_PER_PAGE)
+        async for found in rows:
+            if entry := entry_of(
+                _decoded(found, "Row", Facts), _decoded(found, "Last", Rotation), _decoded(found, "Stored", Rotation)
+            ):
+                yield entry
+
+    async def _write_all(self, entities: Iterable[dict[str, Any]]) -> None:
+        """
+        Merge rows of one partition, in as few transactions as there can be. A key may come once in each.
+        """
+        unique = list({entity["RowKey"]: entity for entity in entities}.values())
+        for start in range(0, len(unique), _MOST):
+            await self._merge(unique[start : start + _MOST])
+
+    async def _merge(self, entities: list[dict[str, Any]]) -> None:
+        steps = [("upsert", entity, {"mode": UpdateMode.MERGE}) for entity in entities]
+        await self._table.ask("inventory", lambda: self._client.submit_transaction(steps))
+
+    async def _forget(self, found: Any) -> None:
+        async def delete() -> None:
+            try:
+                await self._client.delete_entity(found["PartitionKey"], found["RowKey"])
+            except ResourceNotFoundError as error:
+                raise_if_no_table(error)
+
+        await self._table.ask("inventory", delete)
+
+
+def _facts_entity(facts: Facts) -> dict[str, Any]:
+    return {
+        "PartitionKey": _partition(facts.secret.vault),
+        "RowKey": facts.secret.name.lower(),
+        "Seen": facts.seen_on,
+        "Row": msgspec.json.encode(facts).decode(),
+    }
+
+
+def _partition(vault: str) -> str:
+    return f"secrets:{key_of(vault)}"
+
+
+def _decoded(found: Any, column: str, kind: type[Any]) -> Any:
+    return msgspec.json.decode(found[column], type=kind) if found.get(column) else None

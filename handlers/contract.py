@@ -1,0 +1,191 @@
+"""
+The shapes of the HTTP API: what a request is decoded into, and what OpenAPI therefore says of it.
+"""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from rotation.errors import Malformed, Misconfigured
+from rotation.inventory import Status
+from rotation.record import State
+from rotation.secret import SecretId, parse_secret_id
+from rotation.target import Target, parse_target
+
+T = TypeVar("T", bound=Struct)
+
+LARGEST_BODY = 16 * 1024  # bytes
+LONGEST_IDEMPOTENCY_KEY = 255
+_LONGEST_WAIT = timedelta(days=365)
+_DURATION = r"^P(?!$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"  # ISO 8601, in days and shorter
+_EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
+
+#: Which URIs of secrets and ARM ids are read stands in rotation/; these patterns tell callers the most of it.
+_SECRET = {"pattern": "^https://[^/?#]+/secrets/[0-9A-Za-z-]{1,127}(/[0-9A-Fa-f]{32})?$"}
+_TARGET = {"pattern": "^/[Ss][Uu][Bb][Ss][Cc][Rr][Ii][Pp][Tt][Ii][Oo][Nn][Ss]/[0-9A-Fa-f-]{36}/.+$"}
+
+SecretUri = Annotated[
+    str, Meta(max_length=400, description="The URI of a secret, with or without a version.", extra_json_schema=_SECRET)
+]
+TargetId = Annotated[
+    str,
+    Meta(
+        max_length=1000,
+        description="The ARM id of a Batch account, or of a workflow of a Logic App (Standard) or one of its triggers.",
+        extra_json_schema=_TARGET,
+    ),
+]
+Top = Annotated[int, Meta(ge=1, le=200, description="How many items a page has at most.")]
+Continuation = Annotated[str, Meta(max_length=1000, description="The continuation of the page before.")]
+
+
+class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """
+    What is to be rotated: a secret, or a key of a target whose new value goes nowhere.
+    """
+
+    secret: SecretUri | None = None
+    target: TargetId | None = None
+    key: Annotated[
+        Literal["auto", "Primary", "Secondary"],
+        Meta(description="The key to regenerate; auto is the one that the secret does not hold."),
+    ] = "auto"
+    force: Annotated[
+        bool, Meta(description="Regenerate also a key in use; store a live key where the secret holds none.")
+    ] = False
+    dry_run: Annotated[bool, Meta(description="Say what would happen, and change nothing.")] = False
+    reason: Annotated[str, Meta(max_length=500, description="Kept in the record.")] | None = None
+    revoke_previous_after: (
+        Annotated[
+            str,
+            Meta(
+                pattern=_DURATION,
+                max_length=40,
+                description="An ISO 8601 duration of at most 365 days: that long after the rotation, a second one "
+                "regenerates the key that the secret holds now.",
+            ),
+        ]
+        | None
+    ) = None
+
+    @property
+    def revocation(self) -> timedelta | None:
+        """
+        How long after the rotation the previous key is to be dead.
+
+        Raises `Malformed` for more than a year.
+        """
+        if self.revoke_previous_after is None:
+            return None
+        try:
+            after = msgspec.convert(self.revoke_previous_after, timedelta)
+        except msgspec.ValidationError:
+            after = None
+        if after is None or after > _LONGEST_WAIT:
+            raise Malformed("revokePreviousAfter is too long; it must be a duration of at most P365D, such as PT1H")
+        return after
+
+    @property
+    def subject(self) -> SecretId | Target:
+        """
+        The secret or the target that is meant.
+
+        Raises `Malformed`.
+        """
+        if self.secret and self.target:
+            raise Malformed("the body names both secret and target; it must name one of them")
+        if self.secret:
+            return parse_secret_id(self.secret)
+        if not self.target:
+            raise Malformed(
+                "the body names no secret; it must have one, such as https://my-vault.vault.azure.net/secrets/name, or "
+                "the target whose key is to be regenerated"
+            )
+        if self.key == "auto":
+            raise Malformed("a request with target needs an explicit key, Primary or Secondary")
+        if self.revoke_previous_after is not None:
+            raise Malformed("revokePreviousAfter is about what a secret holds; it must not be used with target")
+        return read_target_id(self.target)
+
+
+class RotationsQuery(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """
+    Which rotations to list.
+    """
+
+    target: TargetId | None = None
+    secret: SecretUri | None = None
+    state: State | None = None
+    since: Annotated[datetime, Meta(tz=True, description="Only rotations begun since then (RFC 3339).")] | None = None
+    top: Top = 50
+    continuation: Continuation | None = None
+
+
+class SecretsQuery(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """
+    Which secrets to list.
+    """
+
+    target: TargetId | None = None
+    status: Status | None = None
+    refresh: Annotated[
+        bool, Meta(description="Look through the vaults now, instead of answering from the last sweep.")
+    ] = False
+    top: Top = 100
+    continuation: Continuation | None = None
+
+
+class ProblemDetails(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """
+    An error (RFC 9457) with a stable code; `rotationId` is the rotation that it is about.
+    """
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    rotation_id: str | None = None
+
+
+def read_body(body: bytes) -> NewRotation:
+    """
+    Return the body, checked; whatever would be ignored is refused.
+
+    Raises `Malformed`.
+    """
+    if len(body) > LARGEST_BODY:
+        raise Malformed(f"the body has {len(body)} bytes; it must have at most {LARGEST_BODY}")
+    if not body.strip():
+        raise Malformed(f"the body is empty; it must be JSON such as {_EXAMPLE}")
+    try:
+        return msgspec.json.decode(body, type=NewRotation)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Malformed(f"the body cannot be read ({error}); it must be JSON such as {_EXAMPLE}") from None
+
+
+def read_query(query: dict[str, Any], kind: type[T]) -> T:
+    """
+    Return the parameters of a query, checked; one that is not known is refused.
+
+    Raises `Malformed`.
+    """
+    try:
+        return msgspec.convert(query, type=kind, strict=False)
+    except msgspec.ValidationError as error:
+        known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+        raise Malformed(f"the query cannot be read ({error}); its parameters must be of {known}") from None
+
+
+def read_target_id(text: str) -> Target:
+    """
+    Return the target that a caller names.
+
+    Raises `Malformed`.
+    """
+    try:
+        return parse_target(text)
+    except Misconfigured as error:
+        raise Malformed(f"target {error}") from None

@@ -1,0 +1,204 @@
+"""
+Steps 3 to 7 of a secret's rotation: after them its current version holds a live key, another one than before.
+"""
+
+from datetime import timedelta
+
+from msgspec import structs
+
+from rotation import change
+from rotation.attempt import Claim, TargetMoved
+from rotation.choice import Regenerate, StoreLive, choose, heal
+from rotation.errors import SUPERSEDED, ActiveKey, Drift, Misconfigured, Skip, Unfinished, VaultRefused
+from rotation.managed import find_target, read_keys, read_secret
+from rotation.material import KeyMaterial
+from rotation.neighbours import Neighbours
+from rotation.policy import RotationPolicy, read_policy, read_target, renewed, stored_by, tagged_key
+from rotation.ports import Keys
+from rotation.record import Rotation, State, stored
+from rotation.request import Trigger
+from rotation.secret import SecretId, SecretVersion
+from rotation.target import KeyName
+from rotation.world import World
+
+_TOLD_OF = timedelta(days=1)
+
+
+class SecretRotation:
+    """
+    One try at the rotation of a secret.
+    """
+
+    def __init__(self, world: World, neighbours: Neighbours, claim: Claim, secret: SecretId) -> None:
+        self._world = world
+        self._neighbours = neighbours
+        self._claim = claim
+        self._id = secret
+        self._secret: SecretVersion | None = None
+
+    async def look(self) -> bool:
+        """
+        Step 3: return whether the current version is already the one that this rotation makes.
+
+        Raises `Skip`, `Failure` or `TargetMoved`.
+        """
+        claim, request = self._claim, self._claim.row.request
+        secret = await read_secret(self._world.vaults, self._id, claim.deadline)
+        self._secret = secret
+        if stored_by(secret.tags) == request.id:
+            self._found_stored(secret)
+            return True
+        if self._id.version is None:
+            self._pin(secret)
+        elif secret.version != self._id.version:
+            raise Skip(SUPERSEDED)
+        target = read_target(secret.tags) if claim.must_finish else find_target(secret)
+        if (journal := claim.row.journal) and target.address != journal.address:
+            raise Misconfigured(
+                f"tag ProviderAddress was {journal.address} when its key was regenerated; it changed since"
+            )
+        if target.claim_id != claim.claim_id:
+            raise TargetMoved
+        self._world.scopes.require(target)
+        claim.record = claim.record.about(target)
+        return False
+
+    async def proceed(self) -> None:
+        """
+        Take steps 4 to 7.
+
+        Raises `Failure`, `Unfinished` or a `DependencyError`; the secret goes on holding the key that it held.
+        """
+        claim, secret = self._claim, self._secret
+        if secret is None:
+            raise ValueError("look first")
+        policy = read_policy(secret.tags)
+        keys = await read_keys(self._world.providers, policy.target, claim.deadline)
+        if (journal := claim.row.journal) and change.has_changed(policy.target, keys, journal):
+            claim.say("found the key already regenerated", key=journal.key)
+            await self._store(policy, secret, journal.key, keys[journal.key])
+            return
+        plan = await self._inspect(policy, secret, keys)
+        if isinstance(plan, StoreLive):
+            await self._store(policy, secret, plan.key, keys[plan.key], plan)
+            return
+        journal = await claim.write_journal(plan, policy.target, keys)
+        provider = await self._world.providers.of(policy.target)
+        keys = await change.regenerate(provider, policy.target, journal, keys, claim.deadline)
+        claim.say("regenerated", key=journal.key)
+        await self._store(policy, secret, journal.key, keys[journal.key])
+
+    def _pin(self, secret: SecretVersion) -> None:
+        """
+        Let the request be about the version that is current now; it is written with the journal.
+        """
+        claim, self._id = self._claim, secret.id
+        claim.row = structs.replace(claim.row, request=structs.replace(claim.row.request, secret=secret.id))
+        if claim.record.secret:
+            pinned = structs.replace(claim.record.secret, version=secret.version)
+            claim.record = structs.replace(claim.record, secret=pinned)
+
+    async def _inspect(self, policy: RotationPolicy, secret: SecretVersion, keys: Keys) -> Regenerate | StoreLive:
+        """
+        Step 4: return what is to be done, which is to adopt the key where another secret holds it.
+        """
+        claim, request = self._claim, self._claim.row.request
+        if secret.value is None:
+            raise Skip("disabled")
+        try:
+            plan: Regenerate | StoreLive = choose(request, policy, keys, secret.value)
+        except Drift:
+            if not await self._is_to_be_healed(secret):
+                raise
+            plan = heal(policy)
+        # Asked in any case: it also makes this secret known to its neighbours' rotations.
+        holder = await self._neighbours.find_holder(secret.id, policy.target, plan.key, keys, claim.deadline)
+        if holder and isinstance(plan, Regenerate) and not plan.in_place:
+            if request.revokes:
+                raise ActiveKey(
+                    f"{holder.id.unversioned} holds the key that is to be revoked; rotate that secret first"
+                )
+            plan = plan.adopted_from(holder.expires_on)
+            claim.say("adopts the key of another secret", key=plan.key, holder=holder.id)
+        claim.record = structs.replace(
+            claim.record,
+            key_name=plan.key,
+            previous_key_name=plan.active,
+            adopted=isinstance(plan, StoreLive) and plan.adopted,
+        )
+        claim.say("inspected", key=plan.key)
+        return plan
+
+    async def _is_to_be_healed(self, secret: SecretVersion) -> bool:
+        """
+        Return whether drift is put right unasked: for a sweep, where this app itself stored that very version.
+        """
+        maker = stored_by(secret.tags)
+        if self._claim.row.request.trigger is not Trigger.SWEEP or maker is None:
+            return False
+        made = await self._world.ledger.find(maker)
+        return (
+            made is not None
+            and made.state is State.COMPLETED
+            and made.secret is not None
+            and made.secret.version == secret.version
+        )
+
+    async def _store(
+        self,
+        policy: RotationPolicy,
+        secret: SecretVersion,
+        key: KeyName,
+        value: KeyMaterial,
+        plan: StoreLive | None = None,
+    ) -> None:
+        """
+        Step 7.
+        """
+        claim = self._claim
+        expires_on = self._world.clock.now().replace(microsecond=0) + policy.validity
+        if plan and plan.not_after:
+            # Near its expiry, so that it is told of at once; past it, nobody would be told.
+            expires_on = min(expires_on, max(plan.not_after, expires_on - policy.validity + _TOLD_OF))
+        claim.has_changed_something = True
+        try:
+            version = await change.store(
+                self._world.vaults,
+                self._id,
+                value,
+                rotation_id=claim.record.id,
+                tags=renewed(secret.tags, key, claim.record.id),
+                content_type=secret.content_type,
+                expires_on=expires_on,
+                deadline=claim.deadline,
+            )
+        except VaultRefused as error:
+            if claim.must_finish:
+                raise Unfinished(f"{error}; the secret holds a dead key until it is stored", in_flight=False) from error
+            raise VaultRefused(f"{error}; the secret still holds its live key") from error
+        claim.record = self._with_gap(stored(claim.record, version, expires_on))
+        claim.say("stored", key=key)
+
+    def _found_stored(self, secret: SecretVersion) -> None:
+        """
+        Complete the record of a rotation whose earlier attempt stored the version and told nobody.
+        """
+        claim = self._claim
+        target, key = read_target(secret.tags), tagged_key(secret.tags)
+        journal = claim.row.journal
+        record = structs.replace(
+            stored(claim.record.about(target), secret.id, secret.expires_on),
+            key_name=journal.key if journal else key,
+            previous_key_name=journal.previous_key if journal else key and key.other,
+            # Without a journal nothing was regenerated: the version holds a key that was live already.
+            adopted=journal is None and not claim.row.request.force,
+        )
+        claim.record = self._with_gap(record)
+        claim.say("found the new version already stored", key=record.key_name)
+
+    def _with_gap(self, record: Rotation) -> Rotation:
+        journal = self._claim.row.journal
+        if journal is None or not journal.in_place:
+            return record
+        gap = self._world.clock.now() - journal.written_on
+        return structs.replace(record, gap_seconds=round(gap.total_seconds(), 3))

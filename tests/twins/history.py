@@ -1,0 +1,36 @@
+"""
+The list of rotations in memory.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from rotation.history import Wanted, place_of
+from rotation.record import Rotation
+from tests.twins.ledger import MemoryLedger
+
+
+class MemoryHistory:
+    """
+    The `History` of a ledger in memory.
+    """
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self._ledger = ledger
+
+    async def list_live(self) -> AsyncIterator[Rotation]:
+        """
+        Yield the record of everything that is live.
+        """
+        ledger = self._ledger
+        for record in [row.record for row in ledger.claims()] + [row.record for row in ledger.outcomes()]:
+            yield record
+        for row in ledger.waiting():
+            yield row.record
+
+    async def list_done(self, wanted: Wanted, after: str) -> AsyncGenerator[Rotation, None]:
+        """
+        Yield the records of what has ended, newest first.
+        """
+        for record in sorted(self._ledger.records().values(), key=place_of):
+            if place_of(record) > after and wanted.includes(record):
+                yield record

@@ -1,0 +1,88 @@
+"""
+The inventory in memory.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+
+from rotation.inventory import Entry, Facts, VaultFacts, entry_of
+from rotation.record import Rotation, State
+from tests.twins.faults import Faults
+from tests.twins.ledger import MemoryLedger
+
+
+@dataclass
+class _Row:
+    seen_on: datetime
+    facts: Facts | None = None
+    last: Rotation | None = None
+    stored: Rotation | None = None
+
+
+class MemoryInventory:
+    """
+    The `Inventory` as dictionaries, beside a ledger in memory.
+    """
+
+    def __init__(self, ledger: MemoryLedger, faults: Faults | None = None) -> None:
+        self._ledger = ledger
+        self._rows: dict[tuple[str, str], _Row] = {}
+        self._vaults: dict[str, VaultFacts] = {}
+        self.faults = faults or Faults()
+
+    async def keep(self, facts: list[Facts]) -> None:
+        """
+        Remember what was found, and register the secrets with their targets.
+        """
+        await self.faults.enter("keep")
+        for found in facts:
+            row = self._row(found.secret.vault, found.secret.name, found.seen_on)
+            row.facts = found
+            if found.claim_id:
+                await self._ledger.bind(found.claim_id, found.secret)
+
+    async def finish(self, facts: VaultFacts) -> None:
+        """
+        Remember how the look went, and forget what it has not seen.
+        """
+        await self.faults.enter("finish")
+        self._vaults[facts.vault] = facts
+        if facts.problem is None:
+            self._rows = {
+                key: row for key, row in self._rows.items() if key[0] != facts.vault or row.seen_on >= facts.looked_on
+            }
+
+    async def note(self, record: Rotation) -> None:
+        """
+        Remember how a rotation ended.
+        """
+        await self.faults.enter("note")
+        if record.secret is None or record.completed_on is None:
+            return
+        row = self._row(record.secret.vault, record.secret.name, record.completed_on)
+        row.last = record
+        if record.state is State.COMPLETED:
+            row.stored = record
+
+    async def vault_facts(self, vault: str) -> VaultFacts | None:
+        """
+        Return how the last look went.
+        """
+        await self.faults.enter("vault_facts")
+        return self._vaults.get(vault)
+
+    async def list_entries(self, vault: str, after: str) -> AsyncGenerator[Entry, None]:
+        """
+        Yield the managed secrets of a vault by name.
+        """
+        await self.faults.enter("list_entries")
+        for key, row in sorted(self._rows.items(), key=lambda item: item[0]):
+            entry = entry_of(row.facts, row.last, row.stored)
+            if key[0] == vault and key[1] > after and entry:
+                yield entry
+
+    def _row(self, vault: str, name: str, seen_on: datetime) -> _Row:
+        row = self._rows.setdefault((vault, name.lower()), _Row(seen_on))
+        row.seen_on = seen_on
+        return row
