@@ -33,6 +33,10 @@ start: ## Run the app in a local cloud and leave it running
 test: ## Run the tests
 	@$(in_full) python -m pytest $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## Ask the API thousands of things that Schemathesis makes up from its OpenAPI (FUZZ_EXAMPLES=500 FUZZ_SEED=1)
+	@$(in_full) FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),500) FUZZ_SEED=$(or $(FUZZ_SEED),1) python -m pytest -q -s tests/e2e/test_openapi.py
+
 .PHONY: chaos
 chaos: ## Break everything that can break and count the broken promises (ROUNDS=50 SEED=7 repeats a run)
 	@$(in_full) python -m localcloud.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)

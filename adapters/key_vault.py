@@ -73,14 +73,14 @@ class KeyVaults:
         current = await until_answered(f"get of secret {secret.name!r}", read, deadline)
         return current or await self._read_disabled(secret, deadline)
 
-    async def list_managed(self, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
+    async def list_managed(self, vault: str, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
         """
-        Return every managed secret of all vaults: a page holds 25 of them, with their tags and without values.
+        Return every managed secret of a vault: a page holds 25 of them, with their tags and without values.
         """
+        self.require(SecretId(vault, ""))
         managed = []
-        for vault in self._clients:
-            async for page in self._pages(vault, deadline):
-                managed += [(listed.id, listed.tags) for listed in page if is_managed(listed.tags)]
+        async for page in self._pages(vault, deadline):
+            managed += [(listed.id, listed.tags) for listed in page if is_managed(listed.tags)]
         return managed
 
     async def list_pages(self, vault: str) -> AsyncGenerator[list[ListedSecret], None]:

@@ -17,7 +17,7 @@ from rotation.target import Target, parse_target
 T = TypeVar("T", bound=Struct)
 
 LARGEST_BODY = 16 * 1024  # bytes
-LONGEST_IDEMPOTENCY_KEY = 255
+IDEMPOTENCY_KEY = r"^[!-~]([ -~]{0,253}[!-~])?$"  # 1 to 255 printable characters of ASCII
 _LONGEST_WAIT = timedelta(days=365)
 _DURATION = r"^P(?!$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"  # ISO 8601, in days and shorter
 _EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
@@ -38,7 +38,9 @@ TargetId = Annotated[
     ),
 ]
 Top = Annotated[int, Meta(ge=1, le=200, description="How many items a page has at most.")]
-Continuation = Annotated[str, Meta(max_length=1000, description="The continuation of the page before.")]
+Continuation = Annotated[
+    str, Meta(max_length=1000, pattern="^[A-Za-z0-9_-]*$", description="The continuation of the page before.")
+]
 
 
 class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):

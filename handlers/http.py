@@ -3,6 +3,7 @@ The HTTP API.
 """
 
 import hashlib
+import re
 import uuid
 from datetime import timedelta
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from msgspec import structs
 from adapters.wiring import wired
 from handlers import problems
 from handlers.contract import (
-    LONGEST_IDEMPOTENCY_KEY,
+    IDEMPOTENCY_KEY,
     NewRotation,
     RotationsQuery,
     SecretsQuery,
@@ -190,9 +191,9 @@ def _keyed_id(request: func.HttpRequest) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not 1 <= len(key.strip()) <= LONGEST_IDEMPOTENCY_KEY:
-        raise Malformed(f"the header Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} characters")
-    return keyed_id(key.strip())
+    if not re.fullmatch(IDEMPOTENCY_KEY, key):
+        raise Malformed("the header Idempotency-Key must have 1 to 255 characters, all of them printable ASCII")
+    return keyed_id(key)
 
 
 def _require_same(digest: str, known: str) -> None:

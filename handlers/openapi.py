@@ -10,7 +10,7 @@ import msgspec
 from adapters.health import Health
 from handlers import examples
 from handlers.contract import (
-    LONGEST_IDEMPOTENCY_KEY,
+    IDEMPOTENCY_KEY,
     NewRotation,
     ProblemDetails,
     RotationsQuery,
@@ -74,12 +74,7 @@ def _create_rotation() -> dict[str, Any]:
                 "name": "Idempotency-Key",
                 "in": "header",
                 "description": "Makes a repeated request the same rotation.",
-                "schema": {
-                    "type": "string",
-                    "minLength": 1,
-                    "maxLength": LONGEST_IDEMPOTENCY_KEY,
-                    "pattern": "^[!-~]+$",
-                },
+                "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY},
                 "example": "quarterly-2026-4-batch-key",
             },
             {
@@ -229,6 +224,7 @@ def _parameters(kind: type[msgspec.Struct], shown: dict[str, Any]) -> list[dict[
                 "description": plain.pop("description", f"Only those with this {name}."),
                 "schema": plain,
                 "example": shown[name],
+                "allowEmptyValue": True,
             }
         )
     return parameters
@@ -240,6 +236,9 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
         (given,) = [choice for choice in plain.pop("anyOf") if choice != {"type": "null"}]
         plain |= given
         plain.pop("default", None)
+    if "pattern" in plain:
+        # The Functions host drops a parameter without a value, so it cannot be refused.
+        plain["pattern"] = f"^$|{plain['pattern']}"
     return plain
 
 

@@ -2,6 +2,7 @@
 The local cloud: a local Azure, Azurite, and the app in a local Functions host, as one.
 """
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.event import Schema
 from localcloud.azure.event_subscription import EventSubscription
+from localcloud.azure.vault import Vault
 from localcloud.azure.workflows import Workflow
 from localcloud.azurite import REPOSITORY, Azurite
 from localcloud.functions_host.process import FunctionsHost
@@ -21,9 +23,10 @@ from localcloud.storage_tap import StorageTap
 
 class LocalCloud:
     """
-    Everything the app needs, and the app, for `async with`. `vault` is the one vault it is set up for.
+    Everything the app needs, and the app, for `async with`.
 
-    Only settings tell the app that this is not Azure; `settings` adds to them.
+    `vaults` are those that the app is set up for, `vault` the first of them. Only settings tell the app that this is
+    not Azure; `settings` adds to them.
     """
 
     def __init__(
@@ -32,10 +35,13 @@ class LocalCloud:
         *,
         ca: CertificateAuthority | None = None,
         app: Path = REPOSITORY,
+        vault_names: Sequence[str] = ("kv-local",),
         **settings: str,
     ) -> None:
         self._directory = directory
         self._more_settings = settings
+        self._vault_names = vault_names
+        self.vaults: list[Vault] = []
         self.app = app
         self._running = AsyncExitStack()
         self._ca = ca
@@ -45,7 +51,8 @@ class LocalCloud:
             azurite = await starting.enter_async_context(Azurite(self._directory / "azurite"))
             self.azure = await starting.enter_async_context(LocalAzure(self._directory, ca=self._ca))
             self.storage = await starting.enter_async_context(StorageTap(azurite))
-            self.vault = await self.azure.add_vault("kv-local")
+            self.vaults = [await self.azure.add_vault(name) for name in self._vault_names]
+            self.vault = self.vaults[0]
             self.log = self._directory / "functions-host.log"
             self.host = await starting.enter_async_context(self.new_host())
             self._running = starting.pop_all()
@@ -63,7 +70,7 @@ class LocalCloud:
         """
         return self.azure.environment() | {
             "AzureWebJobsStorage": self.storage.connection_string,
-            "ROTATION_VAULTS": self.vault.uri,
+            "ROTATION_VAULTS": ",".join(vault.uri for vault in self.vaults),
             "ROTATION_SWEEP_SCHEDULE": "0 0 3 * * *",
             "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
             **self._more_settings,

@@ -2,10 +2,11 @@
 The other secrets of a target: none of them may lose the key that it holds.
 """
 
+import logging
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from rotation.errors import Declined, Misconfigured, OutOfScope, Skip, TargetNotFound, VaultRefused
+from rotation.errors import Declined, DependencyError, Misconfigured, OutOfScope, Skip, TargetNotFound, VaultRefused
 from rotation.managed import read_keys, read_secret
 from rotation.policy import is_managed, possible_targets, read_target, tagged_key
 from rotation.ports import Keys
@@ -14,6 +15,8 @@ from rotation.target import KeyName, Target
 from rotation.timing import Deadline
 from rotation.world import World
 
+_log = logging.getLogger(__name__)
+
 _FRESH_FOR = timedelta(minutes=5)
 
 
@@ -21,8 +24,9 @@ class Neighbours:
     """
     Knows which secrets share a target: those the ledger has seen, and those that the vaults list.
 
-    A listing is kept for five minutes, for all rotations of the process: a secret that began to be managed later, and
-    holds another key than its neighbours, is not known until then.
+    A listing is kept for five minutes, for all rotations of the process, but not where it lacks the very secret that is
+    rotated, nor where a key is regenerated for no secret. What began to be managed after that, holds another key than
+    its neighbours, and is not registered by a sweep yet, is not known until then.
     """
 
     def __init__(self, world: World) -> None:
@@ -69,7 +73,7 @@ class Neighbours:
         keys: Keys,
         deadline: Deadline,
     ) -> "_Found":
-        others = bound | {other.identity: other for other in await self._list(target.claim_id, deadline)}
+        others = bound | {other.identity: other for other in await self._list(target.claim_id, secret, deadline)}
         if secret:
             others.pop(secret.identity, None)
         gone = []
@@ -86,19 +90,34 @@ class Neighbours:
                 gone.append(other)
         return _Found(None, gone)
 
-    async def _list(self, claim_id: str, deadline: Deadline) -> list[SecretId]:
+    async def _list(self, claim_id: str, secret: SecretId | None, deadline: Deadline) -> list[SecretId]:
         now = self._world.clock.now()
-        if self._listed_on is None or now - self._listed_on > _FRESH_FOR:
-            try:
-                managed = await self._world.vaults.list_managed(deadline)
-            except Declined as error:
-                raise VaultRefused(f"{error}; without a list of secrets no key can be told unused") from error
+        is_fresh = self._listed_on is not None and now - self._listed_on <= _FRESH_FOR
+        if not (
+            is_fresh and secret and secret.identity in {other.identity for other in self._listed.get(claim_id, [])}
+        ):
+            managed = [line for vault in self._world.vaults.uris for line in await self._list_vault(vault, deadline)]
             self._listed = {}
-            for secret, tags in managed:
+            for listed, tags in managed:
                 for target in possible_targets(tags):
-                    self._listed.setdefault(target.claim_id, []).append(secret)
+                    self._listed.setdefault(target.claim_id, []).append(listed)
             self._listed_on = now
         return self._listed.get(claim_id, [])
+
+    async def _list_vault(self, vault: str, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
+        """
+        Return the managed secrets of a vault; none where it cannot be listed now, and a sweep has registered them.
+        """
+        try:
+            return await self._world.vaults.list_managed(vault, deadline)
+        except DependencyError as error:
+            look = await self._world.inventory.vault_facts(vault)
+            if look and look.as_of:
+                _log.warning("%s cannot be listed; its secrets are known from %s: %s", vault, look.as_of, error)
+                return []
+            if isinstance(error, Declined):
+                raise VaultRefused(f"{error}; without a list of secrets no key can be told unused") from error
+            raise
 
     async def _holds(self, holder: SecretVersion, target: Target, key: KeyName, keys: Keys, deadline: Deadline) -> bool:
         """

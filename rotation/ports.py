@@ -109,9 +109,9 @@ class Vaults(Protocol):
         """
         ...
 
-    async def list_managed(self, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
+    async def list_managed(self, vault: str, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
         """
-        Return every secret of the configured vaults that has the tag ProviderAddress, with all its tags.
+        Return every secret of a vault that has the tag ProviderAddress, with all its tags.
         """
         ...
 

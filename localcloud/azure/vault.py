@@ -4,6 +4,7 @@ A vault as whoever runs the local Azure holds it: its secrets, and the events it
 
 import asyncio
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from localcloud.azure.courier import Courier
@@ -45,6 +46,12 @@ class Vault:
         )
         return made.version
 
+    def names(self) -> list[str]:
+        """
+        Return the names of all secrets.
+        """
+        return self._store.names()
+
     def current(self, name: str) -> SecretVersion:
         """
         Return the newest version of a secret. Raises `KeyError` if there is no such secret.
@@ -53,6 +60,12 @@ class Vault:
         if found is None:
             raise KeyError(name)
         return found
+
+    def expire(self, name: str, moment: datetime) -> None:
+        """
+        Let the current version of a secret expire at that moment.
+        """
+        self._store.update(replace(self.current(name), expires_on=moment))
 
     def versions(self, name: str) -> list[SecretVersion]:
         """

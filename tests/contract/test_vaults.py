@@ -159,7 +159,7 @@ async def test_managed_secrets_are_listed_with_their_tags(side: Side, deadline: 
             SecretId(side.secret.vault, f"plain-{number}"), KeyMaterial("x"), **DRESS, deadline=deadline
         )
 
-    assert await side.vaults.list_managed(deadline) == [(side.secret, TAGS)]
+    assert await side.vaults.list_managed(side.secret.vault, deadline) == [(side.secret, TAGS)]
 
 
 async def test_a_certificates_secret_is_told_apart(deadline: Deadline, wiring: Wiring) -> None:
@@ -185,7 +185,7 @@ async def test_nothing_is_sent_when_the_time_is_over(side: Side, clock: HandCloc
         side.vaults.read_current(pinned, deadline),
         side.vaults.read_version(pinned, deadline),
         side.vaults.list_versions(pinned, deadline),
-        side.vaults.list_managed(deadline),
+        side.vaults.list_managed(side.secret.vault, deadline),
         side.vaults.disable(pinned, deadline),
         side.vaults.store(pinned, KeyMaterial("x"), **DRESS, deadline=deadline),
     ):

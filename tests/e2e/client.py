@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 from azure.data.tables.aio import TableClient
+from azure.storage.queue.aio import QueueClient
 
 from adapters.table import NAME
 from localcloud.cloud import LocalCloud
@@ -174,28 +175,42 @@ class Client:
 
     async def pass_time(self, time: timedelta = timedelta(hours=1)) -> None:
         """
-        Make everything unfinished in the ledger look that much older.
+        Make everything unfinished in the ledger look that much older, and let what is due be due.
         """
         connection = self.cloud.storage.connection_string
         async with TableClient.from_connection_string(connection, NAME) as table:
             async for entity in table.query_entities("PartitionKey eq 'live'"):
                 row = json.loads(entity["Row"])
-                for holder, field in ((row, "claimed_until"), (row["record"], "completedOn")):
+                for holder, field in ((row, "claimed_until"), (row, "due_on"), (row["record"], "completedOn")):
                     if holder.get(field):
                         earlier = datetime.fromisoformat(holder[field]) - time
                         holder[field] = earlier.isoformat()
                 entity["Row"] = json.dumps(row)
                 await table.update_entity(entity)
 
+    async def rows(self, partition: str, key: str) -> list[Any]:
+        """
+        Return the ledger's row with a key, if it is there.
+        """
+        async with TableClient.from_connection_string(self.cloud.storage.connection_string, NAME) as table:
+            found = table.query_entities(
+                "PartitionKey eq @partition and RowKey eq @key", parameters={"partition": partition, "key": key}
+            )
+            return [entity async for entity in found]
+
     async def idle(self) -> None:
         """
-        Wait until the app does nothing any more.
+        Wait until the app does nothing any more, and no message waits for it.
         """
+        connection = self.cloud.storage.connection_string
+        async with QueueClient.from_connection_string(connection, "rotations") as queue:
 
-        async def is_idle() -> bool:
-            return all([(await self.host.counts(name)).running == 0 for name in self.host.functions])
+            async def is_idle() -> bool:
+                if await queue.peek_messages():
+                    return False
+                return all([(await self.host.counts(name)).running == 0 for name in self.host.functions])
 
-        await eventually(is_idle, lambda: "the host to be idle")
+            await eventually(is_idle, lambda: "the host to be idle")
 
     def log_lines(self, text: str) -> list[dict[str, Any]]:
         """

@@ -139,12 +139,12 @@ class WiredVaults:
             is_timely=True,
         )
 
-    async def list_managed(self, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
+    async def list_managed(self, vault: str, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
         """
         Ask for the managed secrets.
         """
         deadline.check()
-        return await ask("list_managed", Kind.READ, lambda: self._twin.list_managed(WHENEVER), is_timely=True)
+        return await ask("list_managed", Kind.READ, lambda: self._twin.list_managed(vault, WHENEVER), is_timely=True)
 
     async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
         """

@@ -96,14 +96,19 @@ class MemoryVaults:
         await self.faults.leave("read_current")
         return current if current.enabled else structs.replace(current, value=None)
 
-    async def list_managed(self, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
+    async def list_managed(self, vault: str, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
         """
-        Return every managed secret.
+        Return every managed secret of a vault.
         """
+        self.require(SecretId(vault, ""))
         deadline.check()
         await self.faults.enter("list_managed")
         current = [versions[-1][0] for versions in self._versions.values()]
-        found = [(version.id, dict(version.tags)) for version in current if is_managed(version.tags)]
+        found = [
+            (version.id, dict(version.tags))
+            for version in current
+            if version.id.vault == vault and is_managed(version.tags)
+        ]
         return [(SecretId(secret.vault, secret.name), tags) for secret, tags in found]
 
     async def list_pages(self, vault: str) -> AsyncGenerator[list[ListedSecret], None]:

@@ -4,8 +4,8 @@ import pytest
 
 from rotation.errors import Declined, Unavailable
 from rotation.record import State
-from rotation.target import KeyName
-from tests.twins.world import TARGETS, TwinWorld
+from rotation.target import BatchAccount, KeyName
+from tests.twins.world import SUBSCRIPTION, TARGETS, TwinWorld
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -159,3 +159,20 @@ async def test_a_strangers_odd_tags_stop_nobody_else(world: TwinWorld) -> None:
 
     assert rotation.state is State.COMPLETED
     assert world.outages == 0
+
+
+async def test_secrets_that_came_after_a_listing_do_not_lose_their_key() -> None:
+    """
+    A listing that lacks the rotated secret itself is too old to tell who its neighbours are.
+    """
+    world = TwinWorld("batch")
+    await world.rotate()
+    other = BatchAccount(SUBSCRIPTION, "rg", "account2")
+    world.provider.add(other)
+    for name, key in (("new-one", KeyName.PRIMARY), ("new-two", KeyName.SECONDARY)):
+        world.put(name, {"ProviderAddress": other.arm_id}, key=key, value=world.provider.value(other, key))
+
+    rotation = await world.rotate(world.event("new-one"))
+
+    assert (rotation.adopted, rotation.key_name) == (True, KeyName.SECONDARY)
+    assert all(world.provider.regenerations(other, key) == 0 for key in KeyName)
