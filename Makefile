@@ -41,6 +41,10 @@ fuzz: ## Ask the API thousands of things that Schemathesis makes up from its Ope
 chaos: ## Break everything that can break and count the broken promises (ROUNDS=50 SEED=7 repeats a run)
 	@$(in_full) python -m localcloud.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: bench-sweep
+bench-sweep: ## Measure a sweep over 100 and over 10,000 secrets: requests, time, memory
+	@$(in_full) python -m benchmarks.sweep $(ARGS)
+
 .PHONY: coverage
 coverage: ## Run the tests and show which lines they miss
 	@$(in_full) coverage run -m pytest $(ARGS) && coverage report

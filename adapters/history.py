@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from adapters.ledger_rows import DONE, HISTORY, LIVE, keys_from, read_live
+from adapters.ledger_rows import ACCEPTED, DONE, HISTORY, LIVE, OPEN, OUTBOX, SCHEDULED, keys_from, kind_of, read_live
 from adapters.table import Table
 from rotation.history import Wanted, place_of_moment
 from rotation.record import Rotation
@@ -16,6 +16,7 @@ from rotation.record import Rotation
 _log = logging.getLogger(__name__)
 
 _PER_PAGE = 100
+_PRECEDENCE = (OUTBOX, OPEN, ACCEPTED, SCHEDULED)  # As in finding one by its id.
 
 
 class TableHistory:
@@ -28,13 +29,27 @@ class TableHistory:
 
     async def list_live(self) -> AsyncIterator[Rotation]:
         """
-        Yield the record of every rotation that has not ended or is not published yet.
+        Yield the record of every rotation that has not ended or is not published yet, once.
         """
-        for found in await self._table.list(LIVE, "RowKey ge @first", {"first": ""}):
-            try:
-                yield read_live(found)
-            except (msgspec.MsgspecError, KeyError) as error:
-                _log.error("ledger: row %s cannot be read: %s", found["RowKey"], error)
+        rows = await self._table.list(LIVE, "RowKey ge @first", {"first": ""})
+        told: set[str] = set()
+        for kind in _PRECEDENCE:
+            for found in rows:
+                if kind_of(found) != kind or found["RotationId"] in told:
+                    continue
+                told.add(found["RotationId"])
+                try:
+                    record = read_live(found)
+                except (msgspec.MsgspecError, KeyError) as error:
+                    _log.error("ledger: row %s cannot be read: %s", found["RowKey"], error)
+                    continue
+                yield record
+
+    async def is_done(self, rotation_id: str) -> bool:
+        """
+        Return whether a rotation has ended and is published.
+        """
+        return await self._table.read(DONE, rotation_id) is not None
 
     async def list_done(self, wanted: Wanted, after: str) -> AsyncGenerator[Rotation, None]:
         """
@@ -49,4 +64,9 @@ class TableHistory:
                 conditions.append(f"{column} eq @{column.lower()}")
                 values[column.lower()] = str(value)
         async for found in self._table.stream(DONE, " and ".join(conditions), values, per_page=_PER_PAGE):
-            yield msgspec.json.decode(found["Record"], type=Rotation)
+            try:
+                record = msgspec.json.decode(found["Record"], type=Rotation)
+            except msgspec.MsgspecError as error:
+                _log.error("ledger: row %s cannot be read: %s", found["RowKey"], error)
+                continue
+            yield record

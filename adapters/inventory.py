@@ -5,7 +5,10 @@ A secret's row has two writers that do not know of each other: a look writes its
 record. Each merges its own columns.
 """
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,11 +18,14 @@ from azure.data.tables import UpdateMode
 from adapters.ledger_rows import bound_entity, key_of, read_row
 from adapters.table import Table, raise_if_no_table
 from rotation.inventory import Entry, Facts, VaultFacts, entry_of
-from rotation.record import Rotation, State
+from rotation.record import RotatedSecret, Rotation, State
 
 _VAULTS = "vaults"
 _MOST = 100  # rows of one transaction (Table storage documentation)
 _PER_PAGE = 1000
+_LATE = timedelta(minutes=1)
+
+_log = logging.getLogger(__name__)
 
 
 class TableInventory:
@@ -35,8 +41,10 @@ class TableInventory:
         """
         Merge what was found into the secrets' rows, and register them with their targets.
         """
-        await self._write_all(_facts_entity(found) for found in facts)
-        await self._write_all(bound_entity(found.claim_id, found.secret) for found in facts if found.claim_id)
+        await asyncio.gather(
+            self._write_all(_facts_entity(found) for found in facts),
+            self._write_all(bound_entity(found.claim_id, found.secret) for found in facts if found.claim_id),
+        )
 
     async def finish(self, facts: VaultFacts) -> None:
         """
@@ -57,6 +65,10 @@ class TableInventory:
         """
         if record.secret is None or record.completed_on is None:
             return
+        if datetime.now(UTC) - record.completed_on > _LATE and await self._has_later(
+            record.secret, record.completed_on
+        ):
+            return
         text = msgspec.json.encode(record).decode()
         entity: dict[str, Any] = {
             "PartitionKey": _partition(record.secret.vault),
@@ -67,6 +79,14 @@ class TableInventory:
         if record.state is State.COMPLETED:
             entity["Stored"] = text
         await self._table.ask("inventory", lambda: self._client.upsert_entity(entity, mode=UpdateMode.MERGE))
+
+    async def _has_later(self, secret: RotatedSecret, completed_on: datetime) -> bool:
+        """
+        Return whether a rotation that ended later is remembered: an outcome may have waited for long to be published.
+        """
+        found = await self._table.read(_partition(secret.vault), secret.name.lower())
+        last: Rotation | None = _decoded(found, "Last", Rotation) if found else None
+        return last is not None and last.completed_on is not None and last.completed_on > completed_on
 
     async def vault_facts(self, vault: str) -> VaultFacts | None:
         """
@@ -122,4 +142,11 @@ def _partition(vault: str) -> str:
 
 
 def _decoded(found: Any, column: str, kind: type[Any]) -> Any:
-    return msgspec.json.decode(found[column], type=kind) if found.get(column) else None
+    """
+    Return what a column holds; None for an empty one, and for what another version of this app has written.
+    """
+    try:
+        return msgspec.json.decode(found[column], type=kind) if found.get(column) else None
+    except msgspec.MsgspecError as error:
+        _log.error("ledger: %s of row %s cannot be read: %s", column, found["RowKey"], error)
+        return None

@@ -2,8 +2,9 @@
 The shapes of the HTTP API: what a request is decoded into, and what OpenAPI therefore says of it.
 """
 
+import re
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -18,6 +19,8 @@ T = TypeVar("T", bound=Struct)
 
 LARGEST_BODY = 16 * 1024  # bytes
 IDEMPOTENCY_KEY = r"^[!-~]([ -~]{0,253}[!-~])?$"  # 1 to 255 printable characters of ASCII
+_FLAGS = {"true": True, "false": False}
+_NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _LONGEST_WAIT = timedelta(days=365)
 _DURATION = r"^P(?!$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"  # ISO 8601, in days and shorter
 _EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
@@ -168,17 +171,28 @@ def read_body(body: bytes) -> NewRotation:
         raise Malformed(f"the body cannot be read ({error}); it must be JSON such as {_EXAMPLE}") from None
 
 
-def read_query(query: dict[str, Any], kind: type[T]) -> T:
+def read_query(query: dict[str, str], kind: type[T]) -> T:
     """
     Return the parameters of a query, checked; one that is not known is refused.
 
     Raises `Malformed`.
     """
     try:
-        return msgspec.convert(query, type=kind, strict=False)
+        return msgspec.convert({name: _literal(value) for name, value in query.items()}, type=kind)
     except msgspec.ValidationError as error:
         known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
         raise Malformed(f"the query cannot be read ({error}); its parameters must be of {known}") from None
+
+
+def _literal(text: str) -> str | int | bool:
+    """
+    Return the number or the flag that a parameter spells.
+
+    Lax conversion would do more than that: take `null` for nothing, and a number for a time.
+    """
+    if text in _FLAGS:
+        return _FLAGS[text]
+    return int(text) if _NUMBER.fullmatch(text) else text
 
 
 def read_target_id(text: str) -> Target:

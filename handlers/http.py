@@ -209,7 +209,7 @@ def _prefers_async(request: func.HttpRequest) -> bool:
     return any(preference.partition(";")[0].strip() == "respond-async" for preference in preferences)
 
 
-def _query(request: func.HttpRequest) -> dict[str, Any]:
+def _query(request: func.HttpRequest) -> dict[str, str]:
     return {name: value for name, value in request.params.items() if name not in _HOSTS_OWN}
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from rotation.errors import Declined, NotFound, UnknownSecret, VaultRefused
 from rotation.policy import is_managed, read_target
-from rotation.request import Revocation, RotationRequest, Trigger, new_id
+from rotation.request import LeakedKey, Revocation, RotationRequest, Trigger, new_id
 from rotation.secret import SecretId, SecretVersion
 from rotation.target import KeyName, Target
 from rotation.timing import Deadline
@@ -75,4 +75,5 @@ def _revocation(current: SecretVersion, after: timedelta | None) -> Revocation |
     """
     if after is None or current.value is None or not is_managed(current.tags):
         return None
-    return Revocation(after, read_target(current.tags).fingerprint(current.value))
+    target = read_target(current.tags)
+    return Revocation(after, LeakedKey(target.fingerprint(current.value), target.address))

@@ -10,7 +10,7 @@ from rotation.errors import ActiveKey, Drift, Misconfigured, SingleKey, Skip
 from rotation.material import KeyMaterial
 from rotation.policy import KEY, RotationPolicy, Strategy
 from rotation.ports import Keys
-from rotation.request import RotationRequest
+from rotation.request import LeakedKey, RotationRequest
 from rotation.target import KeyName, Target
 
 
@@ -54,8 +54,8 @@ def choose(request: RotationRequest, policy: RotationPolicy, keys: Keys, value: 
     """
     Return what the rotation has to do, going by the values and not by what a tag claims.
 
-    Raises `Drift`, `ActiveKey`, `SingleKey`, `Misconfigured` where healing needs a tag that is not there, or `Skip`
-    where a key that is to be revoked is dead already.
+    Raises `Drift`, `ActiveKey`, `SingleKey`, `Misconfigured` where healing needs a tag that is not there or a
+    leaked key belongs elsewhere, or `Skip` where a key that is to be revoked is dead already.
     """
     active = active_key(policy.target, keys, value, tagged=policy.tagged_key)
     if request.revokes is not None:
@@ -109,8 +109,13 @@ def heal(policy: RotationPolicy) -> StoreLive:
     return StoreLive(policy.tagged_key, active=None)
 
 
-def _revoke(fingerprint: str, target: Target, keys: Keys, active: KeyName | None) -> Regenerate:
-    leaked = next((key for key in KeyName if target.fingerprint(keys[key]) == fingerprint), None)
+def _revoke(wanted: LeakedKey, target: Target, keys: Keys, active: KeyName | None) -> Regenerate:
+    if target.address != wanted.address:
+        raise Misconfigured(
+            f"the key that is to be revoked is one of {wanted.address}, and the secret names another target by now; "
+            "regenerate that key with a request for the target"
+        )
+    leaked = next((key for key in KeyName if target.fingerprint(keys[key]) == wanted.fingerprint), None)
     if leaked is None:
         raise Skip("revoked")
     if active is None:

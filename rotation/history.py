@@ -10,8 +10,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from rotation.errors import Malformed
-from rotation.paging import continuation_of, read_continuation
+from rotation.paging import continuation_of, not_ours, read_continuation
 from rotation.record import Rotation, State
 
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
@@ -49,7 +48,15 @@ class History(Protocol):
 
     def list_live(self) -> AsyncIterator[Rotation]:
         """
-        Yield the record of every rotation that has not ended or is not published yet, in no order.
+        Yield the record of every rotation that has not ended or is not published yet, once, in no order.
+
+        One that waits to begin may have ended meanwhile: `is_done` tells.
+        """
+        ...
+
+    async def is_done(self, rotation_id: str) -> bool:
+        """
+        Return whether a rotation has ended and is published.
         """
         ...
 
@@ -76,24 +83,28 @@ async def list_rotations(history: History, wanted: Wanted, *, top: int, continua
     Raises `Malformed` for a continuation that is none, or a `DependencyError`.
     """
     after = _read_place(continuation) if continuation else ""
-    # All of it: what is live is little, and in another order.
+    # All of it: what is live is little, and in another order. What ends meanwhile keeps its place.
     live = [record async for record in history.list_live() if wanted.includes(record) and place_of(record) > after]
     found = {place_of(record): record for record in live}
-    ids = {record.id for record in live}
     taken = 0
     if wanted.state in {None, State.COMPLETED, State.FAILED, State.SKIPPED}:
         async with aclosing(history.list_done(wanted, after)) as done:
             async for record in done:
-                if record.id in ids:
-                    continue
                 found[place_of(record)] = record
                 taken += 1
                 if taken > top:
                     break
     places = sorted(found)
-    page = [found[place] for place in places[:top]]
+    page = [found[place] for place in places[:top] if not await _has_left(history, found[place])]
     more = len(places) > top
     return RotationsPage(page, continuation_of(places[top - 1]) if more else None)
+
+
+async def _has_left(history: History, record: Rotation) -> bool:
+    """
+    Return whether a rotation is only said to wait: its row is forgotten last, and the record that counts is another.
+    """
+    return record.state in {State.ACCEPTED, State.SCHEDULED} and await history.is_done(record.id)
 
 
 def place_of(record: Rotation) -> str:
@@ -121,5 +132,5 @@ def identity_of(record: Rotation) -> str | None:
 def _read_place(continuation: str) -> str:
     (place,) = read_continuation(continuation, 1)
     if not _PLACE.fullmatch(place):
-        raise Malformed("continuation is none of this list's; it must be the one that came with the page before")
+        raise not_ours()
     return place

@@ -106,7 +106,7 @@ class Inventory(Protocol):
 
     async def note(self, record: Rotation) -> None:
         """
-        Remember how a rotation of a secret ended, and what the secret holds since.
+        Remember how a rotation of a secret ended, and what the secret holds since, unless a later one is remembered.
         """
         ...
 
@@ -167,6 +167,9 @@ def entry_of(facts: Facts | None, last: Rotation | None, stored: Rotation | None
             claim_id=target.claim_id if target else None,
             key=stored.key_name,
             expires_on=stored.secret.expires_on,
+            # What stood in its way then did not any more.
+            paused=None,
+            misconfigured=None,
         )
     return Entry(facts, last) if facts else None
 
@@ -191,12 +194,13 @@ def _lead(facts: Facts, lead: timedelta) -> timedelta:
     """
     Return how long before its expiry a secret is due.
 
-    No longer than its version lives, or each new version would be due at birth and rotated every day.
+    A version is not due in its first 30 days because of a long lead: each would be rotated soon after its birth, and
+    kill what clients have cached. Then 30 days count, as in Key Vault's own event.
     """
     if facts.validity_days is None:
         return lead
     validity = timedelta(days=facts.validity_days)
-    return lead if lead < validity else NEAR_EXPIRY
+    return lead if lead <= validity - NEAR_EXPIRY else NEAR_EXPIRY
 
 
 def _check(listed: ListedSecret, scopes: Scopes) -> RotationPolicy:

@@ -73,6 +73,8 @@ async def end_unclaimed(world: World, request: RotationRequest, record: Rotation
     """
     End a rotation that has no target to claim, or nothing to do there; return the outcome that counts.
     """
+    if done := await world.ledger.read_done(request.id):
+        return done
     outcome = EndedRotation(request, of(record, ending, world.clock.now()))
     if not await world.ledger.end_unclaimed(outcome):
         return await find(world, request.id) or outcome.record
@@ -99,7 +101,8 @@ def _tell(record: Rotation, deadline: Deadline | None = None) -> None:
         _log.error("rotation %s: Failed (%s): %s", record.id, record.error.code, record.error.message)
     # A reason that a caller has given is no reason for the outcome.
     skipped = record.reason if record.state is State.SKIPPED else None
-    report(record, "ended", deadline, reason=record.error.code if record.error else skipped)
+    reason = record.error.code if record.error else skipped
+    report(record, "ended", deadline, outcome=record.state, reason=reason)
 
 
 async def announce(world: World, outcome: EndedRotation) -> Rotation:

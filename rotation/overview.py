@@ -3,6 +3,7 @@ The list of managed secrets, as `GET /secrets` shows it.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from msgspec import Struct, structs
 
 from rotation.errors import Malformed
 from rotation.inventory import Entry, Inventory, Status, VaultFacts, status_of
-from rotation.paging import continuation_of, read_continuation
+from rotation.paging import continuation_of, not_ours, read_continuation
 from rotation.record import Rotation, State
 from rotation.request import Trigger
 from rotation.secret import SecretId
@@ -19,6 +20,8 @@ from rotation.target import KeyName
 from rotation.world import World
 
 _ASKED_AT_ONCE = 16
+_BEFORE_ALL_NAMES = "!"  # The place of the line about a vault: sorts before every name of a secret, and is not empty.
+_PLACE = re.compile(rf"{_BEFORE_ALL_NAMES}|[0-9a-z-]{{1,127}}")
 
 
 class ManagedSecret(Struct, frozen=True):
@@ -90,9 +93,7 @@ async def list_secrets(
     Raises `Malformed` for a continuation that is none, or a `DependencyError`.
     """
     vaults, inventory, now = world.vaults.uris, world.inventory, world.clock.now()
-    vault, after = read_continuation(continuation, 2) if continuation else (vaults[0], "")
-    if vault not in vaults:
-        raise Malformed("continuation is about a vault that ROTATION_VAULTS does not name (any more); begin anew")
+    vault, after = _read_place(continuation, vaults) if continuation else (vaults[0], "")
     looks = await asyncio.gather(*map(inventory.vault_facts, vaults))
     known = {facts.vault: facts for facts in looks if facts}
     found: list[tuple[SecretStatus, str | None]] = []
@@ -109,7 +110,7 @@ async def list_secrets(
     return SecretsPage(
         await _with_sharing(world, page),
         _as_of(vaults, known),
-        continuation_of(last.vault, (last.name or "").lower()) if last else None,
+        continuation_of(last.vault, (last.name or _BEFORE_ALL_NAMES).lower()) if last else None,
     )
 
 
@@ -119,6 +120,15 @@ async def has_looked(world: World) -> bool:
     """
     looks = await asyncio.gather(*map(world.inventory.vault_facts, world.vaults.uris))
     return all(looks)
+
+
+def _read_place(continuation: str, vaults: list[str]) -> tuple[str, str]:
+    vault, after = read_continuation(continuation, 2)
+    if vault not in vaults:
+        raise Malformed("continuation is about a vault that ROTATION_VAULTS does not name (any more); begin anew")
+    if not _PLACE.fullmatch(after):
+        raise not_ours()
+    return vault, after
 
 
 async def _lines(  # noqa: PLR0913, PLR0917 - what the lines depend on

@@ -27,11 +27,14 @@ def read_continuation(token: str, parts: int) -> list[str]:
         padded = token.encode("ascii") + b"=" * (-len(token) % 4)
         place = msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=list[str])
     except (UnicodeError, binascii.Error, ValueError) as error:
-        raise _not_ours() from error
+        raise not_ours() from error
     if len(place) != parts:
-        raise _not_ours()
+        raise not_ours()
     return place
 
 
-def _not_ours() -> Malformed:
+def not_ours() -> Malformed:
+    """
+    Return what is wrong with a token that no page came with.
+    """
     return Malformed("continuation is none of this list's; it must be the one that came with the page before")

@@ -33,7 +33,7 @@ async def rehearse(world: World, request: RotationRequest, *, revoke_after: time
         elif request.secret:
             await rehearsal.rotate(request.secret)
     except Skip as skip:
-        rehearsal.add("end", f"Skipped: {skip.reason}. Nothing is changed")
+        rehearsal.add("end", f"Skipped: {skip.reason}. The secret is left as it is")
     except (Ending, Busy) as error:
         rehearsal.fail(error)
     return structs.replace(rehearsal.record, state=State.PLANNED, steps=rehearsal.steps)
@@ -76,6 +76,7 @@ class _Rehearsal:
         await self._claim(target)
         self.add("look", f"read {secret.id}, the current version")
         if secret.version != asked.version:
+            self._add_revocation()
             raise Skip(SUPERSEDED)
         policy = read_policy(secret.tags)
         plan = await self._inspect(secret, policy)
@@ -141,12 +142,15 @@ class _Rehearsal:
     def _add_end(self, plan: Regenerate | StoreLive) -> None:
         gap = isinstance(plan, Regenerate) and plan.in_place
         self.add("end", "Completed" + (", with a gap in which the secret holds a dead key" if gap else ""))
-        if self._revoke_after is not None:
-            hours = self._revoke_after.total_seconds() / 3600
-            self.add("schedule", f"after {hours:g} hours: a second rotation regenerates the key that is current now")
+        self._add_revocation()
         self._add_announcement()
         if isinstance(plan, Regenerate):
             self.add("tidy", f"disable older versions that hold the dead value of {plan.key}")
+
+    def _add_revocation(self) -> None:
+        if self._revoke_after is not None:
+            hours = self._revoke_after.total_seconds() / 3600
+            self.add("schedule", f"after {hours:g} hours: a second rotation regenerates the key that is current now")
 
     def _add_announcement(self) -> None:
         self.add("announce", "publish KeyRotator.RotationCompleted")

@@ -26,13 +26,22 @@ class Trigger(StrEnum):
     HTTP = "Http"
 
 
+class LeakedKey(Struct, frozen=True):
+    """
+    A key that is to die, by the fingerprint of its value, and the address of what shows it.
+    """
+
+    fingerprint: str
+    address: str
+
+
 class Revocation(Struct, frozen=True):
     """
     A wish: that long after the rotation, the key whose value the secret held when it was asked for is to be dead.
     """
 
     after: timedelta
-    fingerprint: str
+    leaked: LeakedKey
 
 
 class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -42,8 +51,8 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     `secret` is pinned to the version that the request is about: if another one is current by the time it runs, the work
     has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the claim id of the target
     on which an earlier attempt left its journal; only resuming sets it. `waits` says that the ledger holds a row for
-    the request until it has ended. `revocation` asks for a second rotation later; that one `revokes` the key with this
-    fingerprint, and is pinned when it has found it. A field that this version does not know is an error: what it asks
+    the request until it has ended. `revocation` asks for a second rotation later; that one `revokes` the
+    leaked key, and is pinned when it has found it. A field that this version does not know is an error: what it asks
     for must not be left out.
     """
 
@@ -58,7 +67,7 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     target: BatchAccount | Workflow | None = None
     waits: bool = False
     revocation: Revocation | None = None
-    revokes: str | None = None
+    revokes: LeakedKey | None = None
 
     def __post_init__(self) -> None:
         if (self.secret is None) is (self.target is None):
@@ -95,7 +104,7 @@ def request_to_revoke(request: RotationRequest, revocation: Revocation, now: dat
         now,
         reason=request.reason,
         waits=True,
-        revokes=revocation.fingerprint,
+        revokes=revocation.leaked,
     )
 
 

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from rotation import outcome, tidying
 from rotation.attempt import Attempt, Claim, TargetMoved
-from rotation.errors import Busy, DependencyError, Ending, Exhausted, Skip, Unfinished
+from rotation.errors import Busy, DependencyError, Ending, Exhausted, Forbidden, OutOfScope, Skip, Unfinished
 from rotation.key_regeneration import KeyRegeneration
 from rotation.managed import find_target, read_secret
 from rotation.neighbours import Neighbours
@@ -101,11 +101,8 @@ class Rotator:
             _log.warning("rotation %s: its row is left to be forgotten: %s", request.id, error)
 
     async def _run(self, request: RotationRequest, deadline: Deadline, proceed: _Proceed) -> Rotation:
-        if request.claimed is None:
-            if waiting := await self._world.ledger.read_outcome(request.id):
-                return await outcome.announce(self._world, waiting)
-            if request.secret:
-                self._world.vaults.require(request.secret)
+        if request.claimed is None and (ended := await self._end_beforehand(request, deadline)):
+            return ended
         while True:
             record = begin(request, deadline.started_on)
             claim_id = request.claimed
@@ -129,6 +126,24 @@ class Rotator:
                 request = structs.replace(request, claimed=None)
                 await self._world.ledger.release(claim.claim_id, claim.etag)
                 deadline.check()
+
+    async def _end_beforehand(self, request: RotationRequest, deadline: Deadline) -> Rotation | None:
+        """
+        Return the outcome of a rotation that has ended, or has nothing to do with our vaults, None for one to run.
+
+        Raises `Forbidden` where nobody was promised an outcome.
+        """
+        if waiting := await self._world.ledger.read_outcome(request.id):
+            return await outcome.announce(self._world, waiting)
+        try:
+            if request.secret:
+                self._world.vaults.require(request.secret)
+        except Forbidden as error:
+            if not request.waits:
+                raise
+            record = begin(request, deadline.started_on)
+            return await outcome.end_unclaimed(self._world, request, record, OutOfScope(str(error)))
+        return None
 
     async def _find_target(self, request: RotationRequest, deadline: Deadline) -> Target:
         if request.target:

@@ -7,12 +7,10 @@ Metrics are made of these lines (docs/adr/0005-metrics-from-the-log-lines.md), s
 
 import logging
 
-from rotation.record import Rotation, State
+from rotation.record import Rotation
 from rotation.timing import Deadline
 
 _log = logging.getLogger("rotation")
-
-_ENDS = {State.COMPLETED, State.FAILED, State.SKIPPED}
 
 
 def report(record: Rotation, step: str, deadline: Deadline | None = None, **facts: object) -> None:
@@ -34,8 +32,6 @@ def report(record: Rotation, step: str, deadline: Deadline | None = None, **fact
         "duration": round(deadline.lap(), 3) if deadline else None,
         **{name: None if fact is None else str(fact) for name, fact in facts.items()},
     }
-    if record.state in _ENDS and step == "ended":
-        fields["outcome"] = str(record.state)
     # Azure's worker passes on the message alone, so it has to hold everything.
     told = [f"{name} {fact}" for name, fact in facts.items() if fact is not None]
     told += [

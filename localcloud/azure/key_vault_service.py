@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -17,6 +17,8 @@ from localcloud.azure.json_answer import json_answer
 from localcloud.azure.key_vault import NAME, SecretStore, SecretVersion
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
+
+T = TypeVar("T")
 
 API_VERSIONS = frozenset({
     "2016-10-01", "7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01", "2026-04-01"
@@ -147,15 +149,18 @@ class KeyVaultService:
         return json_answer(_bundle(changed, changed.id))
 
     async def _list(self, call: Call) -> web.Response:
-        current = [secret for name in self._store.names() if (secret := self._store.find(name))]
-        return self._page(call, "/secrets", [_bundle(secret, secret.id.rpartition("/")[0]) for secret in current])
+        names = self._store.names()
+        page, link = self._page(call, "/secrets", names)
+        current = [secret for name in page if (secret := self._store.find(name))]
+        bundles = [_bundle(secret, secret.id.rpartition("/")[0]) for secret in current]
+        return json_answer({"value": bundles, "nextLink": link})
 
     async def _list_versions(self, call: Call) -> web.Response:
         name = self._find(call).name
-        versions = [_bundle(secret, secret.id) for secret in self._store.versions(name)]
-        return self._page(call, f"/secrets/{name}/versions", versions)
+        page, link = self._page(call, f"/secrets/{name}/versions", self._store.versions(name))
+        return json_answer({"value": [_bundle(secret, secret.id) for secret in page], "nextLink": link})
 
-    def _page(self, call: Call, path: str, items: list[dict[str, Any]]) -> web.Response:
+    def _page(self, call: Call, path: str, items: list[T]) -> tuple[list[T], str | None]:
         size, start = _page_size(call), _page_start(call)
         following = start + size
         link = None
@@ -163,7 +168,7 @@ class KeyVaultService:
             token = base64.urlsafe_b64encode(str(following).encode()).decode().rstrip("=")
             version = call.query("api-version")
             link = f"{self._store.uri}{path}?api-version={version}&$skiptoken={token}&maxresults={size}"
-        return json_answer({"value": items[start:following], "nextLink": link})
+        return items[start:following], link
 
 
 def _page_size(call: Call) -> int:

@@ -124,7 +124,15 @@ class AzureWorker:
         return SimpleNamespace(request=request, properties={"host": "127.0.0.1", "protos": Protocol()})
 
 
-def http(method: str, path: str, *, body: str = "", params: dict[str, str] | None = None) -> Message:
+def http(
+    method: str,
+    path: str,
+    *,
+    body: str = "",
+    params: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Message:
     """
     Return the data of an HTTP trigger.
     """
@@ -132,9 +140,9 @@ def http(method: str, path: str, *, body: str = "", params: dict[str, str] | Non
         http=Message(
             method=method,
             url=f"https://app.azurewebsites.net/api{path}",
-            headers={"Content-Type": "application/json"},
+            headers={"Content-Type": "application/json"} | (headers or {}),
             body=Message(string=body),
             params=params or {},
-            query={},
+            query=query or {},
         )
     )

@@ -23,8 +23,12 @@ EXPECTED = {
     "run_rotation": {("queueTrigger", "in", "rotations")},
     "on_poisoned_rotation": {("queueTrigger", "in", "rotations-poison")},
     "resume_rotations": {("timerTrigger", "in", "0 */5 * * * *"), ("queue", "out", "rotations")},
-    "create_rotation": {("httpTrigger", "in", "rotations"), ("http", "out", "")},
+    "sweep_vaults": {("timerTrigger", "in", "%ROTATION_SWEEP_SCHEDULE%"), ("queue", "out", "rotations")},
+    "create_rotation": {("httpTrigger", "in", "rotations"), ("http", "out", ""), ("queue", "out", "rotations")},
     "get_rotation": {("httpTrigger", "in", "rotations/{id}"), ("http", "out", "")},
+    "list_rotations": {("httpTrigger", "in", "rotations"), ("http", "out", "")},
+    "list_secrets": {("httpTrigger", "in", "secrets"), ("http", "out", "")},
+    "get_openapi": {("httpTrigger", "in", "openapi.json"), ("http", "out", "")},
     "get_health": {("httpTrigger", "in", "health"), ("http", "out", "")},
 }
 
@@ -209,3 +213,48 @@ async def test_the_http_functions_answer(worker: AzureWorker, client: Client, ki
     assert json.loads(health.return_value.http.body.bytes)["status"] == "Healthy"
     assert refused.return_value.http.status_code == "400"
     assert refused.return_value.http.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_caller_that_does_not_wait_gets_202_and_the_queue_a_message(
+    worker: AzureWorker, client: Client, kind: str
+) -> None:
+    """
+    An HTTP function with a queue output beside its answer: both arrive, and the message runs.
+    """
+    subject = await client.subject(kind)
+
+    accepted = await worker.succeed(
+        "create_rotation",
+        request=http(
+            "POST", "/rotations", body=json.dumps({"secret": subject.uri}), headers={"Prefer": "respond-async"}
+        ),
+    )
+    answer = accepted.return_value.http
+    (message,) = messages(accepted)
+    await worker.succeed("run_rotation", message=Message(string=message))
+
+    record = json.loads(answer.body.bytes)
+    assert (answer.status_code, record["state"]) == ("202", "Accepted")
+    assert {name.lower(): value for name, value in answer.headers.items()}[
+        "location"
+    ] == f"/api/rotations/{record['id']}"
+    assert (await client.get(record["id"]))["state"] == "Completed"
+
+
+async def test_the_lists_the_description_and_the_sweep_answer(worker: AzureWorker, client: Client) -> None:
+    """
+    What an operator asks for, and the timer that looks through the vaults.
+    """
+    subject = await client.subject()
+    query = {"target": subject.target.arm_id}
+
+    swept = await worker.succeed("sweep_vaults", timer=Message(json='{"Schedule": {}, "IsPastDue": false}'))
+    secrets = await worker.succeed("list_secrets", request=http("GET", "/secrets", query=query))
+    rotations = await worker.succeed("list_rotations", request=http("GET", "/rotations", query=query))
+    described = await worker.succeed("get_openapi", request=http("GET", "/openapi.json"))
+
+    assert any(subject.secret in message for message in messages(swept))
+    (line,) = json.loads(secrets.return_value.http.body.bytes)["secrets"]
+    assert (line["secret"]["name"], line["status"]) == (subject.secret, "Overdue")
+    assert json.loads(rotations.return_value.http.body.bytes) == {"rotations": [], "continuation": None}
+    assert json.loads(described.return_value.http.body.bytes)["openapi"] == "3.1.0"

@@ -64,6 +64,10 @@ async def test_rotations_are_found_by_target_secret_state_and_time(client: Clien
         "continuation=x",
         "continuation=WyJ4Il0",
         "sort=id",
+        "state=null",
+        "since=0.5",
+        "since=1700000000",
+        "top=1e1",
     ],
 )
 async def test_a_query_that_cannot_be_read_is_malformed(client: Client, query: str) -> None:

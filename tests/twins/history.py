@@ -22,10 +22,16 @@ class MemoryHistory:
         Yield the record of everything that is live.
         """
         ledger = self._ledger
-        for record in [row.record for row in ledger.claims()] + [row.record for row in ledger.outcomes()]:
+        records = [row.record for row in ledger.outcomes()] + [row.record for row in ledger.claims()]
+        records += [row.record for row in ledger.waiting()]
+        for record in {record.id: record for record in reversed(records)}.values():
             yield record
-        for row in ledger.waiting():
-            yield row.record
+
+    async def is_done(self, rotation_id: str) -> bool:
+        """
+        Return whether a rotation has ended and is published.
+        """
+        return rotation_id in self._ledger.records()
 
     async def list_done(self, wanted: Wanted, after: str) -> AsyncGenerator[Rotation, None]:
         """

@@ -61,6 +61,8 @@ class MemoryInventory:
         if record.secret is None or record.completed_on is None:
             return
         row = self._row(record.secret.vault, record.secret.name, record.completed_on)
+        if row.last and row.last.completed_on and row.last.completed_on > record.completed_on:
+            return
         row.last = record
         if record.state is State.COMPLETED:
             row.stored = record

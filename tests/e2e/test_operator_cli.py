@@ -1,0 +1,185 @@
+import asyncio
+import json
+import re
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from localcloud.cloud import LocalCloud
+from operator_cli.app import app as command_line
+from tests.e2e.client import Client
+
+
+class Command:
+    """
+    The command line, pointed at a local cloud.
+    """
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self._runner = CliRunner(
+            env={
+                "KEY_ROTATOR_URL": cloud.host.url,
+                "KEY_ROTATOR_FUNCTION_KEY": cloud.host.function_key,
+                "KEY_ROTATOR_AUDIENCE": None,
+            }
+        )
+
+    async def __call__(self, *arguments: str) -> Result:
+        """
+        Run it in a thread: the local Azure lives in this one.
+        """
+        return await asyncio.to_thread(self._runner.invoke, command_line, arguments, catch_exceptions=False)
+
+    async def json(self, *arguments: str) -> tuple[int, Any]:
+        """
+        Return exit code and document.
+        """
+        result = await self(*arguments, "--json")
+        return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.fixture
+def run(cloud: LocalCloud) -> Command:
+    """
+    Return the command line for the shared cloud.
+    """
+    return Command(cloud)
+
+
+async def test_secrets_are_rotated_and_seen_through(client: Client, run: Command) -> None:
+    """
+    From one command to the end of both: each secret holds its other key, which was regenerated once.
+    """
+    subjects = [await client.subject(kind) for kind in ("batch", "workflow")]
+
+    result = await run("rotate", *(subject.uri for subject in subjects), "--reason", "quarterly")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.endswith("2 completed\n")
+    for subject in subjects:
+        assert f"/{subject.secret}: Completed (Primary -> Secondary)\n" in result.stderr
+        assert subject.holds("Secondary")
+        assert subject.regenerations() == 1
+
+
+async def test_an_accepted_rotation_is_watched_to_its_end(client: Client, run: Command, kind: str) -> None:
+    """
+    Every command tells the same record of it, and the same Idempotency-Key rotates nothing again.
+    """
+    subject = await client.subject(kind)
+    again = ["rotate", subject.uri, "--reason", "quarterly", "--idempotency-key", f"run of {subject.secret}"]
+    accepted, document = await run.json(*again, "--no-watch")
+    rotation_id = document["rotations"][0]["id"]
+
+    watched = await run("watch", rotation_id)
+
+    assert (accepted, watched.exit_code) == (0, 0)
+    assert watched.stdout.startswith("Completed  ")
+    assert "  key        Primary -> Secondary\n" in watched.stdout
+    assert "  reason     quarterly\n" in watched.stdout
+    record = await client.get(rotation_id)
+    assert await run.json("show", rotation_id) == (0, record)
+    assert await run.json("rotations", "--secret", subject.uri, "--since", "1h") == (
+        0,
+        {"rotations": [record], "continuation": None},
+    )
+    assert await run.json(*again) == (0, {"rotations": [record], "problems": []})
+    assert subject.regenerations() == 1
+
+
+async def test_a_dry_run_shows_the_steps_and_changes_nothing(client: Client, run: Command, kind: str) -> None:
+    """
+    And says how what is asked for would fail.
+    """
+    subject = await client.subject(kind)
+    version = subject.version
+
+    fine = await run("rotate", subject.uri, "--dry-run", "--revoke-previous-after", "PT1H")
+    refused = await run("rotate", subject.uri, "--dry-run", "--key", "Primary")
+
+    assert fine.exit_code == 0
+    assert re.search(r"^  \d\. +regenerate +regenerate Secondary; ", fine.stdout, re.MULTILINE)
+    assert re.search(r"^  \d\. +schedule +after 1 hours: ", fine.stdout, re.MULTILINE)
+    assert refused.exit_code == 1
+    assert "  error      active_key: " in refused.stdout
+    assert (subject.version, subject.regenerations()) == (version, 0)
+
+
+async def test_status_shows_what_the_vaults_hold(client: Client, run: Command, kind: str) -> None:
+    """
+    Who shares a target, and after a rotation the other key, without another look at the vaults.
+    """
+    subject = await client.subject(kind)
+    client.cloud.vault.set(
+        f"{subject.secret}-twin", subject.value("Primary"), tags=client.cloud.vault.current(subject.secret).tags
+    )
+    target = ["--target", subject.target.arm_id]
+
+    before = await run("status", *target, "--refresh")
+    _, document = await run.json("rotate", subject.uri, "--no-watch")
+    assert (await run("watch", document["rotations"][0]["id"])).exit_code == 0
+    code, after = await run.json("status", *target)
+
+    assert (before.exit_code, code) == (0, 0)
+    heading, *rows = before.stdout.splitlines()
+    assert heading.split()[:3] == ["secret", "target", "key"]
+    assert [row.split()[2] for row in rows] == ["Primary", "Primary"]
+    assert {row.split()[0].partition("/")[2] for row in rows} == {subject.secret, f"{subject.secret}-twin"}
+    assert f"/{subject.secret}-twin" in next(row for row in rows if f"/{subject.secret} " in row)
+    _, page, _ = await client.ask("GET", f"/secrets?target={subject.target.arm_id}")
+    assert sorted(after["secrets"], key=name_of) == sorted(page["secrets"], key=name_of)
+    assert {name_of(line): line["keyName"] for line in after["secrets"]}[subject.secret] == "Secondary"
+
+
+async def test_what_the_app_refuses_is_told_with_a_remedy(client: Client, run: Command, kind: str) -> None:
+    """
+    Whether the refusal comes at once or as the end of a rotation.
+    """
+    subject = await client.subject(kind)
+    _, document = await run.json("rotate", subject.uri, "--key", "Primary", "--no-watch")
+
+    failed = await run("watch", document["rotations"][0]["id"])
+    unknown = await run("rotate", f"{subject.uri}-that-is-not")
+
+    assert (failed.exit_code, unknown.exit_code) == (1, 1)
+    assert "  error      active_key: " in failed.stdout
+    assert "-> leave --key out" in failed.stdout
+    assert "secret_not_found: " in unknown.stderr
+    assert subject.regenerations() == 0
+
+
+async def test_a_key_that_no_secret_holds_is_regenerated(client: Client, run: Command, kind: str) -> None:
+    """
+    By its target alone; the secret goes on working.
+    """
+    subject = await client.subject(kind)
+    spare = subject.value("Secondary")
+    _, document = await run.json("rotate", "--target", subject.target.arm_id, "--key", "Secondary", "--no-watch")
+
+    result = await run("watch", document["rotations"][0]["id"])
+
+    assert result.exit_code == 0
+    assert subject.value("Secondary") != spare
+    assert subject.holds("Primary")
+
+
+async def test_a_wrong_key_opens_nothing_but_the_health(run: Command) -> None:
+    """
+    Exit code 3, without the key in the error.
+    """
+    wrong = ["--function-key", "a-wrong-function-key"]
+
+    refused = await run("status", *wrong)
+
+    assert refused.exit_code == 3
+    assert "not_admitted: " in refused.stderr
+    assert "a-wrong-function-key" not in refused.output
+    assert (await run("health", *wrong)).exit_code == 0
+
+
+def name_of(line: dict[str, Any]) -> str:
+    """
+    Return the name of the secret that a line of the list is about.
+    """
+    return str(line["secret"]["name"])
