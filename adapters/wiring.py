@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from adapters.ledger import TableLedger
     from adapters.settings import Settings
     from adapters.table import Table
+    from adapters.telemetry import Telemetry
     from adapters.transport import SharedTransport
 
 
@@ -169,6 +170,15 @@ class Wiring:
         return HealthCheck(probes, notices={"secrets": secrets})
 
     @cached_property
+    def telemetry(self) -> "Telemetry":
+        """
+        What makes metrics of the log lines, once it is attached to them.
+        """
+        from adapters.telemetry import telemetry
+
+        return telemetry(self._environment)
+
+    @cached_property
     def identity(self) -> "Identity":
         """
         The app's identity.
@@ -209,6 +219,10 @@ class Wiring:
         """
         Close all connections.
         """
+        import asyncio
+
+        if "telemetry" in self.__dict__:
+            await asyncio.to_thread(self.telemetry.close)
         if "identity" in self.__dict__:
             await self.identity.close()
         if "transport" in self.__dict__:
@@ -228,7 +242,9 @@ def wired() -> Wiring:
     """
     Return the process's own wiring, from its environment.
     """
-    return Wiring(os.environ)
+    wiring = Wiring(os.environ)
+    wiring.telemetry.attach()
+    return wiring
 
 
 # For mypy: the adapters are what the ports ask for.

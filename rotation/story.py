@@ -43,10 +43,19 @@ def report(record: Rotation, step: str, deadline: Deadline | None = None, **fact
 
 
 def report_sweep(  # noqa: PLR0913 - what a sweep has found
-    vault: str, *, secrets: int, due: int, misconfigured: int, nearest_expiry: float | None, seconds: float
+    vault: str,
+    *,
+    secrets: int,
+    due: int,
+    misconfigured: int,
+    nearest_expiry: float | None,
+    seconds: float,
+    problem: str | None,
 ) -> None:
     """
-    Log what a sweep has found in one vault; `nearest_expiry` is the seconds until the first secret expires.
+    Log what a sweep has found in one vault, and what kept it from finding all.
+
+    `nearest_expiry` is the seconds until the first secret expires.
     """
     _log.info(
         "sweep of %s: %d managed secrets, %d due, %d misconfigured, nearest expiry in %s days (%s seconds)",
@@ -64,6 +73,7 @@ def report_sweep(  # noqa: PLR0913 - what a sweep has found
             "misconfigured": misconfigured,
             "nearest_expiry": nearest_expiry,
             "seconds": round(seconds, 3),
+            "problem": problem,
         },
     )
 

@@ -95,6 +95,7 @@ async def _look_at(world: World, vault: str, lead: timedelta, handle: _Handle, w
     except Exception:  # noqa: BLE001 - one broken vault stops no other
         _log.exception("sweep: vault %s", vault)
         tally.problems.append("looking through it failed; the log says why")
+    problem = next(iter(tally.problems), None)
     report_sweep(
         vault,
         secrets=tally.secrets,
@@ -102,8 +103,8 @@ async def _look_at(world: World, vault: str, lead: timedelta, handle: _Handle, w
         misconfigured=tally.misconfigured,
         nearest_expiry=tally.nearest_expiry,
         seconds=world.clock.monotonic() - begun,
+        problem=problem,
     )
-    problem = next(iter(tally.problems), None)
     return await _finish(world, VaultFacts(vault, begun_on, begun_on, problem, tally.misconfigured, tally.overdue))
 
 
