@@ -109,6 +109,29 @@ class TableLedger:
 
         return await self._table.ask("journal", update)
 
+    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        In one transaction write the running rotation anew and delete the row by which it waited.
+        """
+        entity = open_entity(claim_id, row)
+        expected = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
+        accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + row.request.id}
+
+        async def commit() -> Versioned[OpenRotation] | None:
+            try:
+                made = await self._client.submit_transaction([("update", entity, expected), ("delete", accepted)])
+                return Versioned(row, str(made[0]["etag"]))
+            except TableTransactionError as error:
+                raise_if_no_table(error)
+                if error.status_code not in _CONDITION_BROKEN:
+                    raise
+                found = await self._table.get(LIVE, entity["RowKey"])
+                if found and found["Write"] == entity["Write"]:
+                    return Versioned(row, found.metadata["etag"])
+                return None
+
+        return await self._table.ask("journal", commit)
+
     async def release(self, claim_id: str, etag: str) -> bool:
         """
         Delete the running rotation if it is the one with that tag, or is gone already.
@@ -131,25 +154,19 @@ class TableLedger:
         """
         In one transaction delete the running rotation, insert its outcome, and what is scheduled.
         """
-        entity = outcome_entity(outcome)
         running = {"PartitionKey": LIVE, "RowKey": open_key(claim_id)}
         expected = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-        steps: list[Any] = [("delete", running, expected), ("create", entity)]
+        steps: list[Any] = [("delete", running, expected), ("create", outcome_entity(outcome))]
         if scheduled:
             steps.append(("create", waiting_entity(scheduled)))
+        return await self._end(steps)
 
-        async def commit() -> bool:
-            try:
-                await self._client.submit_transaction(steps)
-            except TableTransactionError as error:
-                raise_if_no_table(error)
-                if error.status_code not in _CONDITION_BROKEN:
-                    raise
-                found = await self._table.get(LIVE, entity["RowKey"])
-                return found is not None and found["Write"] == entity["Write"]
-            return True
-
-        return await self._table.ask("end", commit)
+    async def end_accepted(self, outcome: EndedRotation) -> bool:
+        """
+        In one transaction insert the outcome of a rotation and delete the row by which it waited.
+        """
+        accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + outcome.record.id}
+        return await self._end([("create", outcome_entity(outcome)), ("delete", accepted)])
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:
         """
@@ -321,6 +338,25 @@ class TableLedger:
         Ask for something, as a health check does. Raises a `DependencyError`.
         """
         await self.read_done("probe")
+
+    async def _end(self, steps: list[Any]) -> bool:
+        """
+        Commit a transaction that creates an outcome; False if its conditions do not hold.
+        """
+        outcome = next(step[1] for step in steps if step[0] == "create")
+
+        async def commit() -> bool:
+            try:
+                await self._client.submit_transaction(steps)
+            except TableTransactionError as error:
+                raise_if_no_table(error)
+                if error.status_code not in _CONDITION_BROKEN:
+                    raise
+                found = await self._table.get(LIVE, outcome["RowKey"])
+                return found is not None and found["Write"] == outcome["Write"]
+            return True
+
+        return await self._table.ask("end", commit)
 
     async def _delete(self, what: str, partition: str, key: str) -> None:
         await self._table.ask(what, lambda: self._client.delete_entity(partition, key))

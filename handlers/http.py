@@ -43,7 +43,9 @@ blueprint = func.Blueprint()
 # App Service gives a caller up after 230 seconds: an answer that is late by then is better a 202.
 _PATIENCE = timedelta(seconds=120)
 _LOOK_WITHIN = timedelta(seconds=120)
-_ASK_AGAIN_AFTER = "30"  # seconds
+# Seconds: what was just accepted takes no more than that, what got no answer some minutes.
+_ASK_AGAIN_AFTER = {State.ACCEPTED: "1"}
+_RESUMED_LATER = "30"
 # What Azure's host itself reads of a query: a function key, and who it belongs to.
 _HOSTS_OWN = {"code", "clientId"}
 
@@ -222,7 +224,9 @@ def _answer(request: func.HttpRequest, rotation: Rotation, headers: dict[str, st
     if rotation.state in {State.COMPLETED, State.SKIPPED}:
         return _json(rotation)
     location = f"{urlsplit(request.url).path.rstrip('/')}/{rotation.id}"
-    found = {"Location": location, "Retry-After": _ASK_AGAIN_AFTER} | (headers or {})
+    found = {"Location": location, "Retry-After": _ASK_AGAIN_AFTER.get(rotation.state, _RESUMED_LATER)} | (
+        headers or {}
+    )
     return _json(rotation, HTTPStatus.ACCEPTED, found)
 
 

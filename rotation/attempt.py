@@ -56,14 +56,17 @@ class Claim:
             plan.key, target.fingerprint(keys[plan.key]), plan.active, now, target.address, in_place=plan.in_place
         )
         self.record = structs.replace(self.record, state=State.REGENERATING)
-        row = structs.replace(self.row, record=self.record, journal=journal)
-        written = await self._world.ledger.replace(self.claim_id, row, self.etag)
-        if written is None:
-            raise Unfinished("another worker has taken this rotation over", in_flight=False)
-        self.row, self.etag = written.row, written.etag
+        await self._write(structs.replace(self.row, record=self.record, journal=journal))
         self.has_changed_something = True
         self.say("journaled", key=plan.key)
         return journal
+
+    async def begin_without_journal(self) -> None:
+        """
+        Make sure, before a version is stored, that an accepted rotation is not ended elsewhere as Skipped(busy).
+        """
+        if self.row.request.is_accepted and not self.row.begun:
+            await self._write(structs.replace(self.row, record=self.record))
 
     async def suspend(self, cause: Unfinished | DependencyError) -> Rotation:
         """
@@ -82,6 +85,17 @@ class Claim:
             row = structs.replace(self.row, record=self.record, claimed_until=safe_from)
             await ledger.replace(self.claim_id, row, self.etag)
         return self.record
+
+    async def _write(self, row: OpenRotation) -> None:
+        ledger = self._world.ledger
+        if row.request.is_accepted and not row.begun:
+            row = structs.replace(row, begun=True)
+            written = await ledger.begin(self.claim_id, row, self.etag)
+        else:
+            written = await ledger.replace(self.claim_id, row, self.etag)
+        if written is None:
+            raise Unfinished("another worker has taken this rotation over, or ended it", in_flight=False)
+        self.row, self.etag = written.row, written.etag
 
     def say(self, step: str, **facts: object) -> None:
         """

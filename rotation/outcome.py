@@ -82,6 +82,21 @@ async def end_unclaimed(world: World, request: RotationRequest, record: Rotation
     return await announce(world, outcome)
 
 
+async def end_accepted(world: World, request: RotationRequest, record: Rotation, ending: Ending) -> Rotation | None:
+    """
+    End a rotation that was accepted and has not begun; None if it has, with whatever worker.
+
+    Both this and beginning take the row by which it waits: only one of them can.
+    """
+    if known := await find(world, request.id):
+        return known
+    outcome = EndedRotation(request, of(record, ending, world.clock.now()))
+    if not await world.ledger.end_accepted(outcome):
+        return await find(world, request.id)
+    _tell(outcome.record)
+    return await announce(world, outcome)
+
+
 def _revocation(request: RotationRequest, record: Rotation, now: datetime) -> WaitingRotation | None:
     """
     Return the second rotation that was asked for; a secret that somebody else has rotated meanwhile needs it as well.

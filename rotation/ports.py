@@ -178,6 +178,12 @@ class Ledger(Protocol):
         """
         ...
 
+    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        In one step write the running rotation anew and forget that it was accepted; None if either is impossible.
+        """
+        ...
+
     async def release(self, claim_id: str, etag: str) -> bool:
         """
         Delete the running rotation and leave no trace of it.
@@ -191,6 +197,12 @@ class Ledger(Protocol):
         In one step delete the running rotation, remember its outcome, and schedule what is to follow it.
 
         False if any of it is impossible.
+        """
+        ...
+
+    async def end_accepted(self, outcome: EndedRotation) -> bool:
+        """
+        In one step remember the outcome of a rotation that was accepted and forget that it was; False if it has begun.
         """
         ...
 

@@ -120,7 +120,8 @@ class OpenRotation(Struct, frozen=True):
     """
     The running rotation of a target: claim, journal and request in one row of the ledger.
 
-    `claim` is new for every attempt; until `claimed_until` only the attempt that wrote it may go on.
+    `claim` is new for every attempt; until `claimed_until` only the attempt that wrote it may go on. `begun` says that
+    the row by which the rotation waited is gone: from then on it can only end under its claim.
     """
 
     request: RotationRequest
@@ -128,6 +129,7 @@ class OpenRotation(Struct, frozen=True):
     claim: str
     claimed_until: datetime
     journal: Journal | None = None
+    begun: bool = False
 
 
 class WaitingRotation(Struct, frozen=True):

@@ -69,6 +69,13 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     revocation: Revocation | None = None
     revokes: LeakedKey | None = None
 
+    @property
+    def is_accepted(self) -> bool:
+        """
+        Whether somebody was promised an outcome; a revocation waits too, and for nobody.
+        """
+        return self.waits and self.revokes is None
+
     def __post_init__(self) -> None:
         if (self.secret is None) is (self.target is None):
             raise ValueError("a request is about a secret or about a target, one of them")

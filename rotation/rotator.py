@@ -85,11 +85,13 @@ class Rotator:
 
         A revocation waits for its turn, and so does a duplicate of what is running.
         """
-        is_promised = request.waits and request.revokes is None
-        if not is_promised or busy.running == request.id or await self._world.ledger.find_claim(request.id):
+        if not request.is_accepted or busy.running == request.id:
             raise busy
         record = begin(request, self._world.clock.now())
-        return await outcome.end_unclaimed(self._world, request, record, Skip("busy"))
+        ended = await outcome.end_accepted(self._world, request, record, Skip("busy"))
+        if ended is None:
+            raise busy
+        return ended
 
     async def _forget_waiting(self, request: RotationRequest, record: Rotation) -> None:
         if not request.waits or record.completed_on is None:

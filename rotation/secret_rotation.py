@@ -18,7 +18,7 @@ from rotation.ports import Keys
 from rotation.record import Rotation, State, stored
 from rotation.request import Trigger
 from rotation.secret import SecretId, SecretVersion
-from rotation.target import KeyName
+from rotation.target import KeyName, Target, parse_target
 from rotation.world import World
 
 _TOLD_OF = timedelta(days=1)
@@ -108,7 +108,7 @@ class SecretRotation:
         try:
             plan: Regenerate | StoreLive = choose(request, policy, keys, secret.value)
         except Drift:
-            if not await self._is_to_be_healed(secret):
+            if not await self._is_to_be_healed(secret, policy.target):
                 raise
             plan = heal(policy)
         # Asked in any case: it also makes this secret known to its neighbours' rotations.
@@ -129,9 +129,11 @@ class SecretRotation:
         claim.say("inspected", key=plan.key)
         return plan
 
-    async def _is_to_be_healed(self, secret: SecretVersion) -> bool:
+    async def _is_to_be_healed(self, secret: SecretVersion, target: Target) -> bool:
         """
         Return whether drift is put right unasked: for a sweep, where this app itself stored that very version.
+
+        And stored it for this target: or whoever may write tags could have another target's key put into the secret.
         """
         maker = stored_by(secret.tags)
         if self._claim.row.request.trigger is not Trigger.SWEEP or maker is None:
@@ -142,6 +144,8 @@ class SecretRotation:
             and made.state is State.COMPLETED
             and made.secret is not None
             and made.secret.version == secret.version
+            and made.target is not None
+            and parse_target(made.target).claim_id == target.claim_id
         )
 
     async def _store(
@@ -160,6 +164,7 @@ class SecretRotation:
         if plan and plan.not_after:
             # Near its expiry, so that it is told of at once; past it, nobody would be told.
             expires_on = min(expires_on, max(plan.not_after, expires_on - policy.validity + _TOLD_OF))
+        await claim.begin_without_journal()
         claim.has_changed_something = True
         try:
             version = await change.store(

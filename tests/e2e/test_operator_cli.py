@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from localcloud.azurite import REPOSITORY
 from localcloud.cloud import LocalCloud
 from operator_cli.app import app as command_line
 from tests.e2e.client import Client
@@ -176,6 +177,51 @@ async def test_a_wrong_key_opens_nothing_but_the_health(run: Command) -> None:
     assert "not_admitted: " in refused.stderr
     assert "a-wrong-function-key" not in refused.output
     assert (await run("health", *wrong)).exit_code == 0
+
+
+async def test_every_request_of_test_http_is_one_that_the_app_understands(client: Client) -> None:
+    """
+    With its variables filled in, none is malformed, none misses its route, and every operation has one.
+    """
+    subject = await client.subject()
+    _, record = await client.rotate(subject)
+    variables, requests = read_http_file(
+        (REPOSITORY / "test.http").read_text(),
+        url="",
+        functionKey=client.host.function_key,
+        secret=subject.uri,
+        target=subject.target.arm_id,
+        rotationId=record["id"],
+    )
+
+    assert variables == {"url", "functionKey", "vault", "secret", "target", "rotationId"}
+    for method, path, headers, body in requests:
+        status, answer, _ = await client.ask(method, path, raw=body.encode() or None, headers=headers)
+        if "rotationId" in (answer or {}):
+            assert answer["code"] in {"active_key", "busy"}, (method, path, answer)
+        else:
+            assert status in {200, 202}, (method, path, answer)
+        await client.idle()
+    _, description, _ = await client.ask("GET", "/openapi.json")
+    operations = {(method.upper(), path) for path, methods in description["paths"].items() for method in methods}
+    called = {(method, path.partition("?")[0].replace(record["id"], "{id}")) for method, path, *_ in requests}
+    assert called == operations
+
+
+def read_http_file(text: str, **given: str) -> tuple[set[str], list[tuple[str, str, dict[str, str], str]]]:
+    """
+    Return the names of the variables, and method, URL, headers and body of each request, with variables filled in.
+    """
+    head, *parts = re.split(r"^###.*\n", text, flags=re.MULTILINE)
+    variables = dict(re.findall(r"^@(\w+) = (.*)$", head, re.MULTILINE))
+    requests = []
+    for part in parts:
+        filled = re.sub(r"\{\{(\w+)\}\}", lambda name: (variables | given)[name[1]], part)
+        request, _, body = filled.strip().partition("\n\n")
+        first, *headers = request.splitlines()
+        method, url = first.split(" ", 1)
+        requests.append((method, url, dict(header.split(": ", 1) for header in headers), body))
+    return set(variables), requests
 
 
 def name_of(line: dict[str, Any]) -> str:

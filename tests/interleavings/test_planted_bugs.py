@@ -64,7 +64,10 @@ def test_without_the_claim_a_promise_breaks(laboratory: Laboratory, monkeypatch:
         async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
             return await super().replace(f"{claim_id}#{self.worker}", row, etag)
 
-        async def release(self, claim_id: str, etag: str, scheduled: WaitingRotation | None = None) -> bool:
+        async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+            return await super().begin(f"{claim_id}#{self.worker}", row, etag)
+
+        async def release(self, claim_id: str, etag: str) -> bool:
             return await super().release(f"{claim_id}#{self.worker}", etag)
 
         async def end(

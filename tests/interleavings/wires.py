@@ -240,6 +240,12 @@ class WiredLedger:
         """
         return await ask("replace", Kind.LEDGER, lambda: self.twin.replace(claim_id, row, etag), is_timely=False)
 
+    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        Ask for a running rotation to be written anew, and not to wait any more.
+        """
+        return await ask("begin", Kind.LEDGER, lambda: self.twin.begin(claim_id, row, etag), is_timely=False)
+
     async def release(self, claim_id: str, etag: str) -> bool:
         """
         Ask for a claim to be forgotten.
@@ -256,6 +262,18 @@ class WiredLedger:
             "end",
             Kind.LEDGER,
             lambda: self.twin.end(outcome, claim_id=claim_id, etag=etag, scheduled=scheduled),
+            about=outcome.record.state,
+            is_timely=False,
+        )
+
+    async def end_accepted(self, outcome: EndedRotation) -> bool:
+        """
+        Ask for the outcome of an accepted rotation to be remembered.
+        """
+        return await ask(
+            "end_accepted",
+            Kind.LEDGER,
+            lambda: self.twin.end_accepted(outcome),
             about=outcome.record.state,
             is_timely=False,
         )

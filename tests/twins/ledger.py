@@ -104,6 +104,19 @@ class MemoryLedger:
         await self.faults.leave("replace")
         return written
 
+    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        In one step write the running rotation anew and forget that it was accepted.
+        """
+        await self.faults.enter("replace")
+        if not self._is(claim_id, etag) or row.request.id not in self._waiting:
+            return None
+        del self._waiting[row.request.id]
+        self._write(claim_id, row)
+        written = self._read(claim_id)
+        await self.faults.leave("replace")
+        return written
+
     async def release(self, claim_id: str, etag: str) -> bool:
         """
         Delete the running rotation if it is the one with that tag, or is gone already.
@@ -131,6 +144,18 @@ class MemoryLedger:
         del self._open[claim_id]
         self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
         await self.faults.leave("end")
+        return True
+
+    async def end_accepted(self, outcome: EndedRotation) -> bool:
+        """
+        In one step insert the outcome of a rotation and forget that it was accepted.
+        """
+        await self.faults.enter("end_accepted")
+        if outcome.record.id not in self._waiting or outcome.record.id in self._outcomes:
+            return False
+        del self._waiting[outcome.record.id]
+        self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
+        await self.faults.leave("end_accepted")
         return True
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from rotation.record import Rotation
+from rotation.record import Rotation, WaitingRotation, begin
 from rotation.request import RotationRequest, Trigger, new_id, request_for_event
-from rotation.resumption import list_unfinished
+from rotation.resumption import QUEUED_FOR, list_unfinished
 from rotation.rotator import Rotator
 from rotation.scope import Scopes
 from rotation.secret import SecretId, SecretVersion
@@ -166,6 +166,14 @@ class TwinWorld:
         """
         now = self.clock.now()
         return RotationRequest(new_id(now), Trigger.HTTP, self.current(name).id, now, key, force, reason)
+
+    async def promise(self, request: RotationRequest | None = None) -> RotationRequest:
+        """
+        Do what is done before a request is answered with 202, and return its message.
+        """
+        asked = structs.replace(request or self.manual(), waits=True)
+        await self.ledger.wait(WaitingRotation(asked, begin(asked, asked.accepted_on), asked.accepted_on + QUEUED_FOR))
+        return asked
 
     async def rotate(self, request: RotationRequest | None = None) -> Rotation:
         """

@@ -1,0 +1,3 @@
+"""
+What each command does: its arguments, the calls it makes, what it shows and the exit code it ends with.
+"""

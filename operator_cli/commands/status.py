@@ -1,0 +1,49 @@
+"""
+`status`: how every managed secret stands.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from operator_cli.errors import OK
+from operator_cli.secret_view import by_urgency, footer, table
+from operator_cli.session import Session
+
+
+class Status(StrEnum):
+    """
+    How a managed secret stands.
+    """
+
+    UP_TO_DATE = "UpToDate"
+    DUE = "Due"
+    OVERDUE = "Overdue"
+    EXPIRED = "Expired"
+    PAUSED = "Paused"
+    MISCONFIGURED = "Misconfigured"
+
+
+def status(
+    session: Session,
+    *,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Let the app read its vaults now.")] = False,
+    status: Annotated[Status | None, typer.Option(help="Only those that stand so.", case_sensitive=False)] = None,
+    target: Annotated[str | None, typer.Option(metavar="ARM_ID", help="Only those of this target.")] = None,
+) -> int:
+    """
+    Show how all managed secrets stand, by urgency.
+    """
+    work = session.api.secrets(target=target, status=status and status.value, refresh=refresh)
+    listing = session.run("reading the vaults" if refresh else "asking for the secrets", work)
+    secrets = by_urgency(listing.secrets)
+    if session.screen.as_json:
+        told = [one.as_told for one in secrets]
+        session.screen.show_json({**listing.as_told, "secrets": told, "continuation": None})
+    else:
+        session.screen.show(table(secrets, datetime.now(UTC)) if secrets else Text("no secrets"))
+        session.screen.say(footer(secrets, listing.as_of))
+    return OK

@@ -1,0 +1,183 @@
+"""
+The API's records as this command reads them. Each keeps what the app has told, which is what JSON output shows.
+"""
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from operator_cli.errors import OutOfReach
+
+T = TypeVar("T", bound="Told")
+
+_ENDED = frozenset({"Completed", "Failed", "Skipped", "Planned"})
+
+
+class Told(Struct, frozen=True, kw_only=True, rename="camel"):
+    """
+    Something the app has told; `as_told` is its JSON, with the fields that this version does not know.
+    """
+
+    as_told: dict[str, Any]
+
+
+class RotatedSecret(Struct, frozen=True, rename="camel"):
+    """
+    The secret of a rotation.
+    """
+
+    vault: str
+    name: str
+    version: str | None = None
+    previous_version: str | None = None
+    expires_on: datetime | None = None
+
+
+class Error(Struct, frozen=True):
+    """
+    Why a rotation has failed, or why a planned one would.
+    """
+
+    code: str
+    message: str
+
+
+class Revocation(Struct, frozen=True, rename="camel"):
+    """
+    The later rotation that kills the previous key.
+    """
+
+    id: str
+    due_on: datetime
+
+
+class Step(Struct, frozen=True):
+    """
+    A step that a planned rotation would take.
+    """
+
+    step: str
+    detail: str
+
+
+class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
+    """
+    One rotation.
+    """
+
+    id: str
+    state: str
+    started_on: datetime
+    trigger: str | None = None
+    target: str | None = None
+    key_name: str | None = None
+    previous_key_name: str | None = None
+    secret: RotatedSecret | None = None
+    adopted: bool = False
+    completed_on: datetime | None = None
+    attempts: int = 1
+    reason: str | None = None
+    error: Error | None = None
+    gap_seconds: float | None = None
+    revocation: Revocation | None = None
+    steps: list[Step] = []
+
+    @property
+    def has_ended(self) -> bool:
+        """
+        Whether its record is final.
+        """
+        return self.state in _ENDED
+
+    @property
+    def is_refused(self) -> bool:
+        """
+        Whether it failed or would fail, or was not begun because another rotation of its target was running.
+        """
+        return self.error is not None or self.state == "Failed" or (self.state, self.reason) == ("Skipped", "busy")
+
+
+class ListedSecret(Struct, frozen=True):
+    """
+    A managed secret's vault and name; no name stands for a vault that could not be listed.
+    """
+
+    vault: str
+    name: str | None = None
+
+
+class LastRotation(Struct, frozen=True, rename="camel"):
+    """
+    How a secret's last rotation ended; `error` is its code.
+    """
+
+    id: str
+    state: str
+    completed_on: datetime | None = None
+    error: str | None = None
+
+
+class ManagedSecret(Told, frozen=True, kw_only=True, rename="camel"):
+    """
+    How a managed secret stands.
+    """
+
+    secret: ListedSecret
+    status: str
+    target: str | None = None
+    key_name: str | None = None
+    expires_on: datetime | None = None
+    why: str | None = None
+    shares_target_with: list[str] = []
+    last_rotation: LastRotation | None = None
+
+    @property
+    def id(self) -> str | None:
+        """
+        The secret's id without a version, None for a vault that could not be listed.
+        """
+        return f"{self.secret.vault}/secrets/{self.secret.name}" if self.secret.name else None
+
+
+class RotationsPage(Told, frozen=True, kw_only=True, rename="camel"):
+    """
+    A page of rotations, each still to be read.
+    """
+
+    rotations: list[dict[str, Any]]
+    continuation: str | None = None
+
+
+class SecretsPage(Told, frozen=True, kw_only=True, rename="camel"):
+    """
+    A page of managed secrets, each still to be read.
+    """
+
+    secrets: list[dict[str, Any]]
+    as_of: datetime | None = None
+    continuation: str | None = None
+
+
+class Health(Told, frozen=True, kw_only=True, rename="camel"):
+    """
+    Whether the app could rotate a key right now.
+    """
+
+    status: str
+    checks: dict[str, Any] = {}
+
+
+def read(kind: type[T], told: Any) -> T:
+    """
+    Return the record that the app has told.
+
+    Raises `OutOfReach` for anything else: it comes from another program, or from a version that is not understood.
+    """
+    try:
+        if isinstance(told, dict):
+            return msgspec.convert({**told, "asTold": told}, kind)
+    except msgspec.ValidationError as error:
+        raise OutOfReach(f"the answer is not what this command understands: {error}") from None
+    raise OutOfReach(f"the answer is not what this command understands: {type(told).__name__} instead of an object")

@@ -1,0 +1,37 @@
+"""
+What a person can do about each of the API's error codes.
+"""
+
+COMMAND = "python -m operator_cli"
+
+_REMEDIES = {
+    "forbidden": "the app's settings ROTATION_VAULTS and ROTATION_ALLOWED_SCOPES say what it may touch",
+    "secret_not_found": f"`{COMMAND} status` lists the managed secrets",
+    "target_not_found": "compare the ARM id, or the secret's tag ProviderAddress, with the resource in Azure",
+    "rotation_not_found": f"`{COMMAND} rotations` lists the rotations that are known",
+    "active_key": (
+        "leave --key out to rotate the key that is not in use; --force regenerates this one nevertheless, "
+        "and clients fail until they read the secret again"
+    ),
+    "drift": (
+        "somebody regenerated a key by hand: --force stores the present value of the key "
+        "that the tag CredentialId names"
+    ),
+    "single_key": "set the secret's tag RotationStrategy=InPlace: docs/configuration.md says what clients will notice",
+    "misconfigured": "put the secret's tags right, as docs/configuration.md describes them",
+    "idempotency_conflict": "take another --idempotency-key for another request",
+    "provider_refused": "compare the rights of the app's identity on the target with docs/deploy.md",
+    "vault_refused": "compare the rights of the app's identity on the vault with docs/deploy.md",
+    "exhausted": "put the cause right, then rotate again",
+    "unavailable": f"try again later; `{COMMAND} health` names the part that is down",
+    "settings": f"put that setting of the app right; `{COMMAND} health` names it",
+}
+
+
+def remedy_for(code: str, rotation_id: str | None = None) -> str | None:
+    """
+    Return what to do next, None where the error's own words say it.
+    """
+    if code == "busy":
+        return f"`{COMMAND} {f'watch {rotation_id}' if rotation_id else 'rotations'}` shows it; then ask again"
+    return _REMEDIES.get(code)

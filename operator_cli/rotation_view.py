@@ -1,0 +1,126 @@
+"""
+How rotations look: one as a block of lines, several as a table.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from operator_cli import wording
+from operator_cli.columns import Column, tabulate
+from operator_cli.errors import StillRunning
+from operator_cli.progress import COLOURS
+from operator_cli.records import Error, RotatedSecret, Rotation
+from operator_cli.remedies import remedy_for
+from operator_cli.rotating import Outcome
+
+
+def block(rotation: Rotation, now: datetime) -> Text:
+    """
+    Return everything that is known of a rotation.
+    """
+    lines = [Text.assemble((rotation.state, _colour(rotation)), "  ", wording.plain(wording.subject(rotation)))]
+    lines += [Text(f"  {name:<11}{wording.plain(value)}") for name, value in _facts(rotation, now)]
+    for number, step in enumerate(rotation.steps, 1):
+        lines.append(Text(f"  {f'{number}.':<4}{wording.plain(step.step):<12}{wording.plain(step.detail)}".rstrip()))
+    if rotation.error:
+        lines.append(_error("  error      ", rotation.error))
+    return Text("\n").join(lines)
+
+
+def table(rotations: Sequence[Rotation]) -> Table:
+    """
+    Return a row for each rotation.
+    """
+
+    def column(heading: str, text: Callable[[Rotation], str], *, folds: bool = False) -> Column:
+        return Column(heading, [Text(wording.plain(text(one))) for one in rotations], folds=folds)
+
+    return tabulate(
+        [
+            column("started (UTC)", lambda one: wording.minute(one.started_on)),
+            Column("state", [Text(wording.plain(one.state), _colour(one)) for one in rotations]),
+            column("trigger", lambda one: one.trigger or wording.NOTHING),
+            column("secret or target", wording.subject),
+            column("key", lambda one: one.key_name or wording.NOTHING),
+            Column("seconds", [Text(wording.seconds(one)) for one in rotations], is_number=True),
+            column("why", wording.reason, folds=True),
+            column("rotation", lambda one: one.id),
+        ]
+    )
+
+
+def outcomes(results: Sequence[Outcome], now: datetime) -> list[RenderableType]:
+    """
+    Return the records of what was asked for: one in full, several as a table with their sum. Errors are told elsewhere.
+    """
+    records = [result.rotation for result in results if result.rotation]
+    if len(results) == 1 or any(record.steps for record in records):
+        shown: list[RenderableType] = [block(record, now) for record in records]
+    else:
+        shown = [table(records)] if records else []
+        shown += [_error(f"{wording.plain(wording.subject(one))}: ", one.error) for one in records if one.error]
+    return shown if len(results) == 1 else [*shown, summary(results)]
+
+
+def summary(results: Sequence[Outcome]) -> Text:
+    """
+    Return how many ended how.
+    """
+    kinds = Counter(_kind(result) for result in results)
+    return Text(", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())))
+
+
+def _error(label: str, error: Error) -> Text:
+    remedy = remedy_for(error.code)
+    told = Text.assemble((label, "red"), wording.plain(f"{error.code}: {error.message}"))
+    return told.append(f"\n          -> {remedy}") if remedy else told
+
+
+def _kind(result: Outcome) -> str:
+    if isinstance(result.error, StillRunning):
+        return "still running"
+    if result.error or result.rotation is None:
+        return "refused"
+    if result.rotation.state == "Planned" and result.rotation.error:
+        return "would fail"
+    return result.rotation.state.lower()
+
+
+def _facts(rotation: Rotation, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "rotation", rotation.id
+    if rotation.target:
+        yield "target", rotation.target
+    if (keys := wording.keys(rotation)) != wording.NOTHING:
+        yield "key", f"{keys}, adopted from another secret" if rotation.adopted else keys
+    if rotation.secret:
+        yield from _secret_facts(rotation.secret, now)
+    took = f", took {wording.seconds(rotation)} s" if rotation.completed_on else ""
+    tries = f", {rotation.attempts} attempts" if rotation.attempts > 1 else ""
+    yield "started", f"{wording.time(rotation.started_on)}{took}{tries}"
+    if rotation.trigger:
+        yield "trigger", rotation.trigger
+    if rotation.reason:
+        yield "reason", rotation.reason
+    if rotation.gap_seconds is not None:
+        yield "gap", f"{rotation.gap_seconds:g} s in which the secret held a dead key"
+    if rotation.revocation:
+        yield "revocation", f"{rotation.revocation.id}, due {wording.time(rotation.revocation.due_on)}"
+
+
+def _secret_facts(secret: RotatedSecret, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "secret", f"{secret.vault}/secrets/{secret.name}"
+    if secret.previous_version:
+        yield "version", f"{secret.previous_version} -> {secret.version}"
+    elif secret.version:
+        yield "version", secret.version
+    if secret.expires_on:
+        yield "expires", f"{wording.date(secret.expires_on)}, {wording.in_days(secret.expires_on, now)}"
+
+
+def _colour(rotation: Rotation) -> str:
+    return "red" if rotation.error else COLOURS.get(rotation.state, "")

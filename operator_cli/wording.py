@@ -1,0 +1,142 @@
+"""
+How values of the API read on a screen.
+"""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from operator_cli.records import LastRotation, ListedSecret, RotatedSecret, Rotation
+
+_DAY = timedelta(days=1)
+NOTHING = "-"
+
+
+def plain(text: object) -> str:
+    """
+    Return a text without what could move the cursor or break a line: parts of it are what callers have written.
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+
+
+def secret_name(secret: ListedSecret | RotatedSecret) -> str:
+    """
+    Return `vault/name`, which commands take as well as the whole id.
+    """
+    return f"{vault_name(secret.vault)}/{secret.name}" if secret.name else vault_name(secret.vault)
+
+
+def short_id(secret_id: str) -> str:
+    """
+    Return `vault/name` of a secret's id; another text stays as it is.
+    """
+    vault, found, path = secret_id.partition("/secrets/")
+    return f"{vault_name(vault)}/{path.partition('/')[0]}" if found and vault_name(vault) else secret_id
+
+
+def vault_name(uri: str) -> str:
+    """
+    Return a vault's name: the first label of its host, or host and port where that is no vault's domain.
+    """
+    host = urlsplit(uri).netloc
+    return host if ":" in host else host.partition(".")[0]
+
+
+def target_name(arm_id: str | None) -> str:
+    """
+    Return what follows the resource provider: `batchAccounts/mybatch`, `sites/shop/workflows/orders`.
+    """
+    if not arm_id:
+        return NOTHING
+    namespace = arm_id.partition("/providers/")[2]
+    return namespace.partition("/")[2] or arm_id
+
+
+def subject(rotation: Rotation) -> str:
+    """
+    Return what a rotation is about: its secret, else its target.
+    """
+    return secret_name(rotation.secret) if rotation.secret else target_name(rotation.target)
+
+
+def keys(rotation: Rotation) -> str:
+    """
+    Return which key took the place of which; without a secret, the one that is regenerated.
+    """
+    if rotation.key_name and rotation.previous_key_name:
+        return f"{rotation.previous_key_name} -> {rotation.key_name}"
+    return rotation.key_name or rotation.previous_key_name or NOTHING
+
+
+def reason(rotation: Rotation) -> str:
+    """
+    Return why a rotation failed, was skipped or was asked for, or else that it regenerated nothing.
+    """
+    if rotation.error:
+        return rotation.error.code
+    return rotation.reason or ("adopted" if rotation.adopted else NOTHING)
+
+
+def last(rotation: LastRotation) -> str:
+    """
+    Return how a last rotation ended, and when.
+    """
+    state = f"{rotation.state} ({rotation.error})" if rotation.error else rotation.state
+    return f"{state} {date(rotation.completed_on)}" if rotation.completed_on else state
+
+
+def date(moment: datetime | None) -> str:
+    """
+    Return the day in UTC.
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else NOTHING
+
+
+def time(moment: datetime) -> str:
+    """
+    Return day and time in UTC.
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def minute(moment: datetime) -> str:
+    """
+    Return day, hour and minute in UTC, without saying that it is UTC.
+    """
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def days_until(moment: datetime | None, now: datetime) -> str:
+    """
+    Return the number of whole days left, negative when the moment has passed.
+    """
+    return str((moment - now) // _DAY) if moment else NOTHING
+
+
+def in_days(moment: datetime, now: datetime) -> str:
+    """
+    Return the days left in words.
+    """
+    days = (moment - now) // _DAY
+    if days < 0:
+        return f"{_days(-days)} ago"
+    return f"in {_days(days)}" if days else "today"
+
+
+def seconds(rotation: Rotation) -> str:
+    """
+    Return how long an ended rotation took.
+    """
+    if not rotation.completed_on:
+        return NOTHING
+    return f"{(rotation.completed_on - rotation.started_on).total_seconds():.1f}"
+
+
+def counted(number: int, thing: str) -> str:
+    """
+    Return a number of things: `1 secret`, `2 secrets`.
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _days(number: int) -> str:
+    return counted(number, "day")

@@ -1,0 +1,377 @@
+"""
+A small app that speaks the API's contract: what it is asked it remembers, and what it answers can be arranged.
+"""
+
+import asyncio
+import itertools
+import json
+import ssl
+import uuid
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from aiohttp import web
+
+VAULT = "https://kv-prod.vault.azure.net"
+GROUP = "/subscriptions/0f9c2b1a-5a0b-4c57-9a5e-5d4a3f1b7c20/resourceGroups/my-group/providers"
+FOREVER = 1_000_000
+_OTHER = {"Primary": "Secondary", "Secondary": "Primary"}
+
+
+def batch_account(name: str) -> str:
+    """
+    Return an ARM id.
+    """
+    return f"{GROUP}/Microsoft.Batch/batchAccounts/{name}"
+
+
+@dataclass
+class Secret:
+    """
+    A managed secret; `ends` is the state that its rotations end in, with the reason or the error's code.
+    """
+
+    name: str
+    target: str = batch_account("mybatch")
+    vault: str = VAULT
+    key: str = "Primary"
+    status: str = "UpToDate"
+    why: str | None = None
+    days: int | None = 60
+    ends: tuple[str, str | None] = ("Completed", None)
+    shares: list[str] = field(default_factory=list)
+    last: dict[str, Any] | None = None
+    is_new: bool = False
+    """Whether only a look at the vault, refresh=true, finds it."""
+
+    @property
+    def id(self) -> str:
+        """
+        The id without a version.
+        """
+        return f"{self.vault}/secrets/{self.name}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    One request.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    An answer that is arranged; without a status the connection is dropped.
+    """
+
+    status: int | None
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def problem(status: int, code: str, detail: str, **more: str) -> Answer:
+    """
+    Return a problem as the app answers it.
+    """
+    body = {"type": f"urn:azure-key-rotator:problem:{code}", "title": "x", "status": status, "code": code}
+    return Answer(status, {**body, "detail": detail, **more}, {"Content-Type": "application/problem+json"})
+
+
+class SmallApp:
+    """
+    The app, for `async with`. Whoever has the key, or the token, is let in.
+    """
+
+    function_key = "the-function-key-that-nobody-may-see=="
+    token = "the-token-that-nobody-may-see"
+    page_size = 2
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+        self.port = 0
+        self.requests: list[Asked] = []
+        self.secrets: list[Secret] = []
+        self.rotations: dict[str, dict[str, Any]] = {}
+        self.answers: deque[Answer] = deque()
+        """What the next requests are answered, whatever they ask."""
+        self.looks = 2
+        """How often a rotation is looked at until it has ended."""
+        self.wait: str | None = "0"
+        """What `Retry-After` says while a rotation runs."""
+        self.location = "/api/rotations/{id}"
+        self.is_healthy = True
+        self.has_looked = True
+        self.most_at_once = 0
+        self.overlaps: list[str] = []
+        """The targets that were asked for while they were being rotated."""
+        self.watched = asyncio.Event()
+        """Set when a rotation is looked at."""
+        self.arrived = asyncio.Event()
+        """Set when a request has come."""
+        self.is_silent = False
+        """Whether it takes requests and answers none."""
+        self.admits: int | None = None
+        """How many more requests the key opens, if it is to be changed."""
+        self._looks_left: dict[str, int] = {}
+        self._ends: dict[str, tuple[str, str | None]] = {}
+        self._keyed: dict[str, tuple[Any, str]] = {}
+        self._versions = itertools.count(1)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """
+        Listen: at any port first, at the same one afterwards.
+        """
+        app = web.Application(middlewares=[self._admit])
+        app.router.add_get("/msi/token", self._give_token)
+        app.router.add_post("/api/rotations", self._create)
+        app.router.add_get("/api/rotations", self._list_rotations)
+        app.router.add_get("/api/rotations/{id}", self._get)
+        app.router.add_get("/elsewhere/{id}", self._get)
+        app.router.add_get("/api/elsewhere/{id}", self._get)
+        app.router.add_get("/api/secrets", self._list_secrets)
+        app.router.add_get("/api/health", self._health)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self._tls).start()
+        self.port = int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """
+        Be gone.
+        """
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """
+        The base URL, without /api.
+        """
+        return f"http{'s' if self._tls else ''}://localhost:{self.port}"
+
+    def asked(self, method: str, path: str = "/api/rotations") -> list[Asked]:
+        """
+        Return the requests of one kind.
+        """
+        return [one for one in self.requests if (one.method, one.path) == (method, path)]
+
+    def begin(self, secret: Secret, *, looks: int | None = None, **fields: Any) -> dict[str, Any]:
+        """
+        Begin a rotation as another trigger would.
+        """
+        record = _record({"secret": secret.id}, secret, f"{next(self._versions):032x}") | fields
+        self._begin(record, secret.ends, looks)
+        return record
+
+    def finish(self, rotation_id: str) -> None:
+        """
+        Let a rotation end at the next look.
+        """
+        self._looks_left[rotation_id] = 1
+
+    @web.middleware
+    async def _admit(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        body = json.loads(await request.read() or "null")
+        self.requests.append(
+            Asked(request.method, request.path, dict(request.query), {**request.headers}, body),
+        )
+        self.arrived.set()
+        if self.is_silent:
+            await asyncio.Event().wait()
+        if self.answers:
+            return _arranged(request, self.answers.popleft())
+        given = {request.headers.get("x-functions-key"), request.headers.get("Authorization")}
+        is_open = request.path in {"/api/health", "/msi/token"}
+        if not is_open and (self.admits == 0 or not given & {self.function_key, f"Bearer {self.token}"}):
+            return web.Response(status=401)
+        self.admits = self.admits and self.admits - 1
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    async def _give_token(self, request: web.Request) -> web.Response:
+        later = str(int((datetime.now(UTC) + timedelta(days=1)).timestamp()))
+        granted = {"access_token": self.token, "expires_on": later, "resource": request.query["resource"]}
+        return web.json_response({**granted, "token_type": "Bearer"})
+
+    async def _create(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        secret = self._find(body.get("secret"))
+        if "secret" in body and secret is None:
+            return _answer(problem(404, "secret_not_found", f"there is no secret {body['secret']}"))
+        if body.get("dryRun"):
+            return web.json_response(_plan(body, secret))
+        keyed = request.headers.get("Idempotency-Key")
+        if keyed in self._keyed:
+            known, rotation_id = self._keyed[keyed]
+            if known != body:
+                return _answer(problem(422, "idempotency_conflict", "the Idempotency-Key was used with another body"))
+            return web.json_response(self.rotations[rotation_id])
+        record = _record(body, secret, f"{next(self._versions):032x}")
+        if keyed:
+            self._keyed[keyed] = body, record["id"]
+        busy = [one for one in self._running() if one["target"].lower() == record["target"].lower()]
+        self.overlaps += [record["target"] for _ in busy]
+        self._begin(record, ("Skipped", "busy") if busy else secret.ends if secret else ("Completed", None))
+        if "respond-async" not in request.headers.get("Prefer", ""):
+            self._end(record)
+            return web.json_response(record)
+        headers = {"Location": self.location.format(id=record["id"])} | self._waiting()
+        return web.json_response(record, status=202, headers=headers)
+
+    async def _get(self, request: web.Request) -> web.Response:
+        record = self.rotations.get(request.match_info["id"])
+        if record is None:
+            return _answer(problem(404, "rotation_not_found", f"there is no rotation {request.match_info['id']}"))
+        self.watched.set()
+        self._looks_left[record["id"]] -= 1
+        if self._looks_left[record["id"]] > 0:
+            record["state"] = "Regenerating"
+            return web.json_response(record, headers=self._waiting())
+        self._end(record)
+        return web.json_response(record)
+
+    async def _list_rotations(self, request: web.Request) -> web.Response:
+        query = request.query
+        found = [
+            record
+            for record in reversed(self.rotations.values())
+            if query.get("state") in {None, record["state"]} and query.get("target") in {None, record["target"]}
+        ]
+        start, top = int(query.get("continuation", 0)), min(int(query["top"]), self.page_size)
+        more = str(start + top) if start + top < len(found) else None
+        return web.json_response({"rotations": found[start : start + top], "continuation": more})
+
+    async def _list_secrets(self, request: web.Request) -> web.Response:
+        query = request.query
+        if query.get("refresh") == "true":
+            self.has_looked = True
+            self.secrets = [replace(secret, is_new=False) for secret in self.secrets]
+        found = [
+            secret
+            for secret in self.secrets
+            if not secret.is_new
+            and query.get("status") in {None, secret.status}
+            and query.get("target") in {None, secret.target}
+        ]
+        start = int(query.get("continuation", 0))
+        more = str(start + self.page_size) if start + self.page_size < len(found) else None
+        lines = [_line(secret) for secret in found[start : start + self.page_size]]
+        as_of = "2026-11-22T03:00:00Z" if self.has_looked else None
+        return web.json_response({"secrets": lines, "asOf": as_of, "continuation": more})
+
+    async def _health(self, request: web.Request) -> web.Response:
+        vaults = "Healthy" if self.is_healthy else "Unhealthy: no answer"
+        status = "Healthy" if self.is_healthy else "Unhealthy"
+        body = {"status": status, "checks": {"ledger": "Healthy", "vaults": vaults}}
+        return web.json_response(body, status=200 if self.is_healthy else 503)
+
+    def _find(self, secret_id: str | None) -> Secret | None:
+        return next((one for one in self.secrets if one.id.lower() == (secret_id or "").lower()), None)
+
+    def _begin(self, record: dict[str, Any], ends: tuple[str, str | None], looks: int | None = None) -> None:
+        self.rotations[record["id"]] = record
+        self._looks_left[record["id"]] = self.looks if looks is None else looks
+        self._ends[record["id"]] = ends
+        self.most_at_once = max(self.most_at_once, len(self._running()))
+
+    def _end(self, record: dict[str, Any]) -> None:
+        state, why = self._ends[record["id"]]
+        if record["state"] == state:
+            return
+        record["state"], record["completedOn"] = state, "2026-11-22T04:17:03.300000Z"
+        if state == "Skipped":
+            record["reason"] = why
+        if state == "Failed":
+            record["error"] = {"code": why, "message": "this is what happened", "retryable": False}
+        secret = record["secret"]
+        if state == "Completed" and secret:
+            found = self._find(f"{secret['vault']}/secrets/{secret['name']}")
+            record["secret"] = secret | {
+                "previousVersion": secret["version"],
+                "version": f"{next(self._versions):032x}",
+                "expiresOn": (datetime.now(UTC) + timedelta(days=90, hours=1)).isoformat(),
+            }
+            if found:
+                record["previousKeyName"], record["keyName"] = found.key, _OTHER[found.key]
+                found.key = _OTHER[found.key]
+
+    def _running(self) -> list[dict[str, Any]]:
+        return [one for one in self.rotations.values() if one["state"] in {"Accepted", "Regenerating"}]
+
+    def _waiting(self) -> dict[str, str]:
+        return {} if self.wait is None else {"Retry-After": self.wait}
+
+
+def _record(body: dict[str, Any], secret: Secret | None, version: str) -> dict[str, Any]:
+    about = {"vault": secret.vault, "name": secret.name, "version": version} if secret else None
+    return {
+        "id": str(uuid.uuid4()),
+        "state": "Accepted",
+        "trigger": "Http",
+        "provider": "Microsoft.Batch/batchAccounts",
+        "target": secret.target if secret else body["target"],
+        "keyName": body.get("key"),
+        "previousKeyName": None,
+        "secret": about and {**about, "previousVersion": None, "expiresOn": None},
+        "adopted": False,
+        "startedOn": "2026-11-22T04:17:01Z",
+        "completedOn": None,
+        "attempts": 1,
+        "reason": body.get("reason"),
+        "error": None,
+        "aFieldOfALaterVersion": "kept",
+    }
+
+
+def _plan(body: dict[str, Any], secret: Secret | None) -> dict[str, Any]:
+    record = _record(body, secret, f"{7:032x}") | {"state": "Planned"}
+    record["steps"] = [
+        {"step": "claim", "detail": f"claim {record['target']}"},
+        {"step": "regenerate", "detail": "regenerate Secondary"},
+        {"step": "announce", "detail": "publish KeyRotator.RotationCompleted"},
+    ]
+    if secret and secret.ends[0] == "Failed":
+        record["error"] = {"code": secret.ends[1], "message": "this is what would happen", "retryable": False}
+    return record
+
+
+def _line(secret: Secret) -> dict[str, Any]:
+    expires_on = datetime.now(UTC) + timedelta(days=secret.days, hours=1) if secret.days is not None else None
+    return {
+        "secret": {"vault": secret.vault, "name": secret.name or None},
+        "target": secret.target or None,
+        "provider": "Microsoft.Batch/batchAccounts",
+        "keyName": secret.key,
+        "expiresOn": expires_on and expires_on.isoformat(),
+        "status": secret.status,
+        "why": secret.why,
+        "sharesTargetWith": secret.shares,
+        "lastRotation": secret.last,
+        "seenOn": "2026-11-22T03:00:00Z",
+    }
+
+
+def _arranged(request: web.Request, answer: Answer) -> web.Response:
+    if answer.status is None and request.transport:
+        request.transport.abort()
+    return _answer(answer)
+
+
+def _answer(answer: Answer) -> web.Response:
+    text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+    return web.Response(status=answer.status or 500, text=text, headers=answer.headers)
