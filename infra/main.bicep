@@ -1,0 +1,353 @@
+// Everything but the event subscriptions: those need the function to exist, and are deployed after the code by eventing.bicep.
+targetScope = 'subscription'
+
+@minLength(1)
+@maxLength(64)
+@description('Name of the azd environment. Names of resources are made from it, and its resource group is named for it.')
+param environmentName string
+
+@minLength(1)
+@description('Region of everything but vaults that exist already. It must offer the Flex Consumption plan.')
+@metadata({
+  azd: {
+    type: 'location'
+  }
+})
+param location string
+
+@minLength(1)
+@description('What may be rotated: ids of subscriptions, resource groups, Batch accounts or sites, with commas between them, in any subscription of the tenant.')
+param allowedScopes string
+
+@description('Resource ids of the Key Vaults whose secrets are rotated, with commas between them, in any subscription of the tenant; they must use Azure RBAC. Empty makes a new vault.')
+param vaultIds string = ''
+
+@description('Object id of a user or group that may write the secrets of the new vault. Empty grants nobody but the app.')
+param operatorPrincipalId string = ''
+
+@description('Where alerts are sent. Empty lets them show in the portal only.')
+param alertEmail string = ''
+
+@description('Reach storage, vaults and the topic through private endpoints, close the public ones of what is made here, and let only Event Grid and callerRanges call the app.')
+param privateNetworking bool = false
+
+@description('CIDR ranges that may call the HTTP API when privateNetworking is on, with commas between them.')
+param callerRanges string = ''
+
+@description('Client id of an app registration. Callers of the HTTP API then need a token for it as well as the function key. Empty asks for the key alone.')
+param entraClientId string = ''
+
+@description('Client ids of the applications that may call the HTTP API with a token, with commas between them. Needed with entraClientId.')
+param entraCallerIds string = ''
+
+@minValue(1)
+@maxValue(365)
+@description('Days before its expiry at which a sweep finds a secret due.')
+param leadDays int = 30
+
+@description('When the sweep runs, in UTC: seconds, minutes, hours, days, months, days of the week.')
+param sweepSchedule string = '0 0 3 * * *'
+
+@minValue(1)
+@maxValue(1000)
+@description('The most instances. What 40 times 8 rotations at a time ask of Azure Resource Manager fits its limits: see docs/configuration.md.')
+param maximumInstanceCount int = 40
+
+@allowed([
+  'Standard_LRS'
+  'Standard_ZRS'
+  'Standard_GRS'
+  'Standard_GZRS'
+])
+@description('Copies of the ledger and the queues. Standard_ZRS survives the loss of a zone; regions without zones need another.')
+param storageSku string = 'Standard_ZRS'
+
+@minValue(30)
+@maxValue(730)
+@description('Days that logs are kept.')
+param logRetentionDays int = 90
+
+@description('Name of the resource group. Empty takes the name of the environment.')
+param resourceGroupName string = ''
+
+var abbreviations = loadJsonContent('abbreviations.json')
+var token = toLower(uniqueString(subscription().id, environmentName, location))
+var tags = {
+  'azd-env-name': environmentName
+}
+var groupName = empty(resourceGroupName) ? '${abbreviations.resourcesResourceGroups}${environmentName}' : resourceGroupName
+
+// Lists arrive as text with commas, as the app's own settings do: azd fills in text only.
+var scopes = filter(map(split(allowedScopes, ','), item => trim(item)), item => !empty(item))
+var givenVaults = filter(map(split(vaultIds, ','), item => trim(item)), item => !empty(item))
+var callers = filter(map(split(callerRanges, ','), item => trim(item)), item => !empty(item))
+var entraCallers = filter(map(split(entraCallerIds, ','), item => trim(item)), item => !empty(item))
+
+var publicAccess = privateNetworking ? 'Disabled' : 'Enabled'
+var makesVault = empty(givenVaults)
+var newVaultName = '${abbreviations.keyVaultVaults}${token}'
+var newVaultId = '${subscription().id}/resourceGroups/${groupName}/providers/Microsoft.KeyVault/vaults/${newVaultName}'
+var vaults = makesVault ? [newVaultId] : givenVaults
+
+// Split at its slashes, /subscriptions/{s} has 3 parts, .../resourceGroups/{g} has 5, .../providers/{namespace}/{type}/{name} has 9.
+// A workflow is no scope for roles, so its site is taken: once, however many workflows are named.
+var subscriptionScopes = filter(scopes, item => length(split(item, '/')) == 3)
+var groupScopes = filter(scopes, item => length(split(item, '/')) == 5)
+var batchScopes = filter(scopes, item => contains(toLower(item), '/providers/microsoft.batch/batchaccounts/'))
+var workflowScopes = filter(scopes, item => contains(toLower(item), '/providers/microsoft.web/sites/'))
+var sitesOfScopes = map(workflowScopes, item => join(take(split(item, '/'), 9), '/'))
+var siteScopes = union(sitesOfScopes, sitesOfScopes)
+var grantedScopes = concat(subscriptionScopes, groupScopes, batchScopes, workflowScopes)
+
+// A custom role can be assignable on subscriptions and resource groups, not on single resources.
+var groupsOfScopes = map(scopes, item => join(take(split(item, '/'), 5), '/'))
+var assignableScopes = union(groupsOfScopes, groupsOfScopes)
+var rotationRoleName = guid(subscription().id, environmentName, location, 'rotation')
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: groupName
+  location: location
+  tags: tags
+}
+
+module identities 'modules/identities.bicep' = {
+  name: 'identities'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    appName: '${abbreviations.managedIdentityUserAssignedIdentities}rotator-${token}'
+    eventsName: '${abbreviations.managedIdentityUserAssignedIdentities}events-${token}'
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    workspaceName: '${abbreviations.operationalInsightsWorkspaces}${token}'
+    applicationInsightsName: '${abbreviations.insightsComponents}${token}'
+    retentionDays: logRetentionDays
+    publisherPrincipalId: identities.outputs.appPrincipalId
+  }
+}
+
+module storage 'modules/storage.bicep' = {
+  name: 'storage'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.storageStorageAccounts}${token}'
+    sku: storageSku
+    publicNetworkAccess: publicAccess
+    appPrincipalId: identities.outputs.appPrincipalId
+    eventsPrincipalId: identities.outputs.eventsPrincipalId
+  }
+}
+
+module topic 'modules/topic.bicep' = {
+  name: 'topic'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.eventGridTopics}${token}'
+    publicNetworkAccess: publicAccess
+    senderPrincipalId: identities.outputs.appPrincipalId
+  }
+}
+
+module vault 'modules/vault.bicep' = if (makesVault) {
+  name: 'vault'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: newVaultName
+    publicNetworkAccess: publicAccess
+    operatorPrincipalId: operatorPrincipalId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module vaultAccess 'modules/vault-access.bicep' = [
+  for (vaultId, index) in vaults: {
+    name: 'vault-access-${token}-${index}'
+    scope: resourceGroup(split(vaultId, '/')[2], split(vaultId, '/')[4])
+    params: {
+      vaultName: split(vaultId, '/')[8]
+      principalId: identities.outputs.appPrincipalId
+    }
+    dependsOn: [
+      vault
+    ]
+  }
+]
+
+// At the first scope's subscription: the definition lies inside one of the scopes that it is assignable on.
+module rotationRole 'modules/rotation-role.bicep' = {
+  name: 'rotation-role-${token}'
+  scope: subscription(split(scopes[0], '/')[2])
+  params: {
+    name: rotationRoleName
+    displayName: 'Azure Key Rotator ${environmentName} ${token}'
+    assignableScopes: assignableScopes
+  }
+}
+
+module rotationOnSubscriptions 'modules/rotation-on-subscription.bicep' = [
+  for (target, index) in subscriptionScopes: {
+    name: 'rotation-on-subscription-${token}-${index}'
+    scope: subscription(split(target, '/')[2])
+    params: {
+      roleName: rotationRoleName
+      principalId: identities.outputs.appPrincipalId
+    }
+    dependsOn: [
+      rotationRole
+    ]
+  }
+]
+
+module rotationOnGroups 'modules/rotation-on-resource-group.bicep' = [
+  for (target, index) in groupScopes: {
+    name: 'rotation-on-group-${token}-${index}'
+    scope: resourceGroup(split(target, '/')[2], split(target, '/')[4])
+    params: {
+      roleName: rotationRoleName
+      principalId: identities.outputs.appPrincipalId
+    }
+    dependsOn: [
+      rotationRole
+    ]
+  }
+]
+
+module rotationOnBatchAccounts 'modules/rotation-on-batch-account.bicep' = [
+  for (target, index) in batchScopes: {
+    name: 'rotation-on-batch-${token}-${index}'
+    scope: resourceGroup(split(target, '/')[2], split(target, '/')[4])
+    params: {
+      accountName: split(target, '/')[8]
+      roleName: rotationRoleName
+      principalId: identities.outputs.appPrincipalId
+    }
+    dependsOn: [
+      rotationRole
+    ]
+  }
+]
+
+module rotationOnSites 'modules/rotation-on-site.bicep' = [
+  for (target, index) in siteScopes: {
+    name: 'rotation-on-site-${token}-${index}'
+    scope: resourceGroup(split(target, '/')[2], split(target, '/')[4])
+    params: {
+      siteName: split(target, '/')[8]
+      roleName: rotationRoleName
+      principalId: identities.outputs.appPrincipalId
+    }
+    dependsOn: [
+      rotationRole
+    ]
+  }
+]
+
+module network 'modules/network.bicep' = if (privateNetworking) {
+  name: 'network'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: '${abbreviations.networkVirtualNetworks}${token}'
+    endpointPrefix: abbreviations.networkPrivateEndpoints
+    storageId: storage.outputs.id
+    topicId: topic.outputs.id
+    vaultIds: vaults
+  }
+  dependsOn: [
+    vault
+  ]
+}
+
+module functionApp 'modules/function-app.bicep' = {
+  name: 'function-app'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    planName: '${abbreviations.webServerFarms}${token}'
+    name: '${abbreviations.webSitesFunctions}${token}'
+    identityId: identities.outputs.appId
+    identityClientId: identities.outputs.appClientId
+    storageName: storage.outputs.name
+    packageContainerName: storage.outputs.packageContainerName
+    applicationInsightsName: monitoring.outputs.applicationInsightsName
+    topicEndpoint: topic.outputs.endpoint
+    vaultUris: map(vaults, vaultId => 'https://${toLower(split(vaultId, '/')[8])}${environment().suffixes.keyvaultDns}')
+    allowedScopes: scopes
+    leadDays: leadDays
+    sweepSchedule: sweepSchedule
+    maximumInstanceCount: maximumInstanceCount
+    isPrivate: privateNetworking
+    subnetId: privateNetworking ? network!.outputs.appSubnetId : ''
+    callerRanges: callers
+  }
+}
+
+module entraAuthentication 'modules/entra-authentication.bicep' = if (!empty(entraClientId)) {
+  name: 'entra-authentication'
+  scope: group
+  params: {
+    appName: functionApp.outputs.name
+    clientId: entraClientId
+    callerIds: entraCallers
+  }
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    namePrefix: 'rotator-${token}'
+    actionGroupName: '${abbreviations.insightsActionGroups}${token}'
+    email: alertEmail
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module workbook 'modules/workbook.bicep' = {
+  name: 'workbook'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    displayName: 'Azure Key Rotator ${environmentName}'
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+output AZURE_LOCATION string = location
+output AZURE_TENANT_ID string = tenant().tenantId
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_FUNCTION_APP_NAME string = functionApp.outputs.name
+output AZURE_FUNCTION_APP_URL string = functionApp.outputs.url
+output AZURE_KEY_VAULT_IDS string = join(vaults, ',')
+output AZURE_KEY_VAULT_NAME string = split(vaults[0], '/')[8]
+output AZURE_TOPIC_ID string = topic.outputs.id
+output AZURE_WORKSPACE_ID string = monitoring.outputs.workspaceId
+
+// Must be empty: the app may rotate there, and has no right to.
+output ROTATION_UNGRANTED_SCOPES string = join(filter(scopes, item => !contains(grantedScopes, item)), ',')
+
+// What eventing.bicep is told by the postdeploy hook.
+output EVENTING_FUNCTION_APP_ID string = functionApp.outputs.id
+output EVENTING_IDENTITY_ID string = identities.outputs.eventsId
+output EVENTING_STORAGE_ID string = storage.outputs.id
+output EVENTING_DEAD_LETTER_CONTAINER string = storage.outputs.deadLetterContainerName
+output EVENTING_ACTION_GROUP_ID string = alerts.outputs.actionGroupId
