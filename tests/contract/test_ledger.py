@@ -17,8 +17,8 @@ from localcloud.azurite import Azurite
 from rotation import outcome
 from rotation.errors import Busy, Skip
 from rotation.ports import Ledger, Versioned
-from rotation.record import EndedRotation, Journal, OpenRotation, State, begin
-from rotation.request import RotationRequest, Trigger
+from rotation.record import EndedRotation, Journal, OpenRotation, State, WaitingRotation, begin
+from rotation.request import LeakedKey, RotationRequest, Trigger
 from rotation.secret import SecretId
 from rotation.target import KeyName
 from tests.twins.ledger import MemoryLedger
@@ -367,3 +367,259 @@ async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transpo
     assert await tables.read_open(TARGET) is None
     assert await tables.read_outcome("r1") == ending()
     assert await tables.read_done("r2") == ending("r2").record
+
+
+def waiting(rotation_id: str = "r1", *, revokes: bool = False) -> WaitingRotation:
+    """
+    Return the row of a rotation that was accepted, or is scheduled.
+    """
+    leaked = LeakedKey("f" * 64, TARGET) if revokes else None
+    request = structs.replace(running(rotation_id).request, waits=True, revokes=leaked)
+    state = State.SCHEDULED if revokes else State.ACCEPTED
+    return WaitingRotation(request, structs.replace(begin(request, NOW), state=state), NOW + timedelta(minutes=15))
+
+
+async def list_waiting(ledger: Ledger) -> list[WaitingRotation]:
+    """
+    Return everything that waits, by id.
+    """
+    return sorted([row async for row in ledger.list_waiting()], key=lambda row: row.record.id)
+
+
+async def test_what_was_accepted_is_remembered_once(ledger: Ledger) -> None:
+    """
+    It is found by its id and listed; a second one of the same id changes nothing.
+    """
+    later = structs.replace(waiting(), due_on=NOW + timedelta(days=1))
+
+    assert await ledger.wait(waiting())
+    assert not await ledger.wait(later)
+
+    assert await list_waiting(ledger) == [waiting()]
+    assert await ledger.find("r1") == waiting().record
+    assert await ledger.find_claim("r1") is None
+
+
+async def test_what_runs_or_has_ended_is_found_before_what_waits(ledger: Ledger) -> None:
+    """
+    Its row is forgotten last: running, waiting to be published, and kept for good all come before it.
+    """
+    await ledger.wait(waiting())
+    first = await claimed(ledger)
+    assert await ledger.find("r1") == running().record
+    await ledger.end(ending(), claim_id=TARGET, etag=first.etag)
+    assert await ledger.find("r1") == ending().record
+    await ledger.settle(ending().record)
+
+    assert await ledger.find("r1") == ending().record
+    assert await list_waiting(ledger) == [waiting()]
+
+
+async def test_a_waiting_rotation_is_postponed_if_it_waits(ledger: Ledger) -> None:
+    """
+    Its due time changes and nothing else; one that is gone does not come back.
+    """
+    await ledger.wait(waiting())
+    await ledger.wait(waiting("r2", revokes=True))
+    later = NOW + timedelta(hours=1)
+
+    await ledger.postpone(waiting(), later)
+    await ledger.forget_waiting("r2")
+    await ledger.postpone(waiting("r2", revokes=True), later)
+
+    assert await list_waiting(ledger) == [structs.replace(waiting(), due_on=later)]
+
+
+@pytest.mark.parametrize("revokes", [False, True])
+async def test_a_waiting_rotation_is_forgotten(ledger: Ledger, revokes: bool) -> None:
+    """
+    Accepted or scheduled, and no other; twice is once.
+    """
+    await ledger.wait(waiting("r1", revokes=revokes))
+    await ledger.wait(waiting("r2"))
+
+    await ledger.forget_waiting("r1")
+    await ledger.forget_waiting("r1")
+
+    assert await list_waiting(ledger) == [waiting("r2")]
+    assert await ledger.find("r1") is None
+
+
+async def test_beginning_takes_the_row_by_which_a_rotation_waited(ledger: Ledger) -> None:
+    """
+    In one step: the running rotation is written anew, and waits no more. Others wait on.
+    """
+    await ledger.wait(waiting())
+    await ledger.wait(waiting("r2"))
+    first = await claimed(ledger)
+    row = structs.replace(running(), begun=True)
+
+    begun = await ledger.begin(TARGET, row, first.etag)
+
+    assert begun is not None
+    assert await ledger.read_open(TARGET) == begun == Versioned(row, begun.etag)
+    assert await list_waiting(ledger) == [waiting("r2")]
+    assert await ledger.replace(TARGET, row, first.etag) is None
+    assert await ledger.replace(TARGET, row, begun.etag) is not None
+
+
+async def test_beginning_does_both_or_nothing(ledger: Ledger) -> None:
+    """
+    Under a stale tag, or where nothing waits any more, neither row changes.
+    """
+    await ledger.wait(waiting())
+    first = await claimed(ledger)
+    second = await ledger.replace(TARGET, running(claim="c2"), first.etag)
+    assert second is not None
+    row = structs.replace(running(claim="c3"), begun=True)
+
+    assert await ledger.begin(TARGET, row, first.etag) is None
+    assert await list_waiting(ledger) == [waiting()]
+    await ledger.forget_waiting("r1")
+    assert await ledger.begin(TARGET, row, second.etag) is None
+    assert await ledger.read_open(TARGET) == second
+
+
+async def test_ending_what_was_accepted_takes_the_same_row(ledger: Ledger) -> None:
+    """
+    In one step with its outcome; then it cannot begin any more.
+    """
+    await ledger.wait(waiting())
+    first = await claimed(ledger)
+
+    assert await ledger.end_accepted(ending(reason="busy"))
+
+    assert await list_waiting(ledger) == []
+    assert await ledger.read_outcome("r1") == ending(reason="busy")
+    assert await ledger.begin(TARGET, structs.replace(running(), begun=True), first.etag) is None
+    assert await ledger.read_open(TARGET) == first
+
+
+async def test_what_has_begun_cannot_be_ended_as_if_it_waited(ledger: Ledger) -> None:
+    """
+    Nothing is remembered then; nor for what never waited, nor a second outcome.
+    """
+    await ledger.wait(waiting())
+    first = await claimed(ledger)
+    assert await ledger.begin(TARGET, structs.replace(running(), begun=True), first.etag) is not None
+
+    assert not await ledger.end_accepted(ending(reason="busy"))
+    assert await ledger.read_outcome("r1") is None
+    assert not await ledger.end_accepted(ending("r9", reason="busy"))
+
+    await ledger.wait(waiting("r2"))
+    assert await ledger.end_unclaimed(ending("r2"))
+    assert not await ledger.end_accepted(ending("r2", reason="busy"))
+    assert await ledger.read_outcome("r2") == ending("r2")
+    assert await list_waiting(ledger) == [waiting("r2")]
+
+
+async def test_ending_schedules_what_is_to_follow(ledger: Ledger) -> None:
+    """
+    In one step: the claim is gone, the outcome waits to be told, and the second rotation waits to be due.
+    """
+    first = await claimed(ledger)
+    second = waiting("r2", revokes=True)
+
+    assert await ledger.end(ending(), claim_id=TARGET, etag=first.etag, scheduled=second)
+
+    assert await ledger.read_open(TARGET) is None
+    assert await ledger.read_outcome("r1") == ending()
+    assert await list_waiting(ledger) == [second]
+    assert await ledger.find("r2") == second.record
+
+
+async def test_what_cannot_be_ended_schedules_nothing(ledger: Ledger) -> None:
+    """
+    A stale tag, or a schedule that is there already, changes none of the rows.
+    """
+    first = await claimed(ledger)
+    row = await ledger.replace(TARGET, running(claim="c2"), first.etag)
+    assert row is not None
+    second = waiting("r2", revokes=True)
+
+    assert not await ledger.end(ending(), claim_id=TARGET, etag=first.etag, scheduled=second)
+    assert await list_waiting(ledger) == []
+    await ledger.wait(second)
+    assert not await ledger.end(ending(), claim_id=TARGET, etag=row.etag, scheduled=second)
+
+    assert await ledger.read_open(TARGET) == row
+    assert await ledger.read_outcome("r1") is None
+
+
+async def test_the_first_that_reserves_an_id_counts(ledger: Ledger) -> None:
+    """
+    Whoever asks later is told what was asked for first, and by whichever id.
+    """
+    assert await ledger.reserve("r1", "first") == "first"
+    assert await ledger.reserve("r1", "second") == "first"
+    assert await ledger.reserve("r2", "second") == "second"
+    assert await ledger.find("r1") is None
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Let what is asked again be asked at once.
+    """
+    monkeypatch.setattr("adapters.answers._ASKS_AGAIN_AFTER", (0.0, 0.0, 0.0))
+
+
+@pytest.mark.usefixtures("impatience")
+async def test_a_lost_answer_about_what_waits_is_made_out(tables: TableLedger, transport: LosingTransport) -> None:
+    """
+    Each write that is sent again finds itself in the way, and counts as done.
+    """
+    await tables.bind(TARGET, SECRET)  # so that the table is there
+    transport.loses = True
+    assert await tables.wait(waiting())
+    transport.loses = True
+    assert await tables.reserve("r1", "digest") == "digest"
+    first = await claimed(tables)
+    row = structs.replace(running(), begun=True)
+    transport.loses = True
+    begun = await tables.begin(TARGET, row, first.etag)
+    assert begun is not None
+    transport.loses = True
+    scheduled = waiting("r2", revokes=True)
+    assert await tables.end(ending(), claim_id=TARGET, etag=begun.etag, scheduled=scheduled)
+    transport.loses = True
+    await tables.postpone(scheduled, NOW)
+    await tables.wait(waiting("r3"))
+    transport.loses = True
+    assert await tables.end_accepted(ending("r3"))
+    assert await list_waiting(tables) == [structs.replace(scheduled, due_on=NOW)]
+    transport.loses = True
+    await tables.forget_waiting("r2")
+
+    assert await list_waiting(tables) == []
+    assert await tables.read_outcome("r3") == ending("r3")
+
+
+@pytest.mark.usefixtures("impatience")
+@pytest.mark.parametrize("status", [503, 500])
+async def test_beginning_is_tried_again_in_a_busy_storage_account(tables: TableLedger, status: int) -> None:
+    """
+    A failure inside a transaction is no sign that the rotation was ended elsewhere.
+    """
+    await tables.wait(waiting())
+    first = await claimed(tables)
+    busy: Any = BusyTable(tables._client, status)
+
+    begun = await TableLedger(Table(busy)).begin(TARGET, structs.replace(running(), begun=True), first.etag)
+
+    assert begun is not None
+    assert await list_waiting(tables) == []
+
+
+async def test_a_waiting_row_of_another_version_stops_nobody_else(tables: TableLedger) -> None:
+    """
+    What it asks for is not known here: it is left out, and the others are brought back.
+    """
+    await tables.wait(waiting())
+    await tables.wait(waiting("r2"))
+    await tables._client.update_entity(
+        {"PartitionKey": "live", "RowKey": "accepted:r1", "Row": '{"request": {"v": 9}}'}
+    )
+
+    assert await list_waiting(tables) == [waiting("r2")]

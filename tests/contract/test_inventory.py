@@ -1,0 +1,357 @@
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from azure.data.tables.aio import TableClient
+from msgspec import structs
+
+from adapters.inventory import TableInventory
+from adapters.ledger import TableLedger
+from adapters.table import Table
+from adapters.transport import SharedTransport
+from localcloud.azurite import Azurite
+from rotation import outcome
+from rotation.errors import Misconfigured, Skip
+from rotation.inventory import Entry, Facts, Inventory, VaultFacts
+from rotation.ports import Ledger
+from rotation.record import Rotation, begin, stored
+from rotation.request import RotationRequest, Trigger
+from rotation.secret import SecretId
+from rotation.target import KeyName, parse_target
+from tests.twins.inventory import MemoryInventory
+from tests.twins.ledger import MemoryLedger
+
+# With microseconds: a moment that were rounded would lose rows, or keep them.
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123_457, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+EXPIRES = datetime(2026, 6, 1, tzinfo=UTC)
+VAULT = "https://kv.vault.azure.net"
+OTHER_VAULT = "https://kv2.vault.azure.net"
+TARGET = parse_target(
+    "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg(1)/providers/Microsoft.Batch"
+    "/batchAccounts/Account1"
+)
+
+
+@pytest.fixture
+async def table(azurite: Azurite) -> AsyncIterator[Table]:
+    """
+    Yield a table that does not exist yet.
+    """
+    transport = SharedTransport()
+    options: dict[str, Any] = {"transport": transport, "retry_total": 0}
+    yield Table(TableClient.from_connection_string(azurite.connection_string, f"t{uuid.uuid4().hex}", **options))
+    await transport.shut()
+
+
+class Side:
+    """
+    An inventory, and the ledger beside it.
+    """
+
+    def __init__(self, inventory: Inventory, ledger: Ledger) -> None:
+        self.inventory = inventory
+        self.ledger = ledger
+
+    async def entries(self, vault: str = VAULT, after: str = "") -> list[Entry]:
+        """
+        Return what is known of a vault's secrets.
+        """
+        return [entry async for entry in self.inventory.list_entries(vault, after)]
+
+    async def names(self, vault: str = VAULT, after: str = "") -> list[str]:
+        """
+        Return the names of a vault's secrets.
+        """
+        return [entry.facts.secret.name for entry in await self.entries(vault, after)]
+
+
+@pytest.fixture(params=["twin", "table"])
+def side(request: pytest.FixtureRequest) -> Side:
+    """
+    Return the twin, then the real one.
+    """
+    if request.param == "twin":
+        ledger = MemoryLedger()
+        return Side(MemoryInventory(ledger), ledger)
+    table: Table = request.getfixturevalue("table")
+    return Side(TableInventory(table), TableLedger(table))
+
+
+def facts(name: str = "one", seen_on: datetime = NOW, vault: str = VAULT, **more: Any) -> Facts:
+    """
+    Return what a look has found.
+    """
+    found = {
+        "target": TARGET.arm_id,
+        "provider": TARGET.provider,
+        "claim_id": TARGET.claim_id,
+        "key": KeyName.PRIMARY,
+        "expires_on": EXPIRES,
+        "validity_days": 90,
+    }
+    return Facts(SecretId(vault, name), seen_on, **(found | more))
+
+
+def rotation(name: str = "one", completed_on: datetime = LATER, key: KeyName = KeyName.SECONDARY) -> Rotation:
+    """
+    Return the record of a completed rotation.
+    """
+    secret = SecretId(VAULT, name, "a" * 32)
+    request = RotationRequest(str(uuid.uuid4()), Trigger.SWEEP, secret, NOW)
+    record = stored(begin(request, NOW).about(TARGET), secret.at("b" * 32), completed_on + timedelta(days=90))
+    return outcome.completed(structs.replace(record, key_name=key), completed_on)
+
+
+def failed(name: str = "one", completed_on: datetime = LATER) -> Rotation:
+    """
+    Return the record of a failed rotation.
+    """
+    request = RotationRequest(str(uuid.uuid4()), Trigger.SWEEP, SecretId(VAULT, name, "a" * 32), NOW)
+    return outcome.of(begin(request, NOW), Misconfigured("tag"), completed_on)
+
+
+async def test_what_is_kept_comes_back_as_it_was_found(side: Side) -> None:
+    """
+    In the order of the names, whatever their case, and of one vault at a time.
+    """
+    found = [facts("Zeta"), facts("alpha", misconfigured='tag "ü"\n'), facts("beta-2", paused="paused"), facts("beta")]
+    await side.inventory.keep(found)
+    await side.inventory.keep([facts("elsewhere", vault=OTHER_VAULT)])
+
+    assert await side.entries() == [Entry(found[1]), Entry(found[3]), Entry(found[2]), Entry(found[0])]
+    assert await side.names(OTHER_VAULT) == ["elsewhere"]
+    assert await side.names("https://nobody.vault.azure.net") == []
+
+
+async def test_a_listing_goes_on_behind_a_name(side: Side) -> None:
+    """
+    The name itself is not repeated, and need not be there any more.
+    """
+    await side.inventory.keep([facts(name) for name in ("a", "b-1", "b1", "c")])
+
+    assert await side.names(after="b-1") == ["b1", "c"]
+    assert await side.names(after="b") == ["b-1", "b1", "c"]
+    assert await side.names(after="!") == ["a", "b-1", "b1", "c"]
+    assert await side.names(after="c") == []
+
+
+async def test_a_large_page_is_kept_whole(side: Side) -> None:
+    """
+    More than one transaction of Table storage holds.
+    """
+    names = [f"n-{number:03}" for number in range(205)]
+
+    await side.inventory.keep([facts(name) for name in names])
+
+    assert await side.names() == names
+
+
+async def test_what_is_kept_is_registered_with_its_target(side: Side) -> None:
+    """
+    Before any of them is rotated, its neighbours know of it; one without a target is registered with none.
+    """
+    await side.inventory.keep([facts("one"), facts("TWO"), facts("three", claim_id=None, misconfigured="tag")])
+
+    bound = await side.ledger.bound_secrets(TARGET.claim_id)
+    assert {secret.identity for secret in bound} == {f"{VAULT}/secrets/one", f"{VAULT}/secrets/two"}
+
+
+async def test_a_later_look_replaces_an_earlier_one(side: Side) -> None:
+    """
+    In another spelling too.
+    """
+    await side.inventory.keep([facts("one", paused="paused")])
+    await side.inventory.keep([facts("ONE", LATER, key=KeyName.SECONDARY)])
+
+    assert await side.entries() == [Entry(facts("ONE", LATER, key=KeyName.SECONDARY))]
+
+
+async def test_a_complete_look_forgets_what_it_has_not_seen(side: Side) -> None:
+    """
+    Of its own vault alone, and what it has seen itself stays: also what it saw at its very beginning.
+    """
+    await side.inventory.keep([facts("gone"), facts("stays")])
+    await side.inventory.keep([facts("elsewhere", vault=OTHER_VAULT)])
+    await side.inventory.keep([facts("stays", LATER), facts("new", LATER + timedelta(microseconds=1))])
+
+    await side.inventory.finish(VaultFacts(VAULT, LATER, LATER))
+
+    assert await side.names() == ["new", "stays"]
+    assert await side.names(OTHER_VAULT) == ["elsewhere"]
+
+
+async def test_a_moment_is_not_rounded(side: Side) -> None:
+    """
+    What was seen a microsecond before the look began was not seen by it.
+    """
+    await side.inventory.keep([facts("gone", NOW), facts("stays", NOW + timedelta(microseconds=1))])
+
+    await side.inventory.finish(VaultFacts(VAULT, NOW + timedelta(microseconds=1), NOW))
+
+    assert await side.names() == ["stays"]
+
+
+async def test_a_broken_look_forgets_nothing(side: Side) -> None:
+    """
+    And is remembered with its reason.
+    """
+    await side.inventory.keep([facts("one")])
+    broken = VaultFacts(VAULT, LATER, NOW, "the vault cannot be listed: 403 Forbidden", misconfigured=2, overdue=1)
+
+    await side.inventory.finish(broken)
+
+    assert await side.names() == ["one"]
+    assert await side.inventory.vault_facts(VAULT) == broken
+
+
+async def test_how_a_look_went_is_remembered_for_each_vault(side: Side) -> None:
+    """
+    The last one counts; without one there is nothing.
+    """
+    assert await side.inventory.vault_facts(VAULT) is None
+    await side.inventory.finish(VaultFacts(VAULT, NOW, None, "broken"))
+    await side.inventory.finish(VaultFacts(VAULT, LATER, LATER, None, 3, 4))
+
+    assert await side.inventory.vault_facts(VAULT) == VaultFacts(VAULT, LATER, LATER, None, 3, 4)
+    assert await side.inventory.vault_facts(OTHER_VAULT) is None
+
+
+async def test_what_a_rotation_stored_counts_over_an_older_look(side: Side) -> None:
+    """
+    Key, expiry and moment are the new version's; what stood in its way does not any more.
+    """
+    await side.inventory.keep([facts(misconfigured="it has no expiry date", expires_on=None)])
+    record = rotation()
+
+    await side.inventory.note(record)
+
+    (entry,) = await side.entries()
+    assert entry.last == record
+    assert (entry.facts.key, entry.facts.expires_on) == (KeyName.SECONDARY, LATER + timedelta(days=90))
+    assert (entry.facts.seen_on, entry.facts.misconfigured, entry.facts.paused) == (LATER, None, None)
+    assert (entry.facts.claim_id, entry.facts.validity_days) == (TARGET.claim_id, 90)
+
+
+async def test_a_later_look_counts_over_what_was_stored(side: Side) -> None:
+    """
+    Somebody changed the tags since; the last rotation stays.
+    """
+    record = rotation()
+    await side.inventory.note(record)
+    seen = facts(seen_on=LATER + timedelta(seconds=1), paused="its tag RotationPaused is true")
+
+    await side.inventory.keep([seen])
+
+    assert await side.entries() == [Entry(seen, record)]
+
+
+async def test_a_secret_that_no_look_has_seen_is_known_by_its_rotation(side: Side) -> None:
+    """
+    It is shown before the first sweep.
+    """
+    record = rotation("New-One")
+    await side.inventory.note(record)
+
+    (entry,) = await side.entries()
+    assert entry.facts.secret == SecretId(VAULT, "New-One")
+    assert (entry.facts.key, entry.facts.target, entry.last) == (KeyName.SECONDARY, TARGET.arm_id, record)
+
+
+async def test_a_failure_is_the_last_rotation_and_stores_nothing(side: Side) -> None:
+    """
+    Facts are what they were; a secret of which nothing else is known is not shown.
+    """
+    await side.inventory.keep([facts()])
+    record, unknown = failed(), failed("unknown")
+
+    await side.inventory.note(record)
+    await side.inventory.note(unknown)
+
+    assert await side.entries() == [Entry(facts(), record)]
+
+
+async def test_a_failure_leaves_what_was_stored_before(side: Side) -> None:
+    """
+    The version that the last complete rotation stored is still the current one.
+    """
+    await side.inventory.keep([facts()])
+    await side.inventory.note(rotation())
+    record = failed(completed_on=LATER + timedelta(hours=1))
+
+    await side.inventory.note(record)
+
+    (entry,) = await side.entries()
+    assert entry.last == record
+    assert entry.facts.key is KeyName.SECONDARY
+
+
+async def test_an_older_outcome_that_is_told_late_does_not_hide_a_newer_one(side: Side) -> None:
+    """
+    It had waited to be published, while another rotation went through.
+    """
+    await side.inventory.keep([facts()])
+    newer = rotation(completed_on=LATER + timedelta(minutes=10), key=KeyName.PRIMARY)
+    await side.inventory.note(newer)
+
+    await side.inventory.note(rotation(completed_on=LATER))
+
+    (entry,) = await side.entries()
+    assert entry.last == newer
+    assert entry.facts.key is KeyName.PRIMARY
+    await side.inventory.finish(VaultFacts(VAULT, LATER + timedelta(minutes=5), LATER))
+    assert await side.names() == ["one"]
+
+
+async def test_a_rotation_that_ends_during_a_look_keeps_its_row(side: Side) -> None:
+    """
+    The look may have passed its page before the secret was there.
+    """
+    await side.inventory.note(rotation(completed_on=LATER + timedelta(seconds=1)))
+
+    await side.inventory.finish(VaultFacts(VAULT, LATER, LATER))
+
+    assert await side.names() == ["one"]
+
+
+async def test_what_is_about_no_secret_or_has_not_ended_is_not_noted(side: Side) -> None:
+    """
+    A regenerate-only request belongs to no line.
+    """
+    request = RotationRequest(str(uuid.uuid4()), Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=TARGET)
+    await side.inventory.note(outcome.completed(begin(request, NOW), LATER))
+    await side.inventory.note(structs.replace(rotation(), completed_on=None))
+    skipped = outcome.of(rotation(), Skip("paused"), LATER)
+
+    await side.inventory.note(structs.replace(skipped, secret=None))
+
+    assert await side.entries() == []
+
+
+async def test_an_empty_page_is_kept_without_a_word(side: Side) -> None:
+    """
+    A vault may have none.
+    """
+    await side.inventory.keep([])
+    await side.inventory.finish(VaultFacts(VAULT, NOW, NOW))
+
+    assert await side.entries() == []
+
+
+async def test_a_row_of_another_version_hides_no_other(table: Table) -> None:
+    """
+    What cannot be read is left out, with the secret's other columns kept.
+    """
+    inventory = TableInventory(table)
+    await inventory.keep([facts("one"), facts("two")])
+    record = rotation("two")
+    await inventory.note(record)
+    partition = "secrets:https:||kv.vault.azure.net"
+    await table.client.update_entity({"PartitionKey": partition, "RowKey": "one", "Row": '{"v": 9}'})
+    await table.client.update_entity({"PartitionKey": partition, "RowKey": "two", "Last": '{"v": 9}'})
+
+    found = [entry async for entry in inventory.list_entries(VAULT, "")]
+
+    assert [(entry.facts.secret.name, entry.last) for entry in found] == [("two", None)]

@@ -1,0 +1,186 @@
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery, SecretsQuery, read_body, read_query
+from handlers.openapi import document
+from handlers.problems import STATUS
+from rotation.errors import Malformed
+from rotation.secret import parse_secret_id
+from rotation.target import parse_target
+
+ROOT = Path(__file__).parents[3]
+DOCUMENT = json.loads(json.dumps(document()))
+
+
+def validator(schema: dict[str, Any]) -> Draft202012Validator:
+    """
+    Return what holds a value against a schema of the document.
+    """
+    return Draft202012Validator({**schema, "components": DOCUMENT["components"]})
+
+
+def media() -> Iterator[tuple[str, dict[str, Any]]]:
+    """
+    Yield every body that the document describes, with a name.
+    """
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            bodies = [("request", operation.get("requestBody", {})), *operation["responses"].items()]
+            for name, body in bodies:
+                for kind, described in body.get("content", {}).items():
+                    yield f"{method} {path} {name} {kind}", described
+
+
+@pytest.mark.parametrize(
+    ("name", "described"), list(media()), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_every_body_has_examples_and_each_is_as_its_schema_says(name: str, described: dict[str, Any]) -> None:
+    """
+    What a reader copies from the document works.
+    """
+    shown = [example["value"] for example in described.get("examples", {}).values()]
+    shown += [described["example"]] if "example" in described else []
+
+    assert shown, name
+    for value in shown:
+        assert not [error.message for error in validator(described["schema"]).iter_errors(value)]
+
+
+@pytest.mark.parametrize("path", list(DOCUMENT["paths"]))
+def test_every_parameter_has_an_example_that_its_schema_allows(path: str) -> None:
+    """
+    Path, query and header parameters alike.
+    """
+    for operation in DOCUMENT["paths"][path].values():
+        for parameter in operation.get("parameters", []):
+            assert validator(parameter["schema"]).is_valid(parameter["example"]), parameter["name"]
+
+
+@pytest.mark.parametrize("request_", [example["value"] for example in next(media())[1]["examples"].values()], ids=str)
+def test_every_example_of_a_request_is_decoded(request_: dict[str, Any]) -> None:
+    """
+    By the type that the document is made of.
+    """
+    asked = read_body(json.dumps(request_).encode())
+
+    assert isinstance(asked, NewRotation)
+    assert asked.subject is not None
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/rotations", RotationsQuery), ("/secrets", SecretsQuery)])
+def test_the_parameters_are_the_fields_of_the_type_that_decodes_them(
+    path: str, kind: type[RotationsQuery] | type[SecretsQuery]
+) -> None:
+    """
+    All of them and no other; the examples are read together.
+    """
+    parameters = DOCUMENT["paths"][path]["get"]["parameters"]
+
+    assert {parameter["name"] for parameter in parameters} == set(kind.__struct_encode_fields__)
+    read_query(
+        {p["name"]: str(p["example"]).lower() if p["example"] is False else str(p["example"]) for p in parameters}, kind
+    )
+
+
+@pytest.mark.parametrize("code", list(STATUS))
+def test_every_problem_is_described_with_its_status(code: str) -> None:
+    """
+    In the operation that can answer with it, and in the page for people.
+    """
+    responses = DOCUMENT["paths"]["/rotations"]["post"]["responses"]
+    described = responses[str(int(STATUS[code]))]
+    page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+
+    assert f"`{code}`" in described["description"]
+    assert code in described["content"]["application/problem+json"]["examples"]
+    assert re.search(rf"^\| `{code}` \| {int(STATUS[code])} \|", page, re.MULTILINE)
+
+
+def test_the_page_for_people_names_no_other_problem() -> None:
+    """
+    A code that is gone is gone there too.
+    """
+    page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `(\w+)` \| \d{3} \|", page, re.MULTILINE)) == set(STATUS)
+
+
+@given(st.from_regex(r"https://[a-z0-9.:-]{1,20}/secrets/[0-9A-Za-z-]{1,10}(/[0-9a-f]{30,34})?", fullmatch=True))
+def test_what_is_read_as_a_secret_is_what_the_document_calls_one(uri: str) -> None:
+    """
+    The schema tells callers the most of what the parser knows, and never forbids what it takes.
+    """
+    schema = DOCUMENT["components"]["schemas"]["NewRotation"]["properties"]["secret"]
+    try:
+        parse_secret_id(uri)
+    except Malformed:
+        return
+    assert validator(schema).is_valid(uri)
+
+
+@pytest.mark.parametrize(
+    "arm_id",
+    [
+        "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/abc",
+        "/SUBSCRIPTIONS/00000000-0000-0000-0000-000000000000/resourcegroups/g/providers/microsoft.web/sites/s/workflows/w",
+    ],
+)
+def test_what_is_read_as_a_target_is_what_the_document_calls_one(arm_id: str) -> None:
+    """
+    In any case.
+    """
+    parse_target(arm_id)
+
+    assert validator(DOCUMENT["components"]["schemas"]["NewRotation"]["properties"]["target"]).is_valid(arm_id)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"secret": "https://v.vault.azure.net/secrets/n", "target": "/subscriptions/x"},
+        {"target": DOCUMENT["paths"]["/rotations"]["get"]["parameters"][0]["example"]},
+        {"target": DOCUMENT["paths"]["/rotations"]["get"]["parameters"][0]["example"], "key": "auto"},
+        {"secret": "https://v.vault.azure.net/secrets/n", "more": 1},
+        {"secret": "https://v.vault.azure.net/secrets/n", "key": "primary"},
+        {"secret": "https://v.vault.azure.net/secrets/n", "revokePreviousAfter": "1h"},
+    ],
+    ids=str,
+)
+def test_a_body_that_is_refused_is_refused_by_the_document_too(body: dict[str, Any]) -> None:
+    """
+    Where a schema can say it.
+    """
+    described = next(media())[1]["schema"]
+
+    assert not validator(described).is_valid(body)
+    with pytest.raises(Malformed):
+        _ = read_body(json.dumps(body).encode()).subject
+
+
+@pytest.mark.parametrize(
+    ("key", "is_one"),
+    [("a", True), ("a b", True), ("x" * 255, True), ("x" * 256, False), (" a", False), ("", False), ("\u00fc", False)],
+)
+def test_an_idempotency_key_is_printable_and_short(key: str, *, is_one: bool) -> None:
+    """
+    The pattern in the document is the one that is held against the header.
+    """
+    assert bool(re.fullmatch(IDEMPOTENCY_KEY, key)) is is_one
+
+
+@pytest.mark.parametrize("query", [{"top": "0"}, {"top": "1.5"}, {"since": "5"}, {"state": "null"}, {"order": "id"}])
+def test_a_query_that_means_nothing_is_malformed_and_says_what_there_is(query: dict[str, str]) -> None:
+    """
+    No lax reading: a number is no time, and null is no value.
+    """
+    with pytest.raises(Malformed, match="must be of target, secret, state, since, top, continuation"):
+        read_query(query, RotationsQuery)
