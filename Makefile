@@ -9,7 +9,9 @@ SHELL := /bin/sh
 
 # Runs what follows with the environment's commands first on PATH.
 in_python := environment="$$(tools/setup.sh python)" && PATH="$$environment/bin:$$PATH" &&
-# As above, with Azurite at hand.
+# As above, with the Python that Azure runs the app on, whatever PYTHON_VERSION says.
+in_azures_python := environment="$$(PYTHON_VERSION=3.13 tools/setup.sh python)" && PATH="$$environment/bin:$$PATH" &&
+# As in_python, with Azurite at hand.
 in_full := tools/setup.sh azurite && $(in_python)
 compile := uv pip compile --quiet --universal --python-version 3.11 --no-header
 
@@ -30,8 +32,8 @@ start: ## Run the app in a local cloud and leave it running
 	@$(in_full) python -m localcloud.start $(ARGS)
 
 .PHONY: test
-test: ## Run the tests
-	@$(in_full) python -m pytest $(ARGS)
+test: ## Run the tests, on all cores (ARGS='-n0 ...' on one)
+	@$(in_full) python -m pytest -n logical --dist loadfile $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Ask the API thousands of things that Schemathesis makes up from its OpenAPI (FUZZ_EXAMPLES=500 FUZZ_SEED=1)
@@ -44,6 +46,10 @@ chaos: ## Break everything that can break and count the broken promises (ROUNDS=
 .PHONY: bench-sweep
 bench-sweep: ## Measure a sweep over 100 and over 10,000 secrets: requests, time, memory
 	@$(in_full) python -m benchmarks.sweep $(ARGS)
+
+.PHONY: package
+package: ## Build what is deployed: dist/azure-key-rotator.zip, with its dependencies, compiled by Azure's Python
+	@$(in_azures_python) python -m tools.package $(ARGS)
 
 .PHONY: coverage
 coverage: ## Run the tests and show which lines they miss
@@ -65,5 +71,5 @@ lock: ## Pin the dependencies that pyproject.toml names (ARGS=--upgrade for newe
 
 .PHONY: clean
 clean: ## Remove everything that the commands above made
-	@rm -rf .venv node_modules .local .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv node_modules .local dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -198,8 +198,7 @@ async def test_what_runs_and_what_waits_is_listed_among_what_has_ended(side: Sid
 
 async def test_one_rotation_is_one_line(side: Side) -> None:
     """
-    Running while its row still waits, ended and not yet published, published and not yet forgotten: the last word
-    counts, as in finding it by its id.
+    Running while its row still waits, ended, published, forgotten: the last word counts, as in finding it by its id.
     """
     request = asked()
     await side.ledger.wait(WaitingRotation(request, begin(request, NOW), NOW))
@@ -260,12 +259,15 @@ async def test_what_another_version_has_written_hides_no_other(table: Table, cap
     assert "accepted:r9" in caplog.text
 
 
-async def test_more_rows_than_a_page_of_the_table_holds_are_listed(table: Table) -> None:
+async def test_more_rows_than_a_page_of_the_table_holds_are_listed(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """
-    The table is asked for a hundred at a time; a page of two hundred needs more than one of them.
+    The table is asked for a few at a time; a page of ours needs more than one of them.
     """
+    monkeypatch.setattr("adapters.history._PER_PAGE", 3)
     side = Side(TableHistory(table), TableLedger(table))
-    records = [await side.end(ended(NOW - number * SECOND)) for number in range(120)]
+    records = [await side.end(ended(NOW - number * SECOND)) for number in range(10)]
 
     page = await list_rotations(side.history, Wanted(), top=200, continuation=None)
 

@@ -84,15 +84,17 @@ def facts(name: str = "one", seen_on: datetime = NOW, vault: str = VAULT, **more
     """
     Return what a look has found.
     """
-    found = {
-        "target": TARGET.arm_id,
-        "provider": TARGET.provider,
-        "claim_id": TARGET.claim_id,
-        "key": KeyName.PRIMARY,
-        "expires_on": EXPIRES,
-        "validity_days": 90,
-    }
-    return Facts(SecretId(vault, name), seen_on, **(found | more))
+    found = Facts(
+        SecretId(vault, name),
+        seen_on,
+        TARGET.arm_id,
+        TARGET.provider,
+        TARGET.claim_id,
+        key=KeyName.PRIMARY,
+        expires_on=EXPIRES,
+        validity_days=90,
+    )
+    return structs.replace(found, **more)
 
 
 def rotation(name: str = "one", completed_on: datetime = LATER, key: KeyName = KeyName.SECONDARY) -> Rotation:
@@ -183,13 +185,13 @@ async def test_a_complete_look_forgets_what_it_has_not_seen(side: Side) -> None:
     assert await side.names(OTHER_VAULT) == ["elsewhere"]
 
 
-async def test_a_moment_is_not_rounded(side: Side) -> None:
+async def test_a_moment_is_not_rounded_to_a_second(side: Side) -> None:
     """
-    What was seen a microsecond before the look began was not seen by it.
+    What was seen a millisecond before the look began was not seen by it, and what it saw first was.
     """
-    await side.inventory.keep([facts("gone", NOW), facts("stays", NOW + timedelta(microseconds=1))])
+    await side.inventory.keep([facts("gone", NOW - timedelta(milliseconds=1)), facts("stays", NOW)])
 
-    await side.inventory.finish(VaultFacts(VAULT, NOW + timedelta(microseconds=1), NOW))
+    await side.inventory.finish(VaultFacts(VAULT, NOW, NOW))
 
     assert await side.names() == ["stays"]
 

@@ -5,6 +5,7 @@ The promises, held against the twins' own record after every effect and at the e
 from collections import Counter
 
 import msgspec
+from msgspec import UNSET
 
 from rotation.errors import Exhausted
 from rotation.policy import stored_by
@@ -86,6 +87,9 @@ class Judge:
         pinned = secret.version or ""
         if request.id in self._stored:
             raise Broken(f"once: rotation {request.id} made two versions")
+        if request.revokes:
+            # Pinned to what it finds.
+            pinned = before.version
         if pinned in self._rotated:
             raise Broken(f"once: version {pinned} was rotated by {self._rotated[pinned]} and by {request.id}")
         if stored_by(made.tags) != request.id:
@@ -131,6 +135,8 @@ class Judge:
         told = {event.data.id: event.data for event in self._world.announcer.published}
         for record in records.values():
             self._judge_record(record, told.get(record.id))
+            if record.revocation is not UNSET and record.revocation.id not in records:
+                raise Broken(f"no loss: what rotation {record.id} was to revoke never ended")
         self._judge_leaks(log)
 
     def _judge_record(self, record: Rotation, told: Rotation | None) -> None:
@@ -140,9 +146,9 @@ class Judge:
             raise Broken(f"told: rotation {record.id} is {record.state}, announced as {told and told.state}")
         if self._is_given_up_elsewhere and record.error and record.error.code == Exhausted.code:
             return
-        is_stored = record.id in self._stored
-        if (record.state is State.COMPLETED) != is_stored and not self._a_hand_was_at_work:
-            raise Broken(f"told: rotation {record.id} is {record.state}, and its version {is_stored=}")
+        is_done = record.id in (self._stored if record.secret else self._regenerated)
+        if (record.state is State.COMPLETED) != is_done and not self._a_hand_was_at_work:
+            raise Broken(f"told: rotation {record.id} is {record.state}, and its work {is_done=}")
 
     def _judge_leaks(self, log: list[str]) -> None:
         told = [self._world.ledger.everything(), msgspec.json.encode(self._world.announcer.published).decode(), *log]

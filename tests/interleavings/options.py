@@ -101,6 +101,9 @@ def moments(simulation: Simulation) -> list[float]:
             found |= {task.started + LAST_SEND.total_seconds() - 1, task.started + LAST_SEND.total_seconds()}
             found.add(task.started + VISIBILITY)
             found |= {task.until - 1} if task.until != float("inf") else set()
+    for waiting in simulation.world.ledger.waiting():
+        due = (waiting.due_on - simulation.epoch).total_seconds()
+        found |= {due - ahead for ahead in clocks}
     if simulation.world.ledger.outcomes():
         found.add(simulation.now + _PUBLISHING + max(clocks))
     return sorted(moment for moment in found if moment > simulation.now)

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from msgspec import structs
 
 from rotation.errors import Busy, Declined, DependencyError, NoAnswer, Unavailable, Unfinished
+from rotation.material import KeyMaterial
 from rotation.policy import PAUSED
-from rotation.record import Rotation
-from rotation.request import RotationRequest, Trigger, request_for_event
-from rotation.resumption import list_unfinished
+from rotation.record import Rotation, WaitingRotation, begin
+from rotation.request import LeakedKey, Revocation, RotationRequest, Trigger, request_for_event, request_to_revoke
+from rotation.resumption import QUEUED_FOR, list_unfinished
 from rotation.rotator import Rotator
 from rotation.scope import Scopes
 from rotation.secret import SecretId
@@ -76,6 +77,10 @@ class Simulation:
             if scenario.bound:
                 at_once(self.world.ledger.bind(self.world.target.claim_id, SecretId(VAULT, name)))
         self._judge = Judge(self.world, scenario)
+        self._at_the_outset = {
+            key: self.world.target.fingerprint(KeyMaterial(self.world.provider.value(self.world.target, key)))
+            for key in KeyName
+        }
         self.epoch = self.world.clock.now()
         self.now = 0.0
         for message in scenario.messages:
@@ -248,8 +253,17 @@ class Simulation:
         secret = self.world.current(message.secret).id
         request = request_for_event(secret, message.trigger, self.epoch)
         if message.trigger is Trigger.HTTP:
-            request = structs.replace(request, id=str(uuid.uuid5(_NAMESPACE, task.name)))
-        return structs.replace(request, key=message.key, force=message.force)
+            name = f"accepted {message.secret}" if message.waits else task.name
+            request = structs.replace(request, id=str(uuid.uuid5(_NAMESPACE, name)), waits=message.waits)
+        if message.regenerates:
+            return structs.replace(request, secret=None, target=self.world.target, key=message.regenerates)
+        if message.revokes:
+            return request_to_revoke(request, self._revocation(message.revokes), self.epoch)
+        revocation = self._revocation(KeyName.PRIMARY) if message.revokes_later else None
+        return structs.replace(request, key=message.key, force=message.force, revocation=revocation)
+
+    def _revocation(self, leaked: KeyName) -> Revocation:
+        return Revocation(timedelta(minutes=20), LeakedKey(self._at_the_outset[leaked], self.world.target.address))
 
     def _add(self, message: Message, request: RotationRequest | None = None, redelivers: Task | None = None) -> None:
         number = len(self.tasks)
@@ -257,6 +271,9 @@ class Simulation:
         task = Task(f"w{number}", message, request, clocks[number % len(clocks)])
         if request is None and message.job is not Job.RESUME and not message.is_late:
             task.request = self._request(task, message)
+            if message.waits:
+                record = begin(task.request, self.epoch)
+                at_once(self.world.ledger.wait(WaitingRotation(task.request, record, self.epoch + QUEUED_FOR)))
         task.redelivers = redelivers
         if message.redelivers is not None and redelivers is None:
             task.redelivers = self.tasks[message.redelivers]
@@ -290,7 +307,8 @@ class Simulation:
             for task in self._undelivered():
                 self._add(task.message, task.request, task)
             self._finish()
-            if not (self._undelivered() or self.world.ledger.claims() or self.world.ledger.outcomes()):
+            ledger = self.world.ledger
+            if not (self._undelivered() or ledger.claims() or ledger.outcomes() or ledger.waiting()):
                 break
             self._pass_until(self.now + (CLAIM_TTL + SKEW).total_seconds())
             self._add(RESUME)
@@ -298,6 +316,7 @@ class Simulation:
         else:
             raise Broken("no loss: something never ends")
         accepted = {task.result.id for task in self.tasks if isinstance(task.result, Rotation)}
+        accepted |= {task.request.id for task in self.tasks if task.request and task.request.waits}
         self._judge.at_the_end(accepted, self._laboratory.lines)
         self.is_over = True
 
@@ -312,7 +331,7 @@ class Simulation:
             task
             for task in self.tasks
             if task.request
-            and task.message.trigger is not Trigger.HTTP
+            and task.message.is_queued
             and id(task) not in again
             and (task.phase is Phase.DEAD or isinstance(task.result, task.again_after))
         ]

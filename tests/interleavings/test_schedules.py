@@ -145,3 +145,23 @@ def test_a_rotation_that_is_given_up_without_a_claim_is_never_told_to_have_faile
     simulation.go_until(0, None)
 
     simulation.take(Move("close"))
+
+
+def test_an_accepted_rotation_that_is_delivered_twice_is_never_told_to_be_skipped_though_it_completes(
+    laboratory: Laboratory,
+) -> None:
+    """
+    One delivery finds the target taken; it is given back before that is written down, and the other delivery has it.
+    """
+    simulation = Simulation(scenario("accepted twice against event"), laboratory)
+    simulation.go_until(2, "read_keys")
+    simulation.go_until(1, "end_accepted")
+    simulation.take(Move("fail", 2))
+    simulation.go_until(2, None)
+    simulation.go_until(0, "read_keys")
+    simulation.go_until(1, None)
+    simulation.go_until(0, None)
+
+    simulation.take(Move("close"))
+
+    assert simulation.is_over

@@ -60,9 +60,10 @@ class MemoryInventory:
         await self.faults.enter("note")
         if record.secret is None or record.completed_on is None:
             return
-        row = self._row(record.secret.vault, record.secret.name, record.completed_on)
-        if row.last and row.last.completed_on and row.last.completed_on > record.completed_on:
+        known = self._rows.get((record.secret.vault, record.secret.name.lower()))
+        if known and known.last and known.last.completed_on and known.last.completed_on > record.completed_on:
             return
+        row = self._row(record.secret.vault, record.secret.name, record.completed_on)
         row.last = record
         if record.state is State.COMPLETED:
             row.stored = record

@@ -1,0 +1,249 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from rotation import outcome
+from rotation.errors import Drift
+from rotation.inventory import IS_DUE, Entry, Facts, Status, entry_of, facts_of, status_of
+from rotation.ports import ListedSecret
+from rotation.record import Rotation, begin, stored
+from rotation.request import request_for_sweep
+from rotation.scope import Scopes
+from rotation.secret import SecretId
+from rotation.target import KeyName, Workflow
+from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+SECRET = SecretId(VAULT, "One")
+SCOPES = Scopes([f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"])
+BATCH = TARGETS["batch"]
+TAGS = {"ProviderAddress": BATCH.arm_id, "CredentialId": "key2", "ValidityPeriodDays": "90"}
+
+
+def listed(tags: dict[str, str] | None = None) -> ListedSecret:
+    """
+    Return a secret as a listing shows it.
+    """
+    return ListedSecret(SECRET, TAGS if tags is None else tags, True, NOW + 40 * DAY)
+
+
+def completed(completed_on: datetime) -> Rotation:
+    """
+    Return the record of a rotation that has stored a version.
+    """
+    request = request_for_sweep(SECRET.at("a" * 32), NOW)
+    record = stored(begin(request, NOW).about(BATCH), SECRET.at("b" * 32), completed_on + 90 * DAY)
+    return outcome.completed(structs.replace(record, key_name=KeyName.PRIMARY), completed_on)
+
+
+def expiring(expires_on: datetime | None, validity_days: int | None = 90) -> Facts:
+    """
+    Return the facts of a secret in order.
+    """
+    return Facts(SECRET, NOW, expires_on=expires_on, validity_days=validity_days)
+
+
+def test_a_listing_says_all_that_an_operator_needs() -> None:
+    """
+    Target, key by its tag, expiry and validity, without a value being read.
+    """
+    assert facts_of(listed(), SCOPES, NOW) == Facts(
+        SECRET,
+        NOW,
+        target=BATCH.arm_id,
+        provider="Microsoft.Batch/batchAccounts",
+        claim_id=BATCH.claim_id,
+        key=KeyName.SECONDARY,
+        expires_on=NOW + 40 * DAY,
+        validity_days=90,
+    )
+
+
+def test_a_workflows_secret_is_shown_with_its_workflow() -> None:
+    """
+    Whichever trigger the tag names: all triggers are one target.
+    """
+    workflow = TARGETS["workflow"]
+    assert isinstance(workflow, Workflow)
+    facts = facts_of(listed(TAGS | {"ProviderAddress": f"{workflow.arm_id}/triggers/manual"}), SCOPES, NOW)
+
+    assert facts is not None
+    assert (facts.target, facts.claim_id) == (workflow.arm_id, workflow.claim_id)
+
+
+def test_a_secret_without_the_tag_is_not_shown() -> None:
+    """
+    It is not ours.
+    """
+    assert facts_of(listed({"CredentialId": "Primary"}), SCOPES, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "word"),
+    [
+        ({"ProviderAddress": "x", "provideraddress": "y"}, "ProviderAddress"),
+        ({"ProviderAddress": "x"}, "ProviderAddress"),
+        (TAGS | {"CredentialId": "both"}, "CredentialId"),
+        (TAGS | {"credentialid": "key1"}, "CredentialId"),
+        (TAGS | {"ValidityPeriodDays": "30"}, "ValidityPeriodDays"),
+        ({name: value for name, value in TAGS.items() if name != "ValidityPeriodDays"}, "ValidityPeriodDays"),
+        (TAGS | {"RotationPaused": "perhaps"}, "RotationPaused"),
+        (TAGS | {"RotationStrategy": "x"}, "RotationStrategy"),
+    ],
+)
+def test_a_wrong_tag_is_named(tags: dict[str, str], word: str) -> None:
+    """
+    The reason says which one, and what is right about the rest is shown all the same.
+    """
+    facts = facts_of(listed(tags), SCOPES, NOW)
+
+    assert facts is not None
+    assert word in str(facts.misconfigured)
+    assert status_of(facts, NOW, 30 * DAY) is Status.MISCONFIGURED
+    assert facts.expires_on == NOW + 40 * DAY
+    assert facts.claim_id == (BATCH.claim_id if tags.get("ProviderAddress") == BATCH.arm_id else None)
+
+
+def test_a_paused_secret_is_paused_whatever_else_is_wrong() -> None:
+    """
+    As in its rotation: pausing comes before anything else about the tags is judged.
+    """
+    facts = facts_of(listed(TAGS | {"rotationpaused": "TRUE", "ValidityPeriodDays": "x"}), SCOPES, NOW)
+
+    assert facts is not None
+    assert facts.paused == "its tag RotationPaused is true"
+    assert status_of(facts, NOW, 30 * DAY) is Status.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"expires_on": None}, "expiry"),
+        ({"is_certificate": True}, "certificate"),
+    ],
+)
+def test_what_cannot_be_rotated_says_why(change: dict[str, object], word: str) -> None:
+    """
+    Long before it would fail.
+    """
+    facts = facts_of(structs.replace(listed(), **change), SCOPES, NOW)
+
+    assert facts is not None
+    assert word in str(facts.misconfigured)
+    assert status_of(facts, NOW, 30 * DAY) is Status.MISCONFIGURED
+
+
+def test_a_target_out_of_scope_is_misconfigured() -> None:
+    """
+    Nothing would be regenerated there.
+    """
+    facts = facts_of(listed(), Scopes([]), NOW)
+
+    assert facts is not None
+    assert "ROTATION_ALLOWED_SCOPES" in str(facts.misconfigured)
+
+
+@pytest.mark.parametrize(
+    ("left", "status"),
+    [
+        (30 * DAY + timedelta(seconds=1), Status.UP_TO_DATE),
+        (30 * DAY, Status.DUE),
+        (28 * DAY + timedelta(seconds=1), Status.DUE),
+        (28 * DAY, Status.OVERDUE),
+        (timedelta(seconds=1), Status.OVERDUE),
+        (timedelta(), Status.EXPIRED),
+        (-DAY, Status.EXPIRED),
+    ],
+)
+def test_a_secrets_status_follows_from_its_expiry(left: timedelta, status: Status) -> None:
+    """
+    Due for two days, then overdue, then expired.
+    """
+    assert status_of(expiring(NOW + left), NOW, 30 * DAY) is status
+
+
+def test_without_expiry_or_reason_a_secret_is_misconfigured() -> None:
+    """
+    It is never taken for up to date.
+    """
+    assert status_of(expiring(None), NOW, 30 * DAY) is Status.MISCONFIGURED
+
+
+@settings(deadline=None)
+@given(lead=st.integers(1, 365), validity=st.integers(31, 3650), age=st.floats(0, 29.99))
+def test_a_version_is_never_due_soon_after_its_birth(lead: int, validity: int, age: float) -> None:
+    """
+    Whatever the settings: for 30 days it is left alone, or until Key Vault itself says that its expiry is near.
+    """
+    facts = expiring(NOW + timedelta(days=validity), validity)
+    now = NOW + timedelta(days=age)
+
+    is_near = timedelta(days=validity - age) <= 30 * DAY
+    assert (status_of(facts, now, timedelta(days=lead)) in IS_DUE) <= is_near
+
+
+@settings(deadline=None)
+@given(lead=st.integers(1, 365), validity=st.integers(31, 3650) | st.none(), left=st.floats(-10, 4000))
+def test_whatever_has_expired_is_due(lead: int, validity: int | None, left: float) -> None:
+    """
+    No setting hides it, and a status never goes back as time passes.
+    """
+    facts = expiring(NOW + timedelta(days=left), validity)
+    order = [Status.UP_TO_DATE, Status.DUE, Status.OVERDUE, Status.EXPIRED]
+    found = [
+        order.index(status_of(facts, NOW + timedelta(days=days), timedelta(days=lead))) for days in (0, 1, 2, 5000)
+    ]
+
+    assert found == sorted(found)
+    assert found[-1] == order.index(Status.EXPIRED)
+
+
+def test_what_was_stored_counts_over_an_older_look() -> None:
+    """
+    Key, target and expiry are the new version's, and no old reason stands in its way.
+    """
+    record = completed(NOW + DAY)
+    for seen in (
+        Facts(SECRET, NOW, validity_days=90, paused="paused"),
+        Facts(SECRET, NOW, validity_days=90, misconfigured="it has no expiry date"),
+    ):
+        entry = entry_of(seen, record, record)
+
+        assert entry == Entry(
+            Facts(
+                SECRET,
+                NOW + DAY,
+                target=BATCH.arm_id,
+                provider=BATCH.provider,
+                claim_id=BATCH.claim_id,
+                key=KeyName.PRIMARY,
+                expires_on=NOW + 91 * DAY,
+                validity_days=90,
+            ),
+            record,
+        )
+
+
+def test_a_look_at_the_same_moment_or_later_counts_over_what_was_stored() -> None:
+    """
+    It has seen the new version.
+    """
+    for later in (timedelta(), DAY):
+        record = completed(NOW)
+        seen = Facts(SECRET, NOW + later, paused="paused")
+
+        assert entry_of(seen, record, record) == Entry(seen, record)
+
+
+def test_nothing_is_known_of_a_secret_that_nobody_has_seen_or_stored() -> None:
+    """
+    A failed rotation alone makes no line.
+    """
+    failed = outcome.of(completed(NOW), Drift("drift"), NOW)
+
+    assert entry_of(None, failed, None) is None
+    assert entry_of(None, None, None) is None
