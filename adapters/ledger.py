@@ -7,17 +7,14 @@ write that finds its condition broken looks whether it was broken by itself.
 """
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
-from msgspec import structs
 
 from adapters.ledger_rows import (
     ACCEPTED,
-    ASKED,
     BOUND,
     DONE,
     LIVE,
@@ -40,25 +37,20 @@ from adapters.ledger_rows import (
     read_row_if_possible,
     waiting_entity,
 )
-from adapters.table import Table, raise_if_no_table
+from adapters.table import RANGE, raise_if_no_table
+from adapters.waiting import WaitingRows
 from rotation.errors import Busy
-from rotation.ports import Versioned
+from rotation.ledger import Versioned
 from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretId, parse_secret_id
 
-_RANGE = "RowKey ge @first and RowKey lt @last"
-_CONDITION_BROKEN = {404, 409, 412}
 _EXISTS = 409
 
 
-class TableLedger:
+class TableLedger(WaitingRows):
     """
     The `Ledger` on Azure Table storage.
     """
-
-    def __init__(self, table: Table) -> None:
-        self._table = table
-        self._client = table.client
 
     async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
         """
@@ -109,29 +101,6 @@ class TableLedger:
 
         return await self._table.ask("journal", update)
 
-    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
-        """
-        In one transaction write the running rotation anew and delete the row by which it waited.
-        """
-        entity = open_entity(claim_id, row)
-        expected = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
-        accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + row.request.id}
-
-        async def commit() -> Versioned[OpenRotation] | None:
-            try:
-                made = await self._client.submit_transaction([("update", entity, expected), ("delete", accepted)])
-                return Versioned(row, str(made[0]["etag"]))
-            except TableTransactionError as error:
-                raise_if_no_table(error)
-                if error.status_code not in _CONDITION_BROKEN:
-                    raise
-                found = await self._table.get(LIVE, entity["RowKey"])
-                if found and found["Write"] == entity["Write"]:
-                    return Versioned(row, found.metadata["etag"])
-                return None
-
-        return await self._table.ask("journal", commit)
-
     async def release(self, claim_id: str, etag: str) -> bool:
         """
         Delete the running rotation if it is the one with that tag, or is gone already.
@@ -160,13 +129,6 @@ class TableLedger:
         if scheduled:
             steps.append(("create", waiting_entity(scheduled)))
         return await self._end(steps)
-
-    async def end_accepted(self, outcome: EndedRotation) -> bool:
-        """
-        In one transaction insert the outcome of a rotation and delete the row by which it waited.
-        """
-        accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + outcome.record.id}
-        return await self._end([("create", outcome_entity(outcome)), ("delete", accepted)])
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:
         """
@@ -240,7 +202,7 @@ class TableLedger:
         """
         Yield every running rotation with its claim id.
         """
-        for found in await self._table.list(LIVE, _RANGE, keys_from(OPEN)):
+        for found in await self._table.list(LIVE, RANGE, keys_from(OPEN)):
             if row := read_row_if_possible(found, OpenRotation):
                 yield claim_id_of(found["RowKey"]), row
 
@@ -248,77 +210,15 @@ class TableLedger:
         """
         Yield every outcome that waits to be published.
         """
-        for found in await self._table.list(LIVE, _RANGE, keys_from(OUTBOX)):
+        for found in await self._table.list(LIVE, RANGE, keys_from(OUTBOX)):
             if outcome := read_row_if_possible(found, EndedRotation):
                 yield outcome
-
-    async def wait(self, row: WaitingRotation) -> bool:
-        """
-        Insert a rotation that was accepted.
-        """
-        entity = waiting_entity(row)
-
-        async def insert() -> bool:
-            try:
-                await self._client.create_entity(entity)
-            except ResourceExistsError:
-                found = await self._table.get(LIVE, entity["RowKey"])
-                return found is not None and found["Write"] == entity["Write"]
-            return True
-
-        return await self._table.ask("acceptance", insert)
-
-    async def list_waiting(self) -> AsyncIterator[WaitingRotation]:
-        """
-        Yield every rotation that was accepted or scheduled and has not ended.
-        """
-        for prefix in (ACCEPTED, SCHEDULED):
-            for found in await self._table.list(LIVE, _RANGE, keys_from(prefix)):
-                if row := read_row_if_possible(found, WaitingRotation):
-                    yield row
-
-    async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
-        """
-        Update the row of a waiting rotation, if it is there.
-        """
-        entity = waiting_entity(structs.replace(row, due_on=due_on))
-
-        async def update() -> None:
-            try:
-                await self._client.update_entity(entity, mode=UpdateMode.REPLACE)
-            except ResourceNotFoundError as error:
-                raise_if_no_table(error)
-
-        await self._table.ask("postponement", update)
-
-    async def forget_waiting(self, rotation_id: str) -> None:
-        """
-        Delete the row of a waiting rotation, whichever kind it is.
-        """
-        for prefix in (ACCEPTED, SCHEDULED):
-            await self._delete("acceptance", LIVE, prefix + rotation_id)
-
-    async def reserve(self, rotation_id: str, digest: str) -> str:
-        """
-        Insert what was asked for under an id, or return what was asked for first.
-        """
-        entity = {"PartitionKey": ASKED, "RowKey": rotation_id, "Digest": digest}
-
-        async def insert() -> str:
-            try:
-                await self._client.create_entity(entity)
-            except ResourceExistsError:
-                found = await self._table.get(ASKED, rotation_id)
-                return str(found["Digest"]) if found else digest
-            return digest
-
-        return await self._table.ask("reservation", insert)
 
     async def bound_secrets(self, claim_id: str) -> list[SecretId]:
         """
         Return the secrets that are known to hold a key of the target.
         """
-        bound = await self._table.list(BOUND, _RANGE, keys_from(bound_prefix(claim_id)))
+        bound = await self._table.list(BOUND, RANGE, keys_from(bound_prefix(claim_id)))
         return [parse_secret_id(found["Secret"]) for found in bound]
 
     async def bind(self, claim_id: str, secret: SecretId) -> None:
@@ -338,25 +238,3 @@ class TableLedger:
         Ask for something, as a health check does. Raises a `DependencyError`.
         """
         await self.read_done("probe")
-
-    async def _end(self, steps: list[Any]) -> bool:
-        """
-        Commit a transaction that creates an outcome; False if its conditions do not hold.
-        """
-        outcome = next(step[1] for step in steps if step[0] == "create")
-
-        async def commit() -> bool:
-            try:
-                await self._client.submit_transaction(steps)
-            except TableTransactionError as error:
-                raise_if_no_table(error)
-                if error.status_code not in _CONDITION_BROKEN:
-                    raise
-                found = await self._table.get(LIVE, outcome["RowKey"])
-                return found is not None and found["Write"] == outcome["Write"]
-            return True
-
-        return await self._table.ask("end", commit)
-
-    async def _delete(self, what: str, partition: str, key: str) -> None:
-        await self._table.ask(what, lambda: self._client.delete_entity(partition, key))

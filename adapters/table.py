@@ -17,6 +17,9 @@ R = TypeVar("R")
 
 NAME = "rotations"
 
+#: The rows between two keys, `first` and `last`.
+RANGE = "RowKey ge @first and RowKey lt @last"
+
 _WITHIN = 30  # seconds, for one operation with all its tries
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from rotation.errors import SettingsError
 from rotation.history import History
 from rotation.inventory import Inventory
-from rotation.ports import Announcer, Ledger, Provider, Vaults
+from rotation.ledger import Ledger
+from rotation.ports import Announcer, Provider, Vaults
 from rotation.rotator import Rotator
 from rotation.target import BatchAccount, Target
 from rotation.world import World

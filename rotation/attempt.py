@@ -9,7 +9,8 @@ from msgspec import structs
 
 from rotation.choice import Regenerate
 from rotation.errors import DependencyError, Unfinished
-from rotation.ports import Keys, Versioned
+from rotation.ledger import Versioned
+from rotation.ports import Keys
 from rotation.record import Journal, OpenRotation, Rotation, State
 from rotation.story import report
 from rotation.target import Target

@@ -5,7 +5,8 @@ Everything a rotation works with, handed in as one.
 from msgspec import Struct
 
 from rotation.inventory import Inventory
-from rotation.ports import Announcer, Ledger, Providers, Vaults
+from rotation.ledger import Ledger
+from rotation.ports import Announcer, Providers, Vaults
 from rotation.scope import Scopes
 from rotation.timing import Clock
 

@@ -15,7 +15,7 @@ from localcloud.azurite import Azurite
 from rotation import outcome
 from rotation.errors import Skip
 from rotation.history import History, Wanted, list_rotations, place_of
-from rotation.ports import Ledger
+from rotation.ledger import Ledger
 from rotation.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation, begin
 from rotation.request import LeakedKey, RotationRequest, Trigger
 from rotation.secret import SecretId

@@ -15,7 +15,7 @@ from localcloud.azurite import Azurite
 from rotation import outcome
 from rotation.errors import Misconfigured, Skip
 from rotation.inventory import Entry, Facts, Inventory, VaultFacts
-from rotation.ports import Ledger
+from rotation.ledger import Ledger
 from rotation.record import Rotation, begin, stored
 from rotation.request import RotationRequest, Trigger
 from rotation.secret import SecretId

@@ -16,7 +16,7 @@ from adapters.transport import SharedTransport
 from localcloud.azurite import Azurite
 from rotation import outcome
 from rotation.errors import Busy, Skip
-from rotation.ports import Ledger, Versioned
+from rotation.ledger import Ledger, Versioned
 from rotation.record import EndedRotation, Journal, OpenRotation, State, WaitingRotation, begin
 from rotation.request import LeakedKey, RotationRequest, Trigger
 from rotation.secret import SecretId

@@ -1,3 +1,4 @@
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from localcloud.azure.faults import Fault
 from localcloud.azure.vault import Vault
 from rotation.errors import Declined, DependencyError, Forbidden, NoAnswer, NotFound, OutOfTime, Unavailable
 from rotation.material import KeyMaterial
-from rotation.ports import Vaults
+from rotation.ports import ListedSecret, Vaults
 from rotation.secret import SecretId
 from rotation.timing import LAST_SEND, Deadline
 from tests.twins.clock import HandClock
@@ -299,3 +300,108 @@ async def test_an_identity_endpoint_cannot_hold_a_worker_for_a_day(
     current = await wiring.vaults.read_current(SecretId(vault.uri, "one"), deadline)
 
     assert current.value == KeyMaterial("value")
+
+
+async def test_a_vault_is_listed_a_page_at_a_time(side: Side, deadline: Deadline) -> None:
+    """
+    Every secret once, managed or not, as its current version stands; without values or versions.
+    """
+    side.put("old", tags={}, expires_on=EXPIRES)
+    side.put("new", tags=TAGS, expires_on=EXPIRES, enabled=False)
+    for number in range(60):
+        name = SecretId(side.secret.vault, f"n-{number:02}")
+        await side.vaults.store(name, KeyMaterial("x"), **DRESS, deadline=deadline)
+
+    pages = [page async for page in side.vaults.list_pages(side.secret.vault)]
+
+    found = {listed.id: listed for page in pages for listed in page}
+    assert len(found) == sum(map(len, pages)) == 61
+    assert max(map(len, pages)) <= 25
+    assert found[side.secret] == ListedSecret(side.secret, TAGS, enabled=False, expires_on=EXPIRES)
+    assert found[SecretId(side.secret.vault, "n-59")].tags == {}
+
+
+async def test_an_empty_vault_has_no_secrets(side: Side) -> None:
+    """
+    And that is no error.
+    """
+    assert [listed async for page in side.vaults.list_pages(side.secret.vault) for listed in page] == []
+
+
+async def test_a_foreign_vault_is_not_listed(side: Side) -> None:
+    """
+    Nothing is sent.
+    """
+    with pytest.raises(Forbidden):
+        await anext(side.vaults.list_pages("https://evil.vault.azure.net"))
+
+
+@pytest.mark.parametrize("kind", ["answer", "drop"])
+async def test_a_page_that_fails_is_asked_for_again(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    That page alone, and no secret is left out or listed twice.
+    """
+    monkeypatch.setattr("adapters.answers._ASKS_AGAIN_AFTER", (0.0, 0.0, 0.0))
+    names = [f"n-{number:02}" for number in range(60)]
+    for name in names:
+        vault.set(name, "value")
+    azure.faults.add(Fault(operation="Vault.ListSecrets", kind=kind, skip=1, times=2))
+
+    pages = [[listed.id.name for listed in page] async for page in wiring.vaults.list_pages(vault.uri)]
+
+    assert sorted(name for page in pages for name in page) == names
+    assert [len(page) for page in pages] == [25, 25, 10]
+    assert azure.requests.count("Vault.ListSecrets") == 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(operation="Vault.ListSecrets", kind="answer", status=403, code="Forbidden", skip=1), Declined),
+        (
+            Fault(operation="Vault.ListSecrets", kind="answer", status=429, retry_after=3600, skip=1, times=None),
+            Unavailable,
+        ),
+        (Fault(operation="Vault.ListSecrets", kind="answer", status=200, body=b"[]", skip=1, times=None), NoAnswer),
+    ],
+    ids=["forbidden", "throttled", "odd"],
+)
+async def test_a_listing_that_breaks_says_so(
+    azure: LocalAzure,
+    vault: Vault,
+    wiring: Wiring,
+    fault: Fault,
+    error: type[DependencyError],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    After the pages that came: a broken list is never taken for a complete one.
+    """
+    monkeypatch.setattr("adapters.answers._ASKS_AGAIN_AFTER", (0.0, 0.0, 0.0))
+    for number in range(30):
+        vault.set(f"n-{number:02}", "value")
+    azure.faults.add(fault)
+    pages = []
+
+    with pytest.raises(error):
+        async for page in wiring.vaults.list_pages(vault.uri):
+            pages.append(page)  # noqa: PERF401 - it breaks half way
+
+    assert [len(page) for page in pages] == [25]
+
+
+async def test_a_listing_is_read_no_faster_than_it_is_used(azure: LocalAzure, vault: Vault, wiring: Wiring) -> None:
+    """
+    One page is asked for when the one before has been dealt with, so that a vault's size does not matter.
+    """
+    for number in range(60):
+        vault.set(f"n-{number:02}", "value")
+    asked = []
+
+    async with aclosing(wiring.vaults.list_pages(vault.uri)) as pages:
+        async for _ in pages:
+            asked.append(azure.requests.count("Vault.ListSecrets"))  # noqa: PERF401 - one after the other
+
+    assert asked == [1, 2, 3]

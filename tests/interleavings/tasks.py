@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from rotation.errors import Busy, DependencyError, Unfinished
+from rotation.ledger import Versioned
 from rotation.material import KeyMaterial
-from rotation.ports import Versioned
 from rotation.record import EndedRotation, Rotation
 from rotation.request import RotationRequest
 from rotation.secret import SecretVersion

@@ -11,8 +11,8 @@ import pytest
 
 from rotation import attempt, outcome
 from rotation.attempt import Claim
+from rotation.ledger import Versioned
 from rotation.material import KeyMaterial
-from rotation.ports import Versioned
 from rotation.record import EndedRotation, Journal, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretVersion
 from rotation.secret_rotation import SecretRotation

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rotation.announcement import Announcement
+from rotation.ledger import Versioned
 from rotation.material import KeyMaterial
-from rotation.ports import Keys, ListedSecret, SecretProperties, Versioned
+from rotation.ports import Keys, ListedSecret, SecretProperties
 from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretId, SecretVersion
 from rotation.target import KeyName, Target

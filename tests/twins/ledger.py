@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from msgspec import structs
 
-from rotation.ports import Versioned
+from rotation.ledger import Versioned
 from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretId
 from tests.twins.faults import Faults

@@ -9,7 +9,16 @@ import pytest
 import function_app
 
 ROOT = Path(__file__).parents[2]
-SLOW = ("azure.mgmt", "azure.identity", "azure.keyvault", "azure.data", "azure.eventgrid", "azure.core", "aiohttp", "opentelemetry")
+SLOW = (
+    "azure.mgmt",
+    "azure.identity",
+    "azure.keyvault",
+    "azure.data",
+    "azure.eventgrid",
+    "azure.core",
+    "aiohttp",
+    "opentelemetry",
+)
 
 
 @pytest.fixture(scope="module")

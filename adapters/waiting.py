@@ -1,0 +1,156 @@
+"""
+The rows by which rotations wait in the ledger: accepted ones and scheduled ones, and what Idempotency-Keys stand for.
+
+A rotation that was accepted either begins or ends without having begun. Both take its row away in one transaction with
+what they write, so that only one of them can.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.data.tables import TableTransactionError, UpdateMode
+from msgspec import structs
+
+from adapters.ledger_rows import (
+    ACCEPTED,
+    ASKED,
+    LIVE,
+    SCHEDULED,
+    keys_from,
+    open_entity,
+    outcome_entity,
+    read_row_if_possible,
+    waiting_entity,
+)
+from adapters.table import RANGE, Table, raise_if_no_table
+from rotation.ledger import Versioned
+from rotation.record import EndedRotation, OpenRotation, WaitingRotation
+
+_CONDITION_BROKEN = {404, 409, 412}
+
+
+class WaitingRows:
+    """
+    The part of the `Ledger` that is about rotations which have not begun.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._client = table.client
+
+    async def wait(self, row: WaitingRotation) -> bool:
+        """
+        Insert a rotation that was accepted.
+        """
+        entity = waiting_entity(row)
+
+        async def insert() -> bool:
+            try:
+                await self._client.create_entity(entity)
+            except ResourceExistsError:
+                found = await self._table.get(LIVE, entity["RowKey"])
+                return found is not None and found["Write"] == entity["Write"]
+            return True
+
+        return await self._table.ask("acceptance", insert)
+
+    async def list_waiting(self) -> AsyncIterator[WaitingRotation]:
+        """
+        Yield every rotation that was accepted or scheduled and has not ended.
+        """
+        for prefix in (ACCEPTED, SCHEDULED):
+            for found in await self._table.list(LIVE, RANGE, keys_from(prefix)):
+                if row := read_row_if_possible(found, WaitingRotation):
+                    yield row
+
+    async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
+        """
+        Update the row of a waiting rotation, if it is there.
+        """
+        entity = waiting_entity(structs.replace(row, due_on=due_on))
+
+        async def update() -> None:
+            try:
+                await self._client.update_entity(entity, mode=UpdateMode.REPLACE)
+            except ResourceNotFoundError as error:
+                raise_if_no_table(error)
+
+        await self._table.ask("postponement", update)
+
+    async def forget_waiting(self, rotation_id: str) -> None:
+        """
+        Delete the row of a waiting rotation, whichever kind it is.
+        """
+        for prefix in (ACCEPTED, SCHEDULED):
+            await self._delete("acceptance", LIVE, prefix + rotation_id)
+
+    async def reserve(self, rotation_id: str, digest: str) -> str:
+        """
+        Insert what was asked for under an id, or return what was asked for first.
+        """
+        entity = {"PartitionKey": ASKED, "RowKey": rotation_id, "Digest": digest}
+
+        async def insert() -> str:
+            try:
+                await self._client.create_entity(entity)
+            except ResourceExistsError:
+                found = await self._table.get(ASKED, rotation_id)
+                return str(found["Digest"]) if found else digest
+            return digest
+
+        return await self._table.ask("reservation", insert)
+
+    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        In one transaction write the running rotation anew and delete the row by which it waited.
+        """
+        entity = open_entity(claim_id, row)
+        expected = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
+        accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + row.request.id}
+
+        async def commit() -> Versioned[OpenRotation] | None:
+            try:
+                made = await self._client.submit_transaction([("update", entity, expected), ("delete", accepted)])
+                return Versioned(row, str(made[0]["etag"]))
+            except TableTransactionError as error:
+                raise_if_no_table(error)
+                if error.status_code not in _CONDITION_BROKEN:
+                    raise
+                found = await self._table.get(LIVE, entity["RowKey"])
+                if found and found["Write"] == entity["Write"]:
+                    return Versioned(row, found.metadata["etag"])
+                return None
+
+        return await self._table.ask("journal", commit)
+
+    async def end_accepted(self, outcome: EndedRotation) -> bool:
+        """
+        In one transaction insert the outcome of a rotation and delete the row by which it waited.
+        """
+        accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + outcome.record.id}
+        return await self._end([("create", outcome_entity(outcome)), ("delete", accepted)])
+
+    async def _end(self, steps: list[Any]) -> bool:
+        """
+        Commit a transaction that creates an outcome; False if its conditions do not hold.
+        """
+        outcome = next(step[1] for step in steps if step[0] == "create")
+
+        async def commit() -> bool:
+            try:
+                await self._client.submit_transaction(steps)
+            except TableTransactionError as error:
+                raise_if_no_table(error)
+                if error.status_code not in _CONDITION_BROKEN:
+                    raise
+                found = await self._table.get(LIVE, outcome["RowKey"])
+                return found is not None and found["Write"] == outcome["Write"]
+            return True
+
+        return await self._table.ask("end", commit)
+
+    async def _delete(self, what: str, partition: str, key: str) -> None:
+        await self._table.ask(what, lambda: self._client.delete_entity(partition, key))
