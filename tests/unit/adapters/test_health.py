@@ -150,3 +150,85 @@ async def test_whoever_stops_waiting_does_not_spoil_the_next_answer() -> None:
     async with asyncio.timeout(5):
         assert (await check.report()).status == "Healthy"
     assert part.probes == 2
+
+
+class Notice:
+    """
+    Something that an operator should know of, or not.
+    """
+
+    def __init__(self, words: str = "", error: Exception | None = None) -> None:
+        self.words = words
+        self.error = error
+        self.asked = 0
+
+    async def tell(self) -> str:
+        """
+        Count, and tell or fail as told.
+        """
+        self.asked += 1
+        if self.error:
+            raise self.error
+        return self.words
+
+
+async def test_a_notice_stands_beside_the_checks_and_makes_nothing_unhealthy() -> None:
+    """
+    Keys can be rotated although some secrets are misconfigured.
+    """
+    report = await HealthCheck(
+        {"ledger": Part().probe}, {"secrets": Notice("2 misconfigured, 1 overdue").tell}
+    ).report()
+
+    assert report == Health("Healthy", {"settings": "ok", "ledger": "ok", "secrets": "2 misconfigured, 1 overdue"})
+
+
+async def test_a_notice_without_words_is_well() -> None:
+    """
+    There is nothing to know of.
+    """
+    report = await HealthCheck({"ledger": Part().probe}, {"secrets": Notice().tell}).report()
+
+    assert report == Health("Healthy", {"settings": "ok", "ledger": "ok", "secrets": "ok"})
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [(Unavailable("503 of kv-internal"), "unavailable"), (RuntimeError("kv-internal"), "failed")],
+)
+async def test_a_notice_that_cannot_be_had_makes_nothing_unhealthy(error: Exception, word: str) -> None:
+    """
+    It shows so, and tells no name.
+    """
+    report = await HealthCheck({"ledger": Part().probe}, {"secrets": Notice(error=error).tell}).report()
+
+    assert report == Health("Healthy", {"settings": "ok", "ledger": "ok", "secrets": word})
+
+
+async def test_a_notice_does_not_hide_that_a_part_fails() -> None:
+    """
+    The parts alone decide.
+    """
+    report = await HealthCheck({"ledger": Part(Unavailable("503")).probe}, {"secrets": Notice().tell}).report()
+
+    assert report.status == "Unhealthy"
+
+
+async def test_a_notice_is_asked_for_as_seldom_as_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    One that hangs is waited for as long as any part, and the answer is kept.
+    """
+    monkeypatch.setattr(health, "_WITHIN", 0.01)
+    notice = Notice("1 overdue")
+
+    async def hang() -> str:
+        await never()
+        return ""
+
+    check = HealthCheck({"ledger": Part().probe}, {"secrets": notice.tell, "slow": hang})
+
+    reports = [await check.report() for _ in range(5)]
+
+    assert notice.asked == 1
+    assert all(report == reports[0] for report in reports)
+    assert (reports[0].status, reports[0].checks["slow"]) == ("Healthy", "no_answer")

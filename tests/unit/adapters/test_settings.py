@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -300,6 +301,29 @@ def test_the_settings_that_are_read_are_those_that_are_named() -> None:
 
     assert asked - {"IDENTITY_ENDPOINT"} == set(NAMES)
     assert len(NAMES) == len(set(NAMES))
+
+
+@pytest.mark.parametrize(
+    ("written", "days"), [(None, 30), ("", 30), ("1", 1), ("45", 45), (" 60 ", 60), ("030", 30), ("365", 365)]
+)
+def test_the_lead_of_a_sweep_is_a_number_of_days(written: str | None, days: int) -> None:
+    """
+    30 where nothing is said.
+    """
+    environment = LEAST if written is None else LEAST | {"ROTATION_LEAD_DAYS": written}
+
+    assert read_settings(environment).lead == timedelta(days=days)
+
+
+@pytest.mark.parametrize("written", ["0", "366", "-1", "1.5", "thirty", "٣٠", "1e2", "3 0", "P30D", "0001", "9" * 5000])
+def test_another_lead_is_refused_with_its_bounds(written: str) -> None:
+    """
+    The setting is named, and what it must be.
+    """
+    with pytest.raises(SettingsError, match=r"ROTATION_LEAD_DAYS.*from 1 to 365") as error:
+        read_settings(LEAST | {"ROTATION_LEAD_DAYS": written})
+    assert error.value.setting == "ROTATION_LEAD_DAYS"
+    assert len(str(error.value)) < 300
 
 
 def test_the_sample_holds_nothing_that_is_not_read() -> None:

@@ -1,0 +1,3 @@
+"""
+What the commands of the Makefile run.
+"""

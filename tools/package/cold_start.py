@@ -1,0 +1,47 @@
+"""
+What a cold start costs: the time that importing the app takes in a fresh process.
+"""
+
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.package.build import SITE_PACKAGES
+
+_PROCESSES = 5
+_IMPORT = """
+import sys, time
+sys.path[:0] = sys.argv[2:]
+began = time.perf_counter()
+__import__(sys.argv[1])
+print(time.perf_counter() - began)
+"""
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """
+    Median times of imports, in seconds.
+    """
+
+    app: float
+    azure_functions: float
+    """What every app in Python pays."""
+
+
+def measure(folder: Path) -> ColdStart:
+    """
+    Import the app from an unpacked package, and nothing but the package. It has to be one for this machine.
+    """
+    modules = ("function_app", "azure.functions")
+    times = {module: [_seconds(module, folder) for _ in range(_PROCESSES)] for module in modules}
+    return ColdStart(*(statistics.median(times[module]) for module in modules))
+
+
+def _seconds(module: str, folder: Path) -> float:
+    # Without site-packages (-S), and leaving nothing behind (-B) that would make the next process quicker.
+    command = [sys.executable, "-I", "-S", "-B", "-c", _IMPORT, module, str(folder / SITE_PACKAGES), str(folder)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - it stands above
+    return float(done.stdout)
