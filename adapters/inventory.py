@@ -37,12 +37,12 @@ class TableInventory:
         self._table = table
         self._client = table.client
 
-    async def keep(self, facts: list[Facts]) -> None:
+    async def keep(self, facts: list[Facts], now: datetime) -> None:
         """
         Merge what was found into the secrets' rows, and register them with their targets.
         """
         await asyncio.gather(
-            self._write_all(_facts_entity(found) for found in facts),
+            self._write_all(_facts_entity(found, now) for found in facts),
             self._write_all(bound_entity(found.claim_id, found.secret) for found in facts if found.claim_id),
         )
 
@@ -128,11 +128,11 @@ class TableInventory:
         await self._table.ask("inventory", delete)
 
 
-def _facts_entity(facts: Facts) -> dict[str, Any]:
+def _facts_entity(facts: Facts, now: datetime) -> dict[str, Any]:
     return {
         "PartitionKey": _partition(facts.secret.vault),
         "RowKey": facts.secret.name.lower(),
-        "Seen": facts.seen_on,
+        "Seen": now,
         "Row": msgspec.json.encode(facts).decode(),
     }
 

@@ -90,9 +90,9 @@ class Inventory(Protocol):
     Where facts are kept. Every call may raise a `DependencyError`.
     """
 
-    async def keep(self, facts: list[Facts]) -> None:
+    async def keep(self, facts: list[Facts], now: datetime) -> None:
         """
-        Remember what was found of some secrets of one vault, and register each one with its target.
+        Remember now what was found of some secrets of one vault, and register each one with its target.
 
         How their last rotations ended stays as it is.
         """
@@ -100,7 +100,7 @@ class Inventory(Protocol):
 
     async def finish(self, facts: VaultFacts) -> None:
         """
-        Remember how the look at a vault went; after a complete one, forget the secrets that it has not seen.
+        Remember how the look at a vault went; after a complete one, forget the secrets that nobody has kept since.
         """
         ...
 

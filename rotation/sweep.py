@@ -124,7 +124,7 @@ async def _keep(world: World, facts: list[Facts], tally: "_Tally") -> None:
         # Where one write has failed, the next would only take the time that the rest of the vault needs.
         return
     try:
-        await world.inventory.keep(facts)
+        await world.inventory.keep(facts, world.clock.now())
     except RotationError as error:
         # Rotating what is due matters more than showing it.
         _log.warning("sweep: the inventory of %s is not kept: %s", facts[0].secret.vault, error)

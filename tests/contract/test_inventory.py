@@ -97,6 +97,15 @@ def facts(name: str = "one", seen_on: datetime = NOW, vault: str = VAULT, **more
     return structs.replace(found, **more)
 
 
+async def keep(inventory: Inventory, found: list[Facts]) -> None:
+    """
+    Keep each at the moment at which it was seen.
+    """
+    moments = {facts.seen_on for facts in found} or {NOW}
+    for moment in sorted(moments):
+        await inventory.keep([facts for facts in found if facts.seen_on == moment], moment)
+
+
 def rotation(name: str = "one", completed_on: datetime = LATER, key: KeyName = KeyName.SECONDARY) -> Rotation:
     """
     Return the record of a completed rotation.
@@ -120,8 +129,8 @@ async def test_what_is_kept_comes_back_as_it_was_found(side: Side) -> None:
     In the order of the names, whatever their case, and of one vault at a time.
     """
     found = [facts("Zeta"), facts("alpha", misconfigured='tag "ü"\n'), facts("beta-2", paused="paused"), facts("beta")]
-    await side.inventory.keep(found)
-    await side.inventory.keep([facts("elsewhere", vault=OTHER_VAULT)])
+    await keep(side.inventory, found)
+    await keep(side.inventory, [facts("elsewhere", vault=OTHER_VAULT)])
 
     assert await side.entries() == [Entry(found[1]), Entry(found[3]), Entry(found[2]), Entry(found[0])]
     assert await side.names(OTHER_VAULT) == ["elsewhere"]
@@ -132,7 +141,7 @@ async def test_a_listing_goes_on_behind_a_name(side: Side) -> None:
     """
     The name itself is not repeated, and need not be there any more.
     """
-    await side.inventory.keep([facts(name) for name in ("a", "b-1", "b1", "c")])
+    await keep(side.inventory, [facts(name) for name in ("a", "b-1", "b1", "c")])
 
     assert await side.names(after="b-1") == ["b1", "c"]
     assert await side.names(after="b") == ["b-1", "b1", "c"]
@@ -146,7 +155,7 @@ async def test_a_large_page_is_kept_whole(side: Side) -> None:
     """
     names = [f"n-{number:03}" for number in range(205)]
 
-    await side.inventory.keep([facts(name) for name in names])
+    await keep(side.inventory, [facts(name) for name in names])
 
     assert await side.names() == names
 
@@ -155,7 +164,7 @@ async def test_what_is_kept_is_registered_with_its_target(side: Side) -> None:
     """
     Before any of them is rotated, its neighbours know of it; one without a target is registered with none.
     """
-    await side.inventory.keep([facts("one"), facts("TWO"), facts("three", claim_id=None, misconfigured="tag")])
+    await keep(side.inventory, [facts("one"), facts("TWO"), facts("three", claim_id=None, misconfigured="tag")])
 
     bound = await side.ledger.bound_secrets(TARGET.claim_id)
     assert {secret.identity for secret in bound} == {f"{VAULT}/secrets/one", f"{VAULT}/secrets/two"}
@@ -165,8 +174,8 @@ async def test_a_later_look_replaces_an_earlier_one(side: Side) -> None:
     """
     In another spelling too.
     """
-    await side.inventory.keep([facts("one", paused="paused")])
-    await side.inventory.keep([facts("ONE", LATER, key=KeyName.SECONDARY)])
+    await keep(side.inventory, [facts("one", paused="paused")])
+    await keep(side.inventory, [facts("ONE", LATER, key=KeyName.SECONDARY)])
 
     assert await side.entries() == [Entry(facts("ONE", LATER, key=KeyName.SECONDARY))]
 
@@ -175,9 +184,9 @@ async def test_a_complete_look_forgets_what_it_has_not_seen(side: Side) -> None:
     """
     Of its own vault alone, and what it has seen itself stays: also what it saw at its very beginning.
     """
-    await side.inventory.keep([facts("gone"), facts("stays")])
-    await side.inventory.keep([facts("elsewhere", vault=OTHER_VAULT)])
-    await side.inventory.keep([facts("stays", LATER), facts("new", LATER + timedelta(microseconds=1))])
+    await keep(side.inventory, [facts("gone"), facts("stays")])
+    await keep(side.inventory, [facts("elsewhere", vault=OTHER_VAULT)])
+    await keep(side.inventory, [facts("stays", LATER), facts("new", LATER + timedelta(microseconds=1))])
 
     await side.inventory.finish(VaultFacts(VAULT, LATER, LATER))
 
@@ -189,7 +198,7 @@ async def test_a_moment_is_not_rounded_to_a_second(side: Side) -> None:
     """
     What was seen a millisecond before the look began was not seen by it, and what it saw first was.
     """
-    await side.inventory.keep([facts("gone", NOW - timedelta(milliseconds=1)), facts("stays", NOW)])
+    await keep(side.inventory, [facts("gone", NOW - timedelta(milliseconds=1)), facts("stays", NOW)])
 
     await side.inventory.finish(VaultFacts(VAULT, NOW, NOW))
 
@@ -200,7 +209,7 @@ async def test_a_broken_look_forgets_nothing(side: Side) -> None:
     """
     And is remembered with its reason.
     """
-    await side.inventory.keep([facts("one")])
+    await keep(side.inventory, [facts("one")])
     broken = VaultFacts(VAULT, LATER, NOW, "the vault cannot be listed: 403 Forbidden", misconfigured=2, overdue=1)
 
     await side.inventory.finish(broken)
@@ -225,7 +234,7 @@ async def test_what_a_rotation_stored_counts_over_an_older_look(side: Side) -> N
     """
     Key, expiry and moment are the new version's; what stood in its way does not any more.
     """
-    await side.inventory.keep([facts(misconfigured="it has no expiry date", expires_on=None)])
+    await keep(side.inventory, [facts(misconfigured="it has no expiry date", expires_on=None)])
     record = rotation()
 
     await side.inventory.note(record)
@@ -245,7 +254,7 @@ async def test_a_later_look_counts_over_what_was_stored(side: Side) -> None:
     await side.inventory.note(record)
     seen = facts(seen_on=LATER + timedelta(seconds=1), paused="its tag RotationPaused is true")
 
-    await side.inventory.keep([seen])
+    await keep(side.inventory, [seen])
 
     assert await side.entries() == [Entry(seen, record)]
 
@@ -266,7 +275,7 @@ async def test_a_failure_is_the_last_rotation_and_stores_nothing(side: Side) -> 
     """
     Facts are what they were; a secret of which nothing else is known is not shown.
     """
-    await side.inventory.keep([facts()])
+    await keep(side.inventory, [facts()])
     record, unknown = failed(), failed("unknown")
 
     await side.inventory.note(record)
@@ -279,7 +288,7 @@ async def test_a_failure_leaves_what_was_stored_before(side: Side) -> None:
     """
     The version that the last complete rotation stored is still the current one.
     """
-    await side.inventory.keep([facts()])
+    await keep(side.inventory, [facts()])
     await side.inventory.note(rotation())
     record = failed(completed_on=LATER + timedelta(hours=1))
 
@@ -294,7 +303,7 @@ async def test_an_older_outcome_that_is_told_late_does_not_hide_a_newer_one(side
     """
     It had waited to be published, while another rotation went through.
     """
-    await side.inventory.keep([facts()])
+    await keep(side.inventory, [facts()])
     newer = rotation(completed_on=LATER + timedelta(minutes=10), key=KeyName.PRIMARY)
     await side.inventory.note(newer)
 
@@ -336,7 +345,7 @@ async def test_an_empty_page_is_kept_without_a_word(side: Side) -> None:
     """
     A vault may have none.
     """
-    await side.inventory.keep([])
+    await keep(side.inventory, [])
     await side.inventory.finish(VaultFacts(VAULT, NOW, NOW))
 
     assert await side.entries() == []
@@ -347,7 +356,7 @@ async def test_a_row_of_another_version_hides_no_other(table: Table) -> None:
     What cannot be read is left out, with the secret's other columns kept.
     """
     inventory = TableInventory(table)
-    await inventory.keep([facts("one"), facts("two")])
+    await keep(inventory, [facts("one"), facts("two")])
     record = rotation("two")
     await inventory.note(record)
     partition = "secrets:https:||kv.vault.azure.net"

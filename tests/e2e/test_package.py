@@ -7,7 +7,6 @@ import importlib.util
 import json
 import marshal
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -31,11 +30,12 @@ from tests.e2e.test_events import event_of
 from tools.package.app_files import find_app_files
 from tools.package.build import SITE_PACKAGES, build
 from tools.package.bytecode import AZURES_PYTHON
+from tools.package.cold_start import is_for_this_machine
 from tools.package.funcignore import FuncIgnore
 
 pytestmark = [
     pytest.mark.skipif(sys.version_info[:2] != AZURES_PYTHON, reason="the package is compiled by Azure's Python"),
-    pytest.mark.skipif((platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="the package runs there"),
+    pytest.mark.skipif(not is_for_this_machine(), reason="the package runs on Linux, on x86_64"),
 ]
 
 HERE = Path(__file__).parent

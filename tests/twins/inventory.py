@@ -31,13 +31,13 @@ class MemoryInventory:
         self._vaults: dict[str, VaultFacts] = {}
         self.faults = faults or Faults()
 
-    async def keep(self, facts: list[Facts]) -> None:
+    async def keep(self, facts: list[Facts], now: datetime) -> None:
         """
         Remember what was found, and register the secrets with their targets.
         """
         await self.faults.enter("keep")
         for found in facts:
-            row = self._row(found.secret.vault, found.secret.name, found.seen_on)
+            row = self._row(found.secret.vault, found.secret.name, now)
             row.facts = found
             if found.claim_id:
                 await self._ledger.bind(found.claim_id, found.secret)

@@ -3,14 +3,13 @@ Make the deployment package, and tell how large it is and how soon it runs: `pyt
 """
 
 import argparse
-import platform
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
 from tools.package.build import build
-from tools.package.cold_start import measure
+from tools.package.cold_start import is_for_this_machine, measure
 from tools.package.errors import PackageError
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -19,37 +18,34 @@ _ARCHIVE = Path("dist/azure-key-rotator.zip")
 
 def main() -> None:
     """
-    Make it from the command line.
+    Make it from the command line. An earlier one is there until the new one is complete, and has been imported.
     """
     parser = argparse.ArgumentParser(prog="python -m tools.package", description=__doc__)
     parser.add_argument("--app", type=Path, default=_REPOSITORY, help="the folder of the app (default: this one)")
     parser.add_argument("--output", type=Path, default=_ARCHIVE, help=f"the zip (default: {_ARCHIVE})")
     options = parser.parse_args()
-    try:
-        build(options.app, options.output)
-    except PackageError as error:
-        sys.exit(f"No package: {error}.")
-    sys.stdout.write(report(options.output))
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".package-", dir=options.output.parent) as folder:
+        archive = Path(folder) / options.output.name
+        try:
+            build(options.app, archive)
+            figures = f"{_size(archive)}\ncold import: {_cold_import(archive)}\n"
+        except PackageError as error:
+            sys.exit(f"No package: {error}.")
+        archive.replace(options.output)
+    sys.stdout.write(f"{options.output}: {figures}")
 
 
-def report(archive: Path) -> str:
-    """
-    Return the figures of a package, a line each.
-    """
+def _size(archive: Path) -> str:
     with zipfile.ZipFile(archive) as file:
-        entries = file.infolist()
-        packed, unpacked = archive.stat().st_size, sum(entry.file_size for entry in entries)
-        lines = [
-            f"{archive}: {packed / 1e6:.1f} MB, {unpacked / 1e6:.1f} MB unpacked, {len(entries):,} files",
-            f"cold import: {_cold_import(file)}",
-        ]
-    return "".join(f"{line}\n" for line in lines)
+        sizes = [entry.file_size for entry in file.infolist()]
+    return f"{archive.stat().st_size / 1e6:.1f} MB, {sum(sizes) / 1e6:.1f} MB unpacked, {len(sizes):,} files"
 
 
-def _cold_import(file: zipfile.ZipFile) -> str:
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+def _cold_import(archive: Path) -> str:
+    if not is_for_this_machine():
         return "not measured, as the package is for Linux on x86_64"
-    with tempfile.TemporaryDirectory(prefix="package-") as folder:
+    with tempfile.TemporaryDirectory(prefix="package-") as folder, zipfile.ZipFile(archive) as file:
         file.extractall(folder)
         start = measure(Path(folder))
     return (

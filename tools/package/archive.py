@@ -13,15 +13,12 @@ _FILE_THAT_ALL_MAY_READ = (stat.S_IFREG | 0o644) << 16
 
 def write_archive(folder: Path, archive: Path) -> None:
     """
-    Put all files below a folder into a zip, which takes the place of an earlier one only when it is complete.
+    Put all files below a folder into a zip.
     """
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = archive.with_name(f"{archive.name}.unfinished")
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    with zipfile.ZipFile(unfinished, "w") as file:
+    with zipfile.ZipFile(archive, "w") as file:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, _EARLIEST)
             entry.create_system = _MADE_ON_UNIX
             entry.external_attr = _FILE_THAT_ALL_MAY_READ
             file.writestr(entry, files[name].read_bytes(), zipfile.ZIP_DEFLATED)
-    unfinished.replace(archive)

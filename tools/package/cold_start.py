@@ -2,6 +2,7 @@
 What a cold start costs: the time that importing the app takes in a fresh process.
 """
 
+import platform
 import statistics
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.package.build import SITE_PACKAGES
+from tools.package.errors import PackageError
 
 _PROCESSES = 5
 _IMPORT = """
@@ -31,9 +33,16 @@ class ColdStart:
     """What every app in Python pays."""
 
 
+def is_for_this_machine() -> bool:
+    """
+    Return whether a package, which is for Azure, runs here too.
+    """
+    return (platform.system(), platform.machine()) == ("Linux", "x86_64")
+
+
 def measure(folder: Path) -> ColdStart:
     """
-    Import the app from an unpacked package, and nothing but the package. It has to be one for this machine.
+    Import the app from an unpacked package, and nothing but the package; raise PackageError if that fails.
     """
     modules = ("function_app", "azure.functions")
     times = {module: [_seconds(module, folder) for _ in range(_PROCESSES)] for module in modules}
@@ -43,5 +52,7 @@ def measure(folder: Path) -> ColdStart:
 def _seconds(module: str, folder: Path) -> float:
     # Without site-packages (-S), and leaving nothing behind (-B) that would make the next process quicker.
     command = [sys.executable, "-I", "-S", "-B", "-c", _IMPORT, module, str(folder / SITE_PACKAGES), str(folder)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - it stands above
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603 - it stands above
+    if done.returncode:
+        raise PackageError(f"{module} cannot be imported from it; Python says above why")
     return float(done.stdout)

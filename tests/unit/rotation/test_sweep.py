@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from rotation.errors import Declined, NoAnswer, Unavailable
-from rotation.inventory import Status, status_of
+from rotation.inventory import Status, VaultFacts, status_of
 from rotation.ports import ListedSecret
 from rotation.record import State
 from rotation.request import RotationRequest, Trigger, request_for_sweep
@@ -533,3 +533,30 @@ async def test_a_secret_that_moved_to_another_account_is_shown_with_it(world: Tw
     (entry,) = [entry async for entry in world.inventory.list_entries(VAULT, "")]
     assert (entry.facts.target, entry.facts.claim_id) == (other.arm_id, other.claim_id)
     assert structs.replace(entry.facts, seen_on=world.clock.now()) == entry.facts
+
+
+async def test_two_looks_at_once_forget_nothing(world: TwinWorld) -> None:
+    """
+    A refresh begins during a sweep whose first page is slow, and ends after it: the secret's row is not lost.
+    """
+    gate = asyncio.Event()
+    reached = asyncio.Event()
+    refresh: list[asyncio.Task[list[VaultFacts]]] = []
+
+    async def wait() -> None:
+        reached.set()
+        await gate.wait()
+
+    async def begin_refresh() -> None:
+        world.clock.advance(timedelta(seconds=5))
+        world.faults.before("finish", wait)
+        refresh.append(asyncio.create_task(look(world.ports, LEAD, within=WITHIN)))
+        async with asyncio.timeout(5):
+            await reached.wait()
+
+    world.faults.before("list_pages", begin_refresh)
+    await sweep_once(world)
+    gate.set()
+    await refresh[0]
+
+    assert list(await statuses(world)) == ["one"]

@@ -11,6 +11,7 @@ import pytest
 from tools.package.app_files import APP, find_app_files
 from tools.package.archive import write_archive
 from tools.package.bytecode import AZURES_PYTHON, compile_all, require_azures_python
+from tools.package.cold_start import is_for_this_machine
 from tools.package.dependencies import install
 from tools.package.errors import PackageError
 from tools.package.funcignore import FuncIgnore
@@ -214,6 +215,24 @@ def test_the_command_tells_why_there_is_no_package_in_one_line(app: Path) -> Non
 
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(r"No package: .*\.\n", done.stderr)
+    assert {file.name: file.read_text() for file in package.parent.iterdir()} == {"package.zip": "an earlier one"}
+
+
+@pytest.mark.skipif(sys.version_info[:2] != AZURES_PYTHON, reason="the package is compiled by Azure's Python")
+@pytest.mark.skipif(not is_for_this_machine(), reason="the package is imported where it runs")
+def test_an_app_that_cannot_be_imported_is_no_package(app: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """
+    It is found out here, and the earlier package stays.
+    """
+    write(app / "function_app.py", "import what_nobody_has_installed\n")
+    package = tmp_path_factory.mktemp("dist") / "package.zip"
+    write(package, "an earlier one")
+
+    done = run("--app", str(app), "--output", str(package))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No module named 'what_nobody_has_installed'" in done.stderr
+    assert done.stderr.endswith("\nNo package: function_app cannot be imported from it; Python says above why.\n")
     assert package.read_text() == "an earlier one"
 
 
@@ -265,19 +284,3 @@ def test_an_archive_depends_on_the_files_alone(tmp_path: Path) -> None:
             "b/2.py": 0o100644,
         }
         assert file.read("b/1.py") == b"# b/1.py\n"
-
-
-def test_an_archive_that_fails_leaves_the_earlier_one(tmp_path: Path) -> None:
-    """
-    Whoever deploys what is there never deploys half of it.
-    """
-    archive = tmp_path / "package.zip"
-    write(archive, "an earlier one")
-    folder = tmp_path / "folder"
-    write(folder / "a.py")
-    (tmp_path / "package.zip.unfinished").mkdir()
-
-    with pytest.raises(IsADirectoryError):
-        write_archive(folder, archive)
-
-    assert archive.read_text() == "an earlier one"
