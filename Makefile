@@ -33,7 +33,7 @@ start: ## Run the app in a local cloud and leave it running
 
 .PHONY: test
 test: ## Run the tests, on all cores (ARGS='-n0 ...' on one)
-	@$(in_full) python -m pytest -n logical --dist loadfile $(ARGS)
+	@$(in_full) python -m pytest -n logical --dist loadgroup $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Ask the API thousands of things that Schemathesis makes up from its OpenAPI (FUZZ_EXAMPLES=500 FUZZ_SEED=1)

@@ -34,6 +34,7 @@ from tools.package.cold_start import is_for_this_machine
 from tools.package.funcignore import FuncIgnore
 
 pytestmark = [
+    pytest.mark.xdist_group("package"),  # One process builds it, once.
     pytest.mark.skipif(sys.version_info[:2] != AZURES_PYTHON, reason="the package is compiled by Azure's Python"),
     pytest.mark.skipif(not is_for_this_machine(), reason="the package runs on Linux, on x86_64"),
 ]
@@ -53,27 +54,39 @@ class Package:
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
-    Return the package of this repository.
+    Return the app as it is now: whoever edits it while the tests run does not disturb them.
+    """
+    return copy_app(REPOSITORY, tmp_path_factory.mktemp("app"))
+
+
+def copy_app(source: Path, target: Path) -> Path:
+    """
+    Copy the app alone; return where it is.
+    """
+    for path in (".funcignore", *find_app_files(source)):
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / path, target / path)
+    return target
+
+
+@pytest.fixture(scope="module")
+def package(app: Path, tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """
+    Return the package of the app.
     """
     archive = tmp_path_factory.mktemp("dist") / "package.zip"
     done = subprocess.run(  # noqa: S603 - as in the Makefile
-        [sys.executable, "-m", "tools.package", "--output", str(archive)],
+        [sys.executable, "-m", "tools.package", "--app", str(app), "--output", str(archive)],
         cwd=REPOSITORY,
-        env=environment(),
+        # Without the trust in the local Azure, to which no index of packages belongs.
+        env={name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"},
         check=True,
         stdout=subprocess.PIPE,
         text=True,
     )
     return Package(archive, done.stdout)
-
-
-def environment(**more: str) -> dict[str, str]:
-    """
-    Return this process's environment without the trust in the local Azure, to which no index of packages belongs.
-    """
-    return {name: value for name, value in os.environ.items() if name != "SSL_CERT_FILE"} | more
 
 
 @pytest.fixture(scope="module")
@@ -159,16 +172,14 @@ def entries(archive: Path) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
 
 
 def test_the_same_sources_give_the_same_bytes(
-    package: Package, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    package: Package, app: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """
     Made again elsewhere, at another time, by somebody with other habits.
     """
-    for path in (".funcignore", *find_app_files(REPOSITORY)):
-        copy = tmp_path / "copy" / path
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(REPOSITORY / path, copy)
-        os.utime(copy, (1e9, 1e9))
+    copy = copy_app(app, tmp_path / "copy")
+    for path in find_app_files(copy):
+        os.utime(copy / path, (1e9, 1e9))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "elsewhere"))
     monkeypatch.delenv("SSL_CERT_FILE")
@@ -176,7 +187,7 @@ def test_the_same_sources_give_the_same_bytes(
     mask = os.umask(0o077)
     request.addfinalizer(lambda: os.umask(mask))
 
-    build(tmp_path / "copy", again)
+    build(copy, again)
 
     assert digests(again) == digests(package.archive)
     assert digest(again.read_bytes()) == digest(package.archive.read_bytes())
@@ -196,16 +207,16 @@ def digest(data: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
-def test_only_the_app_and_its_dependencies_are_deployed(package: Package) -> None:
+def test_only_the_app_and_its_dependencies_are_deployed(package: Package, app: Path) -> None:
     """
-    Every file of the app as it is in the repository, and nothing that .funcignore names.
+    Every file of the app as it is, and nothing that .funcignore names.
     """
-    ignored = FuncIgnore.read(REPOSITORY / ".funcignore")
+    ignored = FuncIgnore.read(app / ".funcignore")
     content = {entry.filename: data for entry, data in entries(package.archive)}
     own = {path: data for path, data in content.items() if not path.startswith(f"{SITE_PACKAGES}/")}
     sources = {path: data for path, data in own.items() if not path.endswith(".pyc")}
 
-    assert sources == {path: (REPOSITORY / path).read_bytes() for path in find_app_files(REPOSITORY)}
+    assert sources == {path: (app / path).read_bytes() for path in find_app_files(app)}
     assert {path for path in own if ignored.excludes(path)} == {path for path in own if is_bytecode_of(path, sources)}
     assert not [path for path in content if path.partition("/")[0] in AT_HOME]
 
@@ -330,23 +341,23 @@ def is_of_python_or(worker: Path, file: Path) -> bool:
     return file.is_relative_to(worker) or (file.is_relative_to(library) and "site-packages" not in file.parts)
 
 
-def imports_of_the_app() -> set[str]:
+def imports_of(app: Path) -> set[str]:
     """
-    List every import that the app ever makes, also late and inside a function.
+    List every import that an app ever makes, also late and inside a function.
     """
-    sources = [REPOSITORY / path for path in find_app_files(REPOSITORY) if path.endswith(".py")]
+    sources = [app / path for path in find_app_files(app) if path.endswith(".py")]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source.read_bytes()))]
     return {ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)}
 
 
-async def test_nothing_is_compiled_at_a_cold_start(unpacked: Path, worker: Path, tmp_path: Path) -> None:
+async def test_nothing_is_compiled_at_a_cold_start(app: Path, unpacked: Path, worker: Path, tmp_path: Path) -> None:
     """
     Whatever the app imports, at once or ever, comes from bytecode: it does so too when no source can be compiled.
     """
     broken = tmp_path / "wwwroot"
     shutil.copytree(unpacked, broken, copy_function=copy_broken)
 
-    answer, _ = await ask(broken, worker, {"imports": sorted(imports_of_the_app())}, {})
+    answer, _ = await ask(broken, worker, {"imports": sorted(imports_of(app))}, {})
 
     assert {"azure.mgmt.web.aio", "azure.monitor.opentelemetry.exporter", "rotation.rotator"} <= answer["files"].keys()
 
@@ -361,11 +372,11 @@ def copy_broken(file: str, copy: str) -> None:
         os.link(file, copy)
 
 
-def test_every_requirement_is_installed_and_known(run: Run) -> None:
+def test_every_requirement_is_installed_and_known(run: Run, app: Path) -> None:
     """
     `importlib.metadata` finds in the package what pip has made of the same file for this Python, and no more.
     """
-    names = re.findall(r"^([\w.-]+)==", (REPOSITORY / "requirements.txt").read_text(), re.MULTILINE)
+    names = re.findall(r"^([\w.-]+)==", (app / "requirements.txt").read_text(), re.MULTILINE)
     here = {found.name: found.version for found in metadata.distributions()}
 
     assert len(names) > 40

@@ -17,8 +17,8 @@ def install(requirements: Path, folder: Path) -> None:
     """
     Install pinned requirements from wheels; raise PackageError if one is not to be had.
 
-    uv keeps the wheels, so that the second time costs a second or two. It certifies servers as pip does, by what the
-    system trusts.
+    The wheels are kept in uv's cache, so that the second time costs a second or two. Certificates are held against what
+    the system trusts, as pip does, which has made the environment that this runs in.
     """
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--system-certs"]
     command += ["--python", sys.executable, "--python-platform", PLATFORM]
