@@ -134,17 +134,7 @@ class TableLedger(WaitingRows):
         """
         Insert the outcome of a rotation that never claimed a target.
         """
-        entity = outcome_entity(outcome)
-
-        async def insert() -> bool:
-            try:
-                await self._client.create_entity(entity)
-            except ResourceExistsError:
-                found = await self._table.get(LIVE, entity["RowKey"])
-                return found is not None and found["Write"] == entity["Write"]
-            return True
-
-        return await self._table.ask("end", insert)
+        return await self._insert("end", outcome_entity(outcome))
 
     async def read_outcome(self, rotation_id: str) -> EndedRotation | None:
         """

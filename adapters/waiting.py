@@ -45,17 +45,7 @@ class WaitingRows:
         """
         Insert a rotation that was accepted.
         """
-        entity = waiting_entity(row)
-
-        async def insert() -> bool:
-            try:
-                await self._client.create_entity(entity)
-            except ResourceExistsError:
-                found = await self._table.get(LIVE, entity["RowKey"])
-                return found is not None and found["Write"] == entity["Write"]
-            return True
-
-        return await self._table.ask("acceptance", insert)
+        return await self._insert("acceptance", waiting_entity(row))
 
     async def list_waiting(self) -> AsyncIterator[WaitingRotation]:
         """
@@ -132,6 +122,21 @@ class WaitingRows:
         """
         accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + outcome.record.id}
         return await self._end([("create", outcome_entity(outcome)), ("delete", accepted)])
+
+    async def _insert(self, what: str, entity: dict[str, Any]) -> bool:
+        """
+        Insert a row; False if another one is there.
+        """
+
+        async def insert() -> bool:
+            try:
+                await self._client.create_entity(entity)
+            except ResourceExistsError:
+                found = await self._table.get(LIVE, entity["RowKey"])
+                return found is not None and found["Write"] == entity["Write"]
+            return True
+
+        return await self._table.ask(what, insert)
 
     async def _end(self, steps: list[Any]) -> bool:
         """
