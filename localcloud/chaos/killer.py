@@ -37,22 +37,22 @@ class Killer:
         self._chance = chance
 
     async def __aenter__(self) -> Self:
+        self._stopping = asyncio.Event()
         self._task = asyncio.create_task(self._go_on())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        # Not cancelled: a kill that is set up, or under way, would happen when nobody starts another instance any more.
+        self._stopping.set()
+        await self._task
         if not self._scene.instances.alive:
             await self._scene.instances.start()
 
     async def _go_on(self) -> None:
         instances = self._scene.instances
-        while True:
-            await asyncio.sleep(self._chance.uniform(*_BETWEEN))
+        while not await self._is_told_to_stop(self._chance.uniform(*_BETWEEN)):
             if self._chance.random() < 0.5 and len(instances.alive) == 1:  # noqa: PLR2004 - as often as not
                 await instances.start()
                 continue
@@ -87,3 +87,12 @@ class Killer:
         else:
             killed.set()
             await instances.kill(victim)
+
+    async def _is_told_to_stop(self, seconds: float) -> bool:
+        """
+        Wait so long, or until it is told to stop; return whether it is.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        return self._stopping.is_set()

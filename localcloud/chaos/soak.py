@@ -23,7 +23,7 @@ SUBJECTS = 10  # in a round; half of them of each kind
 _LANES = 32  # subjects at a time
 _WITNESSED = 2  # subjects in a round, one of each kind
 _STAGE = 17  # rounds in one local cloud: its logs and histories grow
-_QUIET_WITHIN = 60  # seconds
+_QUIET_WITHIN = 150  # seconds
 
 
 @dataclass
