@@ -145,29 +145,35 @@ class TableLedger(WaitingRows):
 
     async def read_done(self, rotation_id: str) -> Rotation | None:
         """
-        Return the record of a rotation whose outcome needs no more publishing.
+        Return the record of a rotation whose outcome is settled.
         """
         found = await self._table.read(DONE, rotation_id)
         return found and read_row(found, Rotation)
 
-    async def settle(self, record: Rotation) -> None:
+    async def settle(self, record: Rotation) -> Rotation:
         """
-        Keep the record for good, then forget that its outcome waited: in this order it is never nowhere.
-
-        It is kept twice, to be found by its id and to be listed by its age.
+        Keep the record for good, or return the one that is there. It is kept twice: to be found by id, and by its age.
         """
         steps = [("create", done_entity(record)), ("create", history_entity(record))]
 
-        async def keep() -> None:
+        async def keep() -> Rotation:
             try:
                 await self._client.submit_transaction(steps)
             except TableTransactionError as error:
                 raise_if_no_table(error)
                 if error.status_code != _EXISTS:
                     raise
+                found = await self._table.get(DONE, record.id)
+                return read_row(found, Rotation) if found else record
+            return record
 
-        await self._table.ask("record", keep)
-        await self._delete("record", LIVE, OUTBOX + record.id)
+        return await self._table.ask("record", keep)
+
+    async def forget_outcome(self, rotation_id: str) -> None:
+        """
+        Delete the row by which an outcome waits.
+        """
+        await self._delete("record", LIVE, OUTBOX + rotation_id)
 
     async def find_claim(self, rotation_id: str) -> str | None:
         """

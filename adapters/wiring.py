@@ -66,6 +66,7 @@ class Wiring:
         What a rotation works with.
         """
         from adapters.clock import SystemClock
+        from adapters.concurrency import gather
 
         return World(
             vaults=self.vaults,
@@ -75,6 +76,7 @@ class Wiring:
             announcer=self.announcer,
             scopes=self.settings.scopes,
             clock=SystemClock(),
+            gather=gather,
         )
 
     @cached_property

@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import structs
 
 from rotation.choice import Regenerate
-from rotation.errors import DependencyError, Unfinished
+from rotation.errors import DependencyError, RotationError, Unfinished
 from rotation.ledger import Versioned
 from rotation.ports import Keys
 from rotation.record import Journal, OpenRotation, Rotation, State
@@ -18,10 +18,20 @@ from rotation.timing import IN_FLIGHT, SKEW, Deadline
 from rotation.world import World
 
 
-class TargetMoved(Exception):
+class TargetMoved(RotationError):
     """
     The secret names another target than the one that is claimed.
     """
+
+
+class EndedAlready(RotationError):
+    """
+    The rotation has ended before: `record` is its outcome.
+    """
+
+    def __init__(self, record: Rotation) -> None:
+        super().__init__(f"it has ended already: {record.state}")
+        self.record = record
 
 
 class Claim:
@@ -39,6 +49,7 @@ class Claim:
         self.record = row.row.record
         self.deadline = deadline
         self.has_changed_something = row.row.journal is not None
+        self._is_known_to_be_open = False
 
     @property
     def must_finish(self) -> bool:
@@ -57,17 +68,33 @@ class Claim:
             plan.key, target.fingerprint(keys[plan.key]), plan.active, now, target.address, in_place=plan.in_place
         )
         self.record = structs.replace(self.record, state=State.REGENERATING)
-        await self._write(structs.replace(self.row, record=self.record, journal=journal))
+        # Nothing but the ledger is changed before both are answered.
+        await self._world.gather(
+            self.require_open(), self._write(structs.replace(self.row, record=self.record, journal=journal))
+        )
         self.has_changed_something = True
         self.say("journaled", key=plan.key)
         return journal
 
     async def begin_without_journal(self) -> None:
         """
-        Make sure, before a version is stored, that an accepted rotation is not ended elsewhere as Skipped(busy).
+        Make sure, before a version is stored, that this rotation neither has ended nor is ended as Skipped(busy).
         """
+        await self.require_open()
         if self.row.request.is_accepted and not self.row.begun:
             await self._write(structs.replace(self.row, record=self.record))
+
+    async def require_open(self) -> None:
+        """
+        Take the last part of step 3. Outcomes that wait were looked at before: they move from there to here.
+
+        Raises `EndedAlready`.
+        """
+        if self._is_known_to_be_open:
+            return
+        if record := await self._world.ledger.read_done(self.record.id):
+            raise EndedAlready(record)
+        self._is_known_to_be_open = True
 
     async def suspend(self, cause: Unfinished | DependencyError) -> Rotation:
         """
@@ -114,7 +141,7 @@ class Attempt(Protocol):
         """
         Step 3: return whether what this rotation makes is there already.
 
-        Raises `Skip`, `Failure` or `TargetMoved`.
+        Raises `Skip`, `Failure` or `TargetMoved`. It changes nothing.
         """
         ...
 

@@ -8,7 +8,7 @@ from rotation import change
 from rotation.attempt import Claim
 from rotation.choice import Regenerate
 from rotation.errors import ActiveKey
-from rotation.managed import read_keys
+from rotation.inspection import Inspection
 from rotation.neighbours import Neighbours
 from rotation.secret import SecretVersion
 from rotation.target import KeyName, Target
@@ -26,6 +26,7 @@ class KeyRegeneration:
         self._claim = claim
         self._target = target
         self._key = key
+        self._inspection = Inspection(world, neighbours, target, None, claim.deadline)
 
     async def look(self) -> bool:
         """
@@ -36,9 +37,10 @@ class KeyRegeneration:
         self._world.scopes.require(self._target)
         journal = self._claim.row.journal
         if journal is None:
+            if not self._claim.row.request.force:
+                await self._inspection.read_ahead()
             return False
-        keys = await read_keys(self._world.providers, self._target, self._claim.deadline)
-        if not change.has_changed(self._target, keys, journal):
+        if not change.has_changed(self._target, await self._inspection.keys(), journal):
             return False
         self._claim.say("found the key already regenerated", key=self._key)
         return True
@@ -50,11 +52,11 @@ class KeyRegeneration:
         Raises `Failure`, `Unfinished` or a `DependencyError`.
         """
         claim, target, key = self._claim, self._target, self._key
-        keys = await read_keys(self._world.providers, target, claim.deadline)
-        if not claim.row.request.force and (
-            holder := await self._neighbours.find_holder(None, target, key, keys, claim.deadline)
-        ):
-            raise ActiveKey(in_use(target, key, holder))
+        keys = await self._inspection.keys()
+        if not claim.row.request.force:
+            others = await self._inspection.others()
+            if holder := await self._neighbours.find_holder(others, target, key, keys, claim.deadline):
+                raise ActiveKey(in_use(target, key, holder))
         claim.record = structs.replace(claim.record, key_name=key)
         claim.say("inspected", key=key)
         journal = await claim.write_journal(Regenerate(key, active=None), target, keys)

@@ -88,13 +88,19 @@ class Ledger(Protocol):
 
     async def read_done(self, rotation_id: str) -> Rotation | None:
         """
-        Return the record of a rotation whose outcome needs no more publishing.
+        Return the record of a rotation whose outcome is settled.
         """
         ...
 
-    async def settle(self, record: Rotation) -> None:
+    async def settle(self, record: Rotation) -> Rotation:
         """
-        Keep the record for good, unless one is kept, and forget that its outcome waited.
+        Keep the record for good, unless one is kept; return the one that is, which is the rotation's outcome.
+        """
+        ...
+
+    async def forget_outcome(self, rotation_id: str) -> None:
+        """
+        Forget that an outcome waited to be published.
         """
         ...
 

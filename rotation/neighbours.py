@@ -2,11 +2,25 @@
 The other secrets of a target: none of them may lose the key that it holds.
 """
 
+import asyncio
 import logging
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import NamedTuple
 
-from rotation.errors import Declined, DependencyError, Misconfigured, OutOfScope, Skip, TargetNotFound, VaultRefused
+from msgspec import Struct
+
+from rotation.concurrency import tried
+from rotation.errors import (
+    Declined,
+    DependencyError,
+    Misconfigured,
+    OutOfScope,
+    RotationError,
+    Skip,
+    TargetNotFound,
+    VaultRefused,
+)
 from rotation.managed import read_keys, read_secret
 from rotation.policy import is_managed, possible_targets, read_target, tagged_key
 from rotation.ports import Keys
@@ -18,6 +32,15 @@ from rotation.world import World
 _log = logging.getLogger(__name__)
 
 _FRESH_FOR = timedelta(minutes=5)
+
+
+class OtherSecrets(Struct, frozen=True):
+    """
+    The secrets that share a target with one, by their identity, and whether the ledger knows that one as well.
+    """
+
+    secrets: dict[str, SecretId]
+    is_registered: bool
 
 
 class Neighbours:
@@ -33,57 +56,64 @@ class Neighbours:
         self._world = world
         self._listed: dict[str, list[SecretId]] = {}
         self._listed_on: datetime | None = None
+        self._listing = asyncio.Lock()
+
+    async def learn(self, secret: SecretId | None, target: Target, deadline: Deadline) -> OtherSecrets:
+        """
+        Return the other secrets of a target.
+
+        Raises a `Failure` or a `DependencyError`: nothing may be regenerated then.
+        """
+        known, listed = await self._world.gather(
+            self._world.ledger.bound_secrets(target.claim_id), self._list(target.claim_id, secret, deadline)
+        )
+        bound = {other.identity: other for other in known}
+        others = bound | {other.identity: other for other in listed}
+        if secret:
+            others.pop(secret.identity, None)
+        return OtherSecrets(others, is_registered=secret is None or secret.identity in bound)
+
+    async def register(self, secret: SecretId, target: Target, others: OtherSecrets) -> None:
+        """
+        Make a secret known to the rotations of its neighbours.
+        """
+        if not others.is_registered:
+            await self._world.ledger.bind(target.claim_id, secret)
 
     async def find_holder(
-        self, secret: SecretId | None, target: Target, key: KeyName, keys: Keys, deadline: Deadline
+        self, others: OtherSecrets, target: Target, key: KeyName, keys: Keys, deadline: Deadline
     ) -> SecretVersion | None:
         """
         Return the current version of another secret that holds this key, None if there is none.
 
-        Keeps the ledger's list of a target's secrets right on the way. Raises a `Failure` or a `DependencyError` if
-        it cannot be found out: then nothing may be regenerated.
+        Forgets those that have left the target. Raises as `learn` does.
         """
-        ledger = self._world.ledger
-        bound = await self._bound(target)
-        if secret and secret.identity not in bound:
-            await ledger.bind(target.claim_id, secret)
-        found = await self._search(bound, secret, target, key, keys, deadline)
+        found = await self._search(others, target, key, keys, deadline)
         for other in found.gone:
-            await ledger.unbind(target.claim_id, other)
+            await self._world.ledger.unbind(target.claim_id, other)
         return found.holder
 
     async def look_for_holder(
-        self, secret: SecretId | None, target: Target, key: KeyName, keys: Keys, deadline: Deadline
+        self, others: OtherSecrets, target: Target, key: KeyName, keys: Keys, deadline: Deadline
     ) -> SecretVersion | None:
         """
         Return what `find_holder` would, and write nothing.
         """
-        bound = await self._bound(target)
-        return (await self._search(bound, secret, target, key, keys, deadline)).holder
+        return (await self._search(others, target, key, keys, deadline)).holder
 
-    async def _bound(self, target: Target) -> dict[str, SecretId]:
-        return {other.identity: other for other in await self._world.ledger.bound_secrets(target.claim_id)}
-
-    async def _search(  # noqa: PLR0913, PLR0917 - what is looked for, and where
-        self,
-        bound: dict[str, SecretId],
-        secret: SecretId | None,
-        target: Target,
-        key: KeyName,
-        keys: Keys,
-        deadline: Deadline,
+    async def _search(
+        self, others: OtherSecrets, target: Target, key: KeyName, keys: Keys, deadline: Deadline
     ) -> "_Found":
-        others = bound | {other.identity: other for other in await self._list(target.claim_id, secret, deadline)}
-        if secret:
-            others.pop(secret.identity, None)
+        secrets = others.secrets.values()
+        reads = (tried(read_secret, self._world.vaults, other, deadline) for other in secrets)
         gone = []
-        for other in others.values():
-            try:
-                holder = await read_secret(self._world.vaults, other, deadline)
-            except (Skip, OutOfScope):
+        for other, holder in zip(secrets, await self._world.gather(*reads), strict=True):
+            if isinstance(holder, Skip | OutOfScope):
                 # Deleted, or in a vault that is no longer ours.
                 gone.append(other)
                 continue
+            if isinstance(holder, RotationError):
+                raise holder
             if await self._holds(holder, target, key, keys, deadline):
                 return _Found(holder, gone)
             if _has_left(holder, target, keys):
@@ -91,18 +121,20 @@ class Neighbours:
         return _Found(None, gone)
 
     async def _list(self, claim_id: str, secret: SecretId | None, deadline: Deadline) -> list[SecretId]:
-        now = self._world.clock.now()
-        is_fresh = self._listed_on is not None and now - self._listed_on <= _FRESH_FOR
-        if not (
-            is_fresh and secret and secret.identity in {other.identity for other in self._listed.get(claim_id, [])}
-        ):
-            managed = [line for vault in self._world.vaults.uris for line in await self._list_vault(vault, deadline)]
+        # One listing at a time: whoever waits for it finds its own secret in it.
+        async with self._listing:
+            now = self._world.clock.now()
+            is_fresh = self._listed_on is not None and now - self._listed_on <= _FRESH_FOR
+            known = self._listed.get(claim_id, [])
+            if is_fresh and secret and secret.identity in {other.identity for other in known}:
+                return known
+            lines = await self._world.gather(*(self._list_vault(vault, deadline) for vault in self._world.vaults.uris))
             self._listed = {}
-            for listed, tags in managed:
+            for listed, tags in chain.from_iterable(lines):
                 for target in possible_targets(tags):
                     self._listed.setdefault(target.claim_id, []).append(listed)
             self._listed_on = now
-        return self._listed.get(claim_id, [])
+            return self._listed.get(claim_id, [])
 
     async def _list_vault(self, vault: str, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
         """

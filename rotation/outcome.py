@@ -49,11 +49,12 @@ async def find(world: World, rotation_id: str) -> Rotation | None:
     return await world.ledger.read_done(rotation_id)
 
 
-async def end(world: World, claim: Claim, record: Rotation) -> Rotation:
+async def end(world: World, claim: Claim, record: Rotation) -> EndedRotation | Rotation:
     """
-    Remember the outcome, and the revocation that is to follow, and free the target; return the outcome that counts.
+    Remember the outcome, and the revocation that is to follow, and free the target; return what is to be announced.
 
-    Raises `Unfinished` if another worker has taken the rotation over: then its outcome counts.
+    Where an outcome is remembered already, it is announced and its record returned. Raises `Unfinished` if another
+    worker has taken the rotation over: then that one's outcome counts.
     """
     request = claim.row.request
     revocation = _revocation(request, record, world.clock.now())
@@ -62,7 +63,7 @@ async def end(world: World, claim: Claim, record: Rotation) -> Rotation:
     outcome = EndedRotation(request, record)
     if await world.ledger.end(outcome, claim_id=claim.claim_id, etag=claim.etag, scheduled=revocation):
         _tell(record, claim.deadline)
-        return await announce(world, outcome)
+        return outcome
     if known := await find(world, record.id):
         await world.ledger.release(claim.claim_id, claim.etag)
         return known
@@ -122,21 +123,19 @@ def _tell(record: Rotation, deadline: Deadline | None = None) -> None:
 
 async def announce(world: World, outcome: EndedRotation) -> Rotation:
     """
-    Publish an outcome and settle it; return the record that counts, whether or not that works.
+    Settle an outcome and publish it; return the record that counts, whether or not that works.
+
+    Ended twice, with a claim and without one, only the outcome that is settled first is told.
     """
     record = outcome.record
     try:
-        # Ended twice, with a claim and without one: only the first outcome may be told.
-        if earlier := await world.ledger.read_done(record.id):
-            record = earlier
-        elif announcement := announcement_of(record):
+        record = await world.ledger.settle(record)
+        if announcement := announcement_of(record):
             await world.announcer.publish(announcement)
             report(record, "announced")
-        await world.ledger.settle(record)
+        await world.gather(world.ledger.forget_outcome(record.id), _show(world, record))
     except DependencyError as error:
         _log.warning("rotation %s: its outcome waits to be published: %s", record.id, error)
-        return record
-    await _show(world, record)
     return record
 
 

@@ -12,6 +12,7 @@ from rotation.key_regeneration import in_use
 from rotation.managed import find_target, read_keys, read_secret
 from rotation.neighbours import Neighbours
 from rotation.policy import RotationPolicy, read_policy
+from rotation.ports import Keys
 from rotation.record import Problem, Rotation, State, Step, begin
 from rotation.request import RotationRequest
 from rotation.secret import SecretId, SecretVersion
@@ -103,7 +104,7 @@ class _Rehearsal:
         await self._claim(target)
         keys = await read_keys(self._world.providers, target, self._deadline)
         self.add("inspect", f"read both keys of {target.arm_id}, and whether a managed secret holds {key}")
-        holder = await self._neighbours.look_for_holder(None, target, key, keys, self._deadline)
+        holder = await self._find_holder(None, target, key, keys)
         if holder and not self._request.force:
             raise ActiveKey(in_use(target, key, holder))
         self.record = structs.replace(self.record, key_name=key)
@@ -129,11 +130,17 @@ class _Rehearsal:
         plan = choose(self._request, policy, keys, secret.value)
         holds = "neither key" if plan.active is None else f"{plan.active}"
         self.add("inspect", f"read both keys of {target.arm_id}: the secret holds {holds}")
-        holder = await self._neighbours.look_for_holder(secret.id, target, plan.key, keys, self._deadline)
+        holder = await self._find_holder(secret.id, target, plan.key, keys)
         if holder and isinstance(plan, Regenerate) and not plan.in_place:
             self.add("adopt", f"{holder.id.unversioned} holds {plan.key}, so it is adopted instead of regenerated")
             return plan.adopted_from(holder.expires_on)
         return plan
+
+    async def _find_holder(
+        self, secret: SecretId | None, target: Target, key: KeyName, keys: Keys
+    ) -> SecretVersion | None:
+        others = await self._neighbours.learn(secret, target, self._deadline)
+        return await self._neighbours.look_for_holder(others, target, key, keys, self._deadline)
 
     def _add_regeneration(self, key: KeyName) -> None:
         self.add("journal", f"write down that {key} is regenerated, and the fingerprint of its present value")

@@ -50,10 +50,10 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
     `secret` is pinned to the version that the request is about: if another one is current by the time it runs, the work
     has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the claim id of the target
-    on which an earlier attempt left its journal; only resuming sets it. `waits` says that the ledger holds a row for
-    the request until it has ended. `revocation` asks for a second rotation later; that one `revokes` the
-    leaked key, and is pinned when it has found it. A field that this version does not know is an error: what it asks
-    for must not be left out.
+    on which an earlier attempt left its journal, and `ended` says that the outcome waits to be published; only resuming
+    sets them. `waits` says that the ledger holds a row for the request until it has ended. `revocation` asks for a
+    second rotation later; that one `revokes` the leaked key, and is pinned when it has found it. A field that this
+    version does not know is an error: what it asks for must not be left out.
     """
 
     id: str
@@ -64,6 +64,7 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     force: bool = False
     reason: str | None = None
     claimed: str | None = None
+    ended: bool = False
     target: BatchAccount | Workflow | None = None
     waits: bool = False
     revocation: Revocation | None = None

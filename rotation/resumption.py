@@ -26,7 +26,7 @@ async def list_unfinished(world: World) -> list[RotationRequest]:
         if row.claimed_until <= now
     ]
     untold = [
-        outcome.request
+        structs.replace(outcome.request, ended=True)
         async for outcome in world.ledger.list_outcomes()
         if outcome.record.completed_on is None or outcome.record.completed_on + _PUBLISHING <= now
     ]

@@ -12,13 +12,14 @@ from datetime import timedelta
 from msgspec import structs
 
 from rotation import outcome, tidying
-from rotation.attempt import Attempt, Claim, TargetMoved
+from rotation.attempt import Attempt, Claim, EndedAlready, TargetMoved
+from rotation.concurrency import given, tried
 from rotation.errors import Busy, DependencyError, Ending, Exhausted, Forbidden, OutOfScope, Skip, Unfinished
 from rotation.key_regeneration import KeyRegeneration
 from rotation.managed import find_target, read_secret
 from rotation.neighbours import Neighbours
 from rotation.policy import read_target, stored_by
-from rotation.record import OpenRotation, Rotation, State, begin
+from rotation.record import OpenRotation, Rotation, begin
 from rotation.request import RotationRequest
 from rotation.secret_rotation import SecretRotation
 from rotation.story import report
@@ -108,6 +109,7 @@ class Rotator:
         while True:
             record = begin(request, deadline.started_on)
             claim_id = request.claimed
+            target = None
             if claim_id is None:
                 try:
                     target = await self._find_target(request, deadline)
@@ -123,7 +125,7 @@ class Rotator:
             if isinstance(claim, Rotation):
                 return claim
             try:
-                return await self._under_claim(claim, proceed)
+                return await self._under_claim(claim, self._attempt(claim, target), proceed)
             except TargetMoved:
                 request = structs.replace(request, claimed=None)
                 await self._world.ledger.release(claim.claim_id, claim.etag)
@@ -131,12 +133,12 @@ class Rotator:
 
     async def _end_beforehand(self, request: RotationRequest, deadline: Deadline) -> Rotation | None:
         """
-        Return the outcome of a rotation that has ended, or has nothing to do with our vaults, None for one to run.
+        Return the outcome of a rotation that waits to be told, or is none of our vaults', None for one to run.
 
         Raises `Forbidden` where nobody was promised an outcome.
         """
-        if waiting := await self._world.ledger.read_outcome(request.id):
-            return await outcome.announce(self._world, waiting)
+        if request.ended and (known := await outcome.find(self._world, request.id)):
+            return known
         try:
             if request.secret:
                 self._world.vaults.require(request.secret)
@@ -166,7 +168,10 @@ class Rotator:
         """
         ledger = self._world.ledger
         wanted = OpenRotation(
-            structs.replace(request, claimed=None), record, uuid.uuid4().hex, claimed_until=deadline.claimed_until
+            structs.replace(request, claimed=None, ended=False),
+            record,
+            uuid.uuid4().hex,
+            claimed_until=deadline.claimed_until,
         )
         found = await ledger.claim(claim_id, wanted)
         if found.row.claim != wanted.claim:
@@ -193,37 +198,56 @@ class Rotator:
         report(found.row.record, "claimed", deadline, attempt=found.row.record.attempts)
         return Claim(self._world, claim_id, found, deadline)
 
-    async def _under_claim(self, claim: Claim, proceed: _Proceed) -> Rotation:
+    async def _under_claim(self, claim: Claim, attempt: Attempt, proceed: _Proceed) -> Rotation:
         try:
-            if known := await outcome.find(self._world, claim.record.id):
-                await self._world.ledger.release(claim.claim_id, claim.etag)
-                return known
-            attempt = self._attempt(claim)
-            if not await attempt.look():
-                await proceed(claim, attempt)
-        except Ending as ending:
-            record = outcome.of(claim.record, ending, self._world.clock.now())
+            record = await self._carry_out(claim, attempt, proceed)
+        except EndedAlready as known:
+            await self._world.ledger.release(claim.claim_id, claim.etag)
+            return known.record
         except (Unfinished, DependencyError) as cause:
             return await claim.suspend(cause)
-        else:
-            record = outcome.completed(claim.record, self._world.clock.now())
         try:
-            record = await outcome.end(self._world, claim, record)
+            ended = await outcome.end(self._world, claim, record)
         except (Unfinished, DependencyError) as cause:
             # What was to be done is done or refused, only the ledger does not say so yet: resuming will find out.
             claim.say("not ended yet", because=cause)
             return claim.record
-        if record.state is State.COMPLETED:
-            await tidying.disable_dead_versions(self._world, record, claim.row.journal, claim.deadline)
+        if isinstance(ended, Rotation):
+            return ended
+        record, _ = await self._world.gather(
+            outcome.announce(self._world, ended),
+            tidying.disable_dead_versions(self._world, ended.record, claim.row.journal, claim.deadline),
+        )
         return record
 
-    def _attempt(self, claim: Claim) -> Attempt:
+    async def _carry_out(self, claim: Claim, attempt: Attempt, proceed: _Proceed) -> Rotation:
+        """
+        Take steps 3 to 7; return the record with the outcome.
+
+        Raises `EndedAlready`, `TargetMoved`, `Unfinished` or a `DependencyError`.
+        """
+        try:
+            waiting, looked = await self._world.gather(
+                self._world.ledger.read_outcome(claim.record.id), tried(attempt.look)
+            )
+            if waiting:
+                raise EndedAlready(await outcome.announce(self._world, waiting))
+            if not given(looked):
+                await proceed(claim, attempt)
+        except Ending as ending:
+            record = outcome.of(claim.record, ending, self._world.clock.now())
+        else:
+            record = outcome.completed(claim.record, self._world.clock.now())
+        await claim.require_open()
+        return record
+
+    def _attempt(self, claim: Claim, target: Target | None) -> Attempt:
         request = claim.row.request
         if request.target and request.key:
             return KeyRegeneration(self._world, self._neighbours, claim, request.target, request.key)
         if request.secret is None:
             raise ValueError("a request about nothing")
-        return SecretRotation(self._world, self._neighbours, claim, request.secret)
+        return SecretRotation(self._world, self._neighbours, claim, request.secret, target)
 
 
 async def _proceed(claim: Claim, attempt: Attempt) -> None:

@@ -10,9 +10,10 @@ from rotation import change
 from rotation.attempt import Claim, TargetMoved
 from rotation.choice import Regenerate, StoreLive, choose, heal
 from rotation.errors import SUPERSEDED, ActiveKey, Drift, Misconfigured, Skip, Unfinished, VaultRefused
-from rotation.managed import find_target, read_keys, read_secret
+from rotation.inspection import Inspection
+from rotation.managed import find_target, read_secret
 from rotation.material import KeyMaterial
-from rotation.neighbours import Neighbours
+from rotation.neighbours import Neighbours, OtherSecrets
 from rotation.policy import RotationPolicy, read_policy, read_target, renewed, stored_by, tagged_key
 from rotation.ports import Keys
 from rotation.record import Rotation, State, stored
@@ -26,15 +27,18 @@ _TOLD_OF = timedelta(days=1)
 
 class SecretRotation:
     """
-    One try at the rotation of a secret.
+    One try at the rotation of a secret. `target` is what its tags named before the claim, None if nobody looked.
     """
 
-    def __init__(self, world: World, neighbours: Neighbours, claim: Claim, secret: SecretId) -> None:
+    def __init__(
+        self, world: World, neighbours: Neighbours, claim: Claim, secret: SecretId, target: Target | None
+    ) -> None:
         self._world = world
         self._neighbours = neighbours
         self._claim = claim
         self._id = secret
         self._secret: SecretVersion | None = None
+        self._inspection = None if target is None else self._inspection_of(target)
 
     async def look(self) -> bool:
         """
@@ -43,8 +47,7 @@ class SecretRotation:
         Raises `Skip`, `Failure` or `TargetMoved`.
         """
         claim, request = self._claim, self._claim.row.request
-        secret = await read_secret(self._world.vaults, self._id, claim.deadline)
-        self._secret = secret
+        secret = self._secret = await self._read()
         if stored_by(secret.tags) == request.id:
             self._found_stored(secret)
             return True
@@ -73,16 +76,23 @@ class SecretRotation:
         if secret is None:
             raise ValueError("look first")
         policy = read_policy(secret.tags)
-        keys = await read_keys(self._world.providers, policy.target, claim.deadline)
-        if (journal := claim.row.journal) and change.has_changed(policy.target, keys, journal):
-            claim.say("found the key already regenerated", key=journal.key)
-            await self._store(policy, secret, journal.key, keys[journal.key])
+        inspection = self._inspection
+        if inspection is None or inspection.target != policy.target:
+            inspection = self._inspection_of(policy.target)
+        keys = await inspection.keys()
+        earlier = claim.row.journal
+        if earlier and change.has_changed(policy.target, keys, earlier):
+            claim.say("found the key already regenerated", key=earlier.key)
+            await self._store(policy, secret, earlier.key, keys[earlier.key])
             return
-        plan = await self._inspect(policy, secret, keys)
+        others = await inspection.others()
+        plan = await self._choose(policy, secret, keys, others)
+        registering = self._neighbours.register(secret.id, policy.target, others)
         if isinstance(plan, StoreLive):
+            await self._world.gather(claim.begin_without_journal(), registering)
             await self._store(policy, secret, plan.key, keys[plan.key], plan)
             return
-        journal = await claim.write_journal(plan, policy.target, keys)
+        journal, _ = await self._world.gather(claim.write_journal(plan, policy.target, keys), registering)
         provider = await self._world.providers.of(policy.target)
         keys = await change.regenerate(provider, policy.target, journal, keys, claim.deadline)
         claim.say("regenerated", key=journal.key)
@@ -98,7 +108,23 @@ class SecretRotation:
             pinned = structs.replace(claim.record.secret, version=secret.version)
             claim.record = structs.replace(claim.record, secret=pinned)
 
-    async def _inspect(self, policy: RotationPolicy, secret: SecretVersion, keys: Keys) -> Regenerate | StoreLive:
+    async def _read(self) -> SecretVersion:
+        """
+        Return the current version. Where the target is known already, it is inspected at the same time.
+        """
+        reading = read_secret(self._world.vaults, self._id, self._claim.deadline)
+        # Who resumes may find the new key there, and has to store it before anything else is asked.
+        if self._inspection is None or self._claim.row.journal:
+            return await reading
+        secret, _ = await self._world.gather(reading, self._inspection.read_ahead())
+        return secret
+
+    def _inspection_of(self, target: Target) -> Inspection:
+        return Inspection(self._world, self._neighbours, target, self._id, self._claim.deadline)
+
+    async def _choose(
+        self, policy: RotationPolicy, secret: SecretVersion, keys: Keys, others: OtherSecrets
+    ) -> Regenerate | StoreLive:
         """
         Step 4: return what is to be done, which is to adopt the key where another secret holds it.
         """
@@ -111,8 +137,7 @@ class SecretRotation:
             if not await self._is_to_be_healed(secret, policy.target):
                 raise
             plan = heal(policy)
-        # Asked in any case: it also makes this secret known to its neighbours' rotations.
-        holder = await self._neighbours.find_holder(secret.id, policy.target, plan.key, keys, claim.deadline)
+        holder = await self._neighbours.find_holder(others, policy.target, plan.key, keys, claim.deadline)
         if holder and isinstance(plan, Regenerate) and not plan.in_place:
             if request.revokes:
                 raise ActiveKey(

@@ -4,14 +4,17 @@ Step 10: versions that hold a dead key are disabled, so that nobody reads one by
 
 import logging
 
+from rotation.concurrency import given, tried
 from rotation.errors import Declined, DependencyError, NotFound, OutOfTime
 from rotation.ports import SecretProperties
-from rotation.record import Journal, Rotation
+from rotation.record import Journal, Rotation, State
 from rotation.secret import SecretId
 from rotation.story import report
 from rotation.target import parse_target
 from rotation.timing import Deadline
 from rotation.world import World
+
+_AT_A_TIME = 10  # versions that are read
 
 _log = logging.getLogger(__name__)
 
@@ -22,20 +25,21 @@ async def disable_dead_versions(world: World, record: Rotation, journal: Journal
 
     Best effort: what is not disabled now is harmless, and the rotation has ended.
     """
-    if journal is None or record.secret is None or record.target is None:
+    if record.state is not State.COMPLETED or journal is None or record.secret is None or record.target is None:
         return
     secret = SecretId(record.secret.vault, record.secret.name, record.secret.version)
     target = parse_target(record.target)
     try:
-        for version in _older(await world.vaults.list_versions(secret, deadline), secret):
-            old = secret.at(version)
-            try:
-                value = await world.vaults.read_version(old, deadline)
-            except (NotFound, Declined):
-                continue
-            if target.fingerprint(value) == journal.fingerprint:
+        older = _older(await world.vaults.list_versions(secret, deadline), secret)
+        # A secret that was never tidied may have hundreds: a few at a time.
+        for start in range(0, len(older), _AT_A_TIME):
+            some = older[start : start + _AT_A_TIME]
+            values = await world.gather(*(tried(world.vaults.read_version, old, deadline) for old in some))
+            for old, value in zip(some, values, strict=True):
+                if isinstance(value, NotFound | Declined) or target.fingerprint(given(value)) != journal.fingerprint:
+                    continue
                 await world.vaults.disable(old, deadline)
-                report(record, "disabled a dead version", version=version)
+                report(record, "disabled a dead version", version=old.version)
     except (DependencyError, OutOfTime) as error:
         _log.warning("rotation %s: versions that hold the dead key stay enabled: %s", record.id, error)
     except Exception:  # noqa: BLE001 - see below
@@ -43,12 +47,12 @@ async def disable_dead_versions(world: World, record: Rotation, journal: Journal
         _log.exception("rotation %s: versions that hold the dead key stay enabled", record.id)
 
 
-def _older(versions: list[SecretProperties], secret: SecretId) -> list[str]:
+def _older(versions: list[SecretProperties], secret: SecretId) -> list[SecretId]:
     ours = next((version for version in versions if version.version == secret.version), None)
     if ours is None or ours.created_on is None:
         return []
     return [
-        version.version
+        secret.at(version.version)
         for version in versions
         if version.enabled
         and version is not ours

@@ -4,6 +4,7 @@ Everything a rotation works with, handed in as one.
 
 from msgspec import Struct
 
+from rotation.concurrency import Gather
 from rotation.inventory import Inventory
 from rotation.ledger import Ledger
 from rotation.ports import Announcer, Providers, Vaults
@@ -13,7 +14,7 @@ from rotation.timing import Clock
 
 class World(Struct, frozen=True):
     """
-    The ports, the clock, and what may be regenerated.
+    The ports, the clock, what may be regenerated, and how several requests are under way at the same time.
     """
 
     vaults: Vaults
@@ -23,3 +24,4 @@ class World(Struct, frozen=True):
     announcer: Announcer
     scopes: Scopes
     clock: Clock
+    gather: Gather

@@ -215,14 +215,28 @@ async def test_the_first_unclaimed_outcome_counts(ledger: Ledger) -> None:
 
 async def test_a_settled_outcome_is_kept_for_good(ledger: Ledger) -> None:
     """
-    Settling moves the record; settling again changes nothing.
+    The first one settled is the rotation's outcome, also where two were written.
+    """
+    assert await ledger.settle(ending().record) == ending().record
+    assert await ledger.settle(ending(reason="paused").record) == ending().record
+
+    assert await ledger.read_done("r1") == ending().record
+    assert await ledger.find("r1") == ending().record
+
+
+async def test_an_outcome_waits_until_it_is_forgotten(ledger: Ledger) -> None:
+    """
+    Settled is not told: it goes on waiting to be published, and is forgotten as often as anybody says so.
     """
     await ledger.end_unclaimed(ending())
     await ledger.settle(ending().record)
-    await ledger.settle(ending(reason="paused").record)
+    assert await ledger.read_outcome("r1") == ending()
+
+    for _ in range(2):
+        await ledger.forget_outcome("r1")
 
     assert await ledger.read_outcome("r1") is None
-    assert await ledger.read_done("r1") == ending().record
+    assert [waiting async for waiting in ledger.list_outcomes()] == []
     assert await ledger.find("r1") == ending().record
 
 
@@ -310,6 +324,7 @@ async def test_everything_unfinished_is_listed(ledger: Ledger) -> None:
     await ledger.end_unclaimed(ending("r3"))
     await ledger.end_unclaimed(ending("r4"))
     await ledger.settle(ending("r4").record)
+    await ledger.forget_outcome("r4")
 
     found = {claim_id: row.request.id async for claim_id, row in ledger.list_open()}
     assert found == {TARGET: "r1", TARGET + "2": "r2"}
@@ -359,7 +374,9 @@ async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transpo
     transport.loses = True
     assert await tables.end_unclaimed(ending("r2"))
     transport.loses = True
-    await tables.settle(ending("r2").record)
+    assert await tables.settle(ending("r2").record) == ending("r2").record
+    transport.loses = True
+    await tables.forget_outcome("r2")
     third = await claimed(tables, "r3")
     transport.loses = True
     assert await tables.release(TARGET, third.etag)

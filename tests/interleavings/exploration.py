@@ -19,6 +19,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.interleavings.gathering import Order
 from tests.interleavings.judge import Broken
 from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.options import Spending, options
@@ -82,13 +83,14 @@ def follow(
 
 def vary(scenario: Scenario, chance: random.Random) -> tuple[Scenario, Budget]:
     """
-    Return the scenario with other clocks, on another kind of target, and a budget.
+    Return the scenario with other clocks, on another kind of target, in another order, and a budget.
     """
     varied = dataclasses.replace(
         scenario,
         kind=chance.choice(["batch", "workflow"]),
         clocks=chance.choice([(0.0, 30.0, 15.0), (30.0, 0.0), (0.0, 0.0), (15.0, 30.0, 0.0)]),
         monotonic_stops=chance.random() < 0.3,
+        order=chance.choice(list(Order)),
     )
     budget = Budget(
         faults=chance.randrange(5), deaths=chance.randrange(3), pauses=chance.randrange(6), timers=chance.randrange(3)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from rotation.request import Trigger
 from rotation.target import KeyName
+from tests.interleavings.gathering import Order
 
 
 class Job(StrEnum):
@@ -87,7 +88,8 @@ class Scenario:
 
     Secrets that are not `bound` are unknown to the ledger, as before their first rotation. A rotation that
     `is_given_up_elsewhere`, where the vault cannot be read, may be told to have failed although another worker stores
-    its version: there is no claim that both could meet at.
+    its version: there is no claim that both could meet at. `order` is that of the requests that a worker has under way
+    at the same time.
     """
 
     messages: tuple[Message, ...]
@@ -98,6 +100,7 @@ class Scenario:
     monotonic_stops: bool = False
     hands: tuple[Hand, ...] = ()
     is_given_up_elsewhere: bool = False
+    order: Order = Order.FORWARD
 
 
 EVENT = Message()

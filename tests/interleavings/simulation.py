@@ -22,6 +22,7 @@ from rotation.timing import CLAIM_TTL, IN_FLIGHT, SKEW
 from rotation.world import World
 from tests.interleavings import wires
 from tests.interleavings.calls import Call, Kind, Worker, at_once
+from tests.interleavings.gathering import LaidOut
 from tests.interleavings.judge import Broken, Judge
 from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.scenarios import EVENT, RESUME, Hand, Job, Message, Scenario
@@ -247,6 +248,7 @@ class Simulation:
             wires.WiredAnnouncer(self.world.announcer),
             _SCOPES,
             wires.WorkerClock(self.world.clock, task.ahead, monotonic_stops=self.scenario.monotonic_stops),
+            LaidOut(self.scenario.order),
         )
 
     def _request(self, task: Task, message: Message) -> RotationRequest:

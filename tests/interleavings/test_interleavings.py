@@ -1,3 +1,4 @@
+import dataclasses
 import random
 from collections.abc import Iterator
 from itertools import pairwise
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.interleavings.exploration import exhaust, explain, follow, vary, wander
+from tests.interleavings.gathering import Order
 from tests.interleavings.judge import Broken
 from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.scenarios import SCENARIOS, Budget
@@ -46,12 +48,13 @@ def laboratory() -> Iterator[Laboratory]:
         yield laboratory
 
 
+@pytest.mark.parametrize("order", [Order.FORWARD, Order.BACKWARD])
 @pytest.mark.parametrize("name", IN_ANY_ORDER)
-def test_the_promises_hold_in_every_order_of_two_workers_steps(laboratory: Laboratory, name: str) -> None:
+def test_the_promises_hold_in_every_order_of_two_workers_steps(laboratory: Laboratory, name: str, order: Order) -> None:
     """
     Whoever moves when, with any number of switches between two workers: nothing is lost, done twice or told twice.
     """
-    tally = exhaust(SCENARIOS[name], Budget(), laboratory)
+    tally = exhaust(dataclasses.replace(SCENARIOS[name], order=order), Budget(), laboratory)
 
     assert tally.states > 100
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from rotation import attempt, outcome
+from rotation import attempt
 from rotation.attempt import Claim
 from rotation.ledger import Versioned
 from rotation.material import KeyMaterial
-from rotation.record import EndedRotation, Journal, OpenRotation, Rotation, WaitingRotation
+from rotation.record import EndedRotation, Journal, OpenRotation, WaitingRotation
 from rotation.secret import SecretVersion
 from rotation.secret_rotation import SecretRotation
 from rotation.timing import Deadline
@@ -103,17 +103,32 @@ def test_without_the_look_under_the_claim_a_promise_breaks(
     What was read before the claim is old by the time it is used.
     """
 
-    async def ended(*_: object) -> Rotation | None:
-        return None
-
     async def look(self: SecretRotation) -> bool:
         self._secret = await self._world.vaults.read_current(self._id, self._claim.deadline)
         return False
 
+    async def pass_by(*_: object) -> None:
+        return None
+
     monkeypatch.setattr(SecretRotation, "look", look)
-    monkeypatch.setattr(outcome, "find", ended)
+    monkeypatch.setattr(Claim, "require_open", pass_by)
 
     find(laboratory, "once", "duplicate", "near-expiry and expired")
+
+
+def test_without_the_look_at_what_is_done_a_promise_breaks(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A rotation that has failed and was told so is carried out by its duplicate.
+    """
+
+    async def pass_by(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(Claim, "require_open", pass_by)
+
+    find(laboratory, "told", "duplicate", "near-expiry and expired")
 
 
 def test_with_takeover_by_another_rotation_a_promise_breaks(
@@ -172,12 +187,12 @@ def test_with_a_key_in_the_log_a_promise_breaks(laboratory: Laboratory, monkeypa
         return material.reveal()
 
     monkeypatch.setattr(KeyMaterial, "__repr__", reveal)
-    inspect_in_silence = SecretRotation._inspect
+    choose_in_silence = SecretRotation._choose
 
-    async def inspect(self: SecretRotation, policy: Any, secret: SecretVersion, keys: Any) -> Any:
+    async def choose(self: SecretRotation, policy: Any, secret: SecretVersion, keys: Any, others: Any) -> Any:
         self._claim.say("read", keys=keys)
-        return await inspect_in_silence(self, policy, secret, keys)
+        return await choose_in_silence(self, policy, secret, keys, others)
 
-    monkeypatch.setattr(SecretRotation, "_inspect", inspect)
+    monkeypatch.setattr(SecretRotation, "_choose", choose)
 
     find(laboratory, "secret", "alone")

@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 
 from rotation import timing
+from rotation.secret_rotation import SecretRotation
+from tests.interleavings.gathering import Order
 from tests.interleavings.judge import Broken
 from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.scenarios import SCENARIOS, Scenario
@@ -128,6 +130,46 @@ def test_a_version_made_by_hand_over_an_unheard_of_one_is_not_replaced(laborator
     assert simulation.is_over
 
 
+def fail_while_a_duplicate_looks(laboratory: Laboratory) -> None:
+    """
+    Let a rotation fail and be told of, while its duplicate looks whether it has ended.
+    """
+    backward = dataclasses.replace(scenario("duplicate"), order=Order.BACKWARD)
+    simulation = Simulation(backward, laboratory)
+    simulation.go_until(0, "regenerate")
+    simulation.take(Move("decline", 0))
+    simulation.go_until(0, "settle")
+    simulation.go_until(1, "read_outcome")
+    simulation.go_until(0, None)
+    simulation.go_until(1, None)
+    simulation.take(Move("close"))
+
+
+def test_an_outcome_that_is_told_of_meanwhile_is_seen(laboratory: Laboratory) -> None:
+    """
+    What waits to be told is looked at first and what is done last, whatever is asked in between.
+    """
+    fail_while_a_duplicate_looks(laboratory)
+
+
+def test_with_what_is_done_looked_at_first_a_promise_breaks(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    An outcome that moves from the one to the other in between is seen in neither.
+    """
+    look = SecretRotation.look
+
+    async def look_in_the_wrong_order(self: SecretRotation) -> bool:
+        await self._claim.require_open()
+        return await look(self)
+
+    monkeypatch.setattr(SecretRotation, "look", look_in_the_wrong_order)
+
+    with pytest.raises(Broken, match="told"):
+        fail_while_a_duplicate_looks(laboratory)
+
+
 @pytest.mark.xfail(reason="Giving up without a claim cannot see a worker that claims at the same time", strict=True)
 def test_a_rotation_that_is_given_up_without_a_claim_is_never_told_to_have_failed_though_it_completes(
     laboratory: Laboratory,
@@ -140,7 +182,7 @@ def test_a_rotation_that_is_given_up_without_a_claim_is_never_told_to_have_faile
     simulation.go_until(1, "read_current")
     simulation.take(Move("fail", 1))
     simulation.go_until(1, "end_unclaimed")
-    simulation.go_until(0, "read_keys")
+    simulation.go_until(0, "regenerate")
     simulation.go_until(1, None)
     simulation.go_until(0, None)
 

@@ -216,7 +216,7 @@ class WiredAnnouncer:
 
 class WiredLedger:
     """
-    The `Ledger` of one worker. What takes the table two requests takes two here.
+    The `Ledger` of one worker.
     """
 
     def __init__(self, twin: MemoryLedger, worker: str) -> None:
@@ -303,12 +303,17 @@ class WiredLedger:
         """
         return await ask("read_done", Kind.READ, lambda: self.twin.read_done(rotation_id), is_timely=False)
 
-    async def settle(self, record: Rotation) -> None:
+    async def settle(self, record: Rotation) -> Rotation:
         """
-        Ask for a record to be kept, then for its outcome to be forgotten.
+        Ask for a record to be kept.
         """
-        await ask("keep", Kind.LEDGER, lambda: self.twin.keep(record), about=record.state, is_timely=False)
-        await ask("forget", Kind.LEDGER, lambda: self.twin.forget(record.id), is_timely=False)
+        return await ask("settle", Kind.LEDGER, lambda: self.twin.settle(record), about=record.state, is_timely=False)
+
+    async def forget_outcome(self, rotation_id: str) -> None:
+        """
+        Ask for an outcome to be forgotten.
+        """
+        await ask("forget_outcome", Kind.LEDGER, lambda: self.twin.forget_outcome(rotation_id), is_timely=False)
 
     async def find_claim(self, rotation_id: str) -> str | None:
         """

@@ -179,32 +179,28 @@ class MemoryLedger:
 
     async def read_done(self, rotation_id: str) -> Rotation | None:
         """
-        Return the record of a rotation whose outcome needs no more publishing.
+        Return the record of a rotation whose outcome is settled.
         """
         await self.faults.enter("read_done")
         found = self._done.get(rotation_id)
         return msgspec.json.decode(found, type=Rotation) if found else None
 
-    async def settle(self, record: Rotation) -> None:
+    async def settle(self, record: Rotation) -> Rotation:
         """
-        Keep the record for good, unless one is kept, and forget that its outcome waited.
+        Keep the record for good, unless one is kept; return the one that is.
         """
         await self.faults.enter("settle")
-        await self.keep(record)
+        kept = self._done.setdefault(record.id, msgspec.json.encode(record))
         await self.faults.leave("settle")
-        await self.forget(record.id)
+        return msgspec.json.decode(kept, type=Rotation)
 
-    async def keep(self, record: Rotation) -> None:
+    async def forget_outcome(self, rotation_id: str) -> None:
         """
-        Keep the record for good, unless one is kept: the first half of settling.
+        Forget that an outcome waited.
         """
-        self._done.setdefault(record.id, msgspec.json.encode(record))
-
-    async def forget(self, rotation_id: str) -> None:
-        """
-        Forget that an outcome waited: the second half.
-        """
+        await self.faults.enter("forget_outcome")
         self._outcomes.pop(rotation_id, None)
+        await self.faults.leave("forget_outcome")
 
     async def find_claim(self, rotation_id: str) -> str | None:
         """

@@ -18,6 +18,7 @@ from rotation.timing import CLAIM_TTL
 from rotation.world import World
 from tests.twins.announcer import MemoryAnnouncer
 from tests.twins.clock import HandClock
+from tests.twins.concurrency import one_after_another
 from tests.twins.faults import Faults
 from tests.twins.history import MemoryHistory
 from tests.twins.inventory import MemoryInventory
@@ -77,7 +78,16 @@ class TwinWorld:
         What the app works with.
         """
         scopes = Scopes([f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"])
-        return World(self.vaults, self.provider, self.ledger, self.inventory, self.announcer, scopes, self.clock)
+        return World(
+            self.vaults,
+            self.provider,
+            self.ledger,
+            self.inventory,
+            self.announcer,
+            scopes,
+            self.clock,
+            one_after_another,
+        )
 
     def put(
         self,

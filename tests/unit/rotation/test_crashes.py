@@ -9,26 +9,8 @@ from rotation.record import State
 from rotation.rotator import MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH
 from rotation.target import KeyName
 from rotation.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, SKEW
+from tests.twins.calls import ROTATION
 from tests.twins.world import TARGETS, Killed, TwinWorld
-
-# Every call of a rotation that changes something, in order, and every look in between.
-CALLS = (
-    "read_current",
-    "claim",
-    "read_outcome",
-    "read_done",
-    "read_keys",
-    "bound_secrets",
-    "bind",
-    "list_managed",
-    "replace",
-    "regenerate",
-    "store",
-    "end",
-    "publish",
-    "settle",
-    "list_versions",
-)
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -59,7 +41,7 @@ def assert_rotated_once(world: TwinWorld, rotation_id: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", sorted(set(ROTATION)))
 async def test_a_process_killed_anywhere_loses_nothing(world: TwinWorld, call: str, when: str) -> None:
     """
     Killed before or after any call: redelivery or resuming completes the rotation, with one regeneration.
@@ -231,7 +213,7 @@ async def test_a_worker_that_wakes_late_sends_nothing(world: TwinWorld, call: st
         world.clock.advance(LAST_SEND)
 
     # Frozen in the call before, which is the last moment before this call's own check.
-    before = {"read_keys": "read_done", "replace": "bound_secrets", "regenerate": "replace", "store": "regenerate"}
+    before = {"read_keys": "read_outcome", "replace": "bound_secrets", "regenerate": "replace", "store": "regenerate"}
     getattr(world.faults, "after" if call in {"regenerate", "store"} else "before")(before[call], freeze)
     try:
         rotation = await world.rotate(request)
@@ -386,7 +368,7 @@ async def test_tags_that_move_to_another_target_mid_way_start_over(world: TwinWo
         tags = world.current().tags | {"ProviderAddress": other.arm_id}
         world.current().tags.update(tags)
 
-    world.faults.before("read_done", move)
+    world.faults.before("read_outcome", move)
     rotation = await world.rotate(request)
 
     assert rotation.target == other.arm_id

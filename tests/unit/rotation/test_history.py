@@ -86,7 +86,7 @@ async def plant(ledger: MemoryLedger, seed: Seed) -> Rotation:
     if seed.place != "done":
         await ledger.end_unclaimed(EndedRotation(request, record))
     if seed.place != "outbox":
-        await ledger.keep(record)
+        await ledger.settle(record)
     return record
 
 

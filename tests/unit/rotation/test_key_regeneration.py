@@ -11,25 +11,10 @@ from rotation.record import Rotation, State
 from rotation.request import RotationRequest, Trigger
 from rotation.target import BatchAccount, KeyName, Workflow
 from rotation.timing import CLAIM_TTL
+from tests.twins.calls import KEY_REGENERATION
 from tests.twins.world import SUBSCRIPTION, TARGETS, Killed, TwinWorld
 
 PRIMARY, SECONDARY = KeyName
-
-# Every call of a regeneration that changes something, in order, and every look in between.
-CALLS = (
-    "read_outcome",
-    "claim",
-    "read_done",
-    "read_keys",
-    "bound_secrets",
-    "list_managed",
-    "replace",
-    "regenerate",
-    "end",
-    "publish",
-    "settle",
-    "note",
-)
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -178,7 +163,7 @@ async def test_force_regenerates_a_key_in_use(world: TwinWorld) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", sorted(set(KEY_REGENERATION)))
 async def test_killed_anywhere_it_regenerates_once(world: TwinWorld, call: str, when: str) -> None:
     """
     Redelivered or resumed, it ends Completed, and its record is found.

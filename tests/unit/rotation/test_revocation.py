@@ -12,30 +12,10 @@ from rotation.request import RotationRequest, Trigger
 from rotation.resumption import QUEUED_FOR, list_unfinished
 from rotation.secret import SecretId
 from rotation.target import BatchAccount, KeyName
+from tests.twins.calls import ROTATION
 from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, Killed, TwinWorld
 
 HOUR = timedelta(hours=1)
-
-# Every call of a revocation that changes something, in order, and every look in between.
-CALLS = (
-    "read_outcome",
-    "read_current",
-    "claim",
-    "read_done",
-    "read_keys",
-    "bound_secrets",
-    "list_managed",
-    "replace",
-    "regenerate",
-    "store",
-    "end",
-    "publish",
-    "settle",
-    "note",
-    "list_versions",
-    "read_version",
-    "forget_waiting",
-)
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -340,7 +320,7 @@ async def test_in_place_the_leaked_key_is_dead_at_once(world: TwinWorld) -> None
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", [*sorted(set(ROTATION)), "forget_waiting"])
 async def test_a_process_killed_anywhere_in_a_revocation_loses_nothing(world: TwinWorld, call: str, when: str) -> None:
     """
     Its message dies with it: the ledger alone brings it to its end, with one regeneration and one version.

@@ -1,0 +1,85 @@
+"""
+What a rotation asks of the world: each thing once, and nothing that it could do without.
+"""
+
+import pytest
+from msgspec import structs
+
+from rotation.target import KeyName
+from tests.twins.calls import KEY_REGENERATION, ROTATION
+from tests.twins.world import TARGETS, TwinWorld
+
+ONCE_IN_A_WHILE = ("list_managed", "bind")  # for five minutes, for a secret's first rotation
+
+
+@pytest.fixture(params=list(TARGETS))
+def world(request: pytest.FixtureRequest) -> TwinWorld:
+    """
+    Return a world for each kind of target.
+    """
+    return TwinWorld(request.param)
+
+
+def expected(world: TwinWorld, calls: tuple[str, ...]) -> list[str]:
+    """
+    Return the calls for the world's kind of target: what regenerating a workflow's key gave has to be read.
+    """
+    made = list(calls)
+    if world.target is TARGETS["workflow"]:
+        made.insert(made.index("regenerate") + 1, "read_keys")
+    return made
+
+
+async def test_a_first_rotation_asks_for_what_it_needs(world: TwinWorld) -> None:
+    """
+    Which includes, the first time, who else holds a key of the target.
+    """
+    await world.rotate()
+
+    assert world.faults.calls == expected(world, ROTATION)
+
+
+async def test_a_later_rotation_asks_for_less(world: TwinWorld) -> None:
+    """
+    The vaults are listed once in five minutes and a secret is registered once; by now there is a dead version.
+    """
+    await world.rotate()
+    world.faults.calls.clear()
+
+    await world.rotate()
+
+    wanted = [call for call in expected(world, ROTATION) if call not in ONCE_IN_A_WHILE]
+    assert world.faults.calls == [*wanted, "read_version", "disable"]
+
+
+async def test_a_duplicate_of_what_has_ended_changes_nothing(world: TwinWorld) -> None:
+    """
+    It claims, looks, and gives the claim back.
+    """
+    request = world.event()
+    await world.rotate(request)
+    world.faults.calls.clear()
+
+    await world.rotate(request)
+
+    assert world.faults.calls == [
+        "read_current",
+        "claim",
+        "read_outcome",
+        "read_current",
+        "read_keys",
+        "bound_secrets",
+        "read_done",
+        "release",
+    ]
+
+
+async def test_the_regeneration_of_a_key_asks_for_what_it_needs(world: TwinWorld) -> None:
+    """
+    Whether a managed secret holds the key, in any case.
+    """
+    request = structs.replace(world.manual(key=KeyName.SECONDARY), secret=None, target=world.target)
+
+    await world.rotate(request)
+
+    assert world.faults.calls == expected(world, KEY_REGENERATION)
