@@ -4,6 +4,7 @@ One connection pool for every client, and the last check before the socket.
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.request import getproxies
 
 import aiohttp
 from azure.core.exceptions import ServiceResponseTimeoutError
@@ -41,7 +42,12 @@ class SharedTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazil
             checking.on_connection_create_end.append(_check)
             checking.on_connection_reuseconn.append(_check)
             session = aiohttp.ClientSession(
-                trust_env=True, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trace_configs=[checking]
+                # With it, every request looks for proxies in the environment and for a .netrc on the disk: a sixth of
+                # what a rotation costs the processor. Without proxies there is nothing to be found.
+                trust_env=bool(getproxies()),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trace_configs=[checking],
             )
             session._retry_connection = False  # noqa: SLF001
             self.session = session
