@@ -13,20 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from localcloud.azure.certificates import CertificateAuthority
-
-_DIRECTORY = tempfile.TemporaryDirectory(prefix="bench-")
-_CA = CertificateAuthority(Path(_DIRECTORY.name))
-# Before aiohttp is first imported: it builds its TLS context once, at import.
-os.environ["SSL_CERT_FILE"] = str(_CA.bundle)
-
-from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION  # noqa: E402
-from localcloud.azure.faults import Fault  # noqa: E402
-from localcloud.cloud import LocalCloud  # noqa: E402
+from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
+from localcloud.azure.faults import Fault
+from localcloud.cloud import LocalCloud
 
 VAULTS = ("kv-one", "kv-two", "kv-three")
 TARGETS = 50  # to which the secrets belong
 ONE_IN = 100  # is due
+SIZES = (10, 100, 1_000, 10_000)
 
 
 @dataclass(frozen=True)
@@ -42,25 +36,35 @@ class Sweep:
     others: int
     ledger: int
     seconds: float
+    cpu: float
+    """CPU seconds of the app's process."""
+    azurite_cpu: float
+    """CPU seconds of Azurite, which looks for a row through its whole partition: they grow with the square of it."""
     peak: int
     """Bytes: the largest resident set of the app's process."""
 
 
-async def measure(secrets: int) -> Sweep:
+async def measure(secrets: int, *, latency: float = 0.0) -> Sweep:
     """
     Fill three vaults, sweep them once in a fresh process, and return what that cost.
+
+    Every request to Azure and to the tables takes `latency` seconds at least.
     """
     with tempfile.TemporaryDirectory(prefix="bench-sweep-") as directory:
-        async with LocalCloud(Path(directory), ca=_CA, vault_names=VAULTS) as cloud:
+        async with LocalCloud(Path(directory), vault_names=VAULTS) as cloud:
             due = fill(cloud, secrets)
+            cloud.azure.latency = cloud.storage.latency = latency
             # Found due, but not rotated now: what a rotation costs is not what is measured.
             cloud.azure.faults.add(Fault(operation="Vault.GetSecret", kind="hang", skip=due, times=None))
             requests = cloud.azure.requests
             requests.clear()
             before = len(cloud.storage.requests)
+            pids = cloud.host.pid, pid_of_azurite()
+            used = [cpu_seconds(pid) for pid in pids]
             started = time.perf_counter()
             await cloud.host.run("sweep_vaults")
             seconds = time.perf_counter() - started
+            cpu, azurite_cpu = (cpu_seconds(pid) - already for pid, already in zip(pids, used, strict=True))
             peak = peak_memory(cloud.host.pid)
             pages, reads = (
                 requests.count(operation, took_effect=True) for operation in ("Vault.ListSecrets", "Vault.GetSecret")
@@ -70,7 +74,7 @@ async def measure(secrets: int) -> Sweep:
             others = len(requests) - pages - reads - signing_in - waiting
             ledger = sum(entry.operation.startswith("Ledger.") for entry in list(cloud.storage.requests)[before:])
             cloud.azure.faults.clear()
-    return Sweep(secrets, due, pages, reads, others, ledger, seconds, peak)
+    return Sweep(secrets, due, pages, reads, others, ledger, seconds, cpu, azurite_cpu, peak)
 
 
 def fill(cloud: LocalCloud, secrets: int) -> int:
@@ -108,16 +112,45 @@ def peak_memory(pid: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
+def cpu_seconds(pid: int) -> float:
+    """
+    Return the CPU seconds that a process has used; 0 where the system does not tell.
+    """
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+def pid_of_azurite() -> int:
+    """
+    Return the process that is the Azurite of this one; 0 where the system does not tell.
+    """
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        pid = int(command.parent.name)
+        fields = _stat(pid)
+        if fields and int(fields[1]) == os.getpid() and b"azurite" in command.read_bytes():
+            return pid
+    return 0
+
+
+def _stat(pid: int) -> list[str]:
+    """
+    Return the fields behind the command's name, which may hold anything (proc(5)).
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def report(sweeps: list[Sweep]) -> str:
     """
     Return a table, and what the issue of memory comes to.
     """
-    lines = [
-        f"{'secrets':>8} {'due':>5} {'pages':>6} {'reads':>6} {'other':>6} {'ledger':>7} {'seconds':>8} {'peak MB':>8}"
-    ]
+    titles = ("secrets", "due", "pages", "reads", "other", "ledger", "seconds", "app CPU", "Azurite CPU", "peak MB")
+    lines = ["  ".join(f"{title:>7}" for title in titles)]
     lines += [
-        f"{sweep.secrets:>8,} {sweep.due:>5} {sweep.pages:>6} {sweep.reads:>6} {sweep.others:>6} {sweep.ledger:>7}"
-        f" {sweep.seconds:>8.2f} {sweep.peak / 1e6:>8.1f}"
+        f"{sweep.secrets:>7,}  {sweep.due:>7}  {sweep.pages:>7}  {sweep.reads:>7}  {sweep.others:>7}  {sweep.ledger:>7}"
+        f"  {sweep.seconds:>7.2f}  {sweep.cpu:>7.2f}  {sweep.azurite_cpu:>11.2f}  {sweep.peak / 1e6:>7.1f}"
         for sweep in sweeps
     ]
     few, many = sweeps[0], sweeps[-1]
@@ -134,12 +167,11 @@ def main() -> None:
     Measure from the command line.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", nargs="*", type=int, default=[100, 1_000, 10_000], help="numbers of secrets")
-    sizes = parser.parse_args().sizes
-    try:
-        sys.stdout.write(report([asyncio.run(measure(size)) for size in sizes]) + "\n")
-    finally:
-        _DIRECTORY.cleanup()
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, help="numbers of secrets")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="how long a request takes at least")
+    arguments = parser.parse_args()
+    latency = arguments.latency / 1000
+    sys.stdout.write(report([asyncio.run(measure(size, latency=latency)) for size in arguments.sizes]) + "\n")
 
 
 if __name__ == "__main__":

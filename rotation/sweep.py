@@ -4,7 +4,7 @@ Looking through the vaults: which secrets are managed, how each stands, and whic
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
@@ -21,7 +21,8 @@ from rotation.world import World
 _log = logging.getLogger(__name__)
 
 _PINNED_AT_ONCE = 8  # due secrets of one vault, of which each costs a request
-_KEPT_AT_ONCE = 75  # Three pages of Key Vault's; a fourth still fits into one transaction of Table storage.
+_KEPT_BEYOND = 75  # Three pages of Key Vault's; with a fourth, 100 fill a transaction of Table storage.
+_PAGES_AHEAD = 4  # So many are listed while those before them are written.
 
 _Enqueue = Callable[[RotationRequest], None]
 _Handle = Callable[[Facts], Awaitable[Facts]]
@@ -76,15 +77,13 @@ async def _look_at(world: World, vault: str, lead: timedelta, handle: _Handle, w
     begun_on, begun = world.clock.now(), world.clock.monotonic()
     tally = _Tally(begun_on, lead)
     try:
-        async with asyncio.timeout(within.total_seconds()), aclosing(world.vaults.list_pages(vault)) as pages:
+        async with asyncio.timeout(within.total_seconds()), aclosing(_read_ahead(world, vault)) as pages:
             found: list[Facts] = []
-            asked_on = begun_on
-            async for page in pages:
+            async for page, asked_on in pages:
                 facts = await _handle_page(world, page, asked_on, handle)
-                asked_on = world.clock.now()
                 tally.count(facts)
                 found += facts
-                if len(found) >= _KEPT_AT_ONCE:
+                if len(found) > _KEPT_BEYOND:
                     await _keep(world, found, tally)
                     found = []
             await _keep(world, found, tally)
@@ -106,6 +105,36 @@ async def _look_at(world: World, vault: str, lead: timedelta, handle: _Handle, w
         problem=problem,
     )
     return await _finish(world, VaultFacts(vault, begun_on, begun_on, problem, tally.misconfigured, tally.overdue))
+
+
+async def _read_ahead(world: World, vault: str) -> AsyncGenerator[tuple[list[ListedSecret], datetime], None]:
+    """
+    Yield a vault's pages, and when each was asked for: the next few are, while the caller is busy with the last.
+
+    A page is asked for with a token from the one before it, so that how long they take one after the other is the least
+    that a sweep takes. What the caller does with them is to add nothing to that, and only few wait in memory.
+    """
+    ready: asyncio.Queue[tuple[list[ListedSecret], datetime] | None] = asyncio.Queue()
+    room = asyncio.Semaphore(_PAGES_AHEAD)
+
+    async def read() -> None:
+        async with aclosing(world.vaults.list_pages(vault)) as pages:
+            asked_on = world.clock.now()
+            async for page in pages:
+                await room.acquire()
+                ready.put_nowait((page, asked_on))
+                asked_on = world.clock.now()
+
+    reading = asyncio.create_task(read())
+    reading.add_done_callback(lambda _: ready.put_nowait(None))
+    try:
+        while read_page := await ready.get():
+            room.release()
+            yield read_page
+        await reading  # Whatever has ended it comes after the pages before it.
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _handle_page(world: World, page: list[ListedSecret], now: datetime, handle: _Handle) -> list[Facts]:

@@ -409,18 +409,72 @@ async def test_a_look_that_was_not_kept_forgets_nothing(world: TwinWorld) -> Non
     assert "503" in str(facts.problem)
 
 
+async def test_the_next_pages_are_asked_for_while_the_last_ones_are_kept(world: TwinWorld) -> None:
+    """
+    A sweep takes as long as its pages take one after the other: what is found costs no time of its own.
+    """
+    for number in range(99):
+        put(world, f"n-{number:02}", 60)
+    keeping, asked = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        keeping.set()
+        async with asyncio.timeout(5):
+            await asked.wait()
+
+    async def note() -> None:
+        async with asyncio.timeout(5):
+            await keeping.wait()
+        asked.set()
+
+    world.faults.before("keep", wait)
+    world.faults.before("list_pages", *[None] * 40, note)
+
+    await sweep_once(world)
+
+    assert asked.is_set()
+    assert len(await statuses(world)) == 100
+
+
+async def test_only_few_pages_wait_in_memory(world: TwinWorld) -> None:
+    """
+    A ledger that is slow keeps a vault of any size from being listed further.
+    """
+    for number in range(399):
+        put(world, f"n-{number:03}", 60)
+    listed: list[int] = []
+
+    async def stand_still() -> None:
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        listed.append(world.faults.count("list_pages"))
+
+    world.faults.before("keep", stand_still)
+
+    await sweep_once(world)
+
+    assert listed[0] < 50
+    assert world.faults.count("list_pages") == 200
+
+
 class EndlessVaults(MemoryVaults):
     """
     A vault that stops answering behind its first page.
     """
 
+    is_asked = False
+
     async def list_pages(self, vault: str) -> AsyncGenerator[list[ListedSecret], None]:
         """
         Yield one page, then nothing any more.
         """
-        async for page in super().list_pages(vault):
-            yield page
-            await asyncio.Event().wait()
+        self.is_asked = True
+        try:
+            async for page in super().list_pages(vault):
+                yield page
+                await asyncio.Event().wait()
+        finally:
+            self.is_asked = False
 
 
 async def test_a_vault_that_takes_too_long_is_left_where_it_stands(world: TwinWorld) -> None:
@@ -440,6 +494,7 @@ async def test_a_vault_that_takes_too_long_is_left_where_it_stands(world: TwinWo
     assert len(queue) == 1
     assert "took longer" in str(facts.problem)
     assert facts.as_of is None
+    assert not endless.is_asked
 
 
 async def test_what_is_found_is_registered_with_its_target(world: TwinWorld) -> None:
