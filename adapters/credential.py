@@ -3,12 +3,14 @@ The app's identity.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any, Self, TypeVar
 
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import AzureError
 
+from adapters.late import is_made, late
 from rotation.errors import Unavailable
 
 T = TypeVar("T")
@@ -21,12 +23,14 @@ class Identity:
     A credential whose failures are told apart from those of the service that a token is for.
 
     Without a token nothing is sent, so any failure to get one is `Unavailable`, never a refusal by ARM or Key Vault.
+    Rotations that begin together wait for one token: credentials keep what they got, but ask once for each that asks.
     """
 
     def __init__(self, credential: Any, scope: str | None = None, *, within: float = _WITHIN) -> None:
         self._credential = credential
         self._scope = scope
         self._within = within
+        self._asking: defaultdict[tuple[str, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def for_scope(self, scope: str) -> "Identity":
         """
@@ -38,19 +42,22 @@ class Identity:
         """
         Return a token as azure-core's policies ask for it.
         """
-        return await self._told(lambda: self._credential.get_token(*self._asked(scopes), **options))
+        asked = self._asked(scopes)
+        return await self._told(asked, lambda: self._credential.get_token(*asked, **options))
 
     async def get_token_info(self, *scopes: str, **options: Any) -> AccessTokenInfo:
         """
         Return a token with its refresh time as azure-core's policies ask for it.
         """
-        return await self._told(lambda: self._credential.get_token_info(*self._asked(scopes), **options))
+        asked = self._asked(scopes)
+        return await self._told(asked, lambda: self._credential.get_token_info(*asked, **options))
 
     async def close(self) -> None:
         """
         Close the credential's own clients.
         """
-        await self._credential.close()
+        if is_made(self._credential):
+            await self._credential.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,9 +67,9 @@ class Identity:
         Stay open: clients that enter a credential would close it for all others.
         """
 
-    async def _told(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _told(self, scopes: tuple[str, ...], ask: Callable[[], Awaitable[T]]) -> T:
         try:
-            async with asyncio.timeout(self._within):
+            async with asyncio.timeout(self._within), self._asking[scopes]:
                 return await ask()
         except AzureError as error:
             kind = type(error).__name__
@@ -82,15 +89,23 @@ def managed_identity(client_id: str | None, transport: Any) -> Identity:
 
     It is asked directly; a chain of credentials would probe for others first, at every cold start.
     """
-    from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415 - costs 0.2 s, not needed by every trigger
 
-    return Identity(ManagedIdentityCredential(client_id=client_id, transport=transport))
+    def make() -> Any:
+        from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415 - costs 0.2 s; see adapters/late.py
+
+        return ManagedIdentityCredential(client_id=client_id, transport=transport)
+
+    return Identity(late(make))
 
 
 def developer_identity(authority: str) -> Identity:
     """
     Return the identity that a developer is signed in with: environment, command line tools, and so on.
     """
-    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
 
-    return Identity(DefaultAzureCredential(authority=authority))
+    def make() -> Any:
+        from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
+
+        return DefaultAzureCredential(authority=authority)
+
+    return Identity(late(make))

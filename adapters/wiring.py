@@ -5,13 +5,16 @@ An import of the function app costs little because nothing here imports an SDK b
 takes half a second and 42 MB.
 """
 
+import asyncio
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from rotation.errors import SettingsError
+from adapters.late import Preloading, importing, late, part
+from rotation.errors import RotationError, SettingsError
 from rotation.history import History
 from rotation.inventory import Inventory
 from rotation.ledger import Ledger
@@ -43,6 +46,8 @@ class Wiring:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         self._providers: dict[type, Provider] = {}
+        self._preloading = Preloading()
+        self._warming: asyncio.Task[None] | None = None
 
     @cached_property
     def settings(self) -> "Settings":
@@ -71,15 +76,16 @@ class Wiring:
         return World(
             vaults=self.vaults,
             providers=self,
-            ledger=self.ledger,
-            inventory=self.inventory,
-            announcer=self.announcer,
+            # A rotation reads the secret first, and announces last: each SDK is imported when it is needed.
+            ledger=late(lambda: self.ledger),
+            inventory=late(lambda: self.inventory),
+            announcer=late(lambda: self.announcer),
             scopes=self.settings.scopes,
             clock=SystemClock(),
             gather=gather,
         )
 
-    @cached_property
+    @part
     def vaults(self) -> "KeyVaults":
         """
         The secrets of the configured vaults.
@@ -93,7 +99,7 @@ class Wiring:
             verify_domain=self.settings.verify_vault_domain,
         )
 
-    @cached_property
+    @part
     def ledger(self) -> "TableLedger":
         """
         What is remembered.
@@ -102,7 +108,7 @@ class Wiring:
 
         return TableLedger(self.table)
 
-    @cached_property
+    @part
     def history(self) -> "TableHistory":
         """
         The list of rotations.
@@ -111,7 +117,7 @@ class Wiring:
 
         return TableHistory(self.table)
 
-    @cached_property
+    @part
     def inventory(self) -> "TableInventory":
         """
         The managed secrets as they were seen last.
@@ -120,7 +126,7 @@ class Wiring:
 
         return TableInventory(self.table)
 
-    @cached_property
+    @part
     def table(self) -> "Table":
         """
         Where all that is kept.
@@ -141,7 +147,7 @@ class Wiring:
         identity = self._identity_of(storage.client_id)
         return Table(TableClient(str(storage.table_service_uri), NAME, credential=identity, **options))
 
-    @cached_property
+    @part
     def announcer(self) -> Announcer:
         """
         Where completion events go.
@@ -181,14 +187,14 @@ class Wiring:
 
         return telemetry(self._environment)
 
-    @cached_property
+    @part
     def identity(self) -> "Identity":
         """
         The app's identity.
         """
         return self._identity_of(self.settings.client_id)
 
-    @cached_property
+    @part
     def transport(self) -> "SharedTransport":
         """
         The connections of all clients.
@@ -199,31 +205,57 @@ class Wiring:
         logging.getLogger("azure").setLevel(logging.WARNING)
         return SharedTransport()
 
+    def expect_a_rotation(self) -> None:
+        """
+        Import what every rotation needs, while the process waits for its message or for the first answers.
+        """
+        self._preloading.expect("adapters.key_vault", "azure.identity.aio", "adapters.ledger", "adapters.announcer")
+
+    def prepare(self, target: Target) -> None:
+        """
+        Import the SDK of a target's provider and get the tokens that are needed next, while the claim is written.
+        """
+        # The claim comes next, and is not to wait for the import of anything else.
+        _ = self.ledger
+        self._preloading.expect("adapters.batch" if isinstance(target, BatchAccount) else "adapters.workflow")
+        if self._warming is None:
+            self._warming = asyncio.create_task(self._get_tokens())
+
+    async def _get_tokens(self) -> None:
+        # Whoever needs a token asks again, and is told what is wrong.
+        with suppress(RotationError):
+            await self.identity.get_token_info(self.settings.cloud.arm_scope)
+            await self.identity.get_token_info(self.settings.cloud.event_grid_scope)
+
     async def of(self, target: Target) -> Provider:
         """
         Return the provider of a target; the SDK behind it is imported with its first target.
         """
         kind = type(target)
         if kind not in self._providers:
-            from adapters.arm import client_options
-
-            options = client_options(self.identity, self.settings.cloud.arm_scope, self.transport)
-            if kind is BatchAccount:
-                from adapters.batch import BatchAccounts
-
-                self._providers[kind] = BatchAccounts(self.identity, self.settings.arm_endpoint, options)
-            else:
-                from adapters.workflow import Workflows
-
-                self._providers[kind] = Workflows(self.identity, self.settings.arm_endpoint, options)
+            with importing:
+                self._providers[kind] = self._make_provider(kind)
         return self._providers[kind]
+
+    def _make_provider(self, kind: type) -> Provider:
+        from adapters.arm import client_options
+
+        options = client_options(self.identity, self.settings.cloud.arm_scope, self.transport)
+        if kind is BatchAccount:
+            from adapters.batch import BatchAccounts
+
+            return BatchAccounts(self.identity, self.settings.arm_endpoint, options)
+        from adapters.workflow import Workflows
+
+        return Workflows(self.identity, self.settings.arm_endpoint, options)
 
     async def close(self) -> None:
         """
         Close all connections.
         """
-        import asyncio
-
+        await asyncio.to_thread(self._preloading.finish)
+        if self._warming:
+            await self._warming
         if "telemetry" in self.__dict__:
             await asyncio.to_thread(self.telemetry.close)
         if "identity" in self.__dict__:

@@ -46,6 +46,8 @@ async def on_secret_event(event: func.EventGridEvent, rotations: func.Out[List[s
     # As an element of a list: a bare string that is JSON would be parsed and written anew by the host.
     rotations.set([msgspec.json.encode(request).decode()])
     _log.info("rotation %s: accepted (%s)", request.id, request.trigger, extra={"rotation": request.id})
+    # Most likely by this process, whose next message it is.
+    wired().expect_a_rotation()
 
 
 def _read_event(event: func.EventGridEvent) -> tuple[SecretId, Trigger]:

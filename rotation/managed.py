@@ -13,7 +13,7 @@ from rotation.errors import (
     TargetNotFound,
     VaultRefused,
 )
-from rotation.policy import is_managed, is_paused, read_target
+from rotation.policy import is_managed, is_paused, read_policy, read_target
 from rotation.ports import Keys, Providers, Vaults
 from rotation.secret import SecretId, SecretVersion
 from rotation.target import Target
@@ -52,6 +52,17 @@ def find_target(secret: SecretVersion) -> Target:
     if secret.is_certificate:
         raise certificates_secret()
     return read_target(secret.tags)
+
+
+def is_to_be_rotated(secret: SecretVersion, pinned: str | None) -> bool:
+    """
+    Return whether nothing about a secret that has a target says that its rotation will end early.
+    """
+    try:
+        read_policy(secret.tags)
+    except Misconfigured:
+        return False
+    return secret.value is not None and pinned in {None, secret.version}
 
 
 def certificates_secret() -> Misconfigured:

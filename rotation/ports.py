@@ -67,6 +67,12 @@ class Providers(Protocol):
     The providers by kind of target.
     """
 
+    def prepare(self, target: Target) -> None:
+        """
+        Get ready for a target whose provider is about to be asked for; return at once.
+        """
+        ...
+
     async def of(self, target: Target) -> Provider:
         """
         Return the provider of a target.

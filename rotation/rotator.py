@@ -16,7 +16,7 @@ from rotation.attempt import Attempt, Claim, EndedAlready, TargetMoved
 from rotation.concurrency import given, tried
 from rotation.errors import Busy, DependencyError, Ending, Exhausted, Forbidden, OutOfScope, Skip, Unfinished
 from rotation.key_regeneration import KeyRegeneration
-from rotation.managed import find_target, read_secret
+from rotation.managed import find_target, is_to_be_rotated, read_secret
 from rotation.neighbours import Neighbours
 from rotation.policy import read_target, stored_by
 from rotation.record import OpenRotation, Rotation, begin
@@ -109,12 +109,13 @@ class Rotator:
         while True:
             record = begin(request, deadline.started_on)
             claim_id = request.claimed
-            target = None
+            ahead = None
             if claim_id is None:
                 try:
-                    target = await self._find_target(request, deadline)
+                    target, ahead = await self._find_target(request, deadline)
                     record = record.about(target)
                     self._world.scopes.require(target)
+                    self._world.providers.prepare(target)
                     claim_id = target.claim_id
                 except Ending as ending:
                     # The tags may have changed while this very rotation is running: then it ends under its claim.
@@ -125,7 +126,7 @@ class Rotator:
             if isinstance(claim, Rotation):
                 return claim
             try:
-                return await self._under_claim(claim, self._attempt(claim, target), proceed)
+                return await self._under_claim(claim, self._attempt(claim, ahead), proceed)
             except TargetMoved:
                 request = structs.replace(request, claimed=None)
                 await self._world.ledger.release(claim.claim_id, claim.etag)
@@ -149,14 +150,20 @@ class Rotator:
             return await outcome.end_unclaimed(self._world, request, record, OutOfScope(str(error)))
         return None
 
-    async def _find_target(self, request: RotationRequest, deadline: Deadline) -> Target:
+    async def _find_target(self, request: RotationRequest, deadline: Deadline) -> tuple[Target, Target | None]:
+        """
+        Return the target to claim, and again if it is to be inspected with the look, as things stand.
+        """
         if request.target:
-            return request.target
+            return request.target, request.target
         if request.secret is None:
             raise ValueError("a request about nothing")
         secret = await read_secret(self._world.vaults, request.secret, deadline)
-        # Paused or not, a version that this rotation has stored is to be completed.
-        return read_target(secret.tags) if stored_by(secret.tags) == request.id else find_target(secret)
+        if stored_by(secret.tags) == request.id:
+            # Paused or not, a version that this rotation has stored is to be completed.
+            return read_target(secret.tags), None
+        target = find_target(secret)
+        return target, target if is_to_be_rotated(secret, request.secret.version) else None
 
     async def _claim(
         self, request: RotationRequest, claim_id: str, record: Rotation, deadline: Deadline
@@ -241,13 +248,13 @@ class Rotator:
         await claim.require_open()
         return record
 
-    def _attempt(self, claim: Claim, target: Target | None) -> Attempt:
+    def _attempt(self, claim: Claim, ahead: Target | None) -> Attempt:
         request = claim.row.request
         if request.target and request.key:
             return KeyRegeneration(self._world, self._neighbours, claim, request.target, request.key)
         if request.secret is None:
             raise ValueError("a request about nothing")
-        return SecretRotation(self._world, self._neighbours, claim, request.secret, target)
+        return SecretRotation(self._world, self._neighbours, claim, request.secret, ahead)
 
 
 async def _proceed(claim: Claim, attempt: Attempt) -> None:

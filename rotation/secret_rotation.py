@@ -27,18 +27,20 @@ _TOLD_OF = timedelta(days=1)
 
 class SecretRotation:
     """
-    One try at the rotation of a secret. `target` is what its tags named before the claim, None if nobody looked.
+    One try at the rotation of a secret.
+
+    `ahead` is the target to inspect with the look, None where that may be for nothing, or nobody has seen the tags.
     """
 
     def __init__(
-        self, world: World, neighbours: Neighbours, claim: Claim, secret: SecretId, target: Target | None
+        self, world: World, neighbours: Neighbours, claim: Claim, secret: SecretId, ahead: Target | None
     ) -> None:
         self._world = world
         self._neighbours = neighbours
         self._claim = claim
         self._id = secret
         self._secret: SecretVersion | None = None
-        self._inspection = None if target is None else self._inspection_of(target)
+        self._inspection = None if ahead is None else self._inspection_of(ahead)
 
     async def look(self) -> bool:
         """

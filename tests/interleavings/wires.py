@@ -77,6 +77,11 @@ class WiredProvider:
     def __init__(self, twin: MemoryProvider) -> None:
         self._twin = twin
 
+    def prepare(self, target: Target) -> None:
+        """
+        Be ready anyway.
+        """
+
     async def of(self, _: Target) -> "WiredProvider":
         """
         Return itself.

@@ -64,6 +64,11 @@ class MemoryProvider:
         """
         return value in {self.value(target, key) for key in KeyName}
 
+    def prepare(self, target: Target) -> None:
+        """
+        Be ready anyway.
+        """
+
     async def of(self, _: Target) -> "MemoryProvider":
         """
         Return itself: it knows every kind of target.

@@ -67,8 +67,6 @@ async def test_a_duplicate_of_what_has_ended_changes_nothing(world: TwinWorld) -
         "claim",
         "read_outcome",
         "read_current",
-        "read_keys",
-        "bound_secrets",
         "read_done",
         "release",
     ]

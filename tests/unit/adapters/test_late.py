@@ -1,0 +1,113 @@
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from adapters.late import Preloading, importing, is_made, late, part
+
+ROOT = Path(__file__).parents[3]
+
+
+class Counted:
+    """
+    Something that counts how often it is made.
+    """
+
+    made = 0
+
+    def __init__(self) -> None:
+        type(self).made += 1
+        self.value = 7
+
+    async def ask(self) -> int:
+        """
+        Return its value.
+        """
+        return self.value
+
+
+async def test_a_late_part_is_made_once_and_when_it_is_used() -> None:
+    """
+    Handing it around makes nothing; whoever uses it notices no difference.
+    """
+    Counted.made = 0
+    thing = late(Counted)
+    assert not is_made(thing)
+    assert Counted.made == 0
+
+    assert await thing.ask() == thing.value == 7
+
+    assert is_made(thing)
+    assert Counted.made == 1
+
+
+def test_whatever_is_not_late_is_made() -> None:
+    """
+    So that nobody has to know which of both a part is.
+    """
+    assert is_made(Counted())
+
+
+def test_a_part_that_cannot_be_made_is_tried_again() -> None:
+    """
+    A setting that is missing is told of at every use, as with any other property.
+    """
+    tries = []
+
+    class Whole:
+        @part
+        def piece(self) -> int:
+            tries.append(1)
+            if len(tries) == 1:
+                raise ValueError
+            return len(tries)
+
+    whole = Whole()
+    for _ in range(2):
+        try:
+            assert whole.piece == 2
+        except ValueError:
+            continue
+
+    assert (whole.piece, len(tries)) == (2, 2)
+
+
+def test_what_is_expected_is_imported_in_order_and_once(tmp_path: Path) -> None:
+    """
+    By a thread, while the process does something else; a module that cannot be imported keeps no other from it.
+    """
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.py").write_text(f"print({name!r})\n", encoding="utf-8")
+    program = (
+        "from adapters.late import Preloading\n"
+        "preloading = Preloading()\n"
+        "preloading.expect('second', 'is_not_there', 'first')\n"
+        "preloading.expect('first', 'second')\n"
+        "preloading.finish()\n"
+    )
+
+    done = subprocess.run(  # noqa: S603 - the program is the test's own
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.split() == ["second", "first"]
+    assert not done.stderr
+
+
+def test_two_threads_never_import_at_a_time() -> None:
+    """
+    Whoever needs a part waits for what is being imported: modules that import each other would be seen half done.
+    """
+    preloading = Preloading()
+    with importing:
+        preloading.expect("this_module_does_not_exist")
+        (thread,) = (thread for thread in threading.enumerate() if thread.name == "preloading")
+        assert thread.is_alive()
+    preloading.finish()
+
+    assert not thread.is_alive()
