@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from adapters.settings import Settings
     from adapters.table import Table
     from adapters.telemetry import Telemetry
+    from adapters.throttling import Throttling
     from adapters.transport import SharedTransport
 
 
@@ -205,6 +206,16 @@ class Wiring:
         logging.getLogger("azure").setLevel(logging.WARNING)
         return SharedTransport()
 
+    @part
+    def throttling(self) -> "Throttling":
+        """
+        What Azure Resource Manager has said of its limits.
+        """
+        from adapters.clock import SystemClock
+        from adapters.throttling import Throttling
+
+        return Throttling(SystemClock())
+
     def expect_a_rotation(self) -> None:
         """
         Import what every rotation needs, while the process waits for its message or for the first answers.
@@ -240,7 +251,7 @@ class Wiring:
     def _make_provider(self, kind: type) -> Provider:
         from adapters.arm import client_options
 
-        options = client_options(self.identity, self.settings.cloud.arm_scope, self.transport)
+        options = client_options(self.identity, self.settings.cloud.arm_scope, self.transport, self.throttling)
         if kind is BatchAccount:
             from adapters.batch import BatchAccounts
 

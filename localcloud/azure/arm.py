@@ -7,17 +7,19 @@ from typing import TypeVar
 
 from localcloud.azure.operation import Call
 from localcloud.azure.refusal import Refusal
+from localcloud.azure.throttling import Throttle
 
 Resource = TypeVar("Resource")
 
 
-def admit_to_arm(authenticate: Callable[[Call], None]) -> Callable[[Call], None]:
+def admit_to_arm(authenticate: Callable[[Call], None], throttle: Throttle) -> Callable[[Call], None]:
     """
-    Return the check of every ARM call: the token, then the api-version.
+    Return the check of every ARM call: the token, then the limit, then the api-version.
     """
 
     def admit(call: Call) -> None:
         authenticate(call)
+        throttle.admit(call.operation.method, call.entry.path)
         version = call.query("api-version")
         if version is None:
             message = "The api-version query parameter (?api-version=) is required for all requests."

@@ -2,7 +2,7 @@
 The local Azure as a whole: start it, fill it, watch it, disturb it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from localcloud.azure.key_vault_service import KeyVaultService
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal, error_body
 from localcloud.azure.request_log import RequestLog
+from localcloud.azure.throttling import Throttle
 from localcloud.azure.vault import Vault
 from localcloud.azure.workflow_management import Workflows
 from localcloud.azure.workflow_site import WorkflowSite
@@ -55,6 +56,7 @@ class LocalAzure:
         self._running = AsyncExitStack()
         self._courier = Courier(ca.client_context)
         self._inventory = Inventory()
+        self._throttle = Throttle()
 
         self.identity = Identity(client_id)
         self._identity_address = self._reserve()
@@ -118,6 +120,14 @@ class LocalAzure:
         The `endpoint` of an EventGridPublisherClient.
         """
         return self._topic_address.uri + PUBLISH_PATH
+
+    def throttle_arm(self, *, bucket: int, per_second: float) -> None:
+        """
+        Let Azure Resource Manager take so many reads and so many writes of a subscription, and that many more a second.
+
+        The buckets are full again from now on.
+        """
+        self._throttle.limit(bucket=bucket, per_second=per_second)
 
     def environment(self) -> dict[str, str]:
         """
@@ -206,7 +216,8 @@ class LocalAzure:
             "identity", sign_in.operations(), sign_in.admit, self._identity_address, explain=identity.explain
         )
         managed = [*self._accounts.operations(), *self._workflows.operations()]
-        await self._open("arm", managed, admit_to_arm(sign_in.require(ARM)), self._arm_address)
+        admit = admit_to_arm(sign_in.require(ARM), self._throttle)
+        await self._open("arm", managed, admit, self._arm_address, headers=self._throttle.headers)
         batch = BatchService(self._accounts)
         await self._open("batch", batch.operations(), batch.admit, self._batch_address, explain=batch_service.explain)
         publishing = self.topic.admit(sign_in.require(EVENT_GRID))
@@ -227,13 +238,15 @@ class LocalAzure:
         self._running.callback(address.socket.close)
         return address
 
-    async def _open(
+    async def _open(  # noqa: PLR0913 - What a service is made of.
         self,
         service: str,
         operations: Iterable[Operation],
         admit: Callable[[Call], None],
         address: Address,
+        *,
         explain: Callable[[Refusal], object] = error_body,
+        headers: Callable[[str, str], Mapping[str, str]] | None = None,
     ) -> None:
         endpoint = Endpoint(
             service,
@@ -243,5 +256,6 @@ class LocalAzure:
             admit=admit,
             address=address,
             explain=explain,
+            headers=headers,
         )
         await self._running.enter_async_context(endpoint)

@@ -5,7 +5,7 @@ One TLS port of one service: routing, faults, the log; what every request goes t
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -40,7 +40,7 @@ class Endpoint:
 
     A request is routed, admitted (`admit` raises `Refusal` for a caller or an api-version that is not accepted), meets
     the faults before the effect, takes effect, and meets the faults after it. `explain` puts a refusal into the
-    service's own error format.
+    service's own error format. `headers` are on every answer to a request of a method and a path.
     """
 
     def __init__(  # noqa: PLR0913 - What a service is made of; every call site names them.
@@ -53,6 +53,7 @@ class Endpoint:
         admit: Callable[[Call], None],
         address: Address,
         explain: Callable[[Refusal], object] = error_body,
+        headers: Callable[[str, str], Mapping[str, str]] | None = None,
     ) -> None:
         self._service = service
         self._operations = list(operations)
@@ -60,6 +61,7 @@ class Endpoint:
         self._tls = tls
         self._admit = admit
         self._explain = explain
+        self._headers = headers
         self._address = address
         # Nobody waits for a caller that keeps its connection open: everything that hangs was released before.
         self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.5)
@@ -82,7 +84,7 @@ class Endpoint:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = urlsplit(request.raw_path).path
-        entry = self._instruments.requests.open(self._service, request.method, path)
+        entry = self._instruments.requests.open(self._service, request.method, path, port_of_caller(request))
         try:
             response = await self._serve(request, path, entry)
         except ConnectionCut:
@@ -92,6 +94,8 @@ class Endpoint:
             return web.Response()
         except Refusal as refusal:
             response = self._refuse(refusal)
+        if self._headers is not None:
+            response.headers.update(self._headers(request.method, path))
         entry.end(status=response.status)
         return response
 
@@ -144,3 +148,11 @@ class Endpoint:
         if fault.body is None and fault.status != HTTPStatus.OK:
             return self._refuse(Refusal(fault.status, fault.code, "A scripted fault.", headers=headers))
         return web.Response(status=fault.status, body=fault.body, content_type="application/json", headers=headers)
+
+
+def port_of_caller(request: web.BaseRequest) -> int | None:
+    """
+    Return the port that a request came from, None if its connection is gone.
+    """
+    address = request.transport.get_extra_info("peername") if request.transport else None
+    return address[1] if address else None

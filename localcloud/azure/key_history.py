@@ -2,6 +2,7 @@
 Every key and callback-URL signature that ever existed, and when it worked.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -36,6 +37,7 @@ class KeyHistory:
 
     def __init__(self) -> None:
         self._lives: list[KeyLife] = []
+        self._by_owner: dict[str, list[KeyLife]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[KeyLife]:
         return iter(self._lives)
@@ -51,13 +53,13 @@ class KeyHistory:
                     return
                 former.until = life.since
         self._lives.append(life)
+        self._by_owner[owner.casefold()].append(life)
 
     def of(self, owner: str, key: str | None = None) -> list[KeyLife]:
         """
         Return the lives of one owner's keys, oldest first. ARM ids ignore case.
         """
-        wanted = owner.casefold()
-        return [life for life in self._lives if life.owner.casefold() == wanted and key in (None, life.key)]
+        return [life for life in self._by_owner.get(owner.casefold(), ()) if key in (None, life.key)]
 
     def values(self) -> frozenset[str]:
         """

@@ -28,6 +28,8 @@ class LoggedRequest:
     was_dropped: bool = False
     took_effect: bool = False
     """The service did what was asked, whatever the caller got to see of it."""
+    caller: int | None = None
+    """The port that it came from: requests of one connection share it, while that is open."""
 
     def end(self, *, status: int | None) -> None:
         """
@@ -65,11 +67,11 @@ class RequestLog:
         """
         return len(self._entries)
 
-    def open(self, service: str, method: str, path: str) -> LoggedRequest:
+    def open(self, service: str, method: str, path: str, caller: int | None = None) -> LoggedRequest:
         """
         Enter a request that has just arrived.
         """
-        entry = LoggedRequest(len(self._entries) + 1, service, method, path)
+        entry = LoggedRequest(len(self._entries) + 1, service, method, path, caller=caller)
         self._entries.append(entry)
         return entry
 

@@ -1,0 +1,239 @@
+"""
+Azure Resource Manager's throttling, heeded by all requests of a subscription together.
+
+ARM takes a token for each request from a bucket of the subscription, the caller and the kind of request: 250 for reads,
+refilled by 25 a second, 200 for writes, refilled by 10, less for some subscriptions (Microsoft Learn, Understand how
+Azure Resource Manager throttles requests). It answers how many are left. A POST is a write, so that listing keys costs
+as much as regenerating one (recorded answers of Batch's listKeys and regenerateKeys).
+"""
+
+import asyncio
+import logging
+import math
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
+
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import AsyncHTTPPolicy
+
+from rotation.errors import Unavailable
+from rotation.timing import Clock, Deadline
+
+_log = logging.getLogger(__name__)
+
+_Kind: TypeAlias = Literal["read", "write"]
+
+_SUBSCRIPTION = re.compile(r"/subscriptions/([^/?#]+)", re.IGNORECASE)
+# The caller's own bucket, and the one that all callers share.
+_LEFT: Mapping[_Kind, tuple[str, ...]] = {
+    "read": ("x-ms-ratelimit-remaining-subscription-reads", "x-ms-ratelimit-remaining-subscription-global-reads"),
+    "write": ("x-ms-ratelimit-remaining-subscription-writes", "x-ms-ratelimit-remaining-subscription-global-writes"),
+}
+# Three instances with eight rotations each, two requests at a time, can be on their way before one reads an answer.
+_RESERVE = 50  # requests left, or fewer: they go one after the other
+_ROOM = 100  # requests left, or more: they go freely again
+_PACE = 0.1  # seconds from one request to the next: the slower of the two refills
+_CALM = 20.0  # seconds without a sign of scarcity: as long as an empty bucket of writes takes to fill
+_LONGEST_WAIT = 10.0  # seconds a request waits here; a longer wait is for whoever asks next
+_LONGEST_HOLD = 300.0  # seconds; after them ARM is asked again, which answers an early request with a new wait
+
+
+class Throttling:
+    """
+    What is known of the throttling of each subscription: one for all clients of the process.
+    """
+
+    def __init__(self, clock: Clock, longest_wait: float = _LONGEST_WAIT) -> None:
+        self._clock = clock
+        self._longest_wait = longest_wait
+        self._gates: dict[str, _Gate] = {}
+
+    def gate(self, url: str) -> "_Gate | None":
+        """
+        Return where the requests of a URL's subscription pass, None for a URL without one.
+        """
+        found = _SUBSCRIPTION.search(url)
+        if found is None:
+            return None
+        subscription = found[1].lower()
+        if subscription not in self._gates:
+            self._gates[subscription] = _Gate(subscription, self._clock, self._longest_wait)
+        return self._gates[subscription]
+
+
+class ThrottlingPolicy(AsyncHTTPPolicy[Any, Any]):
+    """
+    Lets each request of a client pass when it is its turn, and never sends one twice.
+
+    It has to be the last policy: what comes after it is sent, and the transport checks the deadline after the wait.
+    """
+
+    def __init__(self, throttling: Throttling) -> None:
+        self._throttling = throttling
+
+    async def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
+        """
+        Send a request when ARM is likely to take it.
+
+        Raises `Unavailable` where that takes too long, or longer than the `deadline` of the call: nothing was sent.
+        """
+        gate = self._throttling.gate(request.http_request.url)
+        if gate is None:
+            return await self.next.send(request)
+        # The option stays where it is: the transport takes it.
+        passed_at = await gate.enter(request.context.options.get("deadline"))
+        response = await self.next.send(request)
+        kind: _Kind = "read" if request.http_request.method == "GET" else "write"
+        answer = response.http_response
+        gate.heed(kind, passed_at, answer.status_code, answer.headers)
+        return response
+
+
+class _Gate:
+    """
+    The way to ARM for the requests of one subscription: free, one after the other, or closed until a certain time.
+
+    Whoever waits does so in the order of arrival, reads and writes alike. Times are those of the monotonic clock.
+    """
+
+    def __init__(self, subscription: str, clock: Clock, longest_wait: float) -> None:
+        self._subscription = subscription
+        self._clock = clock
+        self._longest_wait = longest_wait
+        self._turn = asyncio.Lock()  # Serves in the order of arrival, and passes over who was cancelled.
+        self._queued = 0
+        self._held_until = -math.inf
+        self._next_at = -math.inf
+        self._scarce_until: dict[_Kind, float] = {}
+        self._is_told = False
+        self._waited = 0
+        self._put_off = 0
+
+    async def enter(self, deadline: Deadline | None) -> float:
+        """
+        Come back when a request may be sent, with the time of that.
+
+        Raises `Unavailable` at once where that would be too late, and `OutOfTime` where it is already.
+        """
+        now = self._clock.monotonic()
+        self._tell_if_over(now)
+        if self._queued or self._wait(now) > 0:
+            now = await self._queue(now, deadline)
+        self._next_at = now + _PACE
+        return max(now, self._held_until)
+
+    def heed(self, kind: _Kind, passed_at: float, status: int, headers: Mapping[str, str]) -> None:
+        """
+        Learn from the answer to a request that passed at a certain time.
+        """
+        now = self._clock.monotonic()
+        left = _left(headers, kind)
+        if status in {429, 503}:
+            self._heed_refusal(kind, status, left, _number(headers.get("Retry-After")))
+        elif left is not None and left <= _RESERVE:
+            self._expect_scarcity(kind, now)
+        elif left is not None and left >= _ROOM and passed_at >= self._held_until:
+            self._scarce_until.pop(kind, None)
+        self._tell_if_over(now)
+
+    def _heed_refusal(self, kind: _Kind, status: int, left: int | None, asked_for: int | None) -> None:
+        """
+        Close the way for as long as ARM says.
+
+        A refusal although there are requests left is the resource provider's (Microsoft Learn, Troubleshoot API
+        throttling errors), or that of one site behind it. Whom else it concerns is not known: all wait a little if that
+        is what it asks for, and nobody is put off for it. A 503 of a provider is no throttling.
+        """
+        hold: float = asked_for or 0
+        if left is None or left <= _RESERVE:
+            hold = min(hold, _LONGEST_HOLD)
+            concerns_all = status == 429 or hold > 0  # noqa: PLR2004 - an HTTP status
+        else:
+            concerns_all = status == 429 and 0 < hold <= self._longest_wait  # noqa: PLR2004 - an HTTP status
+        if not concerns_all:
+            return
+        now = self._clock.monotonic()
+        self._held_until = max(self._held_until, now + hold)
+        self._expect_scarcity(kind, now)
+        if hold:
+            self._tell(f"it refuses {kind}s for {hold:.0f} s")
+
+    def _expect_scarcity(self, kind: _Kind, now: float) -> None:
+        # It outlasts the time in which the way is closed: after that, requests must not come all at once.
+        self._scarce_until[kind] = max(now, self._held_until) + _CALM
+
+    async def _queue(self, arrived: float, deadline: Deadline | None) -> float:
+        self._require(self._wait(arrived) + self._queued * _PACE, 0, deadline)
+        self._tell("they pass one after the other")
+        self._waited += 1
+        self._queued += 1
+        try:
+            async with self._turn:
+                # Every time anew: meanwhile another answer may have closed the way for longer.
+                while (wait := self._wait(now := self._clock.monotonic())) > 0:
+                    self._require(wait, now - arrived, deadline)
+                    await self._clock.sleep(wait)
+                return now
+        finally:
+            self._queued -= 1
+
+    def _wait(self, now: float) -> float:
+        """
+        Return the seconds until the next request may pass, 0 or less for now; a part of a millisecond is no wait.
+        """
+        until = max(self._held_until, self._next_at) if self._is_scarce(now) else self._held_until
+        return round(until - now, 3)
+
+    def _is_scarce(self, now: float) -> bool:
+        return any(now < until for until in self._scarce_until.values())
+
+    def _require(self, wait: float, waited: float, deadline: Deadline | None) -> None:
+        if deadline:
+            deadline.check()
+        if waited + wait <= self._longest_wait and (deadline is None or wait < deadline.remaining):
+            return
+        self._put_off += 1
+        raise Unavailable(
+            f"Azure Resource Manager throttles subscription {self._subscription}; this request was not sent",
+            retry_after=timedelta(seconds=math.ceil(wait)),
+        )
+
+    def _tell(self, because: str) -> None:
+        if not self._is_told:
+            self._is_told = True
+            _log.warning(
+                "Azure Resource Manager throttles subscription %s, whose requests are held back: %s",
+                self._subscription,
+                because,
+            )
+
+    def _tell_if_over(self, now: float) -> None:
+        if not self._is_told or self._queued or self._is_scarce(now):
+            return
+        _log.warning(
+            "Azure Resource Manager has room for subscription %s again; %d requests had waited, %d had been put off",
+            self._subscription,
+            self._waited,
+            self._put_off,
+        )
+        self._is_told = False
+        self._waited = self._put_off = 0
+
+
+def _left(headers: Mapping[str, str], kind: _Kind) -> int | None:
+    """
+    Return how many more requests of a kind ARM would take, None if it does not say.
+    """
+    told = [number for name in _LEFT[kind] if (number := _number(headers.get(name))) is not None]
+    return min(told, default=None)
+
+
+def _number(written: str | None) -> int | None:
+    """
+    Return a header's number; None for what is none, such as a date.
+    """
+    if written is None or not (written.isascii() and written.isdigit()) or len(written) > 9:  # noqa: PLR2004 - a bound
+        return None
+    return int(written)

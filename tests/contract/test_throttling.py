@@ -1,0 +1,131 @@
+"""
+Throttling as Azure Resource Manager does it, met by the official clients as the app wires them.
+"""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from adapters.throttling import Throttling
+from adapters.wiring import Wiring
+from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
+from rotation.errors import Unavailable
+from rotation.target import KeyName, Target, parse_target
+from rotation.timing import Deadline
+from tests.twins.clock import HandClock
+
+OTHER_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
+
+
+@pytest.fixture
+def account(azure: LocalAzure) -> Target:
+    """
+    Return a Batch account.
+    """
+    made = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account1")
+    return parse_target(made.arm_id)
+
+
+@pytest.fixture
+async def workflow(azure: LocalAzure) -> Target:
+    """
+    Return a trigger of a workflow in the same subscription.
+    """
+    made = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    return parse_target(f"{made.arm_id}/triggers/manual")
+
+
+def refused(azure: LocalAzure) -> int:
+    """
+    Return how many requests were refused.
+    """
+    return sum(request.status == 429 for request in azure.requests)
+
+
+async def test_a_burst_is_answered_with_few_refusals(
+    azure: LocalAzure, wiring: Wiring, account: Target, workflow: Target, deadline: Deadline
+) -> None:
+    """
+    Of 20 requests by both clients at once 17 are refused, and no more than some of those once again.
+    """
+    azure.throttle_arm(bucket=3, per_second=10)
+    accounts, workflows = await wiring.of(account), await wiring.of(workflow)
+
+    found = await asyncio.gather(
+        *(accounts.read_keys(account, deadline) for _ in range(10)),
+        *(workflows.read_keys(workflow, deadline) for _ in range(5)),
+    )
+
+    assert all(set(keys) == set(KeyName) for keys in found)
+    assert 17 <= refused(azure) <= 20
+
+
+async def test_a_long_refusal_of_one_client_puts_the_other_off(
+    azure: LocalAzure, wiring: Wiring, account: Target, workflow: Target, clock: HandClock
+) -> None:
+    """
+    A regeneration that would be refused is not even sent; once the time is over it is, once.
+    """
+    wiring.__dict__["throttling"] = Throttling(clock)
+    azure.throttle_arm(bucket=1, per_second=0.01)
+    accounts, workflows = await wiring.of(account), await wiring.of(workflow)
+    await accounts.read_keys(account, Deadline(clock))
+    with pytest.raises(Unavailable, match="429 SubscriptionRequestsThrottled"):
+        await accounts.read_keys(account, Deadline(clock))
+
+    with pytest.raises(Unavailable) as put_off:
+        await workflows.regenerate(workflow, KeyName.PRIMARY, Deadline(clock))
+
+    assert azure.requests.count("Workflow.RegenerateAccessKey") == 0
+    assert put_off.value.retry_after is not None
+    assert put_off.value.retry_after > timedelta(seconds=90)
+    clock.advance(put_off.value.retry_after)
+    azure.throttle_arm(bucket=1, per_second=0.01)
+    await workflows.regenerate(workflow, KeyName.PRIMARY, Deadline(clock))
+    assert azure.requests.count("Workflow.RegenerateAccessKey") == 1
+
+
+async def test_another_subscription_goes_on(
+    azure: LocalAzure, wiring: Wiring, account: Target, clock: HandClock
+) -> None:
+    """
+    Its accounts are read while those of the throttled one are not asked for.
+    """
+    wiring.__dict__["throttling"] = Throttling(clock)
+    azure.throttle_arm(bucket=1, per_second=0.01)
+    made = azure.add_batch_account(subscription=OTHER_SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account2")
+    accounts = await wiring.of(account)
+    await accounts.read_keys(account, Deadline(clock))
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await accounts.read_keys(account, Deadline(clock))
+
+    keys = await accounts.read_keys(parse_target(made.arm_id), Deadline(clock))
+
+    assert set(keys) == set(KeyName)
+    assert azure.requests.count("Batch.ListKeys", target=account.arm_id) == 2
+
+
+async def test_a_wait_counts_against_the_deadline(
+    azure: LocalAzure, wiring: Wiring, account: Target, clock: HandClock
+) -> None:
+    """
+    A key is regenerated after a wait that the attempt has the time for, and not asked for otherwise.
+    """
+    wiring.__dict__["throttling"] = Throttling(clock)
+    azure.throttle_arm(bucket=1, per_second=0.2)
+    accounts = await wiring.of(account)
+    await accounts.regenerate(account, KeyName.PRIMARY, Deadline(clock))
+    with pytest.raises(Unavailable, match="429 SubscriptionRequestsThrottled"):
+        await accounts.regenerate(account, KeyName.PRIMARY, Deadline(clock))
+    azure.throttle_arm(bucket=1, per_second=0.2)
+
+    with pytest.raises(Unavailable, match="was not sent"):
+        await accounts.regenerate(account, KeyName.PRIMARY, Deadline(clock, timedelta(seconds=3)))
+    ample = Deadline(clock)
+    await accounts.regenerate(account, KeyName.PRIMARY, ample)
+
+    assert ample.elapsed == pytest.approx(5)
+    assert azure.requests.count("Batch.RegenerateKeys") == 3
+    assert azure.requests.count("Batch.RegenerateKeys", took_effect=True) == 2
