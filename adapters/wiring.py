@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.late import Preloading, importing, late, part
 from rotation.errors import RotationError, SettingsError
-from rotation.history import History
-from rotation.inventory import Inventory
-from rotation.ledger import Ledger
-from rotation.ports import Announcer, Provider, Vaults
-from rotation.rotator import Rotator
 from rotation.target import BatchAccount, Target
-from rotation.world import World
 
 if TYPE_CHECKING:
     from adapters.credential import Identity
@@ -35,6 +29,12 @@ if TYPE_CHECKING:
     from adapters.telemetry import Telemetry
     from adapters.throttling import Throttling
     from adapters.transport import SharedTransport
+    from rotation.history import History
+    from rotation.inventory import Inventory
+    from rotation.ledger import Ledger
+    from rotation.ports import Announcer, Provider, Vaults
+    from rotation.rotator import Rotator
+    from rotation.world import World
 
 
 class Wiring:
@@ -60,19 +60,22 @@ class Wiring:
         return read_settings(self._environment)
 
     @cached_property
-    def rotator(self) -> Rotator:
+    def rotator(self) -> "Rotator":
         """
         What runs rotations.
         """
+        from rotation.rotator import Rotator
+
         return Rotator(self.world)
 
     @cached_property
-    def world(self) -> World:
+    def world(self) -> "World":
         """
         What a rotation works with.
         """
         from adapters.clock import SystemClock
         from adapters.concurrency import gather
+        from rotation.world import World
 
         return World(
             vaults=self.vaults,
@@ -149,7 +152,7 @@ class Wiring:
         return Table(TableClient(str(storage.table_service_uri), NAME, credential=identity, **options))
 
     @part
-    def announcer(self) -> Announcer:
+    def announcer(self) -> "Announcer":
         """
         Where completion events go.
         """
@@ -238,7 +241,7 @@ class Wiring:
             await self.identity.get_token_info(self.settings.cloud.arm_scope)
             await self.identity.get_token_info(self.settings.cloud.event_grid_scope)
 
-    async def of(self, target: Target) -> Provider:
+    async def of(self, target: Target) -> "Provider":
         """
         Return the provider of a target; the SDK behind it is imported with its first target.
         """
@@ -248,7 +251,7 @@ class Wiring:
                 self._providers[kind] = self._make_provider(kind)
         return self._providers[kind]
 
-    def _make_provider(self, kind: type) -> Provider:
+    def _make_provider(self, kind: type) -> "Provider":
         from adapters.arm import client_options
 
         options = client_options(self.identity, self.settings.cloud.arm_scope, self.transport, self.throttling)
@@ -296,5 +299,5 @@ def wired() -> Wiring:
 # For mypy: the adapters are what the ports ask for.
 if TYPE_CHECKING:
 
-    def _ports(wiring: Wiring) -> tuple[Vaults, Ledger, Inventory, History]:
+    def _ports(wiring: Wiring) -> "tuple[Vaults, Ledger, Inventory, History]":
         return wiring.vaults, wiring.ledger, wiring.inventory, wiring.history

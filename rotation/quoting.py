@@ -4,8 +4,8 @@ How errors show what they were given, without showing a key that was pasted into
 
 import re
 
-_WORD = re.compile(r"[-\w. ]{0,40}", re.ASCII)  # An account key is longer, and ends in an equals sign.
-_ADDRESS = re.compile(r"(?:https?://|/subscriptions/)[-\w./():]*", re.ASCII | re.IGNORECASE)
+_WORD = r"[-\w. ]{0,40}"  # An account key is longer, and ends in an equals sign.
+_ADDRESS = r"(?:https?://|/subscriptions/)[-\w./():]*"
 _LONGEST = 300
 
 
@@ -13,9 +13,9 @@ def quoted(text: str) -> str:
     """
     Return a short word as it is, an address up to where a signature or a user could begin, else only the length.
     """
-    if _WORD.fullmatch(text):
+    if re.fullmatch(_WORD, text, re.ASCII):
         return repr(text)
-    if address := _ADDRESS.match(text):
+    if address := re.match(_ADDRESS, text, re.ASCII | re.IGNORECASE):
         shown = address[0][:_LONGEST]
         return repr(shown) if shown == text else f"{shown + '...'!r}"
     return f"a text of {len(text)} characters (not shown: it may be a key)"

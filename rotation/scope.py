@@ -7,9 +7,7 @@ import re
 from rotation.errors import OutOfScope
 from rotation.target import Target
 
-_SCOPE = re.compile(
-    r"/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/[-\w.()]+)*", re.IGNORECASE | re.ASCII
-)
+_SCOPE = r"/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/[-\w.()]+)*"
 _DESIGNER_DETOUR = "/hostruntime/runtime/webhooks/workflow/api/management"
 
 
@@ -36,6 +34,6 @@ class Scopes:
 
 def _segments(arm_id: str) -> list[str]:
     path = arm_id.removesuffix("/")
-    if not _SCOPE.fullmatch(path):
+    if not re.fullmatch(_SCOPE, path, re.IGNORECASE | re.ASCII):
         raise ValueError(arm_id)
     return f"{path.lower()}/".replace(f"{_DESIGNER_DETOUR}/", "/").split("/")[1:-1]

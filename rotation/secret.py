@@ -12,13 +12,10 @@ from rotation.material import KeyMaterial
 from rotation.quoting import quoted
 
 # No user info, no path tricks: urlsplit forgives line breaks and backslashes, a pattern does not.
-_VAULT = re.compile(
-    r"https://(?P<host>[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?)(?::(?P<port>[0-9]{1,5}))?/?", re.IGNORECASE | re.ASCII
-)
-_SECRET = re.compile(
-    r"(?P<vault>https://[^/?#]+)/secrets/(?P<name>[0-9a-z-]{1,127})(?:/(?P<version>[0-9a-f]{32}))?",
-    re.IGNORECASE | re.ASCII,
-)
+# Compiled when the first one is read, not at a cold start.
+_VAULT_URI = r"https://(?P<host>[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?)(?::(?P<port>[0-9]{1,5}))?/?"
+_ID_URI = r"(?P<vault>https://[^/?#]+)/secrets/(?P<name>[0-9a-z-]{1,127})(?:/(?P<version>[0-9a-f]{32}))?"
+_FLAGS = re.IGNORECASE | re.ASCII
 _HTTPS_PORT, _LAST_PORT = 443, 65_535
 
 
@@ -86,7 +83,7 @@ def parse_vault_uri(uri: str) -> str:
 
     Raises `Malformed`.
     """
-    found = _VAULT.fullmatch(uri)
+    found = re.fullmatch(_VAULT_URI, uri, _FLAGS)
     if found is None:
         raise Malformed(f"{quoted(uri)} is not a vault's URI; it must look like https://my-vault.vault.azure.net")
     host, port = found["host"].lower(), int(found["port"] or _HTTPS_PORT)
@@ -101,7 +98,7 @@ def parse_secret_id(uri: str) -> SecretId:
 
     Raises `Malformed`.
     """
-    found = _SECRET.fullmatch(uri)
+    found = re.fullmatch(_ID_URI, uri, _FLAGS)
     if found is None:
         raise Malformed(
             f"{quoted(uri)} is not the id of a secret; it must look like "

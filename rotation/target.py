@@ -16,19 +16,17 @@ from rotation.quoting import quoted
 
 # ASCII only: ARM compares names ordinally, and nothing here may take the Kelvin sign for a k. (Azure allows others
 # in the name of a resource group; such a one is refused.) Wherever a name becomes part of a URL, `.` and `..` would
-# collapse the path: no pattern here admits them alone.
+# collapse the path: no pattern here admits them alone. Compiled when the first id is read, not at a cold start.
 _SUBSCRIPTION = r"(?P<subscription>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
 _RESOURCE_GROUP = r"(?P<resource_group>[-\w.()]{0,89}[-\w()])"
 _GROUP = rf"/subscriptions/{_SUBSCRIPTION}/resourceGroups/{_RESOURCE_GROUP}"
-_BATCH_ACCOUNT = re.compile(
-    rf"{_GROUP}/providers/Microsoft\.Batch/batchAccounts/(?P<account>[a-z0-9]{{3,24}})", re.IGNORECASE | re.ASCII
-)
-_WORKFLOW = re.compile(
+_BATCH_ACCOUNT = rf"{_GROUP}/providers/Microsoft\.Batch/batchAccounts/(?P<account>[a-z0-9]{{3,24}})"
+_WORKFLOW = (
     rf"{_GROUP}/providers/Microsoft\.Web/sites/(?P<site>[a-z0-9](?:[-a-z0-9]{{0,58}}[a-z0-9])?)"
     r"(?:/hostruntime/runtime/webhooks/workflow/api/management)?"
-    r"/workflows/(?P<workflow>[-\w]{1,80})(?:/triggers/(?P<trigger>[-\w ()]{1,80}))?",
-    re.IGNORECASE | re.ASCII,
+    r"/workflows/(?P<workflow>[-\w]{1,80})(?:/triggers/(?P<trigger>[-\w ()]{1,80}))?"
 )
+_FLAGS = re.IGNORECASE | re.ASCII
 
 
 class KeyName(StrEnum):
@@ -144,9 +142,9 @@ def parse_target(arm_id: str) -> Target:
 
     Raises `Misconfigured` for any other id.
     """
-    if batch := _BATCH_ACCOUNT.fullmatch(arm_id):
+    if batch := re.fullmatch(_BATCH_ACCOUNT, arm_id, _FLAGS):
         return BatchAccount(**batch.groupdict())
-    if workflow := _WORKFLOW.fullmatch(arm_id):
+    if workflow := re.fullmatch(_WORKFLOW, arm_id, _FLAGS):
         return Workflow(**workflow.groupdict())
     raise Misconfigured(
         f"{quoted(arm_id)} is not the ARM id of something this app can rotate; it must be /subscriptions/{{id}}"

@@ -14,7 +14,7 @@ from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.scenarios import SCENARIOS, Budget
 
 SEED = 20260301
-RUNS = 80  # at random, of each scenario; `python -m tests.interleavings` goes on from here
+RUNS = 60  # at random, of each scenario; `python -m tests.interleavings` goes on from here
 
 # Where the time has to pass, or two hands are at work, every order is too many: those have budgets of their own.
 IN_ANY_ORDER = [
