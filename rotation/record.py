@@ -179,10 +179,12 @@ def begin(request: RotationRequest, now: datetime) -> Rotation:
 def stored(record: Rotation, version: SecretId, expires_on: datetime | None) -> Rotation:
     """
     Return the record with the version that the rotation has stored.
+
+    It may say so already: an attempt that is suspended after storing keeps its record.
     """
     if record.secret is None:
         return record
-    secret = structs.replace(
-        record.secret, version=version.version, previous_version=record.secret.version, expires_on=expires_on
-    )
+    is_new = record.secret.version != version.version
+    previous = record.secret.version if is_new else record.secret.previous_version
+    secret = structs.replace(record.secret, version=version.version, previous_version=previous, expires_on=expires_on)
     return structs.replace(record, secret=secret)

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from rotation.errors import Exhausted
 from rotation.policy import stored_by
-from rotation.record import Rotation, State
+from rotation.record import RotatedSecret, Rotation, State
 from rotation.request import RotationRequest
 from rotation.secret import SecretId, SecretVersion
 from tests.interleavings.calls import Call
@@ -144,11 +144,17 @@ class Judge:
             raise Broken(f"told: rotation {record.id} is on record as {record.state}")
         if (told is None) != (record.state is State.SKIPPED) or (told is not None and told != record):
             raise Broken(f"told: rotation {record.id} is {record.state}, announced as {told and told.state}")
+        if record.state is State.COMPLETED and record.secret:
+            self._judge_versions(record, record.secret)
         if self._is_given_up_elsewhere and record.error and record.error.code == Exhausted.code:
             return
         is_done = record.id in (self._stored if record.secret else self._regenerated)
         if (record.state is State.COMPLETED) != is_done and not self._a_hand_was_at_work:
             raise Broken(f"told: rotation {record.id} is {record.state}, and its work {is_done=}")
+
+    def _judge_versions(self, record: Rotation, secret: RotatedSecret) -> None:
+        if secret.version == secret.previous_version or self._rotated.get(secret.previous_version or "") != record.id:
+            raise Broken(f"told: rotation {record.id} says that it replaced version {secret.previous_version}")
 
     def _judge_leaks(self, log: list[str]) -> None:
         told = [self._world.ledger.everything(), msgspec.json.encode(self._world.announcer.published).decode(), *log]

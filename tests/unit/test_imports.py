@@ -25,7 +25,7 @@ def imported_by(statement: str) -> set[str]:
     """
     Return the modules that a fresh process imports with a statement.
     """
-    process = subprocess.run(
+    process = subprocess.run(  # noqa: S603 - the statements are the tests' own
         [sys.executable, "-X", "importtime", "-c", statement],
         cwd=ROOT,
         check=True,

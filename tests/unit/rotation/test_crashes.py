@@ -593,3 +593,22 @@ async def test_a_certificates_secret_is_refused_before_a_key_is_touched(world: T
     assert rotation.error is not None
     assert rotation.error.code == "misconfigured"
     assert world.faults.count("regenerate") == 0
+
+
+async def test_what_is_found_stored_again_and_again_is_told_as_it_was(world: TwinWorld) -> None:
+    """
+    The version that was replaced stays on record, however often the end of the rotation cannot be written.
+    """
+    request = world.event()
+    world.faults.after("store", Killed())
+    await world.die_in(request)
+    world.faults.before("read_done", Unavailable("429"), Unavailable("429"))
+
+    await finish(world)
+
+    record = await world.ledger.find(request.id)
+    assert record is not None
+    assert record.secret is not None
+    assert request.secret is not None
+    assert (record.secret.previous_version, record.secret.version) == (request.secret.version, world.current().version)
+    assert_rotated_once(world, request.id)
