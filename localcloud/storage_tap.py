@@ -6,13 +6,15 @@ Requests to the tables are the app's own: they are logged and meet faults like t
 belong to the Functions host and are passed on as they are.
 """
 
+import asyncio
 import base64
 import re
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from http import HTTPStatus
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
@@ -20,45 +22,64 @@ import msgspec
 from aiohttp import web
 from yarl import URL
 
+from localcloud.azure.endpoint import port_of_caller
 from localcloud.azure.faults import ConnectionCut, Fault, Faults
 from localcloud.azure.request_log import LoggedRequest, RequestLog
-from localcloud.azurite import Azurite
 
 _MESSAGE = re.compile(rb"<MessageText>([A-Za-z0-9+/=\s]+)</MessageText>")
 _ROW_KEY = re.compile(r"RowKey='((?:[^']|'')*)'")
+_CREATED_KEY = re.compile(r'"RowKey": ?"([^"]*)"')
 _FIRST_KEY = re.compile(r"RowKey ge '((?:[^']|'')*)'")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host"}
 _ERROR = HTTPStatus.BAD_REQUEST
 _KEEP = 2.0  # seconds; Node.js drops an idle connection after 5, also one that is just being used again
 
 Watcher = Callable[[LoggedRequest, bytes], None]
+Tables = Callable[[web.Request, bytes], Awaitable[web.Response]]
 _Serve = Callable[[web.Request, str, bytes], Awaitable[web.Response]]
+
+
+class Storage(Protocol):
+    """
+    A storage account, such as Azurite's.
+    """
+
+    @property
+    def connection_string(self) -> str:
+        """
+        Its addresses and its key.
+        """
 
 
 class StorageTap:
     """
     Proxies for the tables and the queues of an Azurite, for `async with`.
 
+    With `tables`, that answers requests to tables in the storage's place.
+
     `bodies` holds every body that went by, in both directions, queue messages decoded. `requests` logs what was asked
     of the tables, as `Ledger.*` operations whose target is a row key, and `faults` is the script of what goes wrong
-    there. Put those of a local Azure into their place to have one log and one script.
+    there. Put those of a local Azure into their place to have one log and one script. `latency` is how many seconds a
+    request to a table takes at least.
     """
 
-    def __init__(self, azurite: Azurite) -> None:
-        self._azurite = azurite
+    def __init__(self, storage: Storage, tables: Tables | None = None) -> None:
+        self._storage = storage
+        self._tables = tables
         self._running = AsyncExitStack()
         self._watchers: list[Watcher] = []
         self.bodies: list[bytes] = []
         self.connection_string = ""
         self.requests = RequestLog()
         self.faults = Faults()
+        self.latency = 0.0
 
     @property
     def past_the_tap(self) -> str:
         """
         The connection string of the Azurite itself, for whoever sets the scene unseen.
         """
-        return self._azurite.connection_string
+        return self._storage.connection_string
 
     def watch(self, watcher: Watcher) -> None:
         """
@@ -71,7 +92,7 @@ class StorageTap:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP)
             self._client = await starting.enter_async_context(aiohttp.ClientSession(connector=connector))
             parts = []
-            for part in self._azurite.connection_string.rstrip(";").split(";"):
+            for part in self._storage.connection_string.rstrip(";").split(";"):
                 name, _, address = part.partition("=")
                 if name in {"TableEndpoint", "QueueEndpoint"}:
                     proxy = self._serve_table if name == "TableEndpoint" else self._forward
@@ -104,7 +125,9 @@ class StorageTap:
         return f"http://127.0.0.1:{runner.addresses[0][1]}/{account}"
 
     async def _serve_table(self, request: web.Request, origin: str, body: bytes) -> web.Response:
-        entry = self.requests.open("storage", request.method, urlsplit(request.raw_path).path)
+        answer_from = time.monotonic() + self.latency
+        path = urlsplit(request.raw_path).path
+        entry = self.requests.open("storage", request.method, path, port_of_caller(request))
         entry.operation, entry.target = _classify(request, body)
         try:
             answer = await self._take_effect(request, origin, body, entry)
@@ -113,13 +136,14 @@ class StorageTap:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
+        await asyncio.sleep(max(0.0, answer_from - time.monotonic()))
         entry.end(status=answer.status)
         return answer
 
     async def _take_effect(self, request: web.Request, origin: str, body: bytes, entry: LoggedRequest) -> web.Response:
         if fault := await self.faults.meet("before", entry):
             return _fail(fault)
-        answer = await self._forward(request, origin, body)
+        answer = await (self._tables(request, body) if self._tables else self._forward(request, origin, body))
         entry.took_effect = answer.status < _ERROR and not _has_failed(entry, answer)
         if entry.took_effect:
             for watcher in self._watchers:
@@ -154,7 +178,8 @@ def _classify(request: web.Request, body: bytes) -> tuple[str, str]:
     """
     path = unquote(urlsplit(request.raw_path).path)
     if path.endswith("/$batch"):
-        row = _ROW_KEY.search(unquote(body.decode(errors="replace")))
+        text = body.decode(errors="replace")
+        row = _ROW_KEY.search(unquote(text)) or _CREATED_KEY.search(text)
         return "Ledger.Transaction", row[1] if row else ""
     if path.endswith("/Tables"):
         return "Ledger.CreateTable", ""
