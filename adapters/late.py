@@ -64,8 +64,10 @@ class Preloading:
             return
         self._expected.update(new)
         thread = threading.Thread(target=_import, args=new, name="preloading", daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        # A process that can start no thread, or is ending, imports what it needs when it needs it.
+        with suppress(RuntimeError):
+            thread.start()
+            self._threads.append(thread)
 
     def finish(self) -> None:
         """

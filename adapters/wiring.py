@@ -14,7 +14,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from adapters.late import Preloading, importing, late, part
-from rotation.errors import RotationError, SettingsError
+from rotation.errors import SettingsError
 from rotation.target import BatchAccount, Target
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class Wiring:
 
     async def _get_tokens(self) -> None:
         # Whoever needs a token asks again, and is told what is wrong.
-        with suppress(RotationError):
+        with suppress(Exception):
             await self.identity.get_token_info(self.settings.cloud.arm_scope)
             await self.identity.get_token_info(self.settings.cloud.event_grid_scope)
 

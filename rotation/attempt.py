@@ -2,8 +2,9 @@
 One try at a rotation, by a worker that holds the claim: what trying has in common, whatever is rotated.
 """
 
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import structs
 
@@ -48,7 +49,8 @@ class Claim:
         self.row = row.row
         self.record = row.row.record
         self.deadline = deadline
-        self.has_changed_something = row.row.journal is not None
+        # What was accepted and has begun is in no other row any more.
+        self.has_changed_something = row.row.journal is not None or row.row.begun
         self._is_known_to_be_open = False
 
     @property
@@ -58,9 +60,17 @@ class Claim:
         """
         return self.row.journal is not None and self.row.journal.in_place
 
-    async def write_journal(self, plan: Regenerate, target: Target, keys: Keys) -> Journal:
+    async def write_journal(
+        self,
+        plan: Regenerate,
+        target: Target,
+        keys: Keys,
+        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> Journal:
         """
-        Step 5. From here on the row is never given back: whoever resumes must know which key may have changed.
+        Step 5. Whoever resumes must know which key may have changed: from here on the row is not given back.
+
+        Unless the rotation turns out to have ended before, or what goes on `beside` it fails: nothing is changed then.
         """
         self.deadline.check()
         now = self._world.clock.now()
@@ -70,7 +80,9 @@ class Claim:
         self.record = structs.replace(self.record, state=State.REGENERATING)
         # Nothing but the ledger is changed before both are answered.
         await self._world.gather(
-            self.require_open(), self._write(structs.replace(self.row, record=self.record, journal=journal))
+            self.require_open(),
+            self._write(structs.replace(self.row, record=self.record, journal=journal)),
+            *([beside()] if beside else []),
         )
         self.has_changed_something = True
         self.say("journaled", key=plan.key)
@@ -124,6 +136,7 @@ class Claim:
         if written is None:
             raise Unfinished("another worker has taken this rotation over, or ended it", in_flight=False)
         self.row, self.etag = written.row, written.etag
+        self.has_changed_something = self.has_changed_something or written.row.begun
 
     def say(self, step: str, **facts: object) -> None:
         """

@@ -3,6 +3,7 @@ Steps 3 to 7 of a secret's rotation: after them its current version holds a live
 """
 
 from datetime import timedelta
+from functools import partial
 
 from msgspec import structs
 
@@ -89,12 +90,12 @@ class SecretRotation:
             return
         others = await inspection.others()
         plan = await self._choose(policy, secret, keys, others)
-        registering = self._neighbours.register(secret.id, policy.target, others)
+        register = partial(self._neighbours.register, secret.id, policy.target, others)
         if isinstance(plan, StoreLive):
-            await self._world.gather(claim.begin_without_journal(), registering)
+            await self._world.gather(claim.begin_without_journal(), register())
             await self._store(policy, secret, plan.key, keys[plan.key], plan)
             return
-        journal, _ = await self._world.gather(claim.write_journal(plan, policy.target, keys), registering)
+        journal = await claim.write_journal(plan, policy.target, keys, beside=register)
         provider = await self._world.providers.of(policy.target)
         keys = await change.regenerate(provider, policy.target, journal, keys, claim.deadline)
         claim.say("regenerated", key=journal.key)

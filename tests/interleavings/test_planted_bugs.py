@@ -85,7 +85,7 @@ def test_without_the_journal_a_promise_breaks(laboratory: Laboratory, monkeypatc
     Without a fingerprint from before, whoever resumes regenerates again.
     """
 
-    async def forget(self: Claim, plan: Any, target: Any, keys: Any) -> Journal:
+    async def forget(self: Claim, plan: Any, target: Any, keys: Any, **_: Any) -> Journal:
         self.has_changed_something = True
         return Journal(
             plan.key, target.fingerprint(keys[plan.key]), plan.active, self._world.clock.now(), target.address

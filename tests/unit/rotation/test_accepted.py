@@ -1,5 +1,6 @@
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
@@ -474,3 +475,26 @@ async def test_its_message_survives_the_queue(world: TwinWorld) -> None:
     assert message == request
     assert (await world.rotate(message)).reason == "quarterly"
     assert world.ledger.waiting() == []
+
+
+@pytest.mark.parametrize("call", ["read_done", "bind"])
+@pytest.mark.parametrize("adopts", [False, True])
+async def test_what_has_begun_is_never_lost(world: TwinWorld, call: str, *, adopts: bool) -> None:
+    """
+    Its row by which it waited is gone with the journal: whatever fails beside that, it is found, and comes to its end.
+    """
+    if adopts:
+        world.put("two", key=KeyName.SECONDARY)
+    request = await world.promise()
+    world.faults.before(call, Unavailable("503"))
+
+    with suppress(Unavailable):
+        await world.rotate(request)
+    assert await world.ledger.find(request.id) is not None
+    for _ in range(3):
+        await world.resume(after=QUEUED_FOR)
+
+    record = await world.ledger.find(request.id)
+    assert record is not None
+    assert record.state is State.COMPLETED
+    assert world.holds_live_key()

@@ -3,13 +3,15 @@ from datetime import timedelta
 
 import pytest
 
-from rotation.errors import Busy, Declined, NoAnswer, Unavailable, Unfinished
+from rotation import outcome
+from rotation.errors import Busy, Declined, NoAnswer, Refused, Unavailable, Unfinished
 from rotation.material import KeyMaterial
-from rotation.record import State
+from rotation.record import State, begin
 from rotation.rotator import MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH
 from rotation.target import KeyName
 from rotation.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, SKEW
 from tests.twins.calls import ROTATION
+from tests.twins.vaults import MemoryVaults
 from tests.twins.world import TARGETS, Killed, TwinWorld
 
 
@@ -611,4 +613,50 @@ async def test_what_is_found_stored_again_and_again_is_told_as_it_was(world: Twi
     assert record.secret is not None
     assert request.secret is not None
     assert (record.secret.previous_version, record.secret.version) == (request.secret.version, world.current().version)
+    assert_rotated_once(world, request.id)
+
+
+async def test_of_two_outcomes_the_settled_one_is_told(world: TwinWorld) -> None:
+    """
+    Ended without a claim while a worker was at it: what is kept first is the outcome, for everybody.
+    """
+    request = world.event()
+
+    async def end_elsewhere() -> None:
+        record = begin(request, world.clock.now())
+        await outcome.end_unclaimed(world.ports, request, record, Refused("given up"))
+
+    world.faults.before("store", end_elsewhere)
+    rotation = await world.rotate(request)
+
+    assert rotation.state is State.FAILED
+    assert {event.id for event in world.announcer.published} == {f"{request.id}:failed"}
+
+
+async def test_an_outcome_is_told_although_its_vault_is_no_longer_ours(world: TwinWorld) -> None:
+    """
+    It has ended: nothing is read of the vault to tell it.
+    """
+    request = world.event()
+    world.faults.before("publish", Killed())
+    await world.die_in(request)
+    world.vaults = MemoryVaults(world.clock, ["https://other.vault.azure.net"], world.faults)
+
+    await world.resume()
+
+    assert {event.id for event in world.announcer.published} == {f"{request.id}:completed"}
+
+
+async def test_a_secret_that_cannot_be_registered_leaves_no_trace(world: TwinWorld) -> None:
+    """
+    Nothing was changed by then, so the claim is given back, journal and all, and the trigger told.
+    """
+    request = world.event()
+    world.faults.before("bind", Unavailable("503"))
+
+    with pytest.raises(Unavailable):
+        await world.rotate(request)
+    assert await world.ledger.find(request.id) is None
+
+    await world.rotate(request)
     assert_rotated_once(world, request.id)
