@@ -43,6 +43,10 @@ fuzz: ## Ask the API thousands of things that Schemathesis makes up from its Ope
 chaos: ## Break everything that can break and count the broken promises (ROUNDS=50 SEED=7 repeats a run)
 	@$(in_full) python -m localcloud.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: bench
+bench: ## Measure the app against what people would write instead, and against the limit (QUICK=1: under a minute)
+	@$(in_python) python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+
 .PHONY: bench-sweep
 bench-sweep: ## Measure a sweep over 100 and over 10,000 secrets: requests, time, memory
 	@$(in_full) python -m benchmarks.sweep $(ARGS)

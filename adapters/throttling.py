@@ -31,7 +31,7 @@ _LEFT: Mapping[_Kind, tuple[str, ...]] = {
     "read": ("x-ms-ratelimit-remaining-subscription-reads", "x-ms-ratelimit-remaining-subscription-global-reads"),
     "write": ("x-ms-ratelimit-remaining-subscription-writes", "x-ms-ratelimit-remaining-subscription-global-writes"),
 }
-# Three instances with eight rotations each, two requests at a time, can be on their way before one reads an answer.
+# Two instances with twelve rotations each, two requests at a time, can be on their way before one reads an answer.
 _RESERVE = 50  # requests left, or fewer: they go one after the other
 _ROOM = 100  # requests left, or more: they go freely again
 _PACE = 0.1  # seconds from one request to the next: the slower of the two refills

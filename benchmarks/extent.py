@@ -1,0 +1,57 @@
+"""
+How much is measured: everything, or enough to see in a minute that nothing has become much slower.
+"""
+
+import msgspec
+
+from benchmarks.limit import LATENCY
+
+
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Numbers of runs, of rotations and of secrets.
+    """
+
+    is_quick: bool
+    runs: int
+    """How often everything is measured in a fresh process, after one run that does not count."""
+    cold_latencies: tuple[float, ...]
+    """Seconds that a request takes during a cold start."""
+    warm: int
+    """Rotations that are timed one by one."""
+    many: int
+    """Rotations at once, of ours."""
+    few: int
+    """Rotations one by one, of the rivals: to know their throughput."""
+    sweep: int
+    """Secrets of the sweep that is repeated."""
+    rotations: tuple[int, ...]
+    """Numbers of rotations at once, to see how their cost grows."""
+    secrets: tuple[int, ...]
+    """Numbers of secrets of a sweep, likewise."""
+
+
+FULL = Extent(
+    is_quick=False,
+    runs=5,
+    cold_latencies=(0.0, LATENCY),
+    warm=10,
+    many=1_000,
+    few=10,
+    sweep=10_000,
+    rotations=(10, 100, 1_000),
+    secrets=(10, 100, 1_000, 10_000),
+)
+QUICK = Extent(
+    is_quick=True,
+    runs=1,
+    cold_latencies=(LATENCY,),
+    warm=2,
+    many=50,
+    few=2,
+    sweep=1_000,
+    rotations=(5, 20),
+    secrets=(10, 100),
+)
+#: As FULL, and 10,000 rotations are done, not reckoned: it takes some minutes more.
+LONG = msgspec.structs.replace(FULL, rotations=(*FULL.rotations, 10_000))

@@ -1,0 +1,92 @@
+"""
+A target with the secret that holds a key of it, and the proof that it was rotated.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from benchmarks.worker.job import Task
+from localcloud.azure.access_keys import KeyName
+from localcloud.azure.batch_accounts import BatchAccount
+from localcloud.azure.vault import Vault
+from localcloud.azure.workflows import Workflow
+
+_TRIGGER = "manual"
+_NEAR_EXPIRY = timedelta(days=20)
+
+
+class NotRotatedError(Exception):
+    """
+    What was measured has not done what it should.
+    """
+
+
+@dataclass(frozen=True)
+class Rotatable:
+    """
+    One rotation that is due.
+    """
+
+    vault: Vault
+    secret: str
+    version: str
+    """Id of the current version."""
+    resource: BatchAccount | Workflow
+    key: KeyName
+    """Which key is to be regenerated."""
+    former: str
+    """What that key gave before."""
+
+    @property
+    def task(self) -> Task:
+        """
+        The rotation as a worker is asked for it.
+        """
+        return Task(self.version, _target(self.resource), self.key)
+
+    def require_regenerated(self) -> None:
+        """
+        Raise `NotRotatedError` unless the key is another one by now.
+        """
+        if _value(self.resource, self.key) == self.former:
+            raise NotRotatedError(f"the {self.key} key of {self.resource.arm_id} is still the old one")
+
+    def require_stored(self) -> None:
+        """
+        Raise `NotRotatedError` unless the key is another one by now, and the secret holds it and says so.
+        """
+        self.require_regenerated()
+        current = self.vault.current(self.secret)
+        if current.value != _value(self.resource, self.key) or current.tags.get("CredentialId") != self.key:
+            raise NotRotatedError(f"secret {self.secret} does not hold the new {self.key} key")
+
+    def next(self) -> "Rotatable":
+        """
+        Return the rotation after this one.
+        """
+        key: KeyName = "Primary" if self.key == "Secondary" else "Secondary"
+        return _due(self.vault, self.secret, self.resource, key)
+
+
+def managed(
+    vault: Vault, secret: str, resource: BatchAccount | Workflow, *, expires_in: timedelta = _NEAR_EXPIRY
+) -> Rotatable:
+    """
+    Put a resource's primary key into a managed secret; return its next rotation.
+    """
+    tags = {"ProviderAddress": _target(resource), "CredentialId": "Primary", "ValidityPeriodDays": "90"}
+    expires_on = datetime.now(UTC).replace(microsecond=0) + expires_in
+    vault.set(secret, _value(resource, "Primary"), tags=tags, expires_on=expires_on)
+    return _due(vault, secret, resource, "Secondary")
+
+
+def _due(vault: Vault, secret: str, resource: BatchAccount | Workflow, key: KeyName) -> Rotatable:
+    return Rotatable(vault, secret, vault.current(secret).id, resource, key, _value(resource, key))
+
+
+def _target(resource: BatchAccount | Workflow) -> str:
+    return resource.arm_id if isinstance(resource, BatchAccount) else f"{resource.arm_id}/triggers/{_TRIGGER}"
+
+
+def _value(resource: BatchAccount | Workflow, key: KeyName) -> str:
+    return resource.keys[key] if isinstance(resource, BatchAccount) else resource.callback_url(_TRIGGER, key)

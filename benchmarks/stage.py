@@ -1,0 +1,131 @@
+"""
+The local cloud that is measured against: a local Azure without a Functions host, tables, and what to rotate in it.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from benchmarks.kind import Kind
+from benchmarks.rotatable import Rotatable, managed
+from benchmarks.tables import TablesInMemory
+from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
+from localcloud.azure.request_log import LoggedRequest, RequestLog
+from localcloud.storage_tap import StorageTap
+
+_SITE = "bench"
+_SHARED = 50  # targets of the secrets of a sweep
+_SOON, _LATER = timedelta(days=10), timedelta(days=60)
+# What a developer's shell may hold, and would change what is measured.
+_NOT_INHERITED = ("AZURE_", "ROTATION_", "PYTHON", "IDENTITY_", "MSI_", "AzureWebJobs")
+
+
+class Stage:
+    """
+    A local cloud for `async with`, in which every request takes `latency` seconds.
+    """
+
+    def __init__(self, directory: Path, *, latency: float) -> None:
+        self._directory = directory
+        self._latency = latency
+        self._made = 0
+        self._opened = 0
+        self._running = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as starting:
+            self.azure = await starting.enter_async_context(LocalAzure(self._directory))
+            tables = TablesInMemory()
+            self.storage = await starting.enter_async_context(StorageTap(tables, tables.answer))
+            self.storage.requests = self.azure.requests
+            self.azure.latency = self.storage.latency = self._latency
+            await self.open_vaults()
+            self._running = starting.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.aclose()
+
+    @property
+    def requests(self) -> RequestLog:
+        """
+        Every request to every service, the tables included.
+        """
+        return self.azure.requests
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """
+        What a worker finds in its environment: the settings of our app, and what the rivals ask for.
+        """
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+        return {
+            **inherited,
+            **self.azure.environment(),
+            "AzureWebJobsStorage": self.storage.connection_string,
+            "ROTATION_VAULTS": ",".join(vault.uri for vault in self.vaults),
+            "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
+            "ROTATION_SWEEP_SCHEDULE": "0 0 3 * * *",
+            "ARM_ENDPOINT": self.azure.arm_uri,
+            "VAULT_URL": self.vaults[0].uri,
+            # The synchronous SDKs stand on requests, which looks for its CAs there.
+            "REQUESTS_CA_BUNDLE": str(self.azure.ca.bundle),
+        }
+
+    async def open_vaults(self, count: int = 1) -> None:
+        """
+        Make new vaults, the only ones that a worker started from now on is told of.
+        """
+        first = self._opened + 1
+        self._opened += count
+        self.vaults = [await self.azure.add_vault(f"kv-bench-{first + number}") for number in range(count)]
+
+    async def add(self, kind: Kind, count: int) -> list[Rotatable]:
+        """
+        Make targets, each with a secret of its own that is near its expiry.
+        """
+        return [await self._add(kind) for _ in range(count)]
+
+    def took(self, began: float, ended: float) -> list[LoggedRequest]:
+        """
+        Return the requests that arrived between two instants of the monotonic clock.
+        """
+        return [entry for entry in self.requests if began <= entry.received.monotonic <= ended]
+
+    async def _add(self, kind: Kind) -> Rotatable:
+        self._made += 1
+        name = f"{kind}{self._made:06d}"
+        if kind is Kind.BATCH:
+            account = self.azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name=name)
+            return managed(self.vaults[0], f"secret-{name}", account)
+        workflow = await self.azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, _SITE, name)
+        return managed(self.vaults[0], f"secret-{name}", workflow)
+
+    def fill(self, secrets: int, *, due_one_in: int) -> int:
+        """
+        Put managed secrets into all vaults, some of each target; return how many of them are due.
+        """
+        accounts = [
+            self.azure.add_batch_account(
+                subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name=f"shared{number}"
+            )
+            for number in range(_SHARED)
+        ]
+        due = range(0, secrets, due_one_in)
+        for number in range(secrets):
+            vault, account = self.vaults[number % len(self.vaults)], accounts[number % _SHARED]
+            managed(vault, f"secret-{number:06d}", account, expires_in=_SOON if number in due else _LATER)
+        return len(due)
+
+
+def again(rotated: Iterable[Rotatable]) -> list[Rotatable]:
+    """
+    Return the next rotations of secrets that have been rotated.
+    """
+    return [rotatable.next() for rotatable in rotated]
