@@ -47,7 +47,7 @@ class TableHistory:
 
     async def is_done(self, rotation_id: str) -> bool:
         """
-        Return whether a rotation has ended and is published.
+        Return whether the outcome of a rotation is settled.
         """
         return await self._table.read(DONE, rotation_id) is not None
 

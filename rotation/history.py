@@ -56,7 +56,7 @@ class History(Protocol):
 
     async def is_done(self, rotation_id: str) -> bool:
         """
-        Return whether a rotation has ended and is published.
+        Return whether the outcome of a rotation is settled.
         """
         ...
 
