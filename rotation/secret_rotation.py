@@ -86,6 +86,7 @@ class SecretRotation:
         earlier = claim.row.journal
         if earlier and change.has_changed(policy.target, keys, earlier):
             claim.say("found the key already regenerated", key=earlier.key)
+            await claim.begin_without_journal()
             await self._store(policy, secret, earlier.key, keys[earlier.key])
             return
         others = await inspection.others()
@@ -185,14 +186,13 @@ class SecretRotation:
         plan: StoreLive | None = None,
     ) -> None:
         """
-        Step 7.
+        Step 7. Whoever gets here has begun.
         """
         claim = self._claim
         expires_on = self._world.clock.now().replace(microsecond=0) + policy.validity
         if plan and plan.not_after:
             # Near its expiry, so that it is told of at once; past it, nobody would be told.
             expires_on = min(expires_on, max(plan.not_after, expires_on - policy.validity + _TOLD_OF))
-        await claim.begin_without_journal()
         claim.has_changed_something = True
         try:
             version = await change.store(
