@@ -39,11 +39,11 @@ def late(make: Callable[[], T]) -> T:
     return cast("T", _Late(make))
 
 
-def is_made(part: object) -> bool:
+def is_made(thing: object) -> bool:
     """
     Return whether a part that may be late is there by now.
     """
-    return not isinstance(part, _Late) or bool(object.__getattribute__(part, "_made"))
+    return not isinstance(thing, _Late) or bool(thing._made)  # noqa: SLF001 - of this module
 
 
 class Preloading:

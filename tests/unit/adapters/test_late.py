@@ -1,7 +1,10 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from adapters.late import Preloading, importing, is_made, late, part
 
@@ -99,15 +102,56 @@ def test_what_is_expected_is_imported_in_order_and_once(tmp_path: Path) -> None:
     assert not done.stderr
 
 
-def test_two_threads_never_import_at_a_time() -> None:
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """
+    Yield the name of a module that can be imported and is not yet.
+    """
+    name = "imported_ahead"
+    (tmp_path / f"{name}.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    sys.modules.pop(name, None)
+
+
+def test_two_threads_never_import_at_a_time(module: str) -> None:
     """
     Whoever needs a part waits for what is being imported: modules that import each other would be seen half done.
     """
     preloading = Preloading()
     with importing:
-        preloading.expect("this_module_does_not_exist")
+        preloading.expect(module)
         (thread,) = (thread for thread in threading.enumerate() if thread.name == "preloading")
-        assert thread.is_alive()
+        # Long enough for an import that nothing holds up; one that is held up takes for ever.
+        thread.join(0.2)
+        assert module not in sys.modules
     preloading.finish()
 
-    assert not thread.is_alive()
+    assert module in sys.modules
+
+
+def test_a_part_is_made_while_nobody_else_imports() -> None:
+    """
+    Making it may import an SDK, which another thread must not be in the midst of.
+    """
+    others_could: list[bool] = []
+
+    def try_to_import() -> None:
+        others_could.append(importing.acquire(blocking=False))
+        if others_could[-1]:
+            importing.release()
+
+    def make() -> int:
+        taker = threading.Thread(target=try_to_import)
+        taker.start()
+        taker.join()
+        return 1
+
+    class Whole:
+        @part
+        def piece(self) -> int:
+            return make()
+
+    assert Whole().piece == 1
+    assert late(make).real == 1
+    assert others_could == [False, False]

@@ -1,10 +1,13 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from rotation.errors import Declined, Unavailable
+from rotation.neighbours import Neighbours
 from rotation.record import State
 from rotation.target import BatchAccount, KeyName
+from rotation.timing import Deadline
 from tests.twins.world import SUBSCRIPTION, TARGETS, TwinWorld
 
 
@@ -176,3 +179,23 @@ async def test_secrets_that_came_after_a_listing_do_not_lose_their_key() -> None
 
     assert (rotation.adopted, rotation.key_name) == (True, KeyName.SECONDARY)
     assert all(world.provider.regenerations(other, key) == 0 for key in KeyName)
+
+
+async def test_rotations_that_begin_together_share_a_listing(world: TwinWorld) -> None:
+    """
+    After a leak hundreds begin in one process, and a large vault has thousands of pages.
+    """
+    neighbours = Neighbours(world.ports)
+
+    async def take_a_while() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    world.faults.before("list_managed", take_a_while, take_a_while)
+    learning = (
+        neighbours.learn(world.current(name).id, world.target, Deadline(world.clock)) for name in ("one", "two")
+    )
+    found = await asyncio.gather(*learning)
+
+    assert [[other.name for other in others.secrets.values()] for others in found] == [["two"], ["one"]]
+    assert world.faults.count("list_managed") == 1
