@@ -11,26 +11,19 @@ import asyncio
 import logging
 import math
 import re
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 
+from adapters.arm_answers import Kind, is_of_resource_manager, requests_left, text_of, whole_number
 from rotation.errors import Unavailable
 from rotation.timing import Clock, Deadline
 
 _log = logging.getLogger(__name__)
 
-_Kind: TypeAlias = Literal["read", "write"]
-
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/?#]+)", re.IGNORECASE)
-# The caller's own bucket, and the one that all callers share.
-_LEFT: Mapping[_Kind, tuple[str, ...]] = {
-    "read": ("x-ms-ratelimit-remaining-subscription-reads", "x-ms-ratelimit-remaining-subscription-global-reads"),
-    "write": ("x-ms-ratelimit-remaining-subscription-writes", "x-ms-ratelimit-remaining-subscription-global-writes"),
-}
 # Two instances with twelve rotations each, two requests at a time, can be on their way before one reads an answer.
 _RESERVE = 50  # requests left, or fewer: they go one after the other
 _ROOM = 100  # requests left, or more: they go freely again
@@ -85,9 +78,13 @@ class ThrottlingPolicy(AsyncHTTPPolicy[Any, Any]):
         # The option stays where it is: the transport takes it.
         passed_at = await gate.enter(request.context.options.get("deadline"))
         response = await self.next.send(request)
-        kind: _Kind = "read" if request.http_request.method == "GET" else "write"
+        kind: Kind = "read" if request.http_request.method == "GET" else "write"
         answer = response.http_response
-        gate.heed(kind, passed_at, answer.status_code, answer.headers)
+        if answer.status_code in {429, 503}:
+            is_own = is_of_resource_manager(answer.status_code, answer.headers, text_of(answer))
+            gate.heed_refusal(kind, answer.status_code, whole_number(answer.headers.get("Retry-After")), is_own=is_own)
+        else:
+            gate.heed(kind, passed_at, requests_left(answer.headers, kind))
         return response
 
 
@@ -106,7 +103,7 @@ class _Gate:
         self._queued = 0
         self._held_until = -math.inf
         self._next_at = -math.inf
-        self._scarce_until: dict[_Kind, float] = {}
+        self._scarce_until: dict[Kind, float] = {}
         self._is_told = False
         self._waited = 0
         self._put_off = 0
@@ -124,43 +121,40 @@ class _Gate:
         self._next_at = now + _PACE
         return max(now, self._held_until)
 
-    def heed(self, kind: _Kind, passed_at: float, status: int, headers: Mapping[str, str]) -> None:
+    def heed(self, kind: Kind, passed_at: float, left: int | None) -> None:
         """
-        Learn from the answer to a request that passed at a certain time.
+        Learn how many requests of a kind are left, from the answer to one that passed at a certain time.
         """
         now = self._clock.monotonic()
-        left = _left(headers, kind)
-        if status in {429, 503}:
-            self._heed_refusal(kind, status, left, _number(headers.get("Retry-After")))
-        elif left is not None and left <= _RESERVE:
+        if left is not None and left <= _RESERVE:
             self._expect_scarcity(kind, now)
         elif left is not None and left >= _ROOM and passed_at >= self._held_until:
             self._scarce_until.pop(kind, None)
         self._tell_if_over(now)
 
-    def _heed_refusal(self, kind: _Kind, status: int, left: int | None, asked_for: int | None) -> None:
+    def heed_refusal(self, kind: Kind, status: int, asked_for: int | None, *, is_own: bool) -> None:
         """
-        Close the way for as long as ARM says.
+        Close the way for as long as ARM itself asks.
 
-        A refusal although there are requests left is the resource provider's (Microsoft Learn, Troubleshoot API
-        throttling errors), or that of one site behind it. Whom else it concerns is not known: all wait a little if that
-        is what it asks for, and nobody is put off for it. A 503 of a provider is no throttling.
+        A 429 that is not proved to be ARM's own is the resource provider's, or that of one site behind it. Whom else it
+        concerns is not known: all wait a little if that is what it asks for, and nobody is put off for it. A 503 of a
+        provider is no throttling.
         """
+        now = self._clock.monotonic()
         hold: float = asked_for or 0
-        if left is None or left <= _RESERVE:
+        if is_own:
             hold = min(hold, _LONGEST_HOLD)
             concerns_all = status == 429 or hold > 0  # noqa: PLR2004 - an HTTP status
         else:
             concerns_all = status == 429 and 0 < hold <= self._longest_wait  # noqa: PLR2004 - an HTTP status
-        if not concerns_all:
-            return
-        now = self._clock.monotonic()
-        self._held_until = max(self._held_until, now + hold)
-        self._expect_scarcity(kind, now)
-        if hold:
-            self._tell(f"it refuses {kind}s for {hold:.0f} s")
+        if concerns_all:
+            self._held_until = max(self._held_until, now + hold)
+            self._expect_scarcity(kind, now)
+            if hold:
+                self._tell(f"it refuses {kind}s for {hold:.0f} s")
+        self._tell_if_over(now)
 
-    def _expect_scarcity(self, kind: _Kind, now: float) -> None:
+    def _expect_scarcity(self, kind: Kind, now: float) -> None:
         # It outlasts the time in which the way is closed: after that, requests must not come all at once.
         self._scarce_until[kind] = max(now, self._held_until) + _CALM
 
@@ -220,20 +214,3 @@ class _Gate:
         )
         self._is_told = False
         self._waited = self._put_off = 0
-
-
-def _left(headers: Mapping[str, str], kind: _Kind) -> int | None:
-    """
-    Return how many more requests of a kind ARM would take, None if it does not say.
-    """
-    told = [number for name in _LEFT[kind] if (number := _number(headers.get(name))) is not None]
-    return min(told, default=None)
-
-
-def _number(written: str | None) -> int | None:
-    """
-    Return a header's number; None for what is none, such as a date.
-    """
-    if written is None or not (written.isascii() and written.isdigit()) or len(written) > 9:  # noqa: PLR2004 - a bound
-        return None
-    return int(written)

@@ -91,6 +91,7 @@ class Arm(AsyncHttpTransport[Any, Any]):
     script: list[tuple[int, Mapping[str, str]]] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
     answering: asyncio.Event = field(default_factory=asyncio.Event)
+    body: str = ""
 
     def __post_init__(self) -> None:
         self.answering.set()
@@ -104,7 +105,7 @@ class Arm(AsyncHttpTransport[Any, Any]):
         self.sent.append(Sent(at, request.method, request.url.removeprefix("https://arm"), options))
         status, headers = self.script.pop(0) if self.script else self.usual
         await self.answering.wait()
-        return SimpleNamespace(status_code=status, headers=headers)
+        return SimpleNamespace(status_code=status, headers=headers, text=lambda: self.body)
 
     @property
     def times(self) -> list[float]:
@@ -460,7 +461,7 @@ async def test_scarcity_is_forgotten_after_a_while(clock: SharedClock, arm: Arm,
     """
     Where headers are missing, requests pass freely again when the bucket must be full.
     """
-    await refused(arm, client, refusal(5))
+    await refused(arm, client, refusal(5, writes=0))
     arm.usual = 200, {}
 
     await clock.pass_by(24.9)
@@ -595,21 +596,28 @@ async def test_who_fails_does_not_stop_the_queue(clock: SharedClock, arm: Arm, c
 @pytest.mark.parametrize(
     ("answer", "seconds"),
     [
-        # Of ARM itself: nothing left, or nothing told.
+        # Of ARM itself: it says so, or nothing is left.
         (refusal(5, writes=0), 5.0),
-        (refusal(5), 5.0),
-        ((503, {"Retry-After": "5"}), 5.0),
-        ((503, {"Retry-After": "5", f"{LEFT}writes": "0"}), 5.0),
-        # Of the provider behind it, as there are requests left.
+        ((429, {"Retry-After": "5", "x-ms-failure-cause": "gateway", f"{LEFT}writes": "30"}), 5.0),
+        ((503, {"Retry-After": "5", "x-ms-failure-cause": "gateway"}), 5.0),
+        # Not proved to be ARM's own: of the provider behind it, or of a site.
         (refusal(5, writes=199), 5.0),
+        (refusal(5), 5.0),
+        ((429, {"Retry-After": "5", "x-ms-failure-cause": "service", f"{LEFT}writes": "0"}), 5.0),
         (refusal(11, writes=199), 0.0),
         (refusal(86_400, writes=199), 0.0),
+        (refusal(86_400), 0.0),
+        ((429, {"Retry-After": "86400", f"{LEFT}resource-requests": "0"}), 0.0),
+        ((429, {"Retry-After": "60", "x-ms-failure-cause": "service", f"{LEFT}writes": "0"}), 0.0),
+        ((503, {"Retry-After": "5"}), 0.0),
+        ((503, {"Retry-After": "5", f"{LEFT}writes": "0"}), 0.0),
         ((503, {"Retry-After": "5", f"{LEFT}writes": "199"}), 0.0),
         # Without a wait that can be read.
-        ((429, {}), 0.1),
+        ((429, {}), 0.0),
+        ((429, {"x-ms-failure-cause": "gateway"}), 0.1),
         (refusal(0, writes=0), 0.1),
         (refusal("Wed, 21 Oct 2026 07:28:00 GMT", writes=0), 0.1),
-        ((503, {}), 0.0),
+        ((503, {"x-ms-failure-cause": "gateway"}), 0.0),
         ((503, {"Retry-After": "0"}), 0.0),
         # Of no throttling.
         ((500, {"Retry-After": "5"}), 0.0),
@@ -620,7 +628,7 @@ async def test_what_holds_the_others(
     clock: SharedClock, arm: Arm, client: Client, answer: tuple[int, Mapping[str, str]], seconds: float
 ) -> None:
     """
-    A refusal of ARM does; one of a resource provider only if its wait is short, and none that is no throttling.
+    A refusal of ARM does; one that may be a provider's only if its wait is short, and none that is no throttling.
     """
     await refused(arm, client, answer)
 
@@ -629,6 +637,35 @@ async def test_what_holds_the_others(
 
     assert await task == 200
     assert arm.times == [seconds]
+
+
+async def test_a_429_without_a_writes_header_stops_no_subscription(
+    clock: SharedClock, arm: Arm, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Microsoft.Web and Storage count requests of their own: their long waits concern the request that met them.
+    """
+    answer = 429, {"Retry-After": "300", f"{LEFT}resource-requests": "11999"}
+    await refused(arm, client, answer)
+
+    assert await outcomes(*(client.ask() for _ in range(3))) == [200] * 3
+    assert arm.times == [0.0] * 3
+    assert caplog.messages == []
+
+
+async def test_the_code_of_arm_holds_every_request_without_any_header(
+    clock: SharedClock, arm: Arm, client: Client
+) -> None:
+    """
+    A gateway before ARM may drop headers; the body in ARM's own shape is proof as well.
+    """
+    arm.body = '{"error": {"code": "SubscriptionRequestsThrottled", "message": "Please try again."}}'
+    await refused(arm, client, refusal(60))
+
+    with pytest.raises(Unavailable, match="was not sent"):
+        await client.ask()
+
+    assert arm.sent == []
 
 
 async def test_an_absurd_wait_is_cut(clock: SharedClock, arm: Arm, client: Client) -> None:
