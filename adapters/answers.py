@@ -22,6 +22,7 @@ from azure.core.exceptions import (
     ServiceRequestTimeoutError,
 )
 
+from adapters.service_messages import one_line
 from rotation.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
 from rotation.timing import Deadline
 
@@ -138,7 +139,7 @@ def _said(error: HttpResponseError) -> str:
     detail = error.error
     code = getattr(detail, "code", None) or error.reason or "no code"
     message = getattr(detail, "message", None) or "no message"
-    return f"{error.status_code} {str(code)[:100]}: {str(message)[:1000]}"
+    return f"{error.status_code} {one_line(str(code), 100)}: {one_line(str(message), 1000)}"
 
 
 def _retry_after(error: HttpResponseError) -> timedelta | None:

@@ -172,6 +172,20 @@ async def test_a_refusal_tells_status_code_and_message(service: Service) -> None
     assert str(await service.refusal()) == "listKeys of account1: 403 TheCode: The message."
 
 
+async def test_two_refusals_for_one_cause_read_alike(service: Service) -> None:
+    """
+    In one line, so that logs and records can be grouped by what they say.
+    """
+    refusals = set()
+    for number in "12":
+        request = f"{number * 8}-1111-4111-8111-111111111111"
+        message = f"The account does not exist.\nRequestId:{request}\nTime:2026-11-28T02:23:1{number}.0000000Z"
+        service.says(404, json.dumps({"error": {"code": "AccountNotFound", "message": message}}))
+        refusals.add(str(await service.refusal()))
+
+    assert refusals == {"listKeys of account1: 404 AccountNotFound: The account does not exist."}
+
+
 async def test_an_answer_is_passed_on(service: Service) -> None:
     """
     Where nothing went wrong nothing is changed.
