@@ -2,8 +2,9 @@
 What an answer of Azure means, in the rotator's terms.
 
 azure-core raises one type for many meanings and the same meaning in many types; here it is sorted once, by what the
-caller may do next. Measured with azure-core 1.41 on aiohttp: a connection that drops after the request was received
-raises `ServiceRequestError`, just like one that was refused, so only a failure to connect proves that nothing was sent.
+caller may do next. docs/architecture.md, "How an answer is judged", has the rules in one table. Measured with azure-core
+1.41 on aiohttp: a connection that drops after the request was received raises `ServiceRequestError`, just like one that
+was refused, so only a failure to connect proves that nothing was sent.
 """
 
 import asyncio
@@ -22,6 +23,8 @@ from azure.core.exceptions import (
     ServiceRequestTimeoutError,
 )
 
+from adapters.arm_answers import is_of_resource_manager, text_of
+from adapters.error_bodies import StatedError, stated_error
 from adapters.service_messages import one_line
 from rotation.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
 from rotation.timing import Deadline
@@ -33,6 +36,7 @@ T = TypeVar("T")
 # What an SDK, or reading its models, raises over a body of another shape.
 _ODD = (ValueError, TypeError, KeyError, AttributeError)
 _OVER = {429, 500, 503}  # Answered by the service itself: that request is over.
+_NOT_FOUND, _TIMED_OUT, _THROTTLED = 404, 408, 429
 _ASKS_AGAIN_AFTER = (0.5, 1.0, 2.0)  # seconds, between tries
 _DAY = 86_400  # seconds; no longer wait is passed on
 _LONGEST_WAIT = 10.0  # seconds; a longer Retry-After is for whoever asks next
@@ -118,28 +122,49 @@ async def until_answered(what: str, ask: Callable[[], Awaitable[T]], deadline: D
 
 
 def _meaning_of_status(error: HttpResponseError, status: int, what: str) -> DependencyError:
-    said = _said(error)
-    if status == 404:  # noqa: PLR2004 - an HTTP status
-        return NotFound(f"{what}: {said}")
-    if status in _OVER:
-        return Unavailable(f"{what}: {said}", retry_after=_retry_after(error))
-    if 400 <= status < 500 and status != 408:  # noqa: PLR2004 - HTTP statuses; 408 may come from a gateway
-        return Declined(f"{what}: {said}")
-    return NoAnswer(f"{what}: {said}")
+    body = text_of(error.response)
+    stated = stated_error(body)
+    said = f"{what}: {_said(error, status, stated)}"
+    if _is_over(error, status, body):
+        return Unavailable(said, retry_after=_retry_after(error))
+    if not (_is_refusal(status) and stated and stated.is_of_the_service):
+        return NoAnswer(said)
+    return NotFound(said) if status == _NOT_FOUND else Declined(said)
+
+
+def _is_over(error: HttpResponseError, status: int, body: str) -> bool:
+    """
+    Return whether a failed request will have no effect that it does not have yet.
+    """
+    if _passed_through_a_site(error):
+        # A proxy answers for a site that may still be at work. A 429 of ARM's own was passed on to nobody.
+        return status == _THROTTLED and is_of_resource_manager(status, error.response.headers, body)
+    return status in _OVER
+
+
+def _is_refusal(status: int) -> bool:
+    return 400 <= status < 500 and status not in {_TIMED_OUT, _THROTTLED}  # noqa: PLR2004 - HTTP statuses
+
+
+def _passed_through_a_site(error: HttpResponseError) -> bool:
+    """
+    Return whether ARM passed a request on to the host of one site.
+    """
+    request = getattr(error.response, "request", None)
+    return "/hostruntime/" in str(getattr(request, "url", "")).lower()
 
 
 def _is_success(error: HttpResponseError) -> bool:
     return error.status_code is not None and 200 <= error.status_code < 300  # noqa: PLR2004 - HTTP statuses
 
 
-def _said(error: HttpResponseError) -> str:
+def _said(error: HttpResponseError, status: int, stated: StatedError | None) -> str:
     """
     Return the service's status, code and message: `403 AuthorizationFailed: ...`.
     """
-    detail = error.error
-    code = getattr(detail, "code", None) or error.reason or "no code"
-    message = getattr(detail, "message", None) or "no message"
-    return f"{error.status_code} {one_line(str(code), 100)}: {one_line(str(message), 1000)}"
+    code = (stated and stated.code) or error.reason or "no code"
+    message = (stated and stated.message) or "no message"
+    return f"{status} {one_line(str(code), 100)}: {one_line(str(message), 1000)}"
 
 
 def _retry_after(error: HttpResponseError) -> timedelta | None:

@@ -7,9 +7,10 @@ those of `POST .../list` of Microsoft.Web and of listKeys of Microsoft.Storage c
 `x-ms-ratelimit-remaining-subscription-resource-requests` instead.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
+
+from adapters.error_bodies import stated_error
 
 Kind: TypeAlias = Literal["read", "write"]
 
@@ -35,7 +36,9 @@ def is_of_resource_manager(status: int, headers: Mapping[str, str], body: str) -
         return cause == "gateway"
     if status != _THROTTLED:
         return False
-    return _code(body) in _OWN_CODES or 0 in {requests_left(headers, "read"), requests_left(headers, "write")}
+    stated = stated_error(body)
+    is_own = stated is not None and stated.is_of_the_service and stated.code in _OWN_CODES
+    return is_own or 0 in {requests_left(headers, "read"), requests_left(headers, "write")}
 
 
 def requests_left(headers: Mapping[str, str], kind: Kind) -> int | None:
@@ -63,15 +66,3 @@ def text_of(response: Any) -> str:
         return str(response.text())
     except Exception:  # noqa: BLE001 - each kind of response has its own error for a body that was not read
         return ""
-
-
-def _code(body: str) -> str | None:
-    """
-    Return the code of an error in Azure Resource Manager's shape: `{"error": {"code": ...}}`.
-    """
-    try:
-        error = json.loads(body)["error"]
-        code = error["code"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return code if isinstance(code, str) else None

@@ -5,12 +5,14 @@ The keys themselves are never shown: what each of them gives is a callback URL o
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs, quote, urlencode
 
 from azure.mgmt.web.aio import WebSiteManagementClient
 
 from adapters.answers import changing, until_answered
-from rotation.errors import Declined, Misconfigured, NotFound
+from rotation.errors import Declined, DependencyError, Misconfigured, OutOfTime
 from rotation.material import KeyMaterial
 from rotation.ports import Keys
 from rotation.target import KeyName, Target, Workflow
@@ -34,9 +36,14 @@ class Workflows:
         """
         workflow = _workflow(target)
         trigger = workflow.trigger or await self._only_request_trigger(workflow, deadline)
-        primary, secondary = await asyncio.gather(
-            *(self._callback_url(workflow, trigger, key, deadline) for key in KeyName)
-        )
+        try:
+            primary, secondary = await asyncio.gather(
+                *(self._callback_url(workflow, trigger, key, deadline) for key in KeyName)
+            )
+        except Declined as error:
+            if explanation := await self._explanation(workflow, trigger, deadline):
+                raise Misconfigured(explanation) from None
+            raise error from None
         return {KeyName.PRIMARY: primary, KeyName.SECONDARY: secondary}
 
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
@@ -61,13 +68,18 @@ class Workflows:
                 workflow.workflow,
                 trigger,
                 deadline=deadline,
-                # The SDK's call has no body. For Consumption the documentation names this one; whether Standard heeds
+                # The SDK's call has no body. For Consumption the documentation names this one; whether Standard reads
                 # it is not documented, so nobody may rely on the two URLs differing.
                 raw_request_hook=lambda request: request.http_request.set_json_body({"keyType": str(key)}),
             )
-            if not isinstance(answer.value, str) or "sig=" not in answer.value:
-                raise ValueError("no signed URL")
-            return KeyMaterial(answer.value)
+            url = _signed_url(answer)
+            if url is None:
+                raise Misconfigured(
+                    f"the callback URL of trigger {trigger!r} of workflow {workflow.site}/{workflow.workflow} has no "
+                    "signature: SAS authentication is switched off there, so no key opens it; switch it on, or stop "
+                    "managing this secret"
+                )
+            return KeyMaterial(url)
 
         what = f"listCallbackUrl of trigger {trigger!r} of workflow {workflow.site}/{workflow.workflow}"
         return await until_answered(what, read, deadline)
@@ -76,17 +88,8 @@ class Workflows:
         """
         Return the name of the only trigger that has a callback URL: only Request triggers do.
         """
-
-        async def read() -> list[str]:
-            triggers = self._client(workflow).workflow_triggers.list(
-                workflow.resource_group, workflow.site, workflow.workflow, deadline=deadline
-            )
-            return [trigger.name async for trigger in triggers if trigger.name]
-
-        what = f"list of triggers of workflow {workflow.site}/{workflow.workflow}"
-        names = await until_answered(what, read, deadline)
-        if len(names) > 1:
-            names = [name for name in names if await self._answers(workflow, name, deadline)]
+        types = await self._trigger_types(workflow, deadline)
+        names = [name for name, type_ in types.items() if _is_request(type_)]
         if len(names) != 1:
             found = ", ".join(map(repr, names)) or "none"
             raise Misconfigured(
@@ -95,12 +98,40 @@ class Workflows:
             )
         return names[0]
 
-    async def _answers(self, workflow: Workflow, trigger: str, deadline: Deadline) -> bool:
+    async def _explanation(self, workflow: Workflow, trigger: str, deadline: Deadline) -> str | None:
+        """
+        Return why a trigger has no callback URL, None where its definition does not say so: a refusal alone does not.
+        """
         try:
-            await self._callback_url(workflow, trigger, KeyName.PRIMARY, deadline)
-        except (Declined, NotFound):
-            return False
-        return True
+            types = await self._trigger_types(workflow, deadline)
+        except (DependencyError, OutOfTime):
+            return None
+        type_ = next((type_ for name, type_ in types.items() if name.lower() == trigger.lower()), None)
+        if type_ is None or _is_request(type_):
+            return None
+        return (
+            f"trigger {trigger!r} of workflow {workflow.site}/{workflow.workflow} is of type {type_}: only a Request "
+            "trigger has a callback URL; name one in the tag ProviderAddress"
+        )
+
+    async def _trigger_types(self, workflow: Workflow, deadline: Deadline) -> dict[str, str]:
+        """
+        Return the type of each trigger, from the workflow's definition: the list of triggers does not hold it.
+        """
+
+        async def read() -> dict[str, str]:
+            found = await self._client(workflow).web_apps.get_workflow(
+                workflow.resource_group, workflow.site, workflow.workflow, deadline=deadline
+            )
+            files = {name.lower(): content for name, content in found.properties.files.items()}
+            triggers = files["workflow.json"]["definition"]["triggers"]
+            return {name: str(trigger["type"]) for name, trigger in triggers.items()}
+
+        what = (
+            f"definition of workflow {workflow.site}/{workflow.workflow}, which says what its triggers are "
+            "(not needed where the tag ProviderAddress names a Request trigger)"
+        )
+        return await until_answered(what, read, deadline)
 
     def _client(self, workflow: Workflow) -> WebSiteManagementClient:
         subscription = workflow.subscription.lower()
@@ -115,3 +146,34 @@ def _workflow(target: Target) -> Workflow:
     if not isinstance(target, Workflow):
         raise TypeError(f"{target.arm_id} is no workflow")
     return target
+
+
+def _is_request(type_: str) -> bool:
+    return type_.lower() == "request"
+
+
+def _signed_url(answer: Any) -> str | None:
+    """
+    Return the callback URL that an answer of listCallbackUrl holds, None for one that no key has signed.
+
+    `value` may be absent or unsigned (azure-rest-api-specs issue 32654); then the URL is made of its parts. A template
+    in the relative path, such as `orders/{id}`, stays as it is written. Raises `ValueError` where there is no URL.
+    """
+    value, base, relative = answer.value, answer.base_path, answer.relative_path
+    if isinstance(value, str) and _is_signed(value):
+        return value
+    queries = {name: text for name, text in _members(answer.queries).items() if isinstance(text, str)}
+    if not isinstance(base, str):
+        if isinstance(value, str):
+            return None
+        raise ValueError("no callback URL")
+    path = f"{base.rstrip('/')}/{relative.lstrip('/')}" if isinstance(relative, str) and relative else base
+    return f"{path}?{urlencode(queries, quote_via=quote, safe='')}" if queries.get("sig") else None
+
+
+def _is_signed(url: str) -> bool:
+    return bool(parse_qs(url.partition("?")[2]).get("sig"))
+
+
+def _members(queries: Any) -> Mapping[str, Any]:
+    return queries if isinstance(queries, Mapping) else {}

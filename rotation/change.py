@@ -1,11 +1,12 @@
 """
 The two requests that change something: one regenerates a key (step 6), one stores a new version (step 7).
 
-Each is sent once and never by an SDK's own retries. What to do next depends on how it was answered:
+Each is sent once and never by an SDK's own retries. What to do next depends on how it was answered; what each answer
+means, the adapters say (docs/architecture.md, "How an answer is judged"):
 
 - a clear no: the rotation fails;
-- throttled or failed (429, 500, 503): that request is over, so look at what it did, and ask again if it did nothing;
-- no usable answer (dropped, timed out, 502, 504): it may take effect yet, so this attempt ends and its claim is kept.
+- the request is over, by throttling or a failure: look at what it did, and ask again if it did nothing;
+- no usable answer: it may take effect yet, so this attempt ends and its claim is kept.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,6 +47,9 @@ async def regenerate(provider: Provider, target: Target, journal: Journal, befor
         except Unavailable as error:
             asked_for = error.retry_after.total_seconds() if error.retry_after else 0
         except NoAnswer as error:
+            # Where the key was not in use, a change may as well be somebody else's, and this request's is yet to come.
+            if journal.in_place and (keys := await _look_for_change(provider, target, journal, deadline)):
+                return keys
             raise Unfinished(str(error), in_flight=True) from error
         except NotFound as error:
             raise TargetNotFound(str(error)) from error
@@ -76,6 +80,17 @@ def _is_credible(target: Target, answer: Keys, journal: Journal, before: Keys) -
     other = journal.key.other
     is_same = target.fingerprint(answer[other]) == target.fingerprint(before[other])
     return is_same and has_changed(target, answer, journal)
+
+
+async def _look_for_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys | None:
+    """
+    Return the keys if the journaled one has changed, None if it has not, or nobody can tell.
+    """
+    try:
+        keys = await provider.read_keys(target, deadline)
+    except (DependencyError, OutOfTime):
+        return None
+    return keys if has_changed(target, keys, journal) else None
 
 
 async def _await_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys:

@@ -10,7 +10,7 @@ from msgspec import structs
 from rotation import change
 from rotation.attempt import Claim, TargetMoved
 from rotation.choice import Regenerate, StoreLive, choose, heal
-from rotation.errors import SUPERSEDED, ActiveKey, Drift, Misconfigured, Skip, Unfinished, VaultRefused
+from rotation.errors import SUPERSEDED, ActiveKey, Drift, Misconfigured, Refused, Skip, Unfinished, VaultRefused
 from rotation.inspection import Inspection
 from rotation.managed import find_target, read_secret
 from rotation.material import KeyMaterial
@@ -82,7 +82,7 @@ class SecretRotation:
         inspection = self._inspection
         if inspection is None or inspection.target != policy.target:
             inspection = self._inspection_of(policy.target)
-        keys = await inspection.keys()
+        keys = await self._keys(inspection)
         earlier = claim.row.journal
         if earlier and change.has_changed(policy.target, keys, earlier):
             claim.say("found the key already regenerated", key=earlier.key)
@@ -101,6 +101,17 @@ class SecretRotation:
         keys = await change.regenerate(provider, policy.target, journal, keys, claim.deadline)
         claim.say("regenerated", key=journal.key)
         await self._store(policy, secret, journal.key, keys[journal.key])
+
+    async def _keys(self, inspection: Inspection) -> Keys:
+        """
+        Return what each key gives. Raises as `Inspection.keys`, but where a dead key may have to be replaced.
+        """
+        try:
+            return await inspection.keys()
+        except Refused as error:
+            if self._claim.must_finish:
+                raise Unfinished(f"{error}; the secret may hold a dead key", in_flight=False) from error
+            raise
 
     def _pin(self, secret: SecretVersion) -> None:
         """

@@ -64,6 +64,7 @@ class Endpoint:
         self._headers = headers
         self._address = address
         # Nobody waits for a caller that keeps its connection open: everything that hangs was released before.
+        self._late: set[asyncio.Task[None]] = set()
         self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.5)
 
     async def __aenter__(self) -> Self:
@@ -80,6 +81,8 @@ class Endpoint:
         """
         Stop listening and cut what is open.
         """
+        for effect in self._late:
+            effect.cancel()
         await self._runner.cleanup()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -96,7 +99,9 @@ class Endpoint:
             response = self._refuse(refusal)
         if self._headers is not None:
             response.headers.update(self._headers(request.method, path))
-        entry.end(status=response.status)
+        entry.status = response.status
+        if not entry.is_at_work:
+            entry.end(status=response.status)
         return response
 
     async def _serve(self, request: web.BaseRequest, path: str, entry: LoggedRequest) -> web.Response:
@@ -105,12 +110,29 @@ class Endpoint:
         self._admit(call)
         faults = self._instruments.faults
         if fault := await faults.meet("before", entry):
+            if fault.effect_after is not None:
+                self._take_effect_later(call, fault.effect_after)
             return self._fail(fault)
         response = await call.operation.answer(call)
         entry.took_effect = True
         if fault := await faults.meet("after", entry):
             return self._fail(fault)
         return response
+
+    def _take_effect_later(self, call: Call, seconds: float) -> None:
+        async def take_effect() -> None:
+            await asyncio.sleep(seconds)
+            try:
+                await call.operation.answer(call)
+                call.entry.took_effect = True
+            finally:
+                call.entry.is_at_work = False
+                call.entry.end(status=call.entry.status)
+
+        call.entry.is_at_work = True
+        effect = asyncio.create_task(take_effect())
+        self._late.add(effect)
+        effect.add_done_callback(self._late.discard)
 
     async def _route(self, request: web.BaseRequest, path: str, entry: LoggedRequest) -> Call:
         other_methods = []

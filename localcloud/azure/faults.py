@@ -27,6 +27,7 @@ class Fault:
     `answer` gives `status` with `body`, or with the service's own error of `code` when `body` is None; a 200 without a
     body is empty. `drop` cuts the connection. `delay` goes on after `seconds`. `hang` goes on when it is released.
     A caller that gave up on a delayed or hanging request does not stop it: before the effect, this makes a late effect.
+    So does an `answer` before the effect with `effect_after`: somebody answered for a service that is still at work.
     """
 
     operation: str
@@ -43,6 +44,8 @@ class Fault:
     """Seconds, as the header of an `answer`."""
     body: bytes | None = None
     seconds: float = 0.0
+    effect_after: float | None = None
+    """Seconds from an `answer` to the effect, which an answer before it prevents otherwise."""
 
 
 @dataclass(eq=False)

@@ -23,6 +23,9 @@ class LoggedRequest:
     """The resource, without the action: an ARM id, a secret's id, a vault's URI."""
     received: Instant = field(default_factory=Instant.now)
     ended: Instant | None = None
+    """When it was answered and could take effect no more."""
+    is_at_work: bool = False
+    """Somebody has answered it in the service's place, and the service goes on."""
     status: int | None = None
     """What was answered; None while it is under way, and for ever when the connection was cut."""
     was_dropped: bool = False

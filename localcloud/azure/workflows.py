@@ -59,6 +59,8 @@ class Workflow:
         """`https://localhost:PORT` of its Logic App."""
         self.triggers = {trigger.name.casefold(): trigger for trigger in triggers}
         self.signs_with_one_key = signs_with_one_key
+        self.has_sas = True
+        """Whether SAS authentication is on: without it callback URLs are not signed."""
         self.runs = 0
         """How often a valid callback URL started it."""
         self._history = history
@@ -88,6 +90,8 @@ class Workflow:
         """
         Return the query of a callback URL.
         """
+        if not self.has_sas:
+            return {"api-version": CALLBACK_API_VERSION}
         return {
             "api-version": CALLBACK_API_VERSION,
             "sp": _permission(trigger),

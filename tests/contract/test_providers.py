@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ from adapters.transport import SharedTransport
 from adapters.wiring import Wiring
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.faults import Fault
+from localcloud.azure.site_host import wrapped
 from rotation.errors import Declined, DependencyError, Misconfigured, NoAnswer, NotFound, OutOfTime, Unavailable
 from rotation.ports import Keys, Provider
 from rotation.target import KeyName, Target, parse_target
@@ -108,25 +110,27 @@ def fault(kind: Any = "answer", **options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("script", "error"),
+    ("script", "error", "behind_a_site"),
     [
-        (fault(status=500, when="after"), Unavailable),
-        (fault(status=503, when="after"), Unavailable),
-        (fault(status=429, retry_after=0), Unavailable),
-        (fault(status=503, retry_after=86_400), Unavailable),
-        (fault(status=502, when="after"), NoAnswer),
-        (fault(status=504, when="after"), NoAnswer),
-        (fault(kind="drop", when="after"), NoAnswer),
-        (fault(kind="drop", when="before"), NoAnswer),
-        (fault(status=400, code="BadRequest"), Declined),
-        (fault(status=401, code="InvalidAuthenticationToken"), Declined),
-        (fault(status=403, code="AuthorizationFailed", retry_after=1), Declined),
-        (fault(status=409, code="MissingSubscriptionRegistration"), Declined),
-        (fault(status=500, body=b"<html>", when="after"), Unavailable),
+        (fault(status=500, when="after"), Unavailable, NoAnswer),
+        (fault(status=503, when="after"), Unavailable, NoAnswer),
+        (fault(status=429, retry_after=0), Unavailable, NoAnswer),
+        (fault(status=503, retry_after=86_400), Unavailable, NoAnswer),
+        (fault(status=502, when="after"), NoAnswer, NoAnswer),
+        (fault(status=504, when="after"), NoAnswer, NoAnswer),
+        (fault(kind="drop", when="after"), NoAnswer, NoAnswer),
+        (fault(kind="drop", when="before"), NoAnswer, NoAnswer),
+        (fault(status=400, body=wrapped()), NoAnswer, NoAnswer),
+        (fault(status=403, body=b"<html>"), NoAnswer, NoAnswer),
+        (fault(status=400, code="BadRequest"), Declined, Declined),
+        (fault(status=401, code="InvalidAuthenticationToken"), Declined, Declined),
+        (fault(status=403, code="AuthorizationFailed", retry_after=1), Declined, Declined),
+        (fault(status=409, code="MissingSubscriptionRegistration"), Declined, Declined),
+        (fault(status=500, body=b"<html>", when="after"), Unavailable, NoAnswer),
     ],
     ids=str,
 )
-async def test_regenerating_is_sent_once_however_it_is_answered(
+async def test_regenerating_is_sent_once_however_it_is_answered(  # noqa: PLR0913, PLR0917 - fixtures and a row
     azure: LocalAzure,
     wiring: Wiring,
     kind: str,
@@ -134,13 +138,14 @@ async def test_regenerating_is_sent_once_however_it_is_answered(
     deadline: Deadline,
     script: dict[str, Any],
     error: type[DependencyError],
+    behind_a_site: type[DependencyError],
 ) -> None:
     """
-    The SDKs' own retries and registrations never send a second request.
+    The SDKs' own retries and registrations never send a second request, and an answer means what it can prove.
     """
     armed = azure.faults.add(Fault(operation=REGENERATE[kind], **script))
 
-    with pytest.raises(error):
+    with pytest.raises(behind_a_site if kind == "workflow" else error):
         await (await wiring.of(target)).regenerate(target, KeyName.SECONDARY, deadline)
 
     assert armed.fired == 1
@@ -189,7 +194,15 @@ async def test_a_service_that_cannot_be_reached_is_unavailable(
 
 
 @pytest.mark.parametrize(
-    "script", [fault(status=503), fault(status=504), fault(kind="drop"), fault(status=429, retry_after=1)]
+    "script",
+    [
+        fault(status=503),
+        fault(status=504),
+        fault(kind="drop"),
+        fault(status=429, retry_after=1),
+        fault(status=400, body=wrapped("InternalServerError")),
+        fault(status=404, body=b"<html>"),
+    ],
 )
 async def test_reading_keys_is_tried_again(
     azure: LocalAzure, wiring: Wiring, kind: str, target: Target, deadline: Deadline, script: dict[str, Any]
@@ -248,4 +261,109 @@ async def test_a_workflow_without_one_clear_trigger_is_misconfigured(
     target = parse_target(workflow.arm_id)
 
     with pytest.raises(Misconfigured, match=says):
+        await (await wiring.of(target)).read_keys(target, deadline)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [fault(status=400, body=wrapped("NotFound", "extensions API")), fault(status=503), fault(kind="drop")],
+    ids=["a site's host", "503", "dropped"],
+)
+async def test_the_only_request_trigger_is_found_although_the_site_fails_for_a_moment(
+    azure: LocalAzure, wiring: Wiring, deadline: Deadline, script: dict[str, Any]
+) -> None:
+    """
+    What says little about the workflow is no word about its triggers: the definition is read again.
+    """
+    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    armed = azure.faults.add(Fault(operation="Workflow.Get", **script))
+
+    keys = await (await wiring.of(parse_target(workflow.arm_id))).read_keys(parse_target(workflow.arm_id), deadline)
+
+    assert armed.fired == 1
+    assert keys[KeyName.PRIMARY].reveal() == workflow.callback_url("manual", "Primary")
+
+
+async def test_a_trigger_that_is_no_request_trigger_is_misconfigured(
+    azure: LocalAzure, wiring: Wiring, deadline: Deadline
+) -> None:
+    """
+    Its type in the definition explains the refusal, and the error says what to name instead.
+    """
+    workflow = await azure.add_workflow(
+        SUBSCRIPTION, RESOURCE_GROUP, "site1", "mixed", triggers=("daily", "manual"), request_triggers=("manual",)
+    )
+    target = parse_target(f"{workflow.arm_id}/triggers/Daily")
+
+    with pytest.raises(Misconfigured, match=r"'Daily' .* is of type Recurrence: only a Request trigger"):
+        await (await wiring.of(target)).read_keys(target, deadline)
+
+
+@pytest.mark.parametrize("script", [{}, fault(status=403, times=None)], ids=["definition", "no definition"])
+async def test_a_refusal_for_another_reason_is_no_diagnosis(
+    azure: LocalAzure, wiring: Wiring, deadline: Deadline, script: dict[str, Any]
+) -> None:
+    """
+    A Request trigger whose URL may not be read is refused with the service's own words.
+    """
+    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    target = parse_target(f"{workflow.arm_id}/triggers/manual")
+    refusal = fault(status=403, code="AuthorizationFailed", times=None)
+    azure.faults.add(Fault(operation="Workflow.ListCallbackUrl", **refusal))
+    if script:
+        azure.faults.add(Fault(operation="Workflow.Get", **script))
+
+    with pytest.raises(Declined, match="403 AuthorizationFailed"):
+        await (await wiring.of(target)).read_keys(target, deadline)
+
+
+BASE = "https://site1.example:443/api/orders/triggers/manual/paths/invoke"
+SIGNED = {"api-version": "2022-05-01", "sp": "/triggers/manual/run", "sv": "1.0", "sig": "c2ln_-"}
+BUILT = f"{BASE}?api-version=2022-05-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=c2ln_-"
+
+
+@pytest.mark.parametrize(
+    ("answer", "url"),
+    [
+        ({"basePath": BASE, "queries": SIGNED}, BUILT),
+        ({"value": None, "basePath": BASE, "queries": SIGNED}, BUILT),
+        ({"value": f"{BASE}?api-version=2022-05-01", "basePath": BASE, "queries": SIGNED}, BUILT),
+        ({"value": BUILT, "basePath": "https://other.example", "queries": {}}, BUILT),
+        (
+            {"basePath": f"{BASE}/", "relativePath": "/orders/{id}", "queries": SIGNED},
+            BUILT.replace("invoke?", "invoke/orders/{id}?"),
+        ),
+        (
+            {"basePath": BASE, "queries": {"se": "2027-01-01T00:00:00Z", "sig": "x"}},
+            f"{BASE}?se=2027-01-01T00%3A00%3A00Z&sig=x",
+        ),
+    ],
+)
+async def test_a_callback_url_is_made_of_its_parts_where_it_is_not_given(
+    azure: LocalAzure, wiring: Wiring, deadline: Deadline, answer: dict[str, Any], url: str
+) -> None:
+    """
+    `value` may be absent or unsigned; a template in the relative path stays as it is written.
+    """
+    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    target = parse_target(f"{workflow.arm_id}/triggers/manual")
+    given = fault(status=200, body=json.dumps(answer).encode(), times=2)
+    azure.faults.add(Fault(operation="Workflow.ListCallbackUrl", **given))
+
+    keys = await (await wiring.of(target)).read_keys(target, deadline)
+
+    assert keys[KeyName.PRIMARY].reveal() == url
+
+
+async def test_a_url_that_no_key_has_signed_is_misconfigured(
+    azure: LocalAzure, wiring: Wiring, deadline: Deadline
+) -> None:
+    """
+    With SAS authentication switched off there is no key to rotate, and the error says so.
+    """
+    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    workflow.has_sas = False
+    target = parse_target(f"{workflow.arm_id}/triggers/manual")
+
+    with pytest.raises(Misconfigured, match="SAS authentication is switched off"):
         await (await wiring.of(target)).read_keys(target, deadline)

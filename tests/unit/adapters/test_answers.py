@@ -29,6 +29,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core.exceptions import ARMErrorFormat
 
 from adapters.answers import meaning_of, once, until_answered
+from localcloud.azure.site_host import every_body, wrapped
 from rotation.errors import Declined, DependencyError, NoAnswer, NotFound, OutOfTime, Unavailable
 from rotation.timing import LAST_SEND, Deadline
 from tests.twins.clock import HandClock
@@ -111,7 +112,7 @@ async def service() -> AsyncIterator[Service]:
         return await service.handle(request)
 
     application = web.Application()
-    application.router.add_post("/", handle)
+    application.router.add_post("/{path:.*}", handle)
     async with client, TestServer(application) as server:
         service.url = str(server.make_url("/"))
         yield service
@@ -161,6 +162,71 @@ async def test_a_status_says_whether_the_request_is_over(
     service.says(status, b"" if status in {204, 304} else REFUSAL)
 
     assert type(await service.refusal()) is meaning
+
+
+WRAPPED = wrapped("ServiceUnavailable").decode()
+SITE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Web/sites/x/hostruntime/runtime/webhooks/workflow/api"
+FULL = {"x_ms_ratelimit_remaining_subscription_writes": "199"}
+EMPTY = {"x_ms_ratelimit_remaining_subscription_writes": "0"}
+ARMS_429 = json.dumps({"error": {"code": "SubscriptionRequestsThrottled", "message": "Try again after '10' seconds."}})
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "elsewhere", "meaning"),
+    [
+        *((400, body.decode(), {}, NoAnswer, NoAnswer) for body in every_body()),
+        (400, json.dumps({"error": json.loads(WRAPPED)}), {}, NoAnswer, NoAnswer),
+        (400, json.dumps({"error": {"code": "C", "message": json.loads(WRAPPED)["Message"]}}), {}, NoAnswer, NoAnswer),
+        (400, json.dumps({"Code": "BadRequest", "Message": "The body is wrong."}), {}, NoAnswer, NoAnswer),
+        (403, "<html>A proxy's page</html>", {}, NoAnswer, NoAnswer),
+        (404, "<html>A proxy's page</html>", {}, NoAnswer, NoAnswer),
+        (401, "", {}, NoAnswer, NoAnswer),
+        (409, json.dumps({"error": "conflict"}), {}, NoAnswer, NoAnswer),
+        (500, REFUSAL, {}, Unavailable, NoAnswer),
+        (502, REFUSAL, {}, NoAnswer, NoAnswer),
+        (503, REFUSAL, {}, Unavailable, NoAnswer),
+        (503, REFUSAL, {"x_ms_failure_cause": "gateway"}, Unavailable, NoAnswer),
+        (504, REFUSAL, {}, NoAnswer, NoAnswer),
+        (429, REFUSAL, {}, Unavailable, NoAnswer),
+        (429, REFUSAL, FULL, Unavailable, NoAnswer),
+        (429, REFUSAL, FULL | {"x_ms_failure_cause": "service"}, Unavailable, NoAnswer),
+        (429, REFUSAL, EMPTY | {"x_ms_failure_cause": "service"}, Unavailable, NoAnswer),
+        (429, REFUSAL, {"x_ms_failure_cause": "gateway"}, Unavailable, Unavailable),
+        (429, REFUSAL, EMPTY, Unavailable, Unavailable),
+        (429, ARMS_429, {}, Unavailable, Unavailable),
+        (400, REFUSAL, {}, Declined, Declined),
+        (400, "\ufeff" + REFUSAL, {}, Declined, Declined),
+        (403, REFUSAL, {}, Declined, Declined),
+        (404, REFUSAL, {}, NotFound, NotFound),
+        (409, json.dumps({"odata.error": {"code": "EntityAlreadyExists", "message": {}}}), {}, Declined, Declined),
+    ],
+)
+async def test_only_a_clear_no_in_the_services_own_shape_is_a_refusal(  # noqa: PLR0913 - a row of the table
+    service: Service,
+    status: int,
+    body: str,
+    headers: dict[str, str],
+    elsewhere: type[DependencyError],
+    meaning: type[DependencyError],
+) -> None:
+    """
+    What a proxy answers for somebody else is no answer; behind a site's host, so is every failure but ARM's own 429.
+    """
+    service.says(status, body, **headers)
+    assert type(await service.refusal()) is elsewhere
+
+    service.url = service.url.rstrip("/") + SITE
+    assert type(await service.refusal()) is meaning
+
+
+async def test_what_app_service_says_of_a_sites_host_is_passed_on(service: Service) -> None:
+    """
+    A person who reads that the host did not answer knows where to look.
+    """
+    service.says(400, WRAPPED)
+
+    expected = "400 BadRequest: Encountered an error (ServiceUnavailable) from host runtime."
+    assert str(await service.refusal()) == f"listKeys of account1: {expected}"
 
 
 async def test_a_refusal_tells_status_code_and_message(service: Service) -> None:

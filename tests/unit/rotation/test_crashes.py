@@ -495,7 +495,7 @@ async def test_a_trigger_that_changed_is_not_taken_for_a_regenerated_key() -> No
 IN_PLACE = {"RotationStrategy": "InPlace"}
 
 
-@pytest.mark.parametrize("hindrance", ["refused", "paused", "poisoned", "ten attempts"])
+@pytest.mark.parametrize("hindrance", ["refused", "no keys to be read", "paused", "poisoned", "ten attempts"])
 async def test_a_dead_key_in_use_is_replaced_whatever_comes_between(world: TwinWorld, hindrance: str) -> None:
     """
     Once the key in use may be dead, a rotation in place is not given up: its clients wait for the new version.
@@ -506,6 +506,9 @@ async def test_a_dead_key_in_use_is_replaced_whatever_comes_between(world: TwinW
     world.faults.before("store", *[Declined("403 Forbidden")] * refusals)
     assert (await world.rotate(request)).state is State.REGENERATING
     assert not world.holds_live_key()
+    if hindrance == "no keys to be read":
+        world.faults.before("read_keys", Declined("403 AuthorizationFailed"))
+        await world.resume()
     if hindrance == "paused":
         world.current().tags["RotationPaused"] = "true"
     if hindrance == "poisoned":
@@ -520,6 +523,65 @@ async def test_a_dead_key_in_use_is_replaced_whatever_comes_between(world: TwinW
     assert record.gap_seconds
     assert world.holds_live_key()
     assert world.regenerations() == 1
+
+
+@pytest.mark.parametrize("kind", ["batch", "workflow"])
+async def test_in_place_a_lost_answer_is_not_waited_for_where_the_keys_tell_the_outcome(kind: str) -> None:
+    """
+    The clients' key is dead: the new one is stored at once, and not when nothing can take effect any more.
+    """
+    world = TwinWorld(kind)
+    world.put(tags=IN_PLACE)
+    world.faults.after("regenerate", NoAnswer("400 BadRequest: Encountered an error (BadGateway) from host runtime."))
+
+    rotation = await world.rotate()
+
+    assert rotation.state is State.COMPLETED
+    assert rotation.attempts == 1
+    assert world.holds_live_key()
+    assert world.regenerations() == 1
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+async def test_in_place_an_answer_that_may_come_true_yet_keeps_the_claim(world: TwinWorld, looks: int) -> None:
+    """
+    Where the keys are as they were, or cannot be read, the site may still be at work: the next attempt stores.
+    """
+    world.put(tags=IN_PLACE)
+    request = world.event()
+    world.faults.before("regenerate", NoAnswer("400 BadRequest: ... from host runtime."))
+    world.faults.before("read_keys", None, *[Unavailable("503")] * looks)
+
+    rotation = await world.rotate(request)
+    world.provider.turn(world.target, KeyName.PRIMARY)  # It comes true.
+
+    assert rotation.state is State.REGENERATING
+    assert world.regenerations() == 1
+    (rotation,) = await world.resume()
+    assert rotation.state is State.COMPLETED
+    assert world.holds_live_key()
+    assert world.regenerations() == 1
+
+
+async def test_no_outage_where_a_key_is_regenerated_by_hand_after_a_lost_answer(world: TwinWorld) -> None:
+    """
+    The change may be somebody else's and this request's be yet to come: it is stored when nothing can come any more.
+    """
+    request = world.event()
+    world.faults.before("regenerate", NoAnswer("400 BadRequest: ... from extensions API."))
+
+    async def regenerate_by_hand() -> None:
+        world.provider.turn(world.target, KeyName.SECONDARY)
+
+    world.faults.before("read_keys", None, regenerate_by_hand)
+    rotation = await world.rotate(request)
+    assert rotation.state is State.REGENERATING
+    world.provider.turn(world.target, KeyName.SECONDARY)  # What got no answer takes effect.
+
+    (rotation,) = await world.resume()
+
+    assert rotation.state is State.COMPLETED
+    assert world.holds_live_key()
 
 
 async def test_a_dead_key_in_use_is_never_called_live(world: TwinWorld) -> None:
