@@ -10,7 +10,7 @@ was refused, so only a failure to connect proves that nothing was sent.
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import TypeVar
 
@@ -138,7 +138,7 @@ def _is_over(error: HttpResponseError, status: int, body: str) -> bool:
     """
     if _passed_through_a_site(error):
         # A proxy answers for a site that may still be at work. A 429 of ARM's own was passed on to nobody.
-        return status == _THROTTLED and is_of_resource_manager(status, error.response.headers, body)
+        return status == _THROTTLED and is_of_resource_manager(status, _headers(error), body)
     return status in _OVER
 
 
@@ -168,9 +168,12 @@ def _said(error: HttpResponseError, status: int, stated: StatedError | None) -> 
 
 
 def _retry_after(error: HttpResponseError) -> timedelta | None:
-    headers = getattr(error.response, "headers", None) or {}
-    written = str(headers.get("Retry-After", ""))
+    written = str(_headers(error).get("Retry-After", ""))
     # The date form is not used by ARM or Key Vault; a wait that is not plain seconds is ours to choose.
     if not (written.isascii() and written.isdigit()):
         return None
     return timedelta(seconds=int(written)) if len(written) < len(str(_DAY)) else timedelta(seconds=_DAY)
+
+
+def _headers(error: HttpResponseError) -> Mapping[str, str]:
+    return getattr(error.response, "headers", None) or {}

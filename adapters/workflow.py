@@ -123,6 +123,8 @@ class Workflows:
             found = await self._client(workflow).web_apps.get_workflow(
                 workflow.resource_group, workflow.site, workflow.workflow, deadline=deadline
             )
+            if found.properties is None or found.properties.files is None:
+                raise ValueError("a workflow without files")
             files = {name.lower(): content for name, content in found.properties.files.items()}
             triggers = files["workflow.json"]["definition"]["triggers"]
             return {name: str(trigger["type"]) for name, trigger in triggers.items()}

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from localcloud.azure.faults import Fault, When
+from localcloud.azure.site_host import every_body
 from localcloud.chaos.points import Aim, Point
+from localcloud.chaos.subject import Kind
 
 FOR_GOOD = 1_000_000  # times: until it is repaired
 _DAY = 86_400  # seconds
+_LATE = 3.0  # seconds
 _NOT_JSON = b"<html><body>A proxy's page</body></html>"
 _WRONG_SHAPE = b'{"unexpected": [1, 2, 3]}'
 
@@ -28,6 +31,8 @@ class FaultKind:
     only_for_changes: bool = False
     """Of a request that changes nothing it cannot be told from another kind."""
     not_for: frozenset[str] = field(default=frozenset())
+    only_for_sites: bool = False
+    """Only the host of a site fails so."""
 
     @property
     def variety(self) -> int:
@@ -36,11 +41,13 @@ class FaultKind:
         """
         return len(self.variants)
 
-    def suits(self, point: Point) -> bool:
+    def suits(self, point: Point, target: Kind) -> bool:
         """
-        Whether it makes sense for a request.
+        Whether it makes sense for a request of the rotation of such a target.
         """
-        return (point.changes or not self.only_for_changes) and point.name not in self.not_for
+        if self.only_for_sites and not (point.reaches_a_site and target == "workflow"):
+            return False
+        return _suits(point, target, only_for_changes=self.only_for_changes) and point.name not in self.not_for
 
     def faults(self, aim: Aim) -> list[list[Fault]]:
         """
@@ -62,11 +69,15 @@ class KillKind:
     only_for_changes: bool = False
     variety: int = 1
 
-    def suits(self, point: Point) -> bool:
+    def suits(self, point: Point, target: Kind) -> bool:
         """
-        Whether it makes sense for a request.
+        Whether it makes sense for a request of the rotation of such a target.
         """
-        return point.changes or not self.only_for_changes
+        return _suits(point, target, only_for_changes=self.only_for_changes)
+
+
+def _suits(point: Point, target: Kind, *, only_for_changes: bool) -> bool:
+    return target in point.kinds and (point.changes or not only_for_changes)
 
 
 def _answers(*statuses: int, **more: Any) -> tuple[dict[str, Any], ...]:
@@ -75,6 +86,10 @@ def _answers(*statuses: int, **more: Any) -> tuple[dict[str, Any], ...]:
 
 def _bodies() -> tuple[dict[str, Any], ...]:
     return tuple({"kind": "answer", "status": 200, "body": body} for body in (None, _NOT_JSON, _WRONG_SHAPE))
+
+
+def _wrapped(**more: Any) -> tuple[dict[str, Any], ...]:
+    return tuple({"kind": "answer", "status": 400, "body": body} | more for body in every_body())
 
 
 # No sender can know of an event that was acknowledged and is not there.
@@ -95,6 +110,10 @@ FAULT_KINDS = (
     FaultKind("403 for good", _answers(403, times=FOR_GOOD)),
     FaultKind("odd 200", _bodies(), not_for=_UNKNOWABLE),
     FaultKind("odd 200 after", _bodies(), "after", only_for_changes=True),
+    FaultKind("site's 400", _wrapped(), only_for_sites=True),
+    FaultKind("site's 400 after", _wrapped(), "after", only_for_changes=True, only_for_sites=True),
+    FaultKind("site's 400, then late", _wrapped(effect_after=_LATE)[:1], only_for_changes=True, only_for_sites=True),
+    FaultKind("site's 400 for good", _wrapped(times=FOR_GOOD)[:1], only_for_sites=True),
 )
 
 KILL_KINDS = (

@@ -14,11 +14,12 @@ from localcloud.chaos.judge import Broken
 from localcloud.chaos.kinds import FAULT_KINDS, KILL_KINDS, FaultKind, KillKind
 from localcloud.chaos.points import POINTS
 from localcloud.chaos.scene import Scene
-from localcloud.chaos.subject import KINDS
+from localcloud.chaos.subject import KINDS, Strategy
 from localcloud.rotation_feed import StuckError
 
 _AT_A_TIME = 40  # cases that aim at their own subject
 _CLOUDS = 16  # at a time; most of the time they wait for something to time out
+_STRATEGIES: tuple[Strategy, ...] = ("Alternate", "InPlace")
 # Fewer tries for what cannot succeed before it is repaired.
 _TRIES = {"AzureFunctionsJobHost__extensions__queues__maxDequeueCount": "5"}
 
@@ -36,15 +37,17 @@ class MatrixReport:
 
 def all_cases() -> list[Case]:
     """
-    Return the whole matrix.
+    Return the whole matrix. In place it is about what goes through the host of a site.
     """
     kinds: tuple[FaultKind | KillKind, ...] = (*FAULT_KINDS, *KILL_KINDS)
     return [
-        Case(provider, point, kind, variant)
+        Case(provider, point, kind, variant, strategy)
         for provider in KINDS
         for point in POINTS
+        for strategy in _STRATEGIES
+        if strategy == "Alternate" or (point.reaches_a_site and provider == "workflow")
         for kind in kinds
-        if kind.suits(point)
+        if kind.suits(point, provider)
         for variant in range(kind.variety)
     ]
 

@@ -88,11 +88,12 @@ def make_plan(seed: int, round_number: int, slot: int) -> Plan:
     """
     chance = Random(f"{seed}/{round_number}/{slot}")  # noqa: S311 - to be repeated is the point
     secrets = chance.choices([1, 2, 3], [6, 3, 1])[0]
-    steps = tuple(_make_step(chance, secrets) for _ in range(chance.randint(*_STEPS)))
-    return Plan(KINDS[slot % 2], secrets, steps, is_foreign=chance.random() < 0.05)  # noqa: PLR2004 - now and then
+    kind = KINDS[slot % 2]
+    steps = tuple(_make_step(chance, kind, secrets) for _ in range(chance.randint(*_STEPS)))
+    return Plan(kind, secrets, steps, is_foreign=chance.random() < 0.05)  # noqa: PLR2004 - now and then
 
 
-def _make_step(chance: Random, secrets: int) -> Step:
+def _make_step(chance: Random, kind: Kind, secrets: int) -> Step:
     match chance.choices(["one", "duplicates", "all triggers", "all secrets"], [4, 2, 2, 2])[0]:
         case "one":
             asks = [_make_ask(chance, chance.randrange(secrets))]
@@ -104,7 +105,7 @@ def _make_step(chance: Random, secrets: int) -> Step:
         case _:
             asks = [_make_ask(chance, secret) for secret in range(secrets)]
     faults = chance.choices([0, 1, 2, 3], [3, 5, 2, 1])[0]
-    return Step(tuple(asks), tuple(_make_fault(chance) for _ in range(faults)))
+    return Step(tuple(asks), tuple(_make_fault(chance, kind) for _ in range(faults)))
 
 
 def _make_ask(chance: Random, secret: int) -> Ask:
@@ -114,9 +115,9 @@ def _make_ask(chance: Random, secret: int) -> Ask:
     return Ask(secret, trigger, 1, key)
 
 
-def _make_fault(chance: Random) -> PlannedFault:
-    point = chance.choice(POINTS)
-    kind = chance.choice([kind for kind in _KINDS if kind.suits(point)])
+def _make_fault(chance: Random, target: Kind) -> PlannedFault:
+    point = chance.choice([point for point in POINTS if target in point.kinds])
+    kind = chance.choice([kind for kind in _KINDS if kind.suits(point, target)])
     stays = kind.variants[0].get("times") == FOR_GOOD
     return PlannedFault(
         point=point,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from localcloud.azure.faults import Fault
 from localcloud.chaos.ledger_history import OUTBOX, claim_key
-from localcloud.chaos.subject import Subject
+from localcloud.chaos.subject import KINDS, Kind, Subject
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,10 @@ class Point:
     """A process sends it once for all rotations."""
     secrets: int = 1
     """How many secrets hold the target's key."""
+    kinds: tuple[Kind, ...] = KINDS
+    """The kinds of target whose rotation sends it."""
+    reaches_a_site: bool = False
+    """That of a workflow goes through the host of its site."""
 
     @property
     def is_shared(self) -> bool:
@@ -83,7 +87,8 @@ POINTS = (
     Point("Ledger.Insert (claim)", lambda s, _: Aim("Ledger.Insert", claim_key(s.arm_id)), changes=True),
     Point("Ledger.Read (outcome)", lambda _, id_: Aim("Ledger.Read", OUTBOX + id_)),
     Point("Vault.GetSecret (look)", lambda s, _: Aim("Vault.GetSecret", _secret(s), skip=1)),
-    Point("ListKeys / ListCallbackUrl (before)", lambda s, _: Aim(s.read_keys, s.arm_id)),
+    Point("Workflow.Get", lambda s, _: Aim("Workflow.Get", s.arm_id), kinds=("workflow",), reaches_a_site=True),
+    Point("ListKeys / ListCallbackUrl (before)", lambda s, _: Aim(s.read_keys, s.arm_id), reaches_a_site=True),
     Point("Ledger.Query (bound secrets)", lambda s, _: Aim("Ledger.Query", _bound(s))),
     Point("Vault.ListSecrets", lambda s, _: Aim("Vault.ListSecrets", s.vault.uri), needs_new_process=True),
     Point(
@@ -99,8 +104,13 @@ POINTS = (
         lambda s, _: Aim("Ledger.Upsert", _bound(s) + _secret(s).replace("/", "|")),
         changes=True,
     ),
-    Point("RegenerateKeys / RegenerateAccessKey", lambda s, _: Aim(s.regenerate, s.arm_id), changes=True),
-    Point("ListKeys / ListCallbackUrl (after)", _second_look),
+    Point(
+        "RegenerateKeys / RegenerateAccessKey",
+        lambda s, _: Aim(s.regenerate, s.arm_id),
+        changes=True,
+        reaches_a_site=True,
+    ),
+    Point("ListKeys / ListCallbackUrl (after)", _second_look, reaches_a_site=True),
     Point("Vault.SetSecret", lambda s, _: Aim("Vault.SetSecret", _secret(s)), changes=True),
     Point("Ledger.Transaction (end)", lambda s, _: Aim("Ledger.Transaction", claim_key(s.arm_id)), changes=True),
     Point("Ledger.Transaction (record)", lambda _, id_: Aim("Ledger.Transaction", id_), changes=True),

@@ -15,6 +15,7 @@ from rotation.request import Trigger, request_for_event
 from rotation.secret import SecretId
 
 Kind: TypeAlias = Literal["batch", "workflow"]
+Strategy: TypeAlias = Literal["Alternate", "InPlace"]
 KINDS: tuple[Kind, Kind] = ("batch", "workflow")
 
 
@@ -28,6 +29,7 @@ class Subject:
     target: BatchAccount | Workflow
     secrets: tuple[str, ...]
     vault: Vault
+    strategy: Strategy = "Alternate"
 
     @property
     def arm_id(self) -> str:
@@ -71,11 +73,19 @@ class Subject:
         return request_for_event(pinned, trigger, datetime.now(UTC)).id
 
 
-async def make_subject(cloud: LocalCloud, kind: Kind, name: str, *, secrets: int = 1, site: str = "site") -> Subject:
+async def make_subject(  # noqa: PLR0913 - what a subject is made of
+    cloud: LocalCloud,
+    kind: Kind,
+    name: str,
+    *,
+    secrets: int = 1,
+    site: str = "site",
+    strategy: Strategy = "Alternate",
+) -> Subject:
     """
     Make a target whose primary key some secrets hold, the first of them with an older version that holds the secondary.
 
-    Names are letters and digits, at most 24, and new.
+    Names are letters and digits, at most 24, and new. The secrets of a workflow do not name its only trigger.
     """
     names = tuple(f"{name}-{number}" for number in range(secrets))
     target: BatchAccount | Workflow
@@ -84,9 +94,9 @@ async def make_subject(cloud: LocalCloud, kind: Kind, name: str, *, secrets: int
         address, primary, secondary = target.arm_id, target.primary, target.secondary
     else:
         target = await cloud.azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, site, name)
-        address = f"{target.arm_id}/triggers/manual"
+        address = target.arm_id
         primary, secondary = target.callback_url("manual", "Primary"), target.callback_url("manual", "Secondary")
     cloud.put_secret(names[0], secondary, address, CredentialId="Secondary")
     for secret in names:
-        cloud.put_secret(secret, primary, address)
-    return Subject(kind, target, names, cloud.vault)
+        cloud.put_secret(secret, primary, address, RotationStrategy=strategy)
+    return Subject(kind, target, names, cloud.vault, strategy)
