@@ -25,6 +25,7 @@ from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
 
 API_VERSIONS = frozenset({"2024-02-01.19.0", "2024-07-01.20.0", "2025-06-01"})
+# Errors name the host of their account; one port serves all accounts here.
 METADATA = "https://demobatch.westeurope.batch.azure.com/$metadata"
 OLDEST_REQUEST = timedelta(minutes=15)
 # In this order.
