@@ -2,9 +2,10 @@
 What an answer of Azure means, in the rotator's terms.
 
 azure-core raises one type for many meanings and the same meaning in many types; here it is sorted once, by what the
-caller may do next. docs/architecture.md, "How an answer is judged", has the rules in one table. Measured with azure-core
-1.41 on aiohttp: a connection that drops after the request was received raises `ServiceRequestError`, just like one that
-was refused, so only a failure to connect proves that nothing was sent.
+caller may do next. docs/architecture.md, "How an answer is judged", has the rules in one table.
+
+Measured with azure-core 1.41 on aiohttp: a connection that drops after the request was received raises
+`ServiceRequestError`, just like one that was refused, so only a failure to connect proves that nothing was sent.
 """
 
 import asyncio

@@ -2,9 +2,11 @@
 What the body of an error answer states.
 
 Azure Resource Manager, Key Vault and Event Grid state an error as `{"error": {"code", "message"}}`, Table storage as
-`{"odata.error": {"code", "message": {"value"}}}`. App Service has another shape for what the host of a site answered, or
-did not: HTTP 400 with `{"Code", "Message": "Encountered an error (ServiceUnavailable) from host runtime.", ...}`, which
-says nothing about the request (public reports: LogicAppsUX issues 6161 and 9445, azure-functions-host issue 6568).
+`{"odata.error": {"code", "message": {"value"}}}`.
+
+App Service has another shape for what the host of a site answered, or did not: HTTP 400 with `{"Code", "Message":
+"Encountered an error (ServiceUnavailable) from host runtime.", ...}`. It says nothing about the request (reported:
+LogicAppsUX issues 6161 and 9445, azure-functions-host issue 6568).
 """
 
 import json

@@ -12,7 +12,8 @@ from azure.core.exceptions import HttpResponseError
 from azure.keyvault.secrets.aio import SecretClient
 
 from adapters.answers import once, until_answered
-from rotation.errors import Forbidden
+from adapters.key_vault_answers import is_disabled, is_of_certificate, meaning_of_deletion
+from rotation.errors import Forbidden, NotFound, Unavailable
 from rotation.material import KeyMaterial
 from rotation.policy import is_managed
 from rotation.ports import ListedSecret, SecretProperties
@@ -63,15 +64,20 @@ class KeyVaults:
             try:
                 found = await client.get_secret(secret.name, deadline=deadline)
             except HttpResponseError as error:
-                if _is_disabled(error):
+                if is_disabled(error):
                     return None
                 raise
             if found.value is None:
                 raise ValueError("a secret without a value")
             return _version(secret, found.properties, KeyMaterial(found.value))
 
-        current = await until_answered(f"get of secret {secret.name!r}", read, deadline)
-        return current or await self._read_disabled(secret, deadline)
+        what = f"get of secret {secret.name!r}"
+        found = await until_answered(what, read, deadline) or await self._read_disabled(secret, deadline)
+        # Enabled between the two, or no longer the current one.
+        found = found or await until_answered(what, read, deadline)
+        if found is None:
+            raise Unavailable(f"{what}: somebody is changing it")
+        return found
 
     async def list_managed(self, vault: str, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
         """
@@ -118,23 +124,30 @@ class KeyVaults:
         Make a new version.
         """
         client = self._client(secret)
+        what = f"set of secret {secret.name!r}"
 
         async def send() -> SecretId:
-            made = await client.set_secret(
-                secret.name,
-                value.reveal(),
-                tags=dict(tags),
-                content_type=content_type,
-                expires_on=expires_on,
-                deadline=deadline,
-            )
-            return secret.at(_text(made.properties.version))
+            try:
+                made = await client.set_secret(
+                    secret.name,
+                    value.reveal(),
+                    tags=dict(tags),
+                    content_type=content_type,
+                    expires_on=expires_on,
+                    deadline=deadline,
+                )
+                return secret.at(_text(made.properties.version))
+            except HttpResponseError as error:
+                if (meaning := meaning_of_deletion(error, what)) is None:
+                    raise
+            # Raised out here, so that the original does not travel along as its context: it holds the response.
+            raise meaning
 
-        return await once(f"set of secret {secret.name!r}", send)
+        return await once(what, send)
 
     async def list_versions(self, secret: SecretId, deadline: Deadline) -> list[SecretProperties]:
         """
-        Return every version, without values.
+        Return every version, without values and in no order; none of a secret that is not there.
         """
         client = self._client(secret)
 
@@ -182,20 +195,30 @@ class KeyVaults:
         while (page := await until_answered(f"list of secrets in {vault}", read, deadline)) is not None:
             yield page
 
-    async def _read_disabled(self, secret: SecretId, deadline: Deadline) -> SecretVersion:
+    async def _read_disabled(self, secret: SecretId, deadline: Deadline) -> SecretVersion | None:
         """
-        Return the newest disabled version as the listing shows it: Key Vault shows its tags nowhere else.
+        Return the current version, which is disabled, as the listing shows it: Key Vault shows its tags nowhere else.
+
+        None if the newest version is enabled by now. Raises `NotFound` if there is none: the secret was deleted.
         """
         client = self._client(secret)
+        what = f"versions of secret {secret.name!r}"
 
-        async def read() -> SecretVersion:
-            versions = client.list_properties_of_secret_versions(secret.name, deadline=deadline)
-            # Times are in whole seconds; that the current version is disabled helps to tell it from its neighbours.
-            disabled = [version async for version in versions if not version.enabled]
-            newest = max(disabled, key=lambda version: version.created_on or _NEVER)
-            return _version(secret, newest, None)
+        async def read() -> list[Any]:
+            return [
+                version async for version in client.list_properties_of_secret_versions(secret.name, deadline=deadline)
+            ]
 
-        return await until_answered(f"versions of secret {secret.name!r}", read, deadline)
+        versions = await until_answered(what, read, deadline)
+        if not versions:
+            raise NotFound(f"{what}: there are none any more")
+        # They come in the order of their ids. Times are whole seconds: of versions of one second, one that is disabled
+        # is the current one rather than one that is not, and the one that was asked about rather than another.
+        newest = max(
+            versions,
+            key=lambda version: (version.created_on or _NEVER, not version.enabled, version.version == secret.version),
+        )
+        return None if newest.enabled else _version(secret, newest, None)
 
     def _client(self, secret: SecretId) -> SecretClient:
         self.require(secret)
@@ -208,7 +231,7 @@ def _listed(vault: str, properties: Any) -> ListedSecret:
         tags=dict(properties.tags or {}),
         enabled=bool(properties.enabled),
         expires_on=properties.expires_on,
-        is_certificate=properties.key_id is not None,
+        is_certificate=is_of_certificate(properties),
     )
 
 
@@ -220,7 +243,7 @@ def _version(secret: SecretId, properties: Any, value: KeyMaterial | None) -> Se
         tags=dict(properties.tags or {}),
         content_type=properties.content_type,
         expires_on=properties.expires_on,
-        is_certificate=properties.key_id is not None,
+        is_certificate=is_of_certificate(properties),
     )
 
 
@@ -228,11 +251,3 @@ def _text(word: str | None) -> str:
     if not word:
         raise ValueError("a secret without a name or version")
     return word
-
-
-def _is_disabled(error: HttpResponseError) -> bool:
-    """
-    Return whether a 403 is about a disabled version: it says so in `innererror` only.
-    """
-    detail = getattr(error.error, "innererror", None) or {}
-    return error.status_code == 403 and "SecretDisabled" in str(detail)  # noqa: PLR2004 - an HTTP status

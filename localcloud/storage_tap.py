@@ -227,7 +227,8 @@ def _fail(fault: Fault) -> web.Response:
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
     body = fault.body
     if body is None and fault.status != HTTPStatus.OK:
-        error = {"code": fault.code, "message": {"lang": "en-US", "value": "A scripted fault."}}
+        code = fault.code or "ServerBusy"
+        error = {"code": code, "message": {"lang": "en-US", "value": "A scripted fault."}}
         body = msgspec.json.encode({"odata.error": error})
-        headers["x-ms-error-code"] = fault.code
+        headers["x-ms-error-code"] = code
     return web.Response(status=fault.status, body=body, content_type="application/json", headers=headers)

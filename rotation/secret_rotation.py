@@ -50,7 +50,13 @@ class SecretRotation:
         Raises `Skip`, `Failure` or `TargetMoved`.
         """
         claim, request = self._claim, self._claim.row.request
-        secret = self._secret = await self._read()
+        try:
+            secret = self._secret = await self._read()
+        except Skip:
+            if claim.must_finish:
+                # It was deleted with a dead key in it, and may be recovered with it.
+                return False
+            raise
         if stored_by(secret.tags) == request.id:
             self._found_stored(secret)
             return True
@@ -77,7 +83,10 @@ class SecretRotation:
         """
         claim, secret = self._claim, self._secret
         if secret is None:
-            raise ValueError("look first")
+            raise Unfinished(
+                "the secret is deleted; once recovered, it holds a dead key until the new one is stored",
+                in_flight=False,
+            )
         policy = read_policy(secret.tags)
         inspection = self._inspection
         if inspection is None or inspection.target != policy.target:

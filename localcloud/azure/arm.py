@@ -4,12 +4,28 @@ Azure Resource Manager: who may come in, and what there is.
 
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import urlsplit
 
+from localcloud.azure import wordings
+from localcloud.azure.dialect import Dialect
 from localcloud.azure.operation import Call
 from localcloud.azure.refusal import Refusal
 from localcloud.azure.throttling import Throttle
+from localcloud.azure.wordings import GATEWAY, RESOURCE_NOT_FOUND
 
 Resource = TypeVar("Resource")
+
+LOCATION = "westeurope"
+
+
+def arm_dialect(throttle: Throttle) -> Dialect:
+    """
+    Return how ARM speaks; each answer says how many requests the throttle has left.
+    """
+    return Dialect(
+        headers=lambda request, _: throttle.headers(request.method, urlsplit(request.raw_path).path),
+        wordings=wordings.of_arm,
+    )
 
 
 def admit_to_arm(authenticate: Callable[[Call], None], throttle: Throttle) -> Callable[[Call], None]:
@@ -26,9 +42,11 @@ def admit_to_arm(authenticate: Callable[[Call], None], throttle: Throttle) -> Ca
             raise Refusal(400, "MissingApiVersionParameter", message)
         known = call.operation.api_versions
         if version not in known:
+            *_, kind, _ = call.entry.target.split("/")
             message = (
-                f"No registered resource provider found for API version '{version}'. "
-                f"The supported api-versions are '{', '.join(sorted(known))}'."
+                f"No registered resource provider found for location '{LOCATION}' and API version '{version}' for type "
+                f"'{kind}'. The supported api-versions are '{', '.join(sorted(known, reverse=True))}'. "
+                f"The supported locations are '{LOCATION}'."
             )
             raise Refusal(400, "NoRegisteredProviderFound", message)
 
@@ -74,11 +92,13 @@ class Inventory:
             return resource
         _, _, subscription, _, group, _, provider, *names = arm_id.split("/")
         if not self._has_below(f"/subscriptions/{subscription}"):
-            raise Refusal(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
+            message = f"The subscription '{subscription}' could not be found."
+            raise Refusal(404, "SubscriptionNotFound", message, headers=GATEWAY)
         if not self._has_below(group_id(subscription, group)):
-            raise Refusal(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
-        message = f"The Resource '{provider}/{'/'.join(names)}' under resource group '{group}' was not found."
-        raise Refusal(404, "ResourceNotFound", message)
+            message = f"Resource group '{group}' could not be found."
+            raise Refusal(404, "ResourceGroupNotFound", message, headers=GATEWAY)
+        message = RESOURCE_NOT_FOUND.format(resource=f"{provider}/{'/'.join(names)}", group=group)
+        raise Refusal(404, "ResourceNotFound", message, headers=GATEWAY)
 
     def _has_below(self, arm_id: str) -> bool:
         return any(known.startswith(arm_id.casefold() + "/") for known in self._resources)

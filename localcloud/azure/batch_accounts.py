@@ -5,14 +5,18 @@ Batch accounts, as ARM shows and manages them.
 import base64
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
 
 from localcloud.azure.access_keys import AccessKeys, KeyName
-from localcloud.azure.arm import Inventory, group_id
+from localcloud.azure.arm import LOCATION, Inventory, group_id
+from localcloud.azure.dialect import request_lines
 from localcloud.azure.json_answer import json_answer
 from localcloud.azure.key_history import KeyHistory
 from localcloud.azure.operation import Call, Operation
@@ -34,6 +38,9 @@ class BatchAccount:
     endpoint: str
     authentication_modes: tuple[str, ...] | None
     keys: AccessKeys
+    is_gone: bool = False
+    """Its provider has deleted it, and Azure Resource Manager does not know yet."""
+    changed_on: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def primary(self) -> str:
@@ -104,24 +111,18 @@ class BatchAccounts:
         ]
 
     def _find(self, call: Call) -> BatchAccount:
-        return self._inventory.find(ACCOUNT.format(**call.names), BatchAccount)
+        account = self._inventory.find(ACCOUNT.format(**call.names), BatchAccount)
+        if account.is_gone:
+            raise _refusal(404, "AccountNotFound", "The specified account does not exist.")
+        return account
 
     async def _get(self, call: Call) -> web.Response:
         account = self._find(call)
-        return json_answer(
-            {
-                "id": account.arm_id,
-                "name": account.name,
-                "type": "Microsoft.Batch/batchAccounts",
-                "location": "westeurope",
-                "properties": {
-                    "accountEndpoint": urlsplit(account.endpoint).netloc,
-                    "provisioningState": "Succeeded",
-                    "poolAllocationMode": "BatchService",
-                    "allowedAuthenticationModes": account.authentication_modes,
-                },
-            }
-        )
+        answer = json_answer(_account(account))
+        # Two reads of an account that nobody changed may differ in it.
+        answer.headers["ETag"] = f'"0x8D{secrets.token_hex(7).upper()}"'
+        answer.headers["Last-Modified"] = format_datetime(account.changed_on, usegmt=True)
+        return answer
 
     async def _list_keys(self, call: Call) -> web.Response:
         account = self._find(call)
@@ -130,10 +131,50 @@ class BatchAccounts:
 
     async def _regenerate(self, call: Call) -> web.Response:
         account = self._find(call)
-        wanted = call.decode(_RegenerateKey, "InvalidRequestContent")
+        try:
+            wanted = call.decode(_RegenerateKey, "InvalidRequestBody")
+        except Refusal as refusal:
+            details = [{"code": "Reason", "message": refusal.message}]
+            message = "The specified Request Body is not syntactically valid."
+            raise _refusal(refusal.status, refusal.code, message, details=details) from refusal
         _require_shared_key(account, "regenerating")
         account.keys.regenerate(wanted.key_name)
         return _keys_answer(account)
+
+
+def _account(account: BatchAccount) -> dict[str, Any]:
+    properties = {
+        "accountEndpoint": urlsplit(account.endpoint).netloc,
+        "nodeManagementEndpoint": f"22222222-2222-4222-8222-222222222222.{LOCATION}.service.batch.azure.com",
+        "provisioningState": "Succeeded",
+        "dedicatedCoreQuota": 500,
+        "dedicatedCoreQuotaPerVMFamily": [{"name": "standardDv3Family", "coreQuota": 500}],
+        "dedicatedCoreQuotaPerVMFamilyEnforced": True,
+        "lowPriorityCoreQuota": 500,
+        "poolQuota": 100,
+        "activeJobAndJobScheduleQuota": 300,
+        "poolAllocationMode": "BatchService",
+        "publicNetworkAccess": "Enabled",
+        "privateEndpointConnections": [],
+        "encryption": {"keySource": "Microsoft.Batch"},
+    }
+    if account.authentication_modes is not None:
+        properties["allowedAuthenticationModes"] = account.authentication_modes
+    return {
+        "id": account.arm_id,
+        "name": account.name,
+        "type": "Microsoft.Batch/batchAccounts",
+        "location": LOCATION,
+        "properties": properties,
+        "identity": {"type": "None"},
+    }
+
+
+def _refusal(status: int, code: str, message: str, **more: object) -> Refusal:
+    """
+    Return a refusal of the provider itself, which ends with the lines of its request and names what it is about.
+    """
+    return Refusal(status, code, message + request_lines(), more={"target": "BatchAccount", **more})
 
 
 def _require_shared_key(account: BatchAccount, doing: str) -> None:
@@ -142,7 +183,7 @@ def _require_shared_key(account: BatchAccount, doing: str) -> None:
         message = (
             f"The account '{account.name}' does not allow SharedKey authentication: {doing} its keys is not possible."
         )
-        raise Refusal(403, "SharedKeyAuthenticationNotAllowed", message)
+        raise _refusal(403, "SharedKeyAuthenticationNotAllowed", message)
 
 
 def _keys_answer(account: BatchAccount) -> web.Response:

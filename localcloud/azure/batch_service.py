@@ -8,6 +8,7 @@ Signature: "Authenticate requests to the Azure Batch service", authentication vi
 import base64
 import hashlib
 import hmac
+import uuid
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -15,13 +16,17 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from localcloud.azure import wordings
 from localcloud.azure.access_keys import KEY_NAMES
 from localcloud.azure.batch_accounts import BatchAccounts
+from localcloud.azure.dialect import Dialect, request_lines
 from localcloud.azure.json_answer import json_answer
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
 
 API_VERSIONS = frozenset({"2024-02-01.19.0", "2024-07-01.20.0", "2025-06-01"})
+# Errors name the host of their account; one port serves all accounts here.
+METADATA = "https://demobatch.westeurope.batch.azure.com/$metadata"
 OLDEST_REQUEST = timedelta(minutes=15)
 # In this order.
 SIGNED_HEADERS = (
@@ -109,12 +114,33 @@ def sign(key: str, text: str) -> str:
 
 def explain(refusal: Refusal) -> object:
     """
-    Return the Batch service's own error format.
+    Return the Batch service's own error format, which is not below `error`.
     """
-    error: dict[str, object] = {"code": refusal.code, "message": {"lang": "en-US", "value": refusal.message}}
+    said = refusal.message if "\nRequestId:" in refusal.message else refusal.message + request_lines()
+    error: dict[str, object] = {
+        "odata.metadata": f"{METADATA}#Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element",
+        "code": refusal.code,
+        "message": {"lang": "en-US", "value": said},
+    }
     if refusal.inner_code:
         error["values"] = [{"key": "AuthenticationErrorDetail", "value": refusal.inner_code}]
     return error
+
+
+def _headers(request: web.BaseRequest, _: int) -> dict[str, str]:
+    headers = {
+        "Content-Type": "application/json; odata=minimalmetadata",
+        "DataServiceVersion": "3.0",
+        "request-id": str(uuid.uuid4()),
+        "Server": "Microsoft-HTTPAPI/2.0",
+    }
+    asked = request.headers.get("client-request-id")
+    if asked and request.headers.get("return-client-request-id", "").casefold() == "true":
+        headers["client-request-id"] = asked
+    return headers
+
+
+DIALECT = Dialect(explain, _headers, wordings.of_batch_service)
 
 
 def _not_authenticated(detail: str) -> Refusal:
@@ -145,7 +171,7 @@ def _require_api_version(call: Call) -> None:
 
 async def _list_nothing(call: Call) -> web.Response:
     empty: dict[str, Any] = {
-        "odata.metadata": f"https://{call.request.host}/$metadata{call.operation.path}",
+        "odata.metadata": f"https://{call.request.host}/$metadata#{call.operation.path.removeprefix('/')}",
         "value": [],
     }
     return json_answer(empty)

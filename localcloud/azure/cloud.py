@@ -2,29 +2,31 @@
 The local Azure as a whole: start it, fill it, watch it, disturb it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from localcloud.azure import batch_service, identity
-from localcloud.azure.arm import Inventory, admit_to_arm, group_id
+from localcloud.azure import identity
+from localcloud.azure.arm import Inventory, admit_to_arm, arm_dialect, group_id
 from localcloud.azure.batch_accounts import BatchAccount, BatchAccounts
+from localcloud.azure.batch_service import DIALECT as BATCH_DIALECT
 from localcloud.azure.batch_service import BatchService
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud_events import ReceivedEvent
 from localcloud.azure.courier import Courier
 from localcloud.azure.custom_topic import PUBLISH_PATH, CustomTopic
+from localcloud.azure.dialect import Dialect
 from localcloud.azure.endpoint import Address, Endpoint
 from localcloud.azure.faults import Faults
 from localcloud.azure.identity import ARM, EVENT_GRID, TOKEN_PATH, Identity
 from localcloud.azure.instruments import Instruments
 from localcloud.azure.key_history import KeyHistory
 from localcloud.azure.key_vault import SecretStore
+from localcloud.azure.key_vault_service import DIALECT as KEY_VAULT_DIALECT
 from localcloud.azure.key_vault_service import KeyVaultService
 from localcloud.azure.operation import Call, Operation
-from localcloud.azure.refusal import Refusal, error_body
 from localcloud.azure.request_log import RequestLog
 from localcloud.azure.throttling import Throttle
 from localcloud.azure.vault import Vault
@@ -157,7 +159,7 @@ class LocalAzure:
         vault = Vault(name, arm_id, store, self._courier)
         self._inventory.add(arm_id, vault)
         service = KeyVaultService(store, self.identity)
-        await self._open("vault", service.operations(), service.admit, address)
+        await self._open("vault", service.operations(), service.admit, address, KEY_VAULT_DIALECT)
         return vault
 
     def add_batch_account(
@@ -213,13 +215,13 @@ class LocalAzure:
         self._running.push_async_callback(self.topic.close)
         sign_in = self.identity
         await self._open(
-            "identity", sign_in.operations(), sign_in.admit, self._identity_address, explain=identity.explain
+            "identity", sign_in.operations(), sign_in.admit, self._identity_address, Dialect(identity.explain)
         )
         managed = [*self._accounts.operations(), *self._workflows.operations()]
         admit = admit_to_arm(sign_in.require(ARM), self._throttle)
-        await self._open("arm", managed, admit, self._arm_address, headers=self._throttle.headers)
+        await self._open("arm", managed, admit, self._arm_address, arm_dialect(self._throttle))
         batch = BatchService(self._accounts)
-        await self._open("batch", batch.operations(), batch.admit, self._batch_address, explain=batch_service.explain)
+        await self._open("batch", batch.operations(), batch.admit, self._batch_address, BATCH_DIALECT)
         publishing = self.topic.admit(sign_in.require(EVENT_GRID))
         await self._open("eventgrid", self.topic.operations(), publishing, self._topic_address)
         return self
@@ -238,15 +240,13 @@ class LocalAzure:
         self._running.callback(address.socket.close)
         return address
 
-    async def _open(  # noqa: PLR0913 - What a service is made of.
+    async def _open(
         self,
         service: str,
         operations: Iterable[Operation],
         admit: Callable[[Call], None],
         address: Address,
-        *,
-        explain: Callable[[Refusal], object] = error_body,
-        headers: Callable[[str, str], Mapping[str, str]] | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
         endpoint = Endpoint(
             service,
@@ -255,7 +255,6 @@ class LocalAzure:
             tls=self.ca.server_context,
             admit=admit,
             address=address,
-            explain=explain,
-            headers=headers,
+            dialect=dialect or Dialect(),
         )
         await self._running.enter_async_context(endpoint)

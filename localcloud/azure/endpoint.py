@@ -5,19 +5,20 @@ One TLS port of one service: routing, faults, the log; what every request goes t
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-import msgspec
 from aiohttp import web
 
+from localcloud.azure.dialect import Dialect
 from localcloud.azure.faults import ConnectionCut, Fault
 from localcloud.azure.instruments import Instruments
+from localcloud.azure.json_answer import json_answer
 from localcloud.azure.operation import Call, Operation
-from localcloud.azure.refusal import Refusal, error_body
+from localcloud.azure.refusal import Refusal
 from localcloud.azure.request_log import LoggedRequest
 
 LARGEST_BODY = 1024 * 1024
@@ -39,8 +40,7 @@ class Endpoint:
     A service at an address, while its context is open.
 
     A request is routed, admitted (`admit` raises `Refusal` for a caller or an api-version that is not accepted), meets
-    the faults before the effect, takes effect, and meets the faults after it. `explain` puts a refusal into the
-    service's own error format. `headers` are on every answer to a request of a method and a path.
+    the faults before the effect, takes effect, and meets the faults after it. `dialect` is how the service words it.
     """
 
     def __init__(  # noqa: PLR0913 - What a service is made of; every call site names them.
@@ -52,19 +52,17 @@ class Endpoint:
         tls: ssl.SSLContext,
         admit: Callable[[Call], None],
         address: Address,
-        explain: Callable[[Refusal], object] = error_body,
-        headers: Callable[[str, str], Mapping[str, str]] | None = None,
+        dialect: Dialect,
     ) -> None:
         self._service = service
         self._operations = list(operations)
         self._instruments = instruments
         self._tls = tls
         self._admit = admit
-        self._explain = explain
-        self._headers = headers
+        self._dialect = dialect
         self._address = address
-        # Nobody waits for a caller that keeps its connection open: everything that hangs was released before.
         self._late: set[asyncio.Task[None]] = set()
+        # Nobody waits for a caller that keeps its connection open: everything that hangs was released before.
         self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.5)
 
     async def __aenter__(self) -> Self:
@@ -97,8 +95,7 @@ class Endpoint:
             return web.Response()
         except Refusal as refusal:
             response = self._refuse(refusal)
-        if self._headers is not None:
-            response.headers.update(self._headers(request.method, path))
+        response.headers.update(self._dialect.headers(request, response.status))
         entry.status = response.status
         if not entry.is_at_work:
             entry.end(status=response.status)
@@ -112,11 +109,11 @@ class Endpoint:
         if fault := await faults.meet("before", entry):
             if fault.effect_after is not None:
                 self._take_effect_later(call, fault.effect_after)
-            return self._fail(fault)
+            return self._fail(fault, entry)
         response = await call.operation.answer(call)
         entry.took_effect = True
         if fault := await faults.meet("after", entry):
-            return self._fail(fault)
+            return self._fail(fault, entry)
         return response
 
     def _take_effect_later(self, call: Call, seconds: float) -> None:
@@ -158,17 +155,15 @@ class Endpoint:
             raise Refusal(413, "RequestEntityTooLarge", f"A body may have {LARGEST_BODY} bytes.") from error
 
     def _refuse(self, refusal: Refusal) -> web.Response:
-        return web.Response(
-            status=refusal.status,
-            body=msgspec.json.encode(self._explain(refusal)),
-            content_type="application/json",
-            headers=refusal.headers,
-        )
+        explain = refusal.explain or self._dialect.explain
+        answer = json_answer(explain(refusal), status=refusal.status)
+        answer.headers.update(refusal.headers)
+        return answer
 
-    def _fail(self, fault: Fault) -> web.Response:
-        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    def _fail(self, fault: Fault, entry: LoggedRequest) -> web.Response:
         if fault.body is None and fault.status != HTTPStatus.OK:
-            return self._refuse(Refusal(fault.status, fault.code, "A scripted fault.", headers=headers))
+            return self._refuse(self._dialect.refusal(fault, entry))
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         return web.Response(status=fault.status, body=fault.body, content_type="application/json", headers=headers)
 
 

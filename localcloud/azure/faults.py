@@ -24,10 +24,11 @@ class Fault:
     """
     One thing that goes wrong with requests for an operation that were admitted, before or after they take effect.
 
-    `answer` gives `status` with `body`, or with the service's own error of `code` when `body` is None; a 200 without a
-    body is empty. `drop` cuts the connection. `delay` goes on after `seconds`. `hang` goes on when it is released.
-    A caller that gave up on a delayed or hanging request does not stop it: before the effect, this makes a late effect.
-    So does an `answer` before the effect with `effect_after`: somebody answered for a service that is still at work.
+    `answer` gives `status` with `body`, or with the service's own error for it when `body` is None, of `code` where
+    that is given; a 200 without a body is empty. `drop` cuts the connection. `delay` goes on after `seconds`. `hang`
+    goes on when it is released. A caller that gave up on a delayed or hanging request does not stop it: before the
+    effect, this makes a late effect. So does an `answer` before the effect with `effect_after`: somebody answered for a
+    service that is still at work.
     """
 
     operation: str
@@ -39,7 +40,7 @@ class Fault:
     """How many requests pass first."""
     target: str | None = None
     status: int = 503
-    code: str = "ServiceUnavailable"
+    code: str | None = None
     retry_after: int | None = None
     """Seconds, as the header of an `answer`."""
     body: bytes | None = None

@@ -9,12 +9,15 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from aiohttp import web
 
+from localcloud.azure.dialect import american
 from localcloud.azure.json_answer import json_answer
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
+from localcloud.azure.wordings import ARM_CHALLENGE
 
 ARM = "https://management.azure.com"
 KEY_VAULT = "https://vault.azure.net"
@@ -70,10 +73,10 @@ class Identity:
 
     def issue(self, audience: str) -> str:
         """
-        Return a new token for an audience, with or without a slash at its end.
+        Return a new token for an audience. One with a slash at its end is another one to Key Vault alone.
         """
         token = secrets.token_urlsafe(48)
-        self._grants[token] = _Grant(audience.rstrip("/"), time.time() + self.lifetime)
+        self._grants[token] = _Grant(audience, time.time() + self.lifetime)
         return token
 
     def require(self, audience: str) -> Callable[[Call], None]:
@@ -84,8 +87,7 @@ class Identity:
         def check(call: Call) -> None:
             problem = self.problem(call, audience)
             if problem is not None:
-                challenge = 'Bearer authorization_uri="https://login.microsoftonline.com/", error="invalid_token"'
-                raise Refusal(401, problem[0], problem[1], headers={"WWW-Authenticate": challenge})
+                raise Refusal(401, problem[0], problem[1], headers={"WWW-Authenticate": ARM_CHALLENGE})
 
         return check
 
@@ -100,10 +102,19 @@ class Identity:
         if scheme.casefold() != "bearer" or grant is None:
             return "InvalidAuthenticationToken", "The access token is invalid."
         if grant.expires_on <= time.time():
-            return "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than the current time."
-        if grant.audience != audience:
+            expiry, now = (american(datetime.fromtimestamp(at, UTC)) for at in (grant.expires_on, time.time()))
+            message = f"The access token expiry UTC time '{expiry}' is earlier than current UTC time '{now}'."
+            return "ExpiredAuthenticationToken", message
+        if grant.audience.rstrip("/") != audience:
             return "InvalidAuthenticationTokenAudience", f"The access token has an audience other than '{audience}'."
         return None
+
+    def audience(self, call: Call) -> str | None:
+        """
+        Return whom a call's token is for, as it was asked for; None for a token that is not ours.
+        """
+        grant = self._grants.get(call.request.headers.get("Authorization", "").partition(" ")[2])
+        return grant.audience if grant else None
 
     async def _token(self, call: Call) -> web.Response:
         if unknown := set(call.request.query) - PARAMETERS:

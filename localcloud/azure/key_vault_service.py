@@ -2,32 +2,38 @@
 Key Vault's data plane: what a SecretClient talks to.
 """
 
-import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from aiohttp import web
 
+from localcloud.azure import deleted_secrets, wordings
+from localcloud.azure.dialect import TENANT_ID, Dialect
 from localcloud.azure.identity import KEY_VAULT, Identity
 from localcloud.azure.json_answer import json_answer
-from localcloud.azure.key_vault import NAME, SecretStore, SecretVersion
+from localcloud.azure.key_vault import API_VERSIONS, NAME, SecretStore, SecretVersion
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
+from localcloud.azure.secret_shapes import bad_parameter, bundle, deleted_bundle, key_of_certificate, moment, page_of
 
-T = TypeVar("T")
-
-API_VERSIONS = frozenset({
-    "2016-10-01", "7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01", "2026-04-01"
-})  # fmt: skip
-CHALLENGE = (
-    'Bearer authorization="https://login.microsoftonline.com/00000000-0000-0000-0000-000000000001", '
-    f'resource="{KEY_VAULT}"'
+CHALLENGE = f'Bearer authorization="https://login.microsoftonline.com/{TENANT_ID}", resource="{KEY_VAULT}"'
+# The id of the role assignment is missing from what was refused for want of a token.
+_HEADERS = {
+    "x-ms-keyvault-region": "westus",
+    "x-ms-keyvault-service-version": "1.9.3347.1",
+    "x-ms-keyvault-network-info": "conn_type=Ipv4;addr=192.0.2.10;act_addr_fam=InterNetwork;",
+}
+_OF_THE_ADMITTED = {"x-ms-keyvault-rbac-assignment-id": "5" * 32}
+_UNAUTHORIZED = 401
+DIALECT = Dialect(
+    headers=lambda _, status: (
+        _HEADERS | ({"WWW-Authenticate": CHALLENGE} if status == _UNAUTHORIZED else _OF_THE_ADMITTED)
+    ),
+    wordings=wordings.of_key_vault,
 )
-PAGE = 25
 MOST_TAGS = 15
 LONGEST_TAG = 256
 LONGEST_VALUE = 25_000  # 25 kB
@@ -71,6 +77,8 @@ class KeyVaultService:
             self._operation("Vault.SetSecret", "PUT", "/secrets/{name}", self._set),
             self._operation("Vault.UpdateSecret", "PATCH", "/secrets/{name}/", self._update),
             self._operation("Vault.UpdateSecret", "PATCH", "/secrets/{name}/{version}", self._update),
+            self._operation("Vault.DeleteSecret", "DELETE", "/secrets/{name}", self._delete),
+            *deleted_secrets.operations(self._store),
         ]
 
     def admit(self, call: Call) -> None:
@@ -82,17 +90,21 @@ class KeyVaultService:
         """
         if "Authorization" not in call.request.headers:
             call.entry.operation = "Vault.Challenge"
-            raise _unauthorized("AKV10000: Request is missing a Bearer or PoP token.")
-        if problem := self._identity.problem(call, KEY_VAULT):
-            raise _unauthorized(f"AKV10022: {problem[1]}")
+            raise _unauthorized("AKV10000: Request is missing a Bearer, PoP, or MTLS_POP token.")
+        problem = self._identity.problem(call, KEY_VAULT)
+        if problem and problem[0] != "InvalidAuthenticationTokenAudience":
+            raise _unauthorized(f"AKV10032: {problem[1]}")
+        # A slash at its end makes it another one.
+        if (audience := self._identity.audience(call)) != KEY_VAULT:
+            raise _unauthorized(f"AKV10022: Invalid audience. Expected {KEY_VAULT}, found: {audience}.")
         version = call.query("api-version")
         if version is None:
-            raise _bad_parameter("api-version must be specified")
+            raise bad_parameter("api-version must be specified")
         if version not in call.operation.api_versions:
-            raise _bad_parameter(f"The specified version ({version}) is not recognized.")
+            raise bad_parameter(f"The specified version ({version}) is not recognized.")
         name = call.names.get("name")
         if name is not None and not NAME.fullmatch(name):
-            raise _bad_parameter(f"The request URI contains an invalid name: {name}")
+            raise bad_parameter(f"The request URI contains an invalid name: {name}")
 
     def _operation(self, name: str, method: str, path: str, answer: Callable[[Call], Any]) -> Operation:
         target = self._store.uri
@@ -103,22 +115,32 @@ class KeyVaultService:
     def _find(self, call: Call) -> SecretVersion:
         found = self._store.find(call.names["name"], call.names.get("version"))
         if found is None:
-            message = f"A secret with (name/id) {'/'.join(call.names.values())} was not found in this key vault."
+            message = wordings.SECRET_NOT_FOUND.format(name="/".join(call.names.values()))
             raise Refusal(404, "SecretNotFound", message)
         return found
+
+    def _require_free(self, name: str) -> None:
+        match self._store.state(name):
+            case "being deleted":
+                raise _conflict(wordings.BEING_DELETED, name, "ObjectIsBeingDeleted")
+            case "deleted":
+                raise _conflict(wordings.DELETED, name, "ObjectIsDeletedButRecoverable")
+            case "being recovered":
+                raise _conflict(wordings.BEING_RECOVERED, name, "ObjectIsBeingRecovered")
 
     async def _get(self, call: Call) -> web.Response:
         secret = self._find(call)
         if not secret.enabled:
             message = "Operation get is not allowed on a disabled secret."
             raise Refusal(403, "Forbidden", message, inner_code="SecretDisabled")
-        return json_answer({"value": secret.value, **_bundle(secret, secret.id)})
+        return json_answer({"value": secret.value, **bundle(secret, secret.id), **key_of_certificate(secret)})
 
     async def _set(self, call: Call) -> web.Response:
         wanted = call.decode(_SetSecret, "BadParameter")
         if len(wanted.value.encode()) > LONGEST_VALUE:
-            raise _bad_parameter(f"The secret value may have {LONGEST_VALUE} bytes.")
+            raise bad_parameter(f"The secret value may have {LONGEST_VALUE} bytes.")
         _check_tags(wanted.tags)
+        self._require_free(call.names["name"])
         attributes = wanted.attributes or _Attributes()
         secret = self._store.set(
             call.names["name"],
@@ -126,10 +148,10 @@ class KeyVaultService:
             tags=wanted.tags,
             content_type=wanted.content_type,
             enabled=attributes.enabled is not False,
-            not_before=_moment(attributes.nbf),
-            expires_on=_moment(attributes.exp),
+            not_before=moment(attributes.nbf),
+            expires_on=moment(attributes.exp),
         )
-        return json_answer({"value": secret.value, **_bundle(secret, secret.id)})
+        return json_answer({"value": secret.value, **bundle(secret, secret.id)})
 
     async def _update(self, call: Call) -> web.Response:
         secret = self._find(call)
@@ -140,90 +162,46 @@ class KeyVaultService:
             "content_type": wanted.content_type,
             "tags": wanted.tags,
             "enabled": attributes.enabled,
-            "not_before": _moment(attributes.nbf),
-            "expires_on": _moment(attributes.exp),
+            "not_before": moment(attributes.nbf),
+            "expires_on": moment(attributes.exp),
         }
         asked = {name: value for name, value in changes.items() if value is not None}
         changed = replace(secret, updated_on=datetime.now(UTC), **asked)
         self._store.update(changed)
-        return json_answer(_bundle(changed, changed.id))
+        return json_answer(bundle(changed, changed.id))
 
     async def _list(self, call: Call) -> web.Response:
-        names = self._store.names()
-        page, link = self._page(call, "/secrets", names)
+        names = sorted(self._store.names(), key=str.casefold)
+        page, link = page_of(call, f"{self._store.uri}/secrets", names)
         current = [secret for name in page if (secret := self._store.find(name))]
-        bundles = [_bundle(secret, secret.id.rpartition("/")[0]) for secret in current]
+        bundles = [bundle(secret, secret.id.rpartition("/")[0]) for secret in current]
         return json_answer({"value": bundles, "nextLink": link})
 
     async def _list_versions(self, call: Call) -> web.Response:
-        name = self._find(call).name
-        page, link = self._page(call, f"/secrets/{name}/versions", self._store.versions(name))
-        return json_answer({"value": [_bundle(secret, secret.id) for secret in page], "nextLink": link})
+        """
+        Answer in the order of the ids, which is not that of creation, and with nothing for an unknown secret.
+        """
+        name = call.names["name"]
+        versions = sorted(self._store.versions(name), key=lambda known: known.version)
+        page, link = page_of(call, f"{self._store.uri}/secrets/{name}/versions", versions)
+        return json_answer({"value": [bundle(secret, secret.id) for secret in page], "nextLink": link})
 
-    def _page(self, call: Call, path: str, items: list[T]) -> tuple[list[T], str | None]:
-        size, start = _page_size(call), _page_start(call)
-        following = start + size
-        link = None
-        if following < len(items):
-            token = base64.urlsafe_b64encode(str(following).encode()).decode().rstrip("=")
-            version = call.query("api-version")
-            link = f"{self._store.uri}{path}?api-version={version}&$skiptoken={token}&maxresults={size}"
-        return items[start:following], link
-
-
-def _page_size(call: Call) -> int:
-    asked = call.query("maxresults") or str(PAGE)
-    if not asked.isdecimal() or not 1 <= int(asked) <= PAGE:
-        raise _bad_parameter(f"maxresults must be 1 to {PAGE}.")
-    return int(asked)
-
-
-def _page_start(call: Call) -> int:
-    token = call.query("$skiptoken")
-    if token is None:
-        return 0
-    try:
-        return int(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (binascii.Error, ValueError) as error:
-        raise _bad_parameter("The $skiptoken is malformed.") from error
-
-
-def _bundle(secret: SecretVersion, id_: str) -> dict[str, Any]:
-    return {
-        "id": id_,
-        "contentType": secret.content_type,
-        "tags": secret.tags,
-        "attributes": {
-            "enabled": secret.enabled,
-            "nbf": _seconds(secret.not_before),
-            "exp": _seconds(secret.expires_on),
-            "created": _seconds(secret.created_on),
-            "updated": _seconds(secret.updated_on),
-            "recoveryLevel": "Recoverable+Purgeable",
-            "recoverableDays": 90,
-        },
-    }
+    async def _delete(self, call: Call) -> web.Response:
+        self._find(call)
+        return json_answer(deleted_bundle(self._store.uri, self._store.delete(call.names["name"])))
 
 
 def _check_tags(tags: dict[str, str] | None) -> None:
     if len(tags or {}) > MOST_TAGS:
-        raise _bad_parameter(f"A secret may have {MOST_TAGS} tags.")
+        raise bad_parameter(f"A secret may have {MOST_TAGS} tags.")
     for name, value in (tags or {}).items():
         if len(name) > LONGEST_TAG or len(value) > LONGEST_TAG:
-            raise _bad_parameter(f"A tag's name and value may have {LONGEST_TAG} characters each.")
+            raise bad_parameter(f"A tag's name and value may have {LONGEST_TAG} characters each.")
 
 
-def _seconds(moment: datetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp())
-
-
-def _moment(seconds: int | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _bad_parameter(message: str) -> Refusal:
-    return Refusal(400, "BadParameter", message)
+def _conflict(message: str, name: str, inner_code: str) -> Refusal:
+    return Refusal(409, "Conflict", message.format(name=name), inner_code=inner_code)
 
 
 def _unauthorized(message: str) -> Refusal:
-    return Refusal(401, "Unauthorized", message, headers={"WWW-Authenticate": CHALLENGE})
+    return Refusal(401, "Unauthorized", message)

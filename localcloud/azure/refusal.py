@@ -2,7 +2,7 @@
 How the local Azure says no.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 
 class Refusal(Exception):
@@ -10,7 +10,7 @@ class Refusal(Exception):
     A request that Azure would refuse, with the status, code and message that it would give.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - What an error is made of; call sites name them.
         self,
         status: int,
         code: str,
@@ -18,6 +18,8 @@ class Refusal(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         inner_code: str | None = None,
+        more: Mapping[str, object] | None = None,
+        explain: "Callable[[Refusal], object] | None" = None,
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
@@ -26,13 +28,26 @@ class Refusal(Exception):
         self.headers = dict(headers or {})
         self.inner_code = inner_code
         """What is more precise than the code, where a service says it."""
+        self.more = dict(more or {})
+        """Further members of the error."""
+        self.explain = explain
+        """What puts it into a format other than that of the service which answers; None for the service's own."""
 
 
 def error_body(refusal: Refusal) -> object:
     """
     Return the error object of ARM, Key Vault, Event Grid and Logic Apps: `{"error": {"code", "message"}}`.
     """
-    error: dict[str, object] = {"code": refusal.code, "message": refusal.message}
+    error: dict[str, object] = {"code": refusal.code, "message": refusal.message, **refusal.more}
     if refusal.inner_code:
         error["innererror"] = {"code": refusal.inner_code}
     return {"error": error}
+
+
+def web_error_body(refusal: Refusal) -> object:
+    """
+    Return the error object of Microsoft.Web itself: in PascalCase, and not below `error` (reported for its 400s).
+    """
+    said = {"Code": refusal.code, "Message": refusal.message}
+    details = [{"Message": refusal.message}, {"Code": refusal.code}, {"ErrorEntity": said}]
+    return {**said, "Target": None, "Details": details, "Innererror": None}

@@ -7,9 +7,15 @@ import re
 import time
 from collections.abc import Callable, Mapping
 
+from localcloud.azure.dialect import OBJECT_ID
 from localcloud.azure.refusal import Refusal
+from localcloud.azure.wordings import GATEWAY
 
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/]+)", re.IGNORECASE)
+_COUNTS_OTHERWISE = re.compile(
+    "/providers/(?:Microsoft.Web/sites/[^/]+/(?:.*/list|hostruntime/.*)|Microsoft.Storage/storageAccounts/[^/]+/listKeys)$",
+    re.IGNORECASE,
+)
 _ALL_CALLERS = 15  # times the limit of one caller (Microsoft Learn, Request limits and throttling)
 _DEFAULT_SIZE = {"reads": 250, "writes": 200}
 
@@ -44,18 +50,24 @@ class Throttle:
         if seconds := bucket.take(self._clock()):
             subscription, kind = _key(method, path)
             message = (
-                f"Number of '{kind.removesuffix('s')}' requests for subscription '{subscription}' exceeded. "
-                f"Please try again after '{seconds}' seconds after additional tokens are available."
+                f"Number of '{kind.removesuffix('s')}' requests for subscription '{subscription}' actor '{OBJECT_ID}' "
+                f"exceeded. Please try again after '{seconds}' seconds."
             )
-            raise Refusal(429, "SubscriptionRequestsThrottled", message, headers={"Retry-After": str(seconds)})
+            headers = GATEWAY | {"Retry-After": str(seconds)}
+            raise Refusal(429, "SubscriptionRequestsThrottled", message, headers=headers)
 
     def headers(self, method: str, path: str) -> Mapping[str, str]:
         """
         Return what ARM's answer to a request says of the requests that are left.
+
+        Some actions of providers count something else, and say nothing of reads and writes (recorded for `.../list` of
+        Microsoft.Web and listKeys of Microsoft.Storage; a guess for Logic Apps).
         """
         subscription, kind = _key(method, path)
         if not subscription:
             return {}
+        if kind == "writes" and _COUNTS_OTHERWISE.search(path):
+            return {"x-ms-ratelimit-remaining-subscription-resource-requests": "11999"}
         bucket = self._bucket(method, path)
         left = bucket.left(self._clock()) if bucket else _DEFAULT_SIZE[kind] - 1
         return {

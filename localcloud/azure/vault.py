@@ -46,6 +46,52 @@ class Vault:
         )
         return made.version
 
+    def set_certificate(
+        self,
+        name: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        expires_on: datetime | None = None,
+        enabled: bool = True,
+    ) -> str:
+        """
+        Make a version of the secret that belongs to a certificate and return its version.
+        """
+        made = self._store.set(
+            name,
+            "aW52ZW50ZWQ=",
+            tags=tags,
+            expires_on=expires_on,
+            content_type="application/x-pkcs12",
+            enabled=enabled,
+            is_certificate=True,
+        )
+        return made.version
+
+    def delete(self, name: str, *, takes: float = 0.0) -> None:
+        """
+        Delete a secret; for so many seconds, or until `settle`, its deletion is under way. Raises `KeyError`.
+        """
+        self._store.delete(name, takes)
+
+    def recover(self, name: str, *, takes: float = 0.0) -> None:
+        """
+        Bring a deleted secret back; for so many seconds, or until `settle`, that is under way. Raises `KeyError`.
+        """
+        self._store.recover(name, takes)
+
+    def purge(self, name: str) -> None:
+        """
+        Forget a deleted secret. Raises `KeyError` unless its deletion is done.
+        """
+        self._store.purge(name)
+
+    def settle(self) -> None:
+        """
+        End every deletion and every recovery that is under way.
+        """
+        self._store.settle()
+
     def names(self) -> list[str]:
         """
         Return the names of all secrets.

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.endpoint import Address, Endpoint
 from localcloud.azure.instruments import Instruments
-from localcloud.azure.key_vault_service import KeyVaultService
+from localcloud.azure.key_vault_service import DIALECT, KeyVaultService
 from localcloud.azure.vault import Vault
 
 
@@ -27,6 +27,7 @@ async def back_door(azure: LocalAzure, vault: Vault) -> AsyncIterator[Vault]:
         tls=azure.ca.server_context,
         admit=service.admit,
         address=address,
+        dialect=DIALECT,
     )
     door = copy.copy(vault)
     door.uri = address.uri

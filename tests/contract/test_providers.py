@@ -130,7 +130,7 @@ def fault(kind: Any = "answer", **options: Any) -> dict[str, Any]:
     ],
     ids=str,
 )
-async def test_regenerating_is_sent_once_however_it_is_answered(  # noqa: PLR0913, PLR0917 - fixtures and a row
+async def test_regenerating_is_sent_once_however_it_is_answered(
     azure: LocalAzure,
     wiring: Wiring,
     kind: str,

@@ -1,14 +1,14 @@
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.keyvault.secrets import SecretProperties
 
-from adapters.key_vault import _version
 from adapters.wiring import Wiring
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
+from localcloud.azure.request_log import LoggedRequest
 from localcloud.azure.vault import Vault
 from rotation.errors import Declined, DependencyError, Forbidden, NoAnswer, NotFound, OutOfTime, Unavailable
 from rotation.material import KeyMaterial
@@ -39,8 +39,49 @@ class Side:
         """
         if self._vault:
             return self.secret.at(self._vault.set(self.secret.name, value, **options))
+        return self._twin.put(self.secret, value, **({"tags": {}} | options))
+
+    def put_certificate(self, *, enabled: bool = True) -> None:
+        """
+        Make a version by way of a certificate.
+        """
+        if self._vault:
+            self._vault.set_certificate(self.secret.name, enabled=enabled)
+        else:
+            self.put("certificate", enabled=enabled)
+            self._twin.make_certificate(self.secret)
+
+    def delete(self, *, is_done: bool = True) -> None:
+        """
+        Delete the secret by hand; if asked, that is under way until `settle`.
+        """
+        if self._vault:
+            self._vault.delete(self.secret.name, takes=0 if is_done else 3600)
+        else:
+            self._twin.delete(self.secret, is_done=is_done)
+
+    def recover(self) -> None:
+        """
+        Begin to bring it back by hand.
+        """
+        if self._vault:
+            self._vault.recover(self.secret.name, takes=3600)
+        else:
+            self._twin.recover(self.secret)
+
+    def settle(self, *, recovered: bool = False) -> None:
+        """
+        End what is under way.
+        """
+        if self._vault:
+            self._vault.settle()
+        else:
+            self._twin.settle(self.secret, recovered=recovered)
+
+    @property
+    def _twin(self) -> MemoryVaults:
         assert isinstance(self.vaults, MemoryVaults)
-        return self.vaults.put(self.secret, value, **({"tags": {}} | options))
+        return self.vaults
 
 
 @pytest.fixture(params=["twin", "key vault"])
@@ -163,14 +204,139 @@ async def test_managed_secrets_are_listed_with_their_tags(side: Side, deadline: 
     assert await side.vaults.list_managed(side.secret.vault, deadline) == [(side.secret, TAGS)]
 
 
-async def test_a_certificates_secret_is_told_apart(deadline: Deadline, wiring: Wiring) -> None:
+async def test_a_certificates_secret_is_told_apart(side: Side, deadline: Deadline) -> None:
     """
-    Key Vault names the certificate's key: such a value cannot be set.
+    In a list and in a read, which show it in different ways: such a value cannot be set.
     """
-    properties: Any = SecretProperties(attributes=None, vault_id="https://kv.vault.azure.net/secrets/one/" + "a" * 32)
-    assert not _version(SecretId("https://kv.vault.azure.net", "one"), properties, None).is_certificate
-    properties._key_id = "https://kv.vault.azure.net/keys/one/" + "a" * 32
-    assert _version(SecretId("https://kv.vault.azure.net", "one"), properties, None).is_certificate
+    plain = SecretId(side.secret.vault, "plain")
+    await side.vaults.store(plain, KeyMaterial("x"), **DRESS, deadline=deadline)
+    side.put_certificate()
+
+    listed = {found.id: found async for page in side.vaults.list_pages(side.secret.vault) for found in page}
+
+    assert {secret: found.is_certificate for secret, found in listed.items()} == {plain: False, side.secret: True}
+    assert (await side.vaults.read_current(side.secret, deadline)).is_certificate
+    assert not (await side.vaults.read_current(plain, deadline)).is_certificate
+
+
+async def test_a_disabled_certificates_secret_is_told_apart_too(side: Side, deadline: Deadline) -> None:
+    """
+    It is read from the list of its versions, which does not name its key either.
+    """
+    side.put_certificate(enabled=False)
+
+    current = await side.vaults.read_current(side.secret, deadline)
+
+    assert (current.enabled, current.is_certificate) == (False, True)
+
+
+async def test_the_versions_of_an_unknown_secret_are_none(side: Side, deadline: Deadline) -> None:
+    """
+    That is no error, and nothing to be asked about again.
+    """
+    assert await side.vaults.list_versions(SecretId(side.secret.vault, "unknown"), deadline) == []
+
+
+async def test_versions_come_in_no_order(side: Side, deadline: Deadline) -> None:
+    """
+    Made within a second they have the same time, and their ids say nothing of which came first.
+    """
+    made = [side.put(str(number)).version for number in range(20)]
+
+    versions = await side.vaults.list_versions(side.secret, deadline)
+
+    listed = [version.version for version in versions]
+    assert listed == sorted(filter(None, made)) != made
+    assert {version.created_on.microsecond for version in versions if version.created_on} == {0}
+
+
+async def test_a_name_is_refused_while_its_secret_is_being_deleted(side: Side, deadline: Deadline) -> None:
+    """
+    That passes; the deleted secret stays, which is a clear no that says what to do.
+    """
+    side.put("old")
+    side.delete(is_done=False)
+    with pytest.raises(NotFound):
+        await side.vaults.read_current(side.secret, deadline)
+    with pytest.raises(Unavailable):
+        await side.vaults.store(side.secret, KeyMaterial("x"), **DRESS, deadline=deadline)
+
+    side.settle()
+
+    with pytest.raises(Declined, match=r"(?i)recover.* or purge it"):
+        await side.vaults.store(side.secret, KeyMaterial("x"), **DRESS, deadline=deadline)
+    assert await side.vaults.list_versions(side.secret, deadline) == []
+    assert [listed async for page in side.vaults.list_pages(side.secret.vault) for listed in page] == []
+
+
+async def test_a_name_is_refused_while_its_secret_is_being_recovered(side: Side, deadline: Deadline) -> None:
+    """
+    That passes as well, and then everything is as it was before the deletion.
+    """
+    old = side.put("old", tags=TAGS)
+    side.delete()
+    side.recover()
+    with pytest.raises(Unavailable):
+        await side.vaults.store(side.secret, KeyMaterial("x"), **DRESS, deadline=deadline)
+
+    side.settle(recovered=True)
+
+    assert (await side.vaults.read_current(side.secret, deadline)).id == old
+    await side.vaults.store(side.secret, KeyMaterial("x"), **DRESS, deadline=deadline)
+
+
+async def test_a_secret_that_is_deleted_while_it_is_read_is_not_found(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline
+) -> None:
+    """
+    Between the read that says that it is disabled and the list of its versions, which is then empty: asked once.
+    """
+    vault.set("one", "value", enabled=False)
+
+    async def delete(_: LoggedRequest) -> None:
+        vault.delete("one")
+
+    azure.faults.before("Vault.ListVersions", delete)
+
+    with pytest.raises(NotFound):
+        await wiring.vaults.read_current(SecretId(vault.uri, "one"), deadline)
+    assert azure.requests.count("Vault.ListVersions") == 1
+
+
+async def test_a_secret_that_is_enabled_while_it_is_read_is_read_again(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline
+) -> None:
+    """
+    What is current by then comes back, with its value.
+    """
+    vault.set("one", "old", enabled=False)
+    vault.set("one", "older still", enabled=True)
+    vault.set("one", "disabled", enabled=False)
+
+    async def make_again(_: LoggedRequest) -> None:
+        vault.delete("one")
+        vault.purge("one")
+        vault.set("one", "new")
+
+    azure.faults.before("Vault.ListVersions", make_again)
+
+    current = await wiring.vaults.read_current(SecretId(vault.uri, "one"), deadline)
+
+    assert (current.value, current.enabled) == (KeyMaterial("new"), True)
+
+
+async def test_of_disabled_versions_of_one_second_the_one_asked_about_is_current(
+    vault: Vault, wiring: Wiring, deadline: Deadline
+) -> None:
+    """
+    Nothing else can tell them apart: times are whole seconds, and ids come in no order.
+    """
+    made = [SecretId(vault.uri, "one", vault.set("one", str(number), enabled=False)) for number in range(5)]
+    for version in vault.versions("one"):
+        vault._store.update(replace(version, created_on=EXPIRES))
+
+    for asked in made:
+        assert (await wiring.vaults.read_current(asked, deadline)).id == asked
 
 
 async def test_nothing_is_sent_when_the_time_is_over(side: Side, clock: HandClock) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from msgspec import structs
 
-from rotation.errors import Declined, Forbidden, NotFound
+from rotation.errors import Declined, Forbidden, NotFound, Unavailable
 from rotation.material import KeyMaterial
 from rotation.policy import is_managed
 from rotation.ports import ListedSecret, SecretProperties
@@ -28,6 +28,8 @@ class MemoryVaults:
         self._clock = clock
         self._vaults = vaults
         self._versions: dict[str, list[tuple[SecretVersion, datetime]]] = {}
+        self._deleted: dict[str, list[tuple[SecretVersion, datetime]]] = {}
+        self._in_transition: set[str] = set()
         self.faults = faults or Faults()
 
     def put(
@@ -41,8 +43,9 @@ class MemoryVaults:
         expires_on: datetime | None = None,
     ) -> SecretId:
         """
-        Make a version by hand, and return its id.
+        Make a version by hand, and return its id. A deleted secret of that name is purged.
         """
+        self._deleted.pop(secret.identity, None)
         made = secret.at(uuid.uuid4().hex)
         version = SecretVersion(made, KeyMaterial(value), enabled, dict(tags), content_type, expires_on)
         self._versions.setdefault(secret.identity, []).append((version, self._clock.now()))
@@ -54,11 +57,27 @@ class MemoryVaults:
         """
         return [version for version, _ in self._versions[secret.identity]]
 
-    def delete(self, secret: SecretId) -> None:
+    def delete(self, secret: SecretId, *, is_done: bool = True) -> None:
         """
-        Delete a secret by hand.
+        Delete a secret by hand. Until that is done, its name is refused for a passing reason.
         """
-        del self._versions[secret.identity]
+        self._deleted[secret.identity] = self._versions.pop(secret.identity)
+        if not is_done:
+            self._in_transition.add(secret.identity)
+
+    def recover(self, secret: SecretId) -> None:
+        """
+        Begin to bring a deleted secret back by hand.
+        """
+        self._in_transition.add(secret.identity)
+
+    def settle(self, secret: SecretId, *, recovered: bool = False) -> None:
+        """
+        End the deletion of a secret, or its recovery.
+        """
+        self._in_transition.remove(secret.identity)
+        if recovered:
+            self._versions[secret.identity] = self._deleted.pop(secret.identity)
 
     def forget_vaults(self) -> None:
         """
@@ -103,7 +122,7 @@ class MemoryVaults:
         self.require(SecretId(vault, ""))
         deadline.check()
         await self.faults.enter("list_managed")
-        current = [versions[-1][0] for versions in self._versions.values()]
+        current = [versions[-1][0] for _, versions in sorted(self._versions.items())]
         found = [
             (version.id, dict(version.tags))
             for version in current
@@ -116,7 +135,8 @@ class MemoryVaults:
         Yield every secret of a vault, two at a time.
         """
         self.require(SecretId(vault, ""))
-        current = [versions[-1][0] for versions in self._versions.values() if versions[-1][0].id.vault == vault]
+        everywhere = [versions[-1][0] for _, versions in sorted(self._versions.items())]
+        current = [version for version in everywhere if version.id.vault == vault]
         for start in range(0, max(len(current), 1), _PAGE):
             await self.faults.enter("list_pages")
             yield [_listed(version) for version in current[start : start + _PAGE]]
@@ -147,16 +167,24 @@ class MemoryVaults:
         Make a new version.
         """
         await self._enter("store", secret, deadline)
+        if secret.identity in self._in_transition:
+            raise Unavailable("409 Conflict: the secret is being deleted or recovered")
+        if secret.identity in self._deleted:
+            raise Declined("409 Conflict: the secret is deleted; recover or purge it")
         made = self.put(secret, value.reveal(), tags=tags, content_type=content_type, expires_on=expires_on)
         await self.faults.leave("store")
         return made
 
     async def list_versions(self, secret: SecretId, deadline: Deadline) -> list[SecretProperties]:
         """
-        Return every version.
+        Return every version, in the order of their ids, made in whole seconds; none of a secret that is not there.
         """
         await self._enter("list_versions", secret, deadline)
-        return [SecretProperties(found.version, found.enabled, made) for found, made in self._of(secret)]
+        versions = [
+            SecretProperties(found.version, found.enabled, made.replace(microsecond=0))
+            for found, made in self._versions.get(secret.identity, ())
+        ]
+        return sorted(versions, key=lambda version: version.version)
 
     async def disable(self, secret: SecretId, deadline: Deadline) -> None:
         """

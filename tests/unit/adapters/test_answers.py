@@ -201,7 +201,7 @@ ARMS_429 = json.dumps({"error": {"code": "SubscriptionRequestsThrottled", "messa
         (409, json.dumps({"odata.error": {"code": "EntityAlreadyExists", "message": {}}}), {}, Declined, Declined),
     ],
 )
-async def test_only_a_clear_no_in_the_services_own_shape_is_a_refusal(  # noqa: PLR0913 - a row of the table
+async def test_only_a_clear_no_in_the_services_own_shape_is_a_refusal(
     service: Service,
     status: int,
     body: str,

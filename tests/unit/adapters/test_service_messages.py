@@ -34,9 +34,11 @@ def said(template: str) -> str:
         ),
         (
             (
-                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or "
-                "role definitions were changed recently, please observe propagation time.\r\n"
-                "Caller: appid={id};oid={oid};iss=https://sts.windows.net/{id}/\r\nAction: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'\r\n"
+                "Caller is not authorized to perform action on resource.\r\n"
+                "If role assignments, deny assignments or role definitions were changed recently, please observe "
+                "propagation time.\r\n"
+                "Caller: appid={id};oid={oid};iss=https://sts.windows.net/{id}/\r\n"
+                "Action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'\r\n"
                 "Assignment: (not found)\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: demo-vault\r\n"
             ),
             (

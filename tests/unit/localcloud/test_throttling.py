@@ -74,7 +74,7 @@ async def test_a_refusal_says_when_to_come_back(throttle: Throttle, clock: HandC
         throttle.admit("POST", ACCOUNT)
 
     assert (refused.value.status, refused.value.code) == (429, "SubscriptionRequestsThrottled")
-    assert refused.value.headers == {"Retry-After": "2"}
+    assert refused.value.headers == {"Retry-After": "2", "x-ms-failure-cause": "gateway"}
     await clock.sleep(2)
     assert passed(throttle, 1) == 1
 
@@ -102,6 +102,25 @@ def test_the_headers_say_what_is_left(throttle: Throttle) -> None:
     assert throttle.headers("GET", ACCOUNT)[f"{OWN}reads"] == "3"
     assert set(throttle.headers("GET", ACCOUNT)) == {f"{OWN}reads", f"{OWN}global-reads"}
     assert throttle.headers("GET", "/providers/Microsoft.Batch/operations") == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/Microsoft.Web/sites/demosite/config/appsettings/list",
+        "/Microsoft.Web/sites/demosite/hostruntime/runtime/webhooks/workflow/api/management/workflows/w/triggers/t/x",
+        "/Microsoft.Storage/storageAccounts/demostorage/listKeys",
+    ],
+)
+def test_some_providers_say_nothing_of_writes(throttle: Throttle, path: str) -> None:
+    """
+    They count requests of their own; each takes from ARM's bucket all the same.
+    """
+    path = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers" + path
+
+    assert set(throttle.headers("POST", path)) == {f"{OWN}resource-requests"}
+    assert set(throttle.headers("GET", path)) == {f"{OWN}reads", f"{OWN}global-reads"}
+    assert passed(throttle, 5, path=path) == 3
 
 
 def test_without_a_limit_nothing_is_refused() -> None:

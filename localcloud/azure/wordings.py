@@ -1,0 +1,175 @@
+"""
+What each service says with each status, as recorded or, where that is missing, as reported or guessed.
+
+Recorded, with invented ids: codes, texts and headers of Azure Resource Manager, Key Vault and Batch. Reported: 401, 403
+and 429 of Azure Resource Manager, 403 and 429 of Key Vault. The other texts, among them all of 500 and 503, are ours.
+"""
+
+from collections.abc import Sequence
+
+from localcloud.azure.dialect import Wording
+from localcloud.azure.refusal import web_error_body
+from localcloud.azure.request_log import LoggedRequest
+
+GATEWAY = {"x-ms-failure-cause": "gateway"}
+SERVICE = {"x-ms-failure-cause": "service"}
+ARM_CHALLENGE = 'Bearer authorization_uri="https://login.microsoftonline.com/", error="invalid_token"'
+RESOURCE_NOT_FOUND = (
+    "The Resource '{resource}' under resource group '{group}' was not found. For more details please go to "
+    "https://aka.ms/ARMResourceNotFoundFix"
+)
+SECRET_NOT_FOUND = (
+    "A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret you may be "
+    "able to recover it using the correct recovery command. For help resolving this issue, please see "
+    "https://go.microsoft.com/fwlink/?linkid=2125182"
+)
+BEING_DELETED = "Secret {name} is currently being deleted and cannot be re-created; retry later."
+DELETED = (
+    "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the "
+    "secret can only be recovered or purged."
+)
+# Not recorded: the code is documented, the text is ours.
+BEING_RECOVERED = "Secret {name} is currently being recovered and cannot be re-created; retry later."
+_CALLER = "Caller: appid={client};oid={object};iss=https://sts.windows.net/{tenant}/\r\n"
+
+_ARM = (
+    Wording(
+        401,
+        "ExpiredAuthenticationToken",
+        "The access token expiry UTC time '{now}' is earlier than current UTC time '{now}'.",
+        headers={"WWW-Authenticate": ARM_CHALLENGE},
+    ),
+    Wording(
+        403,
+        "AuthorizationFailed",
+        "The client '{client}' with object id '{object}' does not have authorization to perform action '{action}' over "
+        "scope '{target}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+    ),
+    Wording(
+        404,
+        "ResourceNotFound",
+        RESOURCE_NOT_FOUND,
+        headers=GATEWAY,
+    ),
+    Wording(
+        409,
+        "ResourceGroupBeingDeleted",
+        "The resource group '{group}' is in deprovisioning state and cannot perform this operation.",
+    ),
+    Wording(429, "TooManyRequests", "Too many requests. Please try again later.", headers=SERVICE),
+    Wording(
+        429,
+        "SubscriptionRequestsThrottled",
+        "Number of '{reads_or_writes}' requests for subscription '{subscription}' actor '{object}' exceeded. Please "
+        "try again after '{wait}' seconds.",
+        headers=GATEWAY,
+    ),
+    Wording(500, "InternalServerError", "The server encountered an internal error.", headers=SERVICE),
+    Wording(502, "BadGateway", "The gateway received no usable response from '{provider}'.", headers=GATEWAY),
+    Wording(503, "ServiceUnavailable", "The service is unavailable.", headers=SERVICE),
+    Wording(
+        504,
+        "GatewayTimeout",
+        "The gateway did not receive a response from '{provider}' within the specified time period.",
+        headers=GATEWAY,
+    ),
+)
+# What providers say themselves.
+_MICROSOFT_BATCH = (
+    Wording(
+        404,
+        "AccountNotFound",
+        "The specified account does not exist.{request_lines}",
+        more={"target": "BatchAccount"},
+    ),
+    Wording(
+        429,
+        "TooManyRequests",
+        "The request rate is too high.{request_lines}",
+        headers=SERVICE,
+        more={"target": "BatchAccount"},
+    ),
+    Wording(
+        500,
+        "InternalError",
+        "Server encountered an internal error. Please try again after some time.{request_lines}",
+        headers=SERVICE,
+    ),
+    Wording(
+        503,
+        "ServerBusy",
+        "Server is busy currently. Please retry after sometime.{request_lines}",
+        headers=SERVICE,
+    ),
+)
+_MICROSOFT_WEB = (
+    Wording(429, "TooManyRequests", "Too many requests. Please try again.", headers=SERVICE, explain=web_error_body),
+    Wording(500, "InternalServerError", "An error has occurred.", headers=SERVICE, explain=web_error_body),
+    Wording(503, "ServiceUnavailable", "Service is unavailable.", headers=SERVICE, explain=web_error_body),
+)
+
+_KEY_VAULT = (
+    Wording(
+        401,
+        "Unauthorized",
+        "AKV10022: Invalid audience. Expected https://vault.azure.net, found: https://vault.azure.net/.",
+    ),
+    Wording(
+        403,
+        "Forbidden",
+        "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
+        "definitions were changed recently, please observe propagation time.\r\n" + _CALLER + "Action: "
+        "'Microsoft.KeyVault/vaults/secrets/action'\r\nResource: '{target}'\r\nAssignment: (not found)\r\n"
+        "DenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n",
+        inner_code="ForbiddenByRbac",
+    ),
+    Wording(404, "SecretNotFound", SECRET_NOT_FOUND),
+    Wording(409, "Conflict", BEING_DELETED, inner_code="ObjectIsBeingDeleted"),
+    Wording(
+        429,
+        "Throttled",
+        "Request was not processed because too many requests were received. Reason: VaultRequestTypeLimitReached",
+    ),
+    Wording(500, "InternalServerError", "An internal error has occurred."),
+    Wording(503, "ServiceUnavailable", "The service is temporarily unavailable."),
+)
+
+_BATCH_SERVICE = (
+    Wording(
+        403,
+        "AuthenticationFailed",
+        "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly "
+        "including the signature.{request_lines}",
+    ),
+    Wording(429, "TooManyRequests", "The request rate is too high.{request_lines}"),
+    Wording(
+        500, "InternalError", "Server encountered an internal error. Please try again after some time.{request_lines}"
+    ),
+    Wording(503, "ServerBusy", "Server is busy currently. Please retry after sometime.{request_lines}"),
+)
+
+
+def of_arm(request: LoggedRequest) -> Sequence[Wording]:
+    """
+    Return what Azure Resource Manager says; where a provider is known to say something itself, that comes first.
+    """
+    target = request.target.casefold()
+    if "/providers/microsoft.web/" in target:
+        return (*_MICROSOFT_WEB, *_ARM)
+    if "/providers/microsoft.batch/" in target:
+        return (*_MICROSOFT_BATCH, *_ARM)
+    return _ARM
+
+
+def of_key_vault(_: LoggedRequest) -> Sequence[Wording]:
+    """
+    Return what Key Vault's data plane says.
+    """
+    return _KEY_VAULT
+
+
+def of_batch_service(_: LoggedRequest) -> Sequence[Wording]:
+    """
+    Return what Batch's data plane says.
+    """
+    return _BATCH_SERVICE
