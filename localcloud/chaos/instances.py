@@ -41,8 +41,6 @@ class Instance:
     log: Path
     running: dict[str, set[str]] = field(default_factory=dict)
     """The rotations that each running invocation is known to be about: none yet, where it has not said."""
-    given_up: int = 0
-    """Messages that met another rotation of their target at every try."""
     is_read: bool = False
     """It is gone, and so is nothing of what it had to tell."""
     _position: int = 0
@@ -86,8 +84,6 @@ class Instance:
                 self.running.pop(invocation, None)
         if rotation and invocation in self.running:
             self.running[invocation].add(rotation)
-        if record["message"].startswith("poisoned message ") and "still running" in record["message"]:
-            self.given_up += 1
 
 
 class Instances:

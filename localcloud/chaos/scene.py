@@ -176,11 +176,10 @@ class Scene:
 
     def _forgotten(self) -> Iterable[Broken]:
         """
-        Give the rotations that were asked for and never began, unless others of their targets were running all along.
+        Give the rotations that were asked for and never began.
         """
         never_begun = self.told - self.ledger.rotations - self.ledger.outcomes.keys()
-        given_up = sum(instance.given_up for instance in self.instances)
-        return [Broken(4, id_, "it never began") for id_ in never_begun] if len(never_begun) > given_up else []
+        return [Broken(4, id_, "it never began") for id_ in never_begun]
 
     def _more_places(self) -> Iterable[Place]:
         for instance in self.instances:
