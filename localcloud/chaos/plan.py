@@ -8,7 +8,7 @@ from typing import Any
 
 from localcloud.azure.faults import Fault
 from localcloud.chaos.kinds import FAULT_KINDS, FOR_GOOD, FaultKind
-from localcloud.chaos.points import POINTS, Point
+from localcloud.chaos.points import POINTS, QUEUE_POINTS, Point
 from localcloud.chaos.subject import KINDS, Kind, Subject
 from rotation.request import Trigger
 
@@ -115,7 +115,7 @@ def _make_ask(chance: Random, secret: int) -> Ask:
 
 
 def _make_fault(chance: Random) -> PlannedFault:
-    point = chance.choice(POINTS)
+    point = chance.choice(POINTS + QUEUE_POINTS)
     kind = chance.choice([kind for kind in _KINDS if kind.suits(point)])
     stays = kind.variants[0].get("times") == FOR_GOOD
     return PlannedFault(
