@@ -42,14 +42,20 @@ async def run_rotation(message: func.QueueMessage) -> None:
 async def on_poisoned_rotation(message: func.QueueMessage) -> None:
     """
     End a rotation whose message kept failing.
+
+    An exception makes the host try again every ten minutes until the message is seven days old. It is an exception only
+    where nothing else can end the rotation: the ledger does not answer, a setting is wrong, or its target is taken. A
+    message is reported as poisoned once, at its first delivery.
     """
+    is_first = (message.dequeue_count or 1) == 1
     try:
         request = _read(message)
     except Malformed as error:
         report_poisoned(message.id, None)
         _log.error("poisoned message %s dropped: %s", message.id, error)
         return
-    report_poisoned(message.id, request.id)
+    if is_first:
+        report_poisoned(message.id, request.id)
     try:
         _tell(await wired().rotator.give_up(request))
     except Forbidden as error:

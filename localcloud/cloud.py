@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from azure.storage.queue.aio import QueueServiceClient
+
 from localcloud.azure.batch_accounts import BatchAccount
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
@@ -20,13 +22,21 @@ from localcloud.azurite import REPOSITORY, Azurite
 from localcloud.functions_host.process import FunctionsHost
 from localcloud.storage_tap import StorageTap
 
+QUEUES = ("rotations", "rotations-poison")
+"""What infra/modules/storage.bicep declares: nobody creates a queue by listening to it."""
+
+MAX_POLLING_INTERVAL = "AzureFunctionsJobHost__extensions__queues__maxPollingInterval"
+OFTEN = "00:00:00.2"
+"""How often tests, which report no latency, let an idle instance look for messages."""
+
 
 class LocalCloud:
     """
     Everything the app needs, and the app, for `async with`.
 
     `vaults` are those that the app is set up for, `vault` the first of them. Only settings tell the app that this is
-    not Azure; `settings` adds to them.
+    not Azure; `settings` adds to them. An idle instance looks for messages as often as host.json says, or as
+    `max_polling_interval` does.
     """
 
     def __init__(
@@ -36,10 +46,12 @@ class LocalCloud:
         ca: CertificateAuthority | None = None,
         app: Path = REPOSITORY,
         vault_names: Sequence[str] = ("kv-local",),
+        max_polling_interval: str | None = None,
         **settings: str,
     ) -> None:
         self._directory = directory
-        self._more_settings = settings
+        polling = {MAX_POLLING_INTERVAL: max_polling_interval} if max_polling_interval else {}
+        self._more_settings = polling | settings
         self._vault_names = vault_names
         self.vaults: list[Vault] = []
         self.app = app
@@ -50,6 +62,7 @@ class LocalCloud:
         async with AsyncExitStack() as starting:
             azurite = await starting.enter_async_context(Azurite(self._directory / "azurite"))
             self.azure = await starting.enter_async_context(LocalAzure(self._directory, ca=self._ca))
+            await _create_queues(azurite)
             self.storage = await starting.enter_async_context(StorageTap(azurite))
             self.vaults = [await self.azure.add_vault(name) for name in self._vault_names]
             self.vault = self.vaults[0]
@@ -111,3 +124,9 @@ class LocalCloud:
         Let the vault's events reach the app's webhook from now on, handshake included.
         """
         return await self.vault.subscribe(self.host.webhook_url("on_secret_event"), schema=schema, is_function=True)
+
+
+async def _create_queues(azurite: Azurite) -> None:
+    async with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
+        for name in QUEUES:
+            await service.create_queue(name)

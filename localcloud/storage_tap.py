@@ -2,8 +2,8 @@
 A tap on the way to Azurite: every table row and queue message passes through it, and is kept for the leak scan.
 
 The signature of a storage request covers its path, not its host, so the way through a proxy changes nothing.
-Requests to the tables are the app's own: they are logged and meet faults like those of every other service. Queues
-belong to the Functions host and are passed on as they are.
+Requests to the app's tables and to the queues are logged and meet faults like those of every other service. What the
+Functions host keeps for itself in a table is passed on as it is.
 """
 
 import asyncio
@@ -15,28 +15,26 @@ from contextlib import AsyncExitStack
 from http import HTTPStatus
 from types import TracebackType
 from typing import Protocol, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 from aiohttp import web
 from yarl import URL
 
+from localcloud import storage_requests
 from localcloud.azure.endpoint import port_of_caller
 from localcloud.azure.faults import ConnectionCut, Fault, Faults
 from localcloud.azure.request_log import LoggedRequest, RequestLog
+from localcloud.functions_host.timer_table import TABLE
 
 _MESSAGE = re.compile(rb"<MessageText>([A-Za-z0-9+/=\s]+)</MessageText>")
-_ROW_KEY = re.compile(r"RowKey='((?:[^']|'')*)'")
-_CREATED_KEY = re.compile(r'"RowKey": ?"([^"]*)"')
-_FIRST_KEY = re.compile(r"RowKey ge '((?:[^']|'')*)'")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host"}
 _ERROR = HTTPStatus.BAD_REQUEST
 _KEEP = 2.0  # seconds; Node.js drops an idle connection after 5, also one that is just being used again
 
 Watcher = Callable[[LoggedRequest, bytes], None]
 Tables = Callable[[web.Request, bytes], Awaitable[web.Response]]
-_Serve = Callable[[web.Request, str, bytes], Awaitable[web.Response]]
+_Proxy = Callable[[web.Request, str, bytes], Awaitable[web.Response]]
 
 
 class Storage(Protocol):
@@ -58,9 +56,9 @@ class StorageTap:
     With `tables`, that answers requests to tables in the storage's place.
 
     `bodies` holds every body that went by, in both directions, queue messages decoded. `requests` logs what was asked
-    of the tables, as `Ledger.*` operations whose target is a row key, and `faults` is the script of what goes wrong
-    there. Put those of a local Azure into their place to have one log and one script. `latency` is how many seconds a
-    request to a table takes at least.
+    of the tables, as `Ledger.*` operations whose target is a row key, and of the queues, as `Queue.*` operations whose
+    target is the queue's name; `faults` is the script of what goes wrong there. Put those of a local Azure into their
+    place to have one log and one script. `latency` is how many seconds a request to a table takes at least.
     """
 
     def __init__(self, storage: Storage, tables: Tables | None = None) -> None:
@@ -95,7 +93,7 @@ class StorageTap:
             for part in self._storage.connection_string.rstrip(";").split(";"):
                 name, _, address = part.partition("=")
                 if name in {"TableEndpoint", "QueueEndpoint"}:
-                    proxy = self._serve_table if name == "TableEndpoint" else self._forward
+                    proxy = self._serve_table if name == "TableEndpoint" else self._serve_queue
                     parts.append(f"{name}={await self._proxy(address, proxy, starting)}")
                 else:
                     parts.append(part)
@@ -109,7 +107,7 @@ class StorageTap:
     ) -> None:
         await self._running.aclose()
 
-    async def _proxy(self, address: str, serve: _Serve, starting: AsyncExitStack) -> str:
+    async def _proxy(self, address: str, serve: _Proxy, starting: AsyncExitStack) -> str:
         origin, _, account = address.rpartition("/")
 
         async def answer(request: web.Request) -> web.Response:
@@ -125,10 +123,20 @@ class StorageTap:
         return f"http://127.0.0.1:{runner.addresses[0][1]}/{account}"
 
     async def _serve_table(self, request: web.Request, origin: str, body: bytes) -> web.Response:
+        if f"/{TABLE}" in request.path:
+            return await self._forward(request, origin, body)
         answer_from = time.monotonic() + self.latency
+        answer = await self._serve(request, origin, body, storage_requests.of_tables(request, body))
+        await asyncio.sleep(max(0.0, answer_from - time.monotonic()))
+        return answer
+
+    async def _serve_queue(self, request: web.Request, origin: str, body: bytes) -> web.Response:
+        return await self._serve(request, origin, body, storage_requests.of_queues(request))
+
+    async def _serve(self, request: web.Request, origin: str, body: bytes, asked: tuple[str, str]) -> web.Response:
         path = urlsplit(request.raw_path).path
         entry = self.requests.open("storage", request.method, path, port_of_caller(request))
-        entry.operation, entry.target = _classify(request, body)
+        entry.operation, entry.target = asked
         try:
             answer = await self._take_effect(request, origin, body, entry)
         except ConnectionCut:
@@ -136,20 +144,21 @@ class StorageTap:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
-        await asyncio.sleep(max(0.0, answer_from - time.monotonic()))
         entry.end(status=answer.status)
         return answer
 
     async def _take_effect(self, request: web.Request, origin: str, body: bytes, entry: LoggedRequest) -> web.Response:
         if fault := await self.faults.meet("before", entry):
-            return _fail(fault)
-        answer = await (self._tables(request, body) if self._tables else self._forward(request, origin, body))
+            return _fail(fault, entry)
+        is_of_table = entry.operation.startswith("Ledger.")
+        tables = self._tables if is_of_table else None
+        answer = await (tables(request, body) if tables else self._forward(request, origin, body))
         entry.took_effect = answer.status < _ERROR and not _has_failed(entry, answer)
-        if entry.took_effect:
+        if entry.took_effect and is_of_table:
             for watcher in self._watchers:
                 watcher(entry, body)
         if fault := await self.faults.meet("after", entry):
-            return _fail(fault)
+            return _fail(fault, entry)
         return answer
 
     async def _forward(self, request: web.Request, origin: str, body: bytes) -> web.Response:
@@ -170,48 +179,6 @@ class StorageTap:
             self.bodies.extend(base64.b64decode(text) for text in _MESSAGE.findall(body))
 
 
-def _classify(request: web.Request, body: bytes) -> tuple[str, str]:
-    """
-    Return what a request asks of the tables, and the row it is about.
-
-    Of a query that is the first key of its range, of a transaction its first row.
-    """
-    path = unquote(urlsplit(request.raw_path).path)
-    if path.endswith("/$batch"):
-        text = body.decode(errors="replace")
-        row = _ROW_KEY.search(unquote(text)) or _CREATED_KEY.search(text)
-        return "Ledger.Transaction", row[1] if row else ""
-    if path.endswith("/Tables"):
-        return "Ledger.CreateTable", ""
-    if row := _ROW_KEY.search(path):
-        return _of_one_row(request), row[1]
-    if request.method == "POST":
-        return "Ledger.Insert", _inserted_key(body)
-    first = _FIRST_KEY.search(request.query.get("$filter", ""))
-    return "Ledger.Query", first[1] if first else ""
-
-
-def _of_one_row(request: web.Request) -> str:
-    match request.method:
-        case "GET":
-            return "Ledger.Read"
-        case "DELETE":
-            return "Ledger.Delete"
-        case _:
-            return "Ledger.Replace" if "If-Match" in request.headers else "Ledger.Upsert"
-
-
-def _inserted_key(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Entity).row_key
-    except msgspec.DecodeError:
-        return ""
-
-
-class _Entity(msgspec.Struct):
-    row_key: str = msgspec.field(name="RowKey")
-
-
 def _has_failed(entry: LoggedRequest, answer: web.Response) -> bool:
     """
     Whether a transaction was refused: it is answered 202, and the status of its parts stands in the body.
@@ -223,12 +190,12 @@ def _body_of(answer: web.Response) -> bytes:
     return answer.body if isinstance(answer.body, bytes) else b""
 
 
-def _fail(fault: Fault) -> web.Response:
+def _fail(fault: Fault, entry: LoggedRequest) -> web.Response:
     headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    is_of_table = entry.operation.startswith("Ledger.")
     body = fault.body
     if body is None and fault.status != HTTPStatus.OK:
-        code = fault.code or "ServerBusy"
-        error = {"code": code, "message": {"lang": "en-US", "value": "A scripted fault."}}
-        body = msgspec.json.encode({"odata.error": error})
-        headers["x-ms-error-code"] = code
-    return web.Response(status=fault.status, body=body, content_type="application/json", headers=headers)
+        code = headers["x-ms-error-code"] = fault.code or "ServerBusy"
+        body = (storage_requests.table_error if is_of_table else storage_requests.queue_error)(code)
+    content_type = "application/json" if is_of_table else "application/xml"
+    return web.Response(status=fault.status, body=body, content_type=content_type, headers=headers)

@@ -50,7 +50,7 @@ class Claim:
         self.record = row.row.record
         self.deadline = deadline
         # What was accepted and has begun is in no other row any more.
-        self.has_changed_something = row.row.journal is not None or row.row.begun
+        self.has_changed_something = row.row.is_kept
         self._is_known_to_be_open = False
 
     @property

@@ -131,6 +131,13 @@ class OpenRotation(Struct, frozen=True):
     journal: Journal | None = None
     begun: bool = False
 
+    @property
+    def is_kept(self) -> bool:
+        """
+        Whether the row stays until the rotation has ended: its worker gives back only what it has not begun.
+        """
+        return self.journal is not None or self.begun
+
 
 class WaitingRotation(Struct, frozen=True):
     """

@@ -66,19 +66,37 @@ class Rotator:
         """
         End a rotation whose retries are used up: Completed if its version is stored, Failed(exhausted) otherwise.
 
-        It goes through claim and look like every attempt, so it never ends what another worker is doing. Raises as
-        `rotate` does, but for a vault that cannot be read: that ends the rotation too, unless one is open.
+        It goes through claim and look like every attempt, so it never ends what another worker is doing. A vault that
+        cannot be read ends the rotation too, unless it is open: then it is left to be resumed. Raises as `rotate` does
+        where the ledger cannot be reached or nothing but a later try can end it.
         """
         try:
             record = await self._run(request, Deadline(self._world.clock), _exhaust)
+        except Busy as busy:
+            record = await self._end_busy(request, busy)
         except DependencyError as error:
-            if await self._world.ledger.find_claim(request.id):
-                raise
-            failure = Exhausted(f"its retries are used up; the last one ended with: {error}")
-            record = begin(request, self._world.clock.now())
-            record = await outcome.end_unclaimed(self._world, request, record, failure)
+            record = await self._find_kept(request) or await self._exhaust_unread(request, error)
         await self._forget_waiting(request, record)
         return record
+
+    async def _find_kept(self, request: RotationRequest) -> Rotation | None:
+        """
+        Return the record of a rotation that stays in the ledger until it has ended, None for one that is not open.
+
+        Raises `Busy` for one that its worker may still give back without a trace.
+        """
+        claim_id = await self._world.ledger.find_claim(request.id)
+        found = claim_id and await self._world.ledger.read_open(claim_id)
+        if not found or found.row.request.id != request.id:
+            return None
+        if not found.row.is_kept:
+            raise Busy(request.id)
+        return found.row.record
+
+    async def _exhaust_unread(self, request: RotationRequest, error: DependencyError) -> Rotation:
+        failure = Exhausted(f"its retries are used up; the last one ended with: {error}")
+        record = begin(request, self._world.clock.now())
+        return await outcome.end_unclaimed(self._world, request, record, failure)
 
     async def _end_busy(self, request: RotationRequest, busy: Busy) -> Rotation:
         """

@@ -59,7 +59,7 @@ var rules = [
   {
     name: 'poisoned-message'
     displayName: 'A message has used up its retries'
-    description: 'The vault, Azure Resource Manager or the ledger did not answer for a quarter of an hour, or another secret held the target. Its rotation is marked Failed.'
+    description: 'The vault, Azure Resource Manager or the ledger did not answer at any of 15 tries, or another secret held the target. Its rotation is marked Failed, now or when the ledger is back; this message is reported once. See docs/operations.md.'
     severity: 2
     query: poisonedMessage
     frequency: 'PT5M'

@@ -87,6 +87,22 @@ resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@
   }
 }
 
+// A function that listens to a queue does not create it: while one is missing, every instance polls in vain.
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-06-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource rotations 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' = {
+  parent: queueService
+  name: 'rotations'
+}
+
+resource poisonedRotations 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-06-01' = {
+  parent: queueService
+  name: 'rotations-poison'
+}
+
 resource appAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for role in items(appRoles): {
     name: guid(account.id, appPrincipalId, role.value)

@@ -84,8 +84,8 @@ def _conclude(teller: Teller, options: Options, matrix: MatrixReport, soak: Soak
     teller.say(f"matrix: {len(matrix.results)} rotations, {matrix.faults} faults")
     teller.say(f"soak: {states}; {triggers}")
     teller.say(
-        f"soak: {soak.faults} faults, {soak.kills} of them instances killed; {soak.resumed} rotations resumed; "
-        f"{soak.calls} calls by clients"
+        f"soak: {soak.faults} faults, {soak.kills} of them instances killed; {soak.stopped} instances stopped by their "
+        f"storage; {soak.resumed} rotations resumed; {soak.calls} calls by clients"
     )
     for promise in broken:
         teller.say(f"seed {options.seed}: {promise}")

@@ -41,8 +41,6 @@ class Instance:
     log: Path
     running: dict[str, set[str]] = field(default_factory=dict)
     """The rotations that each running invocation is known to be about: none yet, where it has not said."""
-    given_up: int = 0
-    """Messages that met another rotation of their target at every try."""
     is_read: bool = False
     """It is gone, and so is nothing of what it had to tell."""
     _position: int = 0
@@ -86,8 +84,6 @@ class Instance:
                 self.running.pop(invocation, None)
         if rotation and invocation in self.running:
             self.running[invocation].add(rotation)
-        if record["message"].startswith("poisoned message ") and "still running" in record["message"]:
-            self.given_up += 1
 
 
 class Instances:
@@ -100,6 +96,9 @@ class Instances:
         self._running = contextlib.AsyncExitStack()
         self.all = [Instance(0, cloud.host, cloud.log)]
         self.kills = 0
+        self.stopped = 0
+        """How many have stopped by themselves, since their storage failed."""
+        self._at_rest: set[Instance] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -148,6 +147,7 @@ class Instances:
         SIGKILL, of an instance that is in the midst of so many rotations.
         """
         self.kills += hits
+        self._at_rest.add(instance)
         await instance.host.kill()
 
     async def replace(self) -> Instance:
@@ -155,8 +155,20 @@ class Instances:
         Stop all that run, when they have nothing to do, and start a new one.
         """
         for instance in self.alive:
+            self._at_rest.add(instance)
             await instance.host.stop()
         return await self.start()
+
+    async def revive(self) -> None:
+        """
+        Start another for each that has stopped by itself, as the platform does.
+        """
+        fallen = [instance for instance in self.all if not (instance.is_alive or instance in self._at_rest)]
+        for instance in fallen:
+            self._at_rest.add(instance)
+            self.stopped += 1
+            if not self.alive:
+                await self.start()
 
     def read_logs(self) -> None:
         """

@@ -53,6 +53,8 @@ class Killer:
     async def _go_on(self) -> None:
         instances = self._scene.instances
         while not await self._is_told_to_stop(self._chance.uniform(*_BETWEEN)):
+            if not instances.alive:
+                continue  # The last one has stopped by itself: the supervisor starts another.
             if self._chance.random() < 0.5 and len(instances.alive) == 1:  # noqa: PLR2004 - as often as not
                 await instances.start()
                 continue

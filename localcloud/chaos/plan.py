@@ -8,7 +8,7 @@ from typing import Any
 
 from localcloud.azure.faults import Fault
 from localcloud.chaos.kinds import FAULT_KINDS, FOR_GOOD, FaultKind
-from localcloud.chaos.points import POINTS, Point
+from localcloud.chaos.points import POINTS, QUEUE_POINTS, Point
 from localcloud.chaos.subject import KINDS, Kind, Subject
 from rotation.request import Trigger
 
@@ -116,7 +116,7 @@ def _make_ask(chance: Random, secret: int) -> Ask:
 
 
 def _make_fault(chance: Random, target: Kind) -> PlannedFault:
-    point = chance.choice([point for point in POINTS if target in point.kinds])
+    point = chance.choice([point for point in POINTS + QUEUE_POINTS if target in point.kinds])
     kind = chance.choice([kind for kind in _KINDS if kind.suits(point, target)])
     stays = kind.variants[0].get("times") == FOR_GOOD
     return PlannedFault(

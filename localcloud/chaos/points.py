@@ -121,3 +121,13 @@ POINTS = (
     Point("Vault.GetSecret (an older version)", lambda s, _: Aim("Vault.GetSecret", _older_version(s))),
     Point("Vault.UpdateSecret", lambda s, _: Aim("Vault.UpdateSecret", _older_version(s)), changes=True),
 )
+
+# The Functions host's own, about any rotation: a failure of one that settles a message stops the host.
+QUEUE_POINTS = (
+    Point("Queue.Send", lambda *_: Aim("Queue.Send", "rotations"), changes=True, is_for_all=True),
+    Point("Queue.Send (poison)", lambda *_: Aim("Queue.Send", "rotations-poison"), changes=True, is_for_all=True),
+    Point("Queue.Receive", lambda *_: Aim("Queue.Receive", "rotations"), changes=True, is_for_all=True),
+    Point("Queue.Update", lambda *_: Aim("Queue.Update", "rotations"), changes=True, is_for_all=True),
+    Point("Queue.Delete", lambda *_: Aim("Queue.Delete", "rotations"), changes=True, is_for_all=True),
+    Point("Queue.Delete (poison)", lambda *_: Aim("Queue.Delete", "rotations-poison"), changes=True, is_for_all=True),
+)

@@ -23,7 +23,7 @@ from localcloud.chaos.leaks import leaks_of
 from localcloud.chaos.ledger_history import LedgerHistory
 from localcloud.chaos.subject import Subject
 from localcloud.chaos.supervisor import Supervisor
-from localcloud.cloud import LocalCloud
+from localcloud.cloud import OFTEN, LocalCloud
 from localcloud.leaks import Place
 from localcloud.rotation_feed import StuckError
 from rotation.request import Trigger
@@ -46,7 +46,7 @@ class Scene:
     """
 
     def __init__(self, directory: Path, *, ca: CertificateAuthority | None = None, **settings: str) -> None:
-        self.cloud = LocalCloud(directory, ca=ca, app=REPOSITORY, **(_SETTINGS | settings))
+        self.cloud = LocalCloud(directory, ca=ca, app=REPOSITORY, max_polling_interval=OFTEN, **(_SETTINGS | settings))
         self.ledger = LedgerHistory()
         self.subjects: list[Subject] = []
         self.armed: list[ArmedFault] = []
@@ -176,11 +176,10 @@ class Scene:
 
     def _forgotten(self) -> Iterable[Broken]:
         """
-        Give the rotations that were asked for and never began, unless others of their targets were running all along.
+        Give the rotations that were asked for and never began.
         """
         never_begun = self.told - self.ledger.rotations - self.ledger.outcomes.keys()
-        given_up = sum(instance.given_up for instance in self.instances)
-        return [Broken(4, id_, "it never began") for id_ in never_begun] if len(never_begun) > given_up else []
+        return [Broken(4, id_, "it never began") for id_ in never_begun]
 
     def _more_places(self) -> Iterable[Place]:
         for instance in self.instances:

@@ -37,6 +37,8 @@ class SoakReport:
     triggers: Counter[str] = field(default_factory=Counter)
     faults: int = 0
     kills: int = 0
+    stopped: int = 0
+    """Instances that stopped by themselves, since their storage failed."""
     resumed: int = 0
     calls: int = 0
     """Calls that witnesses made."""
@@ -121,4 +123,5 @@ class Stage:
                 report.triggers[record["trigger"]] += 1
         report.faults += scene.faults
         report.kills += scene.instances.kills
+        report.stopped += scene.instances.stopped
         report.resumed += len(scene.supervisor.resumed)

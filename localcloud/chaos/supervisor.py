@@ -46,7 +46,7 @@ class _Watch:
 
 class Supervisor:
     """
-    Ages and resumes what is left behind, until its context is left.
+    Ages and resumes what is left behind, until its context is left. It replaces instances that stopped by themselves.
     """
 
     def __init__(self, connection_string: str, instances: Instances, requests: RequestLog) -> None:
@@ -96,6 +96,7 @@ class Supervisor:
     async def _go_on(self) -> None:
         async with TableClient.from_connection_string(self._connection_string, NAME) as table:
             while True:
+                await self._instances.revive()
                 await self._look(table)
                 await asyncio.sleep(_PAUSE)
 

@@ -120,11 +120,11 @@ def message(  # noqa: PLR0913 - the six properties of a message
     }
 
 
-def timer() -> Datum:
+def timer(*, is_past_due: bool = False) -> Datum:
     """
-    Describe a tick that came in time.
+    Describe a tick, and whether it comes late.
     """
-    return _json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": False})
+    return _json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": is_past_due})
 
 
 def _json(content: Any) -> Datum:

@@ -2,6 +2,8 @@
 The host: an app's functions, and everything that makes them run.
 """
 
+import asyncio
+import logging
 import os
 from collections.abc import Mapping
 
@@ -20,13 +22,13 @@ from localcloud.functions_host.keys import Keys
 from localcloud.functions_host.queue_outputs import QueueOutputs
 from localcloud.functions_host.queue_triggers import QueueListener
 from localcloud.functions_host.storage_queues import StorageQueues
+from localcloud.functions_host.timer_table import TimerTable
 from localcloud.functions_host.timer_triggers import Timer
+
+_log = logging.getLogger("host")
 
 # As Azure's host: larger requests are refused with 413.
 _MAX_REQUEST_BYTES = 100 * 1024 * 1024
-
-# How long functions may go on after the host was told to stop; LOCAL_DRAIN_SECONDS says otherwise.
-_DRAIN_SECONDS = 5
 
 # How long Azure hides a message from other workers at a time. Whoever kills the host and waits for the message to come
 # back may want to wait less: LOCAL_QUEUE_HIDDEN_SECONDS.
@@ -47,6 +49,7 @@ class Host:
             for function in functions.values()
             if isinstance(function.trigger, QueueTrigger)
         ]
+        self._timer_table = TimerTable()
         self._timers = [
             self._timer(function, function.trigger)
             for function in functions.values()
@@ -56,6 +59,13 @@ class Host:
             _web_application(functions, host_json, keys, self._invoker), access_log=None, shutdown_timeout=1
         )
 
+    @property
+    def timed_out(self) -> asyncio.Event:
+        """
+        What is set when a function has exceeded the time limit: then `stop`, and start again.
+        """
+        return self._invoker.timed_out
+
     async def start(self, port: int) -> str:
         """
         Begin to serve on that port (0: any free one) and give the URL.
@@ -64,26 +74,30 @@ class Host:
         site = web.TCPSite(self._server, "127.0.0.1", port)
         await site.start()
         for listener in self._listeners:
-            await listener.start()
+            listener.start()
         for timer in self._timers:
             timer.start()
         return f"http://localhost:{self._server.addresses[0][1]}"
 
     async def stop(self) -> None:
         """
-        Take no more work, let what runs come to its end for some seconds, then cancel it.
+        Take no more work, and wait for what runs, however long that takes: a platform that loses patience kills it.
         """
         for timer in self._timers:
-            await timer.stop()
+            timer.stop()
         for listener in self._listeners:
-            await listener.stop_polling()
+            listener.stop()
+        _log.info("Stopping JobHost")
         for site in list(self._server.sites):
             await site.stop()
-        await self._invoker.drain(float(os.environ.get("LOCAL_DRAIN_SECONDS", _DRAIN_SECONDS)))
+        await self._invoker.drain()
+        for timer in self._timers:
+            await timer.finish()
         for listener in self._listeners:
             await listener.finish()
         await self._server.cleanup()
         await self._queues.close()
+        await self._timer_table.close()
 
     def _listener(self, function: IndexedFunction, trigger: QueueTrigger, host_json: HostJson) -> QueueListener:
         where = f"function {function.name}"
@@ -92,7 +106,7 @@ class Host:
         return QueueListener(
             function,
             self._queues.queue(connection, name),
-            # A poison queue has none of its own.
+            # A poison queue has none of its own: what fails there is tried again until the message expires.
             None if name.endswith("-poison") else self._queues.queue(connection, f"{name}-poison"),
             options=host_json.extensions.queues,
             hidden_seconds=int(os.environ.get("LOCAL_QUEUE_HIDDEN_SECONDS", _HIDDEN_SECONDS)),
@@ -105,6 +119,7 @@ class Host:
             resolve(trigger.schedule, where=f"function {function.name}"),
             run_on_startup=trigger.run_on_startup,
             invoker=self._invoker,
+            row=self._timer_table.row(function.name),
         )
 
 

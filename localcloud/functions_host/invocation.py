@@ -29,7 +29,7 @@ _thread_local = threading.local()
 
 class InvocationError(Exception):
     """
-    A function raised, ran out of time, gave what its bindings cannot take, or was cancelled because the host stops.
+    A function raised, ran out of time, gave what its bindings cannot take, or ended with the worker that ran it.
     """
 
 
@@ -44,36 +44,41 @@ class Counts:
     failed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Invocation:
     """
     One run of a function, from its start on.
     """
 
+    function: IndexedFunction
     id: str
-    task: asyncio.Task[Datum | None] = field(repr=False)
+    started: float
+    """By the monotonic clock."""
+    outcome: asyncio.Future[Datum | None] = field(repr=False)
 
     async def result(self) -> Datum | None:
         """
         Wait until it ended and give what it answered; raises InvocationError. Whoever stops waiting does not stop it.
         """
-        await asyncio.wait([self.task])
-        if self.task.cancelled():
-            raise InvocationError("cancelled: the host stops")
-        return self.task.result()
+        return await asyncio.shield(self.outcome)
 
 
 class Invoker:
     """
-    Runs functions: async ones on the event loop, the others in threads.
+    Runs functions: async ones on the event loop, the others in threads. It never cancels one.
+
+    A function that exceeds the time limit fails together with all that run beside it, since Azure's host then restarts
+    the worker: `timed_out` is set, and the process has to be started again.
     """
 
     def __init__(self, *, time_limit: float | None, queue_outputs: QueueOutputs) -> None:
         self.counts: dict[str, Counts] = {}
+        self.timed_out = asyncio.Event()
         self._time_limit = time_limit
         self._queue_outputs = queue_outputs
         self._threads = ThreadPoolExecutor(thread_name_prefix="function")
-        self._running: set[asyncio.Task[Datum | None]] = set()
+        self._running: set[Invocation] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def invoke(self, function: IndexedFunction, data: Datum, metadata: Metadata | None = None) -> Datum | None:
         """
@@ -85,47 +90,76 @@ class Invoker:
         """
         Set a function going.
         """
-        invocation_id = str(uuid.uuid4())
-        task = asyncio.create_task(self._run(function, invocation_id, data, metadata or {}))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return Invocation(invocation_id, task)
+        loop = asyncio.get_running_loop()
+        invocation = Invocation(function, str(uuid.uuid4()), time.monotonic(), loop.create_future())
+        # An invocation that nobody waits for may fail, too.
+        invocation.outcome.add_done_callback(asyncio.Future.exception)
+        self.counts.setdefault(function.name, Counts()).running += 1
+        self._running.add(invocation)
+        task = asyncio.create_task(self._run(invocation, data, metadata or {}))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return invocation
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self) -> None:
         """
-        Let what runs come to its end, for so long; then cancel it.
+        Wait until all that runs has come to its end, however long that takes.
         """
-        if self._running:
-            await asyncio.wait(self._running, timeout=seconds)
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        while self._running:
+            await asyncio.wait([invocation.outcome for invocation in self._running])
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(
-        self, function: IndexedFunction, invocation_id: str, data: Datum, metadata: Metadata
-    ) -> Datum | None:
+    async def _run(self, invocation: Invocation, data: Datum, metadata: Metadata) -> None:
+        function = invocation.function
         # The task has a context of its own: setting the variable concerns this invocation alone.
-        current_invocation.set(CurrentInvocation(function.name, invocation_id))
-        counts = self.counts.setdefault(function.name, Counts())
-        counts.running += 1
-        started = time.monotonic()
-        succeeded = False
-        _log.info("Executing '%s' (Id=%s)", function.name, invocation_id)
+        current_invocation.set(CurrentInvocation(function.name, invocation.id))
+        _log.info("Executing '%s' (Id=%s)", function.name, invocation.id)
+        limit = None
+        if self._time_limit is not None:
+            limit = asyncio.get_running_loop().call_later(self._time_limit, self._time_out, invocation)
         try:
-            answer = await self._complete(function, invocation_id, data, metadata)
-            succeeded = True
-        except Exception as error:
-            _log.exception("%s failed", function.name)
-            raise InvocationError(f"{function.name} failed: {error}") from error
+            answer = await self._complete(function, invocation.id, data, metadata)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever it is, it is the function that failed
+            if not invocation.outcome.done():
+                _log.exception("%s failed", function.name)
+                failure = InvocationError(f"{function.name} failed: {error}")
+                failure.__cause__ = error
+                self._end(invocation, failure)
+        else:
+            if not invocation.outcome.done():
+                self._end(invocation, answer)
         finally:
-            counts.running -= 1
-            counts.succeeded += succeeded
-            counts.failed += not succeeded
-            milliseconds = (time.monotonic() - started) * 1000
-            outcome = "Succeeded" if succeeded else "Failed"
-            _log.info("Executed '%s' (%s, Id=%s, %.0f ms)", function.name, outcome, invocation_id, milliseconds)
-        return answer
+            if limit is not None:
+                limit.cancel()
+
+    def _time_out(self, invocation: Invocation) -> None:
+        name, limit = invocation.function.name, self._time_limit
+        _log.error("Timeout value of %s s exceeded by function '%s' (Id: '%s').", limit, name, invocation.id)
+        self._end(invocation, InvocationError(f"{name} failed: it ran longer than functionTimeout, {limit} s"))
+        for other in tuple(self._running):
+            failure = InvocationError(f"{other.function.name} failed: {name} timed out, and its worker is restarted")
+            self._end(other, failure)
+        self.timed_out.set()
+
+    def _end(self, invocation: Invocation, outcome: Datum | InvocationError | None) -> None:
+        """
+        Count, log and hand out how an invocation ended. What its code still does leads nowhere.
+        """
+        function, counts = invocation.function, self.counts[invocation.function.name]
+        succeeded = not isinstance(outcome, InvocationError)
+        self._running.discard(invocation)
+        counts.running -= 1
+        counts.succeeded += succeeded
+        counts.failed += not succeeded
+        before = current_invocation.set(CurrentInvocation(function.name, invocation.id))
+        milliseconds = (time.monotonic() - invocation.started) * 1000
+        word = "Succeeded" if succeeded else "Failed"
+        _log.info("Executed '%s' (%s, Id=%s, %.0f ms)", function.name, word, invocation.id, milliseconds)
+        current_invocation.reset(before)
+        if isinstance(outcome, InvocationError):
+            invocation.outcome.set_exception(outcome)
+        else:
+            invocation.outcome.set_result(outcome)
 
     async def _complete(
         self, function: IndexedFunction, invocation_id: str, data: Datum, metadata: Metadata
@@ -150,18 +184,10 @@ class Invoker:
         return None
 
     async def _call(self, function: IndexedFunction, arguments: Mapping[str, Any]) -> Any:
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._time_limit) as limit:
-                if function.is_async:
-                    return await function.call(**arguments)
-                # A thread cannot be cancelled: past the time limit it runs on, and only its result is dropped.
-                call = functools.partial(contextvars.copy_context().run, function.call, **arguments)
-                return await loop.run_in_executor(self._threads, call)
-        except TimeoutError:
-            if limit.expired():
-                raise TimeoutError(f"it ran longer than functionTimeout, {self._time_limit} s") from None
-            raise
+        if function.is_async:
+            return await function.call(**arguments)
+        call = functools.partial(contextvars.copy_context().run, function.call, **arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
 
 class _Out(func.Out[Any]):

@@ -49,6 +49,16 @@ class Keys:
             eventgrid=key("LOCAL_EVENTGRID_KEY"),
         )
 
+    def as_settings(self) -> dict[str, str]:
+        """
+        Return the settings from which another host takes the same keys.
+        """
+        return {
+            "LOCAL_FUNCTION_KEY": self.function,
+            "LOCAL_MASTER_KEY": self.master,
+            "LOCAL_EVENTGRID_KEY": self.eventgrid,
+        }
+
     def admit(self, request: web.Request, level: AuthLevel) -> bool:
         """
         Whether the key that the request shows suffices. A header outdoes the query, also when it is the wrong one.

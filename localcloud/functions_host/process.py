@@ -21,7 +21,8 @@ from localcloud.functions_host.keys import Keys
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60
-_STOP_SECONDS = 30
+# How long a host may go on after it was told to stop, before the platform kills it; LOCAL_GRACE_SECONDS says otherwise.
+_GRACE_SECONDS = 5.0
 _TAIL_LINES = 30
 
 
@@ -63,11 +64,7 @@ class FunctionsHost:
         self._app = app
         self._environment = dict(environment)
         if keys is not None:
-            self._environment |= {
-                "LOCAL_FUNCTION_KEY": keys.function,
-                "LOCAL_MASTER_KEY": keys.master,
-                "LOCAL_EVENTGRID_KEY": keys.eventgrid,
-            }
+            self._environment |= keys.as_settings()
         self._log = log
         self._running = contextlib.AsyncExitStack()
 
@@ -163,16 +160,20 @@ class FunctionsHost:
 
     async def stop(self) -> None:
         """
-        Stop it gracefully; raises HostError if it does not end, or not with exit code 0. A killed host is at rest.
+        Stop it as the platform does: ask, and kill it when its grace is over.
+
+        Raises HostError if it ends with another exit code than 0. A host that has ended before is at rest.
         """
         if self.has_ended:
             return
         self._process.terminate()
+        grace = float(self._environment.get("LOCAL_GRACE_SECONDS", _GRACE_SECONDS))
         try:
-            async with asyncio.timeout(_STOP_SECONDS):
+            async with asyncio.timeout(grace):
                 code = await self._process.wait()
         except TimeoutError:
-            raise HostError(f"the Functions host did not stop within {_STOP_SECONDS} s:\n{self._tail()}") from None
+            await self.kill()
+            return
         if code != 0:
             raise HostError(f"the Functions host ended with exit code {code}:\n{self._tail()}")
 

@@ -8,31 +8,36 @@ import asyncio
 import logging
 from enum import Enum
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.storage.queue import QueueMessage
 
 from localcloud.functions_host import converters
 from localcloud.functions_host.app_index import IndexedFunction
+from localcloud.functions_host.ending import end_abruptly
 from localcloud.functions_host.host_json import QueueOptions
 from localcloud.functions_host.invocation import InvocationError, Invoker
 from localcloud.functions_host.storage_queues import StorageQueue
 
 _log = logging.getLogger("host.queues")
 
-# Azure polls an idle queue ever more rarely, down to maxPollingInterval. Nobody wants to wait so long here.
-_SHORTEST_POLL = 0.01
-_LONGEST_POLL = 0.2
+_SHORTEST_POLL = 0.1  # seconds; an idle queue is polled ever more rarely, down to maxPollingInterval
+_MISSING = 3.0  # seconds until a queue that was missing is looked for again
+# The message was deleted or handed out again, or its queue is gone.
+_NOT_OURS_ANY_MORE = {400, 404, 409}
 
 
 class _Outcome(Enum):
     SUCCEEDED = "deleted"
-    FAILED = "shown again"
+    FAILED = "released"
     POISONOUS = "moved to the poison queue"
 
 
 class QueueListener:
     """
     Runs one function for the messages of one queue.
+
+    It never creates the queue. A storage account that fails while a message is renewed, deleted, released or moved ends
+    the whole host, as it ends Azure's (WebScriptHostExceptionHandler.cs).
     """
 
     def __init__(  # noqa: PLR0913 - the parts it is made of
@@ -55,80 +60,95 @@ class QueueListener:
         self._stopping = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """
-        Create the queue if it is missing, and begin to poll it.
+        Begin to poll the queue.
         """
-        await self._queue.create()
         self._polling = asyncio.create_task(self._poll())
 
-    async def stop_polling(self) -> None:
+    def stop(self) -> None:
         """
-        Take no further message. A batch that is on its way is still worked on: it is hidden from everybody else.
+        Take no further message. A batch that is on its way by then is lost for as long as it is hidden.
         """
         self._stopping.set()
-        if self._polling is not None:
-            await self._polling
 
     async def finish(self) -> None:
         """
-        Wait until every message that was taken is dealt with.
+        Wait until every message that was taken is deleted, released or moved.
         """
+        if self._polling is not None:
+            await self._polling
         await asyncio.gather(*self._working)
 
     async def _poll(self) -> None:
-        longest = min(_LONGEST_POLL, self._options.max_polling_interval)
         pause = _SHORTEST_POLL
         stopping = asyncio.create_task(self._stopping.wait())
         while not stopping.done():
             if len(self._working) > self._options.refill_below:
                 await asyncio.wait({stopping, *self._working}, return_when=asyncio.FIRST_COMPLETED)
                 continue
-            messages = await self._fetch()
-            for message in messages:
-                task = asyncio.create_task(self._work_on(message))
-                self._working.add(task)
-                task.add_done_callback(self._working.discard)
-            pause = _SHORTEST_POLL if messages else min(2 * pause, longest)
-            if not messages:
+            try:
+                messages = await self._queue.receive(self._options.batch_size, hidden_seconds=self._hidden_seconds)
+            except ResourceNotFoundError:
+                messages, pause = [], _MISSING
+            except AzureError:
+                _log.exception("queue %s cannot be read", self._queue.name)
+                messages = []
+            if messages:
+                self._take(messages)
+                pause = _SHORTEST_POLL
+            else:
+                pause = min(pause, self._options.max_polling_interval)
                 await asyncio.wait([stopping], timeout=pause)
+                pause *= 2
 
-    async def _fetch(self) -> list[QueueMessage]:
-        try:
-            return await self._queue.receive(self._options.batch_size, hidden_seconds=self._hidden_seconds)
-        except ResourceNotFoundError:
-            await self._queue.create()
-        except AzureError:
-            _log.exception("queue %s cannot be read", self._queue.name)
-        return []
+    def _take(self, messages: list[QueueMessage]) -> None:
+        if self._stopping.is_set():
+            _log.warning("queue %s: %d messages came too late, they stay hidden", self._queue.name, len(messages))
+            return
+        for message in messages:
+            task = asyncio.create_task(self._work_on(message))
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
 
     async def _work_on(self, message: QueueMessage) -> None:
         try:
             await self._settle(message, await self._process(message))
-        except AzureError:
-            # Somebody else has taken or deleted it meanwhile, or it is gone with its queue.
-            _log.exception("message %s of queue %s cannot be settled", message.id, self._queue.name)
+        except AzureError as error:
+            self._judge(message, error)
+
+    def _judge(self, message: QueueMessage, error: AzureError) -> None:
+        """
+        Go on if the message is gone or was handed out again; end the host otherwise.
+        """
+        if not isinstance(error, HttpResponseError) or error.status_code not in _NOT_OURS_ANY_MORE:
+            end_abruptly(error)
+        _log.warning("message %s of queue %s is in other hands: %s", message.id, self._queue.name, error)
 
     async def _process(self, message: QueueMessage) -> _Outcome:
         dequeue_count = message.dequeue_count or 0
-        if dequeue_count > self._options.max_dequeue_count:
+        is_last_try = dequeue_count >= self._options.max_dequeue_count
+        if self._poison_queue and dequeue_count > self._options.max_dequeue_count:
             return _Outcome.POISONOUS  # Whoever took it last died over it.
         try:
-            body = self._queue.body_of(message).decode()
+            body = self._queue.body_of(message)
         except ValueError:
-            _log.exception("message %s of queue %s cannot be decoded", message.id, self._queue.name)
+            _log.exception("message %s of queue %s is not base64", message.id, self._queue.name)
             return _Outcome.POISONOUS
         ended = asyncio.Event()
         keeping_hidden = asyncio.create_task(self._keep_hidden(message, ended))
         try:
-            await self._invoker.invoke(self._function, converters.text(body), _metadata_of(message))
+            await self._invoker.invoke(self._function, converters.text(body.decode()), _metadata_of(message))
+        except UnicodeDecodeError:
+            _log.exception("message %s: Exception binding parameter '%s'", message.id, self._function.trigger.name)
         except InvocationError:
-            return _Outcome.FAILED if dequeue_count < self._options.max_dequeue_count else _Outcome.POISONOUS
+            pass
         else:
             return _Outcome.SUCCEEDED
         finally:
             ended.set()
             await keeping_hidden
+        return _Outcome.POISONOUS if is_last_try else _Outcome.FAILED
 
     async def _keep_hidden(self, message: QueueMessage, ended: asyncio.Event) -> None:
         # Ends between two updates, never amid one: the pop receipt of the last is needed to settle the message.
@@ -141,14 +161,14 @@ class QueueListener:
     async def _hide_again(self, message: QueueMessage) -> None:
         try:
             await self._show_after(message, self._hidden_seconds)
-        except AzureError:
-            _log.exception("message %s of queue %s cannot be kept hidden", message.id, self._queue.name)
+        except AzureError as error:
+            self._judge(message, error)
 
     async def _settle(self, message: QueueMessage, outcome: _Outcome) -> None:
         if outcome is _Outcome.SUCCEEDED:
             await self._queue.client.delete_message(message)
         elif self._poison_queue is None:
-            # Nowhere to move it to: it stays hidden for as long as it was, so that it does not fail in a tight loop.
+            # There is nowhere to move it: it is tried again when its time in hiding is over, until it expires.
             return
         elif outcome is _Outcome.FAILED:
             await self._show_after(message, int(self._options.visibility_timeout))

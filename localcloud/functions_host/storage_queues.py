@@ -15,7 +15,7 @@ MessageEncoding = Literal["base64", "none"]
 
 class StorageQueue:
     """
-    One queue; it comes into being when it is first needed.
+    One queue; the first message that is sent to it creates it.
     """
 
     def __init__(self, client: QueueClient, encoding: MessageEncoding) -> None:
@@ -66,7 +66,10 @@ class StorageQueue:
         Decode a message's content; raises ValueError.
         """
         content = str(message.content)
-        return base64.b64decode(content, validate=True) if self._encoding == "base64" else content.encode()
+        if self._encoding == "none":
+            return content.encode()
+        # .NET skips white space, wherever it stands.
+        return base64.b64decode("".join(content.split()), validate=True)
 
 
 class StorageQueues:
@@ -83,7 +86,10 @@ class StorageQueues:
         Give the queue of that name in the account that the connection string leads to.
         """
         if connection_string not in self._services:
-            self._services[connection_string] = QueueServiceClient.from_connection_string(connection_string)
+            # A status is not asked for twice: in a script it is what is left when .NET's SDK has tried again in vain.
+            self._services[connection_string] = QueueServiceClient.from_connection_string(
+                connection_string, retry_status=0, initial_backoff=0, increment_base=0, random_jitter_range=0
+            )
         return StorageQueue(self._services[connection_string].get_queue_client(name), self._encoding)
 
     async def close(self) -> None:

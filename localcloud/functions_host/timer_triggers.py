@@ -7,14 +7,17 @@ import logging
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from azure.core.exceptions import AzureError
 from cronsim import CronSim, CronSimError
 
 from localcloud.functions_host import converters
 from localcloud.functions_host.app_index import IndexedFunction
 from localcloud.functions_host.errors import StartupError
 from localcloud.functions_host.invocation import InvocationError, Invoker
+from localcloud.functions_host.timer_table import TimerRow
 
 _log = logging.getLogger("host.timers")
+_LOOK_AGAIN = 1.0  # seconds, while another host has the timer
 
 
 def next_tick(schedule: str, after: datetime) -> datetime:
@@ -29,10 +32,14 @@ def next_tick(schedule: str, after: datetime) -> datetime:
 
 class Timer:
     """
-    Runs one function at the ticks of its schedule, never twice at a time.
+    Runs one function at the ticks of its schedule: each tick once, whichever host does it, and never two at a time.
+
+    A tick that was missed, because no host ran or because the run before took too long, is made up for once.
     """
 
-    def __init__(self, function: IndexedFunction, schedule: str, *, run_on_startup: bool, invoker: Invoker) -> None:
+    def __init__(
+        self, function: IndexedFunction, schedule: str, *, run_on_startup: bool, invoker: Invoker, row: TimerRow
+    ) -> None:
         try:
             next_tick(schedule, datetime.now(UTC))
         except (CronSimError, StopIteration) as error:
@@ -44,6 +51,8 @@ class Timer:
         self._schedule = schedule
         self._run_on_startup = run_on_startup
         self._invoker = invoker
+        self._row = row
+        self._stopping = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -52,25 +61,53 @@ class Timer:
         """
         self._ticking = asyncio.create_task(self._tick())
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """
         Tick no more. A run that is under way goes on.
         """
+        self._stopping.set()
+
+    async def finish(self) -> None:
+        """
+        Wait until a run that is under way is over and on record.
+        """
         if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.wait([self._ticking])
+            await self._ticking
 
     async def _tick(self) -> None:
-        if self._run_on_startup:
-            await self._run()
-        due = datetime.now(UTC)
-        while True:
-            # Past the last tick also where the sleep ended a little early; past now where a run took longer than that.
-            due = next_tick(self._schedule, max(due, datetime.now(UTC)))
-            _log.info("next run of %s at %s", self._function.name, due.isoformat())
-            await asyncio.sleep((due - datetime.now(UTC)).total_seconds())
-            await self._run()
+        is_wanted_now = self._run_on_startup
+        while not self._stopping.is_set():
+            try:
+                is_wanted_now = not await self._run_next(is_wanted_now=is_wanted_now) and is_wanted_now
+            except AzureError:
+                _log.exception("timer %s cannot read or write its last run", self._function.name)
+                await self._sleep(_LOOK_AGAIN)
 
-    async def _run(self) -> None:
+    async def _run_next(self, *, is_wanted_now: bool) -> bool:
+        """
+        Wait for the next tick and run the function; return False if it was another host's, or this one stops.
+        """
+        now = datetime.now(UTC)
+        last = await self._row.last_run(or_begin=now)
+        due = now if is_wanted_now else next_tick(self._schedule, last)
+        is_past_due = due < now
+        if not is_past_due:
+            _log.info("next run of %s at %s", self._function.name, due.isoformat())
+            await self._sleep((due - now).total_seconds())
+        if self._stopping.is_set():
+            return False
+        # The sleep may have ended a little early.
+        async with self._row.held(last, ran_on=max(due, datetime.now(UTC))) as is_ours:
+            if is_ours:
+                await self._run(is_past_due=is_past_due)
+        if not is_ours:
+            await self._sleep(_LOOK_AGAIN)
+        return is_ours
+
+    async def _run(self, *, is_past_due: bool) -> None:
         with suppress(InvocationError):  # It is logged, and the next tick comes all the same.
-            await self._invoker.invoke(self._function, converters.timer())
+            await self._invoker.invoke(self._function, converters.timer(is_past_due=is_past_due))
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)

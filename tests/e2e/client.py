@@ -3,6 +3,7 @@ The app from outside: what a caller, an operator and the passing of time do to i
 """
 
 import asyncio
+import base64
 import itertools
 import json
 from collections.abc import Callable
@@ -197,6 +198,14 @@ class Client:
                 "PartitionKey eq @partition and RowKey eq @key", parameters={"partition": partition, "key": key}
             )
             return [entity async for entity in found]
+
+    async def poison(self, message: bytes) -> None:
+        """
+        Put a message into the queue of those that have used up their retries.
+        """
+        connection = self.cloud.storage.connection_string
+        async with QueueClient.from_connection_string(connection, "rotations-poison") as queue:
+            await queue.send_message(base64.b64encode(message).decode())
 
     async def idle(self) -> None:
         """

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.cloud import LocalCloud
+from localcloud.cloud import OFTEN, LocalCloud
 from localcloud.leaks import Place, find_leaks, places_of
 from tests.e2e.client import Client
 
@@ -17,7 +17,7 @@ async def shared_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPa
     """
     Yield one cloud for all tests that do not kill it.
     """
-    async with LocalCloud(tmp_path_factory.mktemp("cloud"), ca=ca) as cloud:
+    async with LocalCloud(tmp_path_factory.mktemp("cloud"), ca=ca, max_polling_interval=OFTEN) as cloud:
         yield cloud
 
 
@@ -43,6 +43,7 @@ async def own_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathF
         ca=ca,
         AzureFunctionsJobHost__extensions__queues__visibilityTimeout="00:00:00",
         LOCAL_QUEUE_HIDDEN_SECONDS="1",
+        max_polling_interval=OFTEN,
     ) as cloud:
         yield cloud
         assert_nothing_leaked(cloud)

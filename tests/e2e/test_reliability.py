@@ -1,14 +1,18 @@
 import asyncio
 import json
+from datetime import UTC, datetime
 
 import aiohttp
+import msgspec
 import pytest
 
 from localcloud.azure.faults import Fault
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
-from tests.e2e.client import Client
+from rotation.request import Trigger, request_for_event
+from rotation.secret import SecretId
+from tests.e2e.client import Client, eventually
 from tests.e2e.test_events import event_of
 
 
@@ -83,6 +87,35 @@ async def test_a_message_that_keeps_failing_ends_failed_and_is_told(own_cloud: L
     assert (await own_cloud.host.counts("run_rotation")).failed == retries
     own_cloud.azure.faults.clear()
     assert (await client.rotate(subject))[0] == 200
+
+
+async def test_a_poisoned_message_that_cannot_be_ended_is_reported_once_and_ended_once(own_cloud: LocalCloud) -> None:
+    """
+    While the ledger refuses everything it is tried again and again, which one alert and one count must stand for.
+    """
+    client = Client(own_cloud)
+    subject = await client.subject()
+    pinned = SecretId(own_cloud.vault.uri, subject.secret, subject.version)
+    request = request_for_event(pinned, Trigger.SECRET_NEAR_EXPIRY, datetime.now(UTC))
+    down = [
+        own_cloud.storage.faults.add(Fault(operation=operation, kind="answer", status=403, times=None))
+        for operation in ("Ledger.Insert", "Ledger.Query")
+    ]
+    await client.poison(msgspec.json.encode(request))
+
+    async def has_failed() -> bool:
+        return (await own_cloud.host.counts("on_poisoned_rotation")).failed >= 3
+
+    await eventually(has_failed, lambda: "three tries")
+    assert len(client.log_lines(": poisoned (message ")) == 1
+    own_cloud.storage.faults.clear()
+    record = await client.ended(request.id)
+    await client.told(f"{request.id}:failed")
+
+    assert all(fault.fired for fault in down)
+    assert (record["state"], record["error"]["code"]) == ("Failed", "exhausted")
+    assert len(client.log_lines(": poisoned (message ")) == 1
+    assert len(client.log_lines(": Failed (exhausted)")) == 1
 
 
 async def test_an_outcome_that_cannot_be_published_waits_in_the_outbox(

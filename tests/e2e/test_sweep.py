@@ -6,7 +6,7 @@ import pytest
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.azure.faults import Fault
-from localcloud.cloud import LocalCloud
+from localcloud.cloud import OFTEN, LocalCloud
 from rotation.request import request_for_sweep
 from rotation.secret import SecretId
 from tests.e2e.client import Client, Subject
@@ -21,7 +21,7 @@ async def client(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFact
     Yield a client of an app with two vaults of its own, in which nothing is due yet.
     """
     directory = tmp_path_factory.mktemp("swept-cloud")
-    async with LocalCloud(directory, ca=ca, vault_names=("kv-one", "kv-two")) as cloud:
+    async with LocalCloud(directory, ca=ca, vault_names=("kv-one", "kv-two"), max_polling_interval=OFTEN) as cloud:
         yield Client(cloud)
         assert_nothing_leaked(cloud)
 

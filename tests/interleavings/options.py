@@ -9,7 +9,7 @@ from rotation.timing import LAST_SEND
 from tests.interleavings.calls import Kind
 from tests.interleavings.scenarios import Budget
 from tests.interleavings.simulation import Move, Simulation
-from tests.interleavings.tasks import VISIBILITY, Phase
+from tests.interleavings.tasks import HANDED_OVER, Phase
 
 _FAULTS = {
     Kind.READ: ("fail",),
@@ -89,7 +89,8 @@ def moments(simulation: Simulation) -> list[float]:
     """
     Return the times at which something begins or ceases to be possible.
 
-    Claims run out, by each of the clocks; deadlines pass; requests can no longer arrive.
+    Claims run out, by each of the clocks; deadlines pass; requests can no longer arrive. Messages of dead workers come
+    back, just before their claims run out and just then.
     """
     clocks = set(simulation.scenario.clocks)
     found = {orphan.until - 1 for orphan in simulation.orphans}
@@ -99,8 +100,9 @@ def moments(simulation: Simulation) -> list[float]:
     for task in simulation.tasks:
         if task.is_live and task.phase is not Phase.READY:
             found |= {task.started + LAST_SEND.total_seconds() - 1, task.started + LAST_SEND.total_seconds()}
-            found.add(task.started + VISIBILITY)
             found |= {task.until - 1} if task.until != float("inf") else set()
+        if task.phase not in {Phase.READY, Phase.OVER}:
+            found |= {task.shown_again, task.shown_again + HANDED_OVER}
     for waiting in simulation.world.ledger.waiting():
         due = (waiting.due_on - simulation.epoch).total_seconds()
         found |= {due - ahead for ahead in clocks}

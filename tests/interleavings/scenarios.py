@@ -113,6 +113,7 @@ REDELIVERY = Message(redelivers=0)
 OTHER = Message("two")
 OTHER_NEXT = Message("two", Trigger.HTTP, is_late=True)
 ACCEPTED = Message(trigger=Trigger.HTTP, waits=True)
+ACCEPTED_POISON = Message(trigger=Trigger.HTTP, waits=True, job=Job.GIVE_UP)
 REGENERATE_ALTERNATE = Message(trigger=Trigger.HTTP, regenerates=KeyName.SECONDARY)
 REGENERATE_ACTIVE = Message(trigger=Trigger.HTTP, regenerates=KeyName.PRIMARY)
 REVOKE_ALTERNATE = Message(trigger=Trigger.HTTP, waits=True, revokes=KeyName.SECONDARY)
@@ -149,6 +150,8 @@ SCENARIOS: dict[str, Scenario] = {
     "accepted twice": Scenario((ACCEPTED, ACCEPTED)),
     "accepted against event": Scenario((ACCEPTED, EVENT)),
     "accepted twice against event": Scenario((ACCEPTED, ACCEPTED, EVENT)),
+    "accepted and poisoned against event": Scenario((ACCEPTED_POISON, EVENT), is_given_up_elsewhere=True),
+    "accepted twice, once poisoned": Scenario((ACCEPTED, ACCEPTED_POISON, EVENT), is_given_up_elsewhere=True),
     "a key of its own against event": Scenario((REGENERATE_ALTERNATE, EVENT)),
     "the key in use against event": Scenario((REGENERATE_ACTIVE, EVENT)),
     "a revocation against event": Scenario((REVOKE_ALTERNATE, EVENT)),

@@ -26,7 +26,7 @@ from tests.interleavings.gathering import LaidOut
 from tests.interleavings.judge import Broken, Judge
 from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.scenarios import EVENT, RESUME, Hand, Job, Message, Scenario
-from tests.interleavings.tasks import Phase, Task
+from tests.interleavings.tasks import AGAIN_AFTER, Phase, Task
 from tests.twins.world import SUBSCRIPTION, VAULT, TwinWorld
 
 _NAMESPACE = uuid.UUID("00000000-0000-4000-8000-000000000004")
@@ -307,6 +307,8 @@ class Simulation:
         self.orphans.clear()
         for _ in range(_ROUNDS):
             for task in self._undelivered():
+                if task.phase is Phase.DEAD:
+                    self._pass_until(max(self.now, task.shown_again))
                 self._add(task.message, task.request, task)
             self._finish()
             ledger = self.world.ledger
@@ -326,7 +328,7 @@ class Simulation:
         """
         Return the messages that are still in the queue: those whose last worker died or raised.
 
-        A call of the HTTP API is in no queue, and a poisoned rotation is not kept for a busy target.
+        A call of the HTTP API is in no queue.
         """
         again = {id(task.redelivers) for task in self.tasks}
         return [
@@ -335,7 +337,7 @@ class Simulation:
             if task.request
             and task.message.is_queued
             and id(task) not in again
-            and (task.phase is Phase.DEAD or isinstance(task.result, task.again_after))
+            and (task.phase is Phase.DEAD or isinstance(task.result, AGAIN_AFTER))
         ]
 
     def _finish(self) -> None:

@@ -16,9 +16,11 @@ from rotation.request import RotationRequest
 from rotation.secret import SecretVersion
 from rotation.timing import IN_FLIGHT, PAUSE
 from tests.interleavings.calls import Call, Nap, Worker
-from tests.interleavings.scenarios import Job, Message
+from tests.interleavings.scenarios import Message
 
 VISIBILITY = 600.0  # seconds; for how long the Functions host takes a message out of the queue, if it cannot renew
+HANDED_OVER = 1.0  # seconds from taking a message to the start of its worker: it comes back before the claim expires
+AGAIN_AFTER = (DependencyError, Unfinished, Busy)  # What makes the queue keep a message.
 _NEVER = float("inf")
 
 
@@ -87,21 +89,19 @@ class Task:
         return self.is_live and (self.phase is not Phase.ASLEEP or self.until <= now)
 
     @property
-    def again_after(self) -> tuple[type[Exception], ...]:
+    def shown_again(self) -> float:
         """
-        What makes the queue keep its message.
+        When its message comes back if its worker is not heard of: at about the time at which its claim expires.
         """
-        if self.message.job is Job.GIVE_UP:
-            return (DependencyError, Unfinished)
-        return (DependencyError, Unfinished, Busy)
+        return self.started + VISIBILITY - HANDED_OVER
 
     def can_be_redelivered(self, now: float) -> bool:
         """
         Whether the queue hands out its message once more: its worker failed, or was not heard of for long.
         """
         if self.phase is Phase.OVER:
-            return isinstance(self.result, self.again_after)
-        return self.phase is Phase.DEAD or (self.phase is not Phase.READY and now >= self.started + VISIBILITY)
+            return isinstance(self.result, AGAIN_AFTER)
+        return self.phase is not Phase.READY and now >= self.shown_again
 
     def key(self) -> tuple[object, ...]:
         """

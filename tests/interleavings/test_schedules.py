@@ -9,13 +9,16 @@ from datetime import timedelta
 import pytest
 
 from rotation import timing
+from rotation.errors import Busy
 from rotation.secret_rotation import SecretRotation
 from tests.interleavings.gathering import Order
 from tests.interleavings.judge import Broken
 from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.scenarios import SCENARIOS, Scenario
 from tests.interleavings.simulation import Move, Simulation
+from tests.interleavings.tasks import HANDED_OVER
 
+RESUMED_EVERY = 300.0  # seconds between two looks of resume_rotations
 BEHIND_AND_AHEAD = (0.0, 30.0)
 AHEAD_AND_BEHIND = (30.0, 0.0)
 
@@ -206,4 +209,32 @@ def test_an_accepted_rotation_that_is_delivered_twice_is_never_told_to_be_skippe
 
     simulation.take(Move("close"))
 
+    assert simulation.is_over
+
+
+@pytest.mark.parametrize("clocks", [(0.0,), BEHIND_AND_AHEAD, AHEAD_AND_BEHIND])
+@pytest.mark.parametrize("later", [0.0, HANDED_OVER, 31.0])
+@pytest.mark.parametrize("call", ["claim", "read_keys", "replace", "regenerate", "store", "end", "settle"])
+def test_a_message_that_comes_back_as_its_claim_expires_is_neither_lost_nor_stuck(
+    laboratory: Laboratory, call: str, later: float, clocks: tuple[float, ...]
+) -> None:
+    """
+    Queue and claim both keep a dead worker's rotation for 600 s: whichever ends first, the timer's next look ends it.
+    """
+    simulation = Simulation(scenario("redelivery", clocks), laboratory)
+    simulation.go_until(0, call)
+    simulation.take(Move("die", 0))
+    simulation.take(Move("pass", time=simulation.tasks[0].shown_again + later))
+    simulation.go_until(1, None)
+    if simulation.world.ledger.claims() or simulation.world.ledger.outcomes():
+        simulation.take(Move("pass", time=simulation.now + RESUMED_EVERY))
+        simulation.take(Move("timer"))
+        for number in range(2, 4):
+            if number < len(simulation.tasks):
+                simulation.go_until(number, None)
+
+    ended = set(simulation.world.ledger.records())
+    redelivery = simulation.tasks[1]
+    assert ended or isinstance(redelivery.result, Busy), "it is on record, or its message stays in the queue"
+    simulation.take(Move("close"))
     assert simulation.is_over

@@ -14,6 +14,7 @@ import pytest
 from azure.storage.queue.aio import QueueServiceClient
 
 from localcloud.azurite import Azurite
+from localcloud.cloud import MAX_POLLING_INTERVAL, OFTEN
 from localcloud.functions_host.process import FunctionsHost
 
 PATIENCE_SECONDS = 20
@@ -76,7 +77,7 @@ def serve(azurite: Azurite, tmp_path_factory: pytest.TempPathFactory) -> Serve:
         write_app(app, PREAMBLE + source, host_json or {})
         return FunctionsHost(
             app=app,
-            environment={"AzureWebJobsStorage": azurite.connection_string, **settings},
+            environment={"AzureWebJobsStorage": azurite.connection_string, MAX_POLLING_INTERVAL: OFTEN, **settings},
             log=app / "host.log",
         )
 

@@ -1,10 +1,11 @@
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
 from localcloud.functions_host.process import Counts, FunctionsHost, HostError
-from tests.unit.functions_host.conftest import Serve
+from tests.unit.functions_host.conftest import Eventually, Serve
 
 APP = """
 @app.queue_trigger("message", "admin-queue", "AzureWebJobsStorage")
@@ -74,20 +75,60 @@ async def test_what_cannot_be_run_is_refused(host: FunctionsHost, function: str,
         await host.run(function, text)
 
 
-async def test_a_function_that_runs_too_long_is_cancelled_and_fails(serve: Serve) -> None:
+async def test_a_function_that_runs_too_long_fails_and_restarts_the_worker_with_all_that_it_runs(
+    serve: Serve, http: aiohttp.ClientSession, eventually: Eventually
+) -> None:
     """
-    What functionTimeout says holds.
+    What functionTimeout says holds; nothing is cancelled, and what comes next finds a new process at the same address.
     """
     source = """
+started = 0
+
 @app.timer_trigger("timer", "0 0 0 29 2 *")
 async def forever(timer: func.TimerRequest) -> None:
     try:
         await asyncio.Event().wait()
-    except asyncio.CancelledError:
+    finally:
         logging.getLogger("app").info("cancelled")
-        raise
+
+@app.route("wait", auth_level="anonymous")
+async def wait(req: func.HttpRequest) -> func.HttpResponse:
+    await asyncio.Event().wait()
+
+@app.route("count", auth_level="anonymous")
+async def count(req: func.HttpRequest) -> func.HttpResponse:
+    global started
+    started += 1
+    return func.HttpResponse(str(started))
 """
     async with serve(source, host_json={"functionTimeout": "00:00:01"}) as host:
-        with pytest.raises(HostError, match=r"it ran longer than functionTimeout, 1\.0 s"):
+
+        async def status(path: str) -> tuple[int, str]:
+            async with http.get(f"{host.url}/api/{path}") as response:
+                return response.status, await response.text()
+
+        assert await status("count") == (200, "1")
+        beside = asyncio.create_task(status("wait"))
+        await eventually(lambda: is_running(host, "wait"))
+        with pytest.raises(HostError, match=r"it ran longer than functionTimeout, 1\.0 s|and its worker is restarted"):
             await host.run("forever")
-        assert "cancelled" in [line["message"] for line in host.log_lines()]
+        assert (await beside)[0] == 500
+
+        async def is_new() -> bool:
+            try:
+                return await status("count") == (200, "1")
+            except aiohttp.ClientConnectionError:
+                return False
+
+        await eventually(is_new)
+        messages = [line["message"] for line in host.log_lines()]
+    assert "cancelled" not in messages
+    assert [message for message in messages if "Timeout value of 1.0 s exceeded" in message]
+    assert host.has_ended
+
+
+async def is_running(host: FunctionsHost, function: str) -> bool:
+    """
+    Tell whether the function has begun and not ended.
+    """
+    return (await host.counts(function)).running == 1

@@ -44,6 +44,7 @@ async def host(serve: Serve, queues: QueueServiceClient) -> AsyncIterator[Functi
     """
     Yield a host of the app above.
     """
+    await queues.create_queue("letters")
     await queues.create_queue("letters-poison")
     async with serve(APP, host_json={"extensions": {"queues": {"maxDequeueCount": 3}}}) as running:
         yield running
@@ -106,29 +107,31 @@ async def test_a_message_that_keeps_failing_ends_in_the_poison_queue(
     assert (await poison.peek_messages())[0].content == encoded("bad letter")
 
 
-async def test_a_message_that_fails_in_a_poison_queue_stays_hidden_there(
+async def test_a_message_that_fails_in_a_poison_queue_is_tried_again_after_each_time_in_hiding(
     serve: Serve, queues: QueueServiceClient, eventually: Eventually
 ) -> None:
     """
-    There is no poison queue of a poison queue: it is left alone for the time that a message is hidden.
+    There is no poison queue of a poison queue, and no last try.
     """
     source = """
 @app.queue_trigger("message", "failed-poison", "AzureWebJobsStorage")
 async def bury(message: func.QueueMessage) -> None:
     raise ValueError
 """
-    async with serve(source) as host:
-        await queues.get_queue_client("failed-poison").send_message(encoded("x"))
+    await queues.create_queue("failed-poison")
+    await queues.get_queue_client("failed-poison").send_message(encoded("x"))
+    options = {"extensions": {"queues": {"maxDequeueCount": 2}}}
+    async with serve(source, host_json=options, LOCAL_QUEUE_HIDDEN_SECONDS="1") as host:
 
         async def failed() -> bool:
-            return (await host.counts("bury")).failed == 1
+            return (await host.counts("bury")).failed == 3
 
         await eventually(failed)
     assert await messages_in(queues, "failed-poison") == 1
     assert await queues.get_queue_client("failed-poison").peek_messages() == []
 
 
-async def test_a_message_that_cannot_be_decoded_goes_straight_to_the_poison_queue(
+async def test_a_message_that_is_not_base64_goes_straight_to_the_poison_queue(
     host: FunctionsHost, queues: QueueServiceClient, eventually: Eventually
 ) -> None:
     """
@@ -141,7 +144,45 @@ async def test_a_message_that_cannot_be_decoded_goes_straight_to_the_poison_queu
         return "this is not base64!" in [message.content for message in await poison.peek_messages(32)]
 
     await eventually(moved)
-    assert len([line for line in host.log_lines() if "cannot be decoded" in line["message"]]) == 1
+    assert len([line for line in host.log_lines() if "is not base64" in line["message"]]) == 1
+
+
+async def test_a_message_that_is_no_text_is_tried_to_the_end(
+    host: FunctionsHost, queues: QueueServiceClient, eventually: Eventually
+) -> None:
+    """
+    Base64 of what is not UTF-8 cannot be bound; it is moved as it is stored, to be delivered as if for the first time.
+    """
+    content = base64.b64encode(b"\xff\xfe").decode()
+    await queues.get_queue_client("letters").send_message(content)
+    poison = queues.get_queue_client("letters-poison")
+
+    async def moved() -> bool:
+        return content in [message.content for message in await poison.peek_messages(32)]
+
+    await eventually(moved)
+    assert len([line for line in host.log_lines() if "Exception binding parameter" in line["message"]]) == 3
+    (message,) = [message for message in await poison.peek_messages(32) if message.content == content]
+    assert message.dequeue_count == 0
+    assert message.inserted_on is not None
+    assert message.expires_on is not None
+    assert (message.expires_on - message.inserted_on).days == 7
+
+
+@pytest.mark.parametrize("content", ["", f"  {encoded('hello again')}\n"], ids=["empty", "with blanks around it"])
+async def test_a_message_may_be_empty_or_have_blanks_around_it(
+    host: FunctionsHost, queues: QueueServiceClient, eventually: Eventually, content: str
+) -> None:
+    """
+    The function runs with the text that is left.
+    """
+    await queues.get_queue_client("letters").send_message(content)
+    text = base64.b64decode(content).decode()
+
+    async def read() -> bool:
+        return f"read {text}" in [line["message"] for line in host.log_lines()]
+
+    await eventually(read)
 
 
 async def test_no_more_run_at_a_time_than_a_batch_and_the_threshold_and_each_stays_hidden(
@@ -177,6 +218,7 @@ async def test_a_message_outlives_the_host_that_was_killed_over_it(
     """
     Another host finds it once its time in hiding is over.
     """
+    await queues.create_queue("survivors")
     async with serve(WAITING, QUEUE="survivors", LOCAL_QUEUE_HIDDEN_SECONDS="1") as first:
         await queues.get_queue_client("survivors").send_message(encoded("x"))
         await eventually(lambda: is_running(first, "wait"))
@@ -189,16 +231,19 @@ async def test_a_message_outlives_the_host_that_was_killed_over_it(
         await eventually(done)
 
 
-async def test_a_stopped_host_gives_back_what_it_cannot_finish(
+async def test_a_host_that_the_platform_kills_gives_nothing_back(
     serve: Serve, queues: QueueServiceClient, eventually: Eventually
 ) -> None:
     """
-    The message is there at once for the next host.
+    The stop waits for the function and cancels nothing; the message stays hidden from the next host.
     """
-    async with serve(WAITING, QUEUE="returned", LOCAL_DRAIN_SECONDS="0.1") as host:
-        await queues.get_queue_client("returned").send_message(encoded("x"))
+    await queues.create_queue("unfinished")
+    async with serve(WAITING, QUEUE="unfinished", LOCAL_GRACE_SECONDS="0.1") as host:
+        await queues.get_queue_client("unfinished").send_message(encoded("x"))
         await eventually(lambda: is_running(host, "wait"))
-    assert len(await queues.get_queue_client("returned").peek_messages()) == 1
+    assert not [line for line in host.log_lines() if line["message"].startswith("Executed 'wait'")]
+    assert await queues.get_queue_client("unfinished").peek_messages() == []
+    assert await messages_in(queues, "unfinished") == 1
 
 
 async def test_a_stopped_host_finishes_what_it_runs(
@@ -215,6 +260,7 @@ async def serve_last(message: func.QueueMessage) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.sleep(0.3)
 """
+    await queues.create_queue("last-orders")
     async with serve(source) as host:
         await queues.get_queue_client("last-orders").send_message(encoded("x"))
 
@@ -224,3 +270,18 @@ async def serve_last(message: func.QueueMessage) -> None:
         await eventually(ended)
     assert host.log_lines()[-1]["message"].startswith("Executed 'serve_last' (Succeeded")
     assert await messages_in(queues, "last-orders") == 0
+
+
+async def test_a_listener_waits_for_a_queue_that_is_missing(
+    host: FunctionsHost, serve: Serve, queues: QueueServiceClient, eventually: Eventually
+) -> None:
+    """
+    It does not create the queue; once a sender has, its messages are found.
+    """
+    assert host.url
+    async with serve(WAITING, QUEUE="missing") as late:
+        assert "missing" not in [queue.name async for queue in queues.list_queues()]
+        await queues.create_queue("missing")
+        await queues.get_queue_client("missing").send_message(encoded("x"))
+        await eventually(lambda: is_running(late, "wait"))
+        await late.kill()

@@ -2,6 +2,7 @@ import json
 import re
 
 from adapters.settings import CLOUDS, NAMES, read_settings
+from localcloud.cloud import QUEUES
 from tests.unit.infra.app import bindings
 from tests.unit.infra.templates import ROOT, module, only, resources, words
 
@@ -113,3 +114,13 @@ def test_instances_fit_the_limits_that_are_documented() -> None:
     at_once = queues["batchSize"] + queues["newBatchThreshold"]
 
     assert re.search(rf"\b{at_once} . {most} rotations\b", (ROOT / "docs/configuration.md").read_text())
+
+
+def test_every_queue_of_the_app_is_declared() -> None:
+    """
+    A function does not create the queue that it listens to; the local cloud has the same queues.
+    """
+    used = {binding["queueName"] for found in bindings().values() for binding in found if "queueName" in binding}
+    declared = {queue.config["name"] for queue in resources("Microsoft.Storage/storageAccounts/queueServices/queues")}
+
+    assert used == declared == set(QUEUES)

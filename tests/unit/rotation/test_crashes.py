@@ -341,6 +341,66 @@ async def test_a_poisoned_rotation_ends_even_if_its_vault_cannot_be_read(world: 
     assert (await world.rotate(request)) == rotation
 
 
+async def test_a_poisoned_rotation_that_has_journaled_is_left_to_be_resumed_while_its_vault_cannot_be_read(
+    world: TwinWorld,
+) -> None:
+    """
+    Its message is done: the ledger keeps it until it has ended.
+    """
+    request = world.event()
+    world.faults.before("regenerate", Killed())
+    await world.die_in(request)
+    world.faults.before("read_current", Unavailable("503"))
+
+    rotation = await world.worker().give_up(request)
+
+    assert rotation.state is State.REGENERATING
+    await finish(world)
+    assert_rotated_once(world, request.id)
+
+
+async def test_a_poisoned_rotation_that_another_worker_may_still_give_back_keeps_its_message(world: TwinWorld) -> None:
+    """
+    Nothing is journaled, so the ledger may forget it: the queue must not.
+    """
+    request = world.event()
+    world.faults.before("replace", Killed())
+    await world.die_in(request)
+    world.faults.before("read_current", Unavailable("503"))
+
+    with pytest.raises(Busy):
+        await world.worker().give_up(request)
+
+
+async def test_a_poisoned_rotation_whose_target_is_taken_keeps_its_message(world: TwinWorld) -> None:
+    """
+    It is ended when the target is free: under its claim, as every rotation.
+    """
+    request = world.event()
+    world.faults.before("regenerate", Killed())
+    await world.die_in(world.manual())
+
+    with pytest.raises(Busy):
+        await world.worker().give_up(request)
+
+    await finish(world)
+    assert (await world.worker().give_up(request)).state in {State.SKIPPED, State.FAILED}
+
+
+async def test_an_accepted_rotation_whose_target_is_taken_is_given_up_at_once(world: TwinWorld) -> None:
+    """
+    It ends Skipped(busy), as it would have in any other try.
+    """
+    request = await world.promise()
+    world.faults.before("regenerate", Killed())
+    await world.die_in(world.event())
+
+    rotation = await world.worker().give_up(request)
+
+    assert (rotation.state, rotation.reason) == (State.SKIPPED, "busy")
+    assert world.ledger.waiting() == []
+
+
 async def test_a_rotation_that_never_gets_through_ends_exhausted(world: TwinWorld) -> None:
     """
     A provider that never answers does not keep a rotation open for ever.
