@@ -110,9 +110,7 @@ async def until_answered(what: str, ask: Callable[[], Awaitable[T]], deadline: D
         try:
             return await once(what, ask)
         except (Unavailable, NoAnswer) as error:
-            wait = pause
-            if isinstance(error, Unavailable) and error.retry_after:
-                wait = max(pause, error.retry_after.total_seconds())
+            wait = max(pause, error.retry_after.total_seconds()) if error.retry_after else pause
             if wait > _LONGEST_WAIT:
                 raise
         if deadline:
@@ -129,7 +127,7 @@ def _meaning_of_status(error: HttpResponseError, status: int, what: str) -> Depe
     if _is_over(error, status, body):
         return Unavailable(said, retry_after=_retry_after(error))
     if not (_is_refusal(status) and stated and stated.is_of_the_service):
-        return NoAnswer(said)
+        return NoAnswer(said, retry_after=_retry_after(error))
     return NotFound(said) if status == _NOT_FOUND else Declined(said)
 
 

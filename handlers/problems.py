@@ -12,7 +12,7 @@ import azure.functions as func
 import msgspec
 
 from handlers.contract import ProblemDetails
-from rotation.errors import Busy, DependencyError, RotationError, SettingsError, Unavailable, Unfinished
+from rotation.errors import Busy, DependencyError, RotationError, SettingsError, Unfinished
 from rotation.record import Rotation
 
 #: The code of every problem, and its status.
@@ -77,7 +77,7 @@ def failure(rotation: Rotation) -> func.HttpResponse:
 
 
 def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:
-    asked_for = error.retry_after if isinstance(error, Unavailable) else None
+    asked_for = error.retry_after if isinstance(error, DependencyError) else None
     seconds = int(asked_for.total_seconds()) if asked_for else _RETRY_AFTER
     return _answer("unavailable", str(error), retry_after=max(1, seconds))
 

@@ -125,21 +125,17 @@ async def store(  # noqa: PLR0913 - a version is made of these
     Raises `VaultRefused` if there cannot be one, `Unfinished` if that is not known in time.
     """
     for pause in _pauses():
-        asked_for = 0.0
         try:
             return await vaults.store(
                 secret, value, tags=tags, content_type=content_type, expires_on=expires_on, deadline=deadline
             )
-        except Unavailable as error:
-            failure: DependencyError = error
-            asked_for = error.retry_after.total_seconds() if error.retry_after else 0.0
-        except NoAnswer as error:
+        except (Unavailable, NoAnswer) as error:
             failure = error
         except (Declined, NotFound) as error:
             raise VaultRefused(str(error)) from error
         if made := await _look(vaults, secret, rotation_id, failure, deadline):
             return made
-        await deadline.wait(max(pause, asked_for))
+        await deadline.wait(max(pause, failure.retry_after.total_seconds() if failure.retry_after else 0))
     raise AssertionError("the pauses never end")
 
 

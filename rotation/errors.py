@@ -223,9 +223,15 @@ class OutOfTime(Unfinished):
 class DependencyError(RotationError):
     """
     A service behind a port did not do as asked; `message` is fit for a log and holds no key material.
+
+    `retry_after` is the time the service asked for, if it did.
     """
 
     code = "dependency"
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NotFound(DependencyError):
@@ -247,16 +253,10 @@ class Declined(DependencyError):
 class Unavailable(DependencyError):
     """
     The request is over, by throttling or a fault of the service; whether it took effect must be looked up.
-
-    `retry_after` is the time the service asked for, if it did.
     """
 
     code = "unavailable"
     retryable = True
-
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 class NoAnswer(DependencyError):

@@ -14,7 +14,7 @@ from localcloud.azure.dialect import CLIENT_ID, OBJECT_ID, TENANT_ID
 from localcloud.azure.faults import Fault
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.azure.vault import Vault
-from rotation.errors import Declined, NotFound, Unavailable
+from rotation.errors import Declined, NoAnswer, NotFound, Unavailable
 from rotation.record import State
 from rotation.request import Trigger, request_for_event
 from rotation.secret import SecretId
@@ -95,8 +95,9 @@ async def test_a_throttled_site_does_not_stop_its_subscription(
     azure.faults.add(
         Fault(operation="Workflow.ListCallbackUrl", kind="answer", status=429, retry_after=300, times=None)
     )
-    with pytest.raises(Unavailable, match="429"):
+    with pytest.raises(NoAnswer, match="429"):
         await (await wiring.of(site)).read_keys(site, Deadline(clock))
+    assert azure.requests.count("Workflow.ListCallbackUrl") == len(KeyName)
 
     keys = await (await wiring.of(batch)).read_keys(batch, Deadline(clock))
 

@@ -74,7 +74,7 @@ async def test_storage_that_fails_while_a_message_is_settled_ends_the_host(
     assert fault.fired == 1
     (record,) = [line for line in host.log_lines() if "Host is shutting down" in line["message"]]
     assert record["level"] == "CRITICAL"
-    assert "503" in record["exception"] or "ServiceUnavailable" in record["exception"]
+    assert "ServerBusy" in record["exception"]
 
 
 async def test_storage_that_fails_while_messages_are_received_is_asked_again(
