@@ -8,6 +8,7 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.chaos.cases import Case
+from localcloud.chaos.kinds import FaultKind
 from localcloud.chaos.matrix import all_cases, run_matrix
 from localcloud.chaos.plan import make_plan
 from localcloud.chaos.scene import Scene
@@ -53,6 +54,23 @@ async def test_no_fault_at_a_request_that_changes_something_breaks_a_promise(
     assert not report.broken
     assert len(report.results) == len(cases)
     assert {result.ending.split()[0] for result in report.results} == {"Completed"}
+
+
+async def test_no_outage_whatever_is_answered_for_the_host_of_a_site(ca: CertificateAuthority, tmp_path: Path) -> None:
+    """
+    Before the effect, after it and with the site still at work, Alternate and InPlace: the keys decide, not the answer.
+    """
+    of_a_site = [case for case in all_cases() if isinstance(case.fault, FaultKind) and case.fault.only_for_sites]
+    cases = [
+        case for case in of_a_site if case.variant in {0, case.fault.variety - 1} and "good" not in case.fault.name
+    ]
+
+    report = await run_matrix(cases, tmp_path, ca, lambda _: None)
+
+    assert not report.broken
+    assert {result.ending.split()[0] for result in report.results} == {"Completed"}
+    assert {case.strategy for case in cases} == {"Alternate", "InPlace"}
+    assert len(report.results) == len(cases)
 
 
 async def test_random_rotations_under_random_faults_keep_every_promise(

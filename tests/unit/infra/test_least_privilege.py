@@ -18,6 +18,7 @@ ROTATION = [
     "Microsoft.Batch/batchAccounts/read",
     "Microsoft.Batch/batchAccounts/listkeys/action",
     "Microsoft.Batch/batchAccounts/regeneratekeys/action",
+    "Microsoft.Web/sites/workflows/read",
     "Microsoft.Web/sites/hostruntime/webhooks/api/workflows/*",
 ]
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
