@@ -232,3 +232,23 @@ async def test_a_refused_request_meets_no_fault(
         await client.batch_account.regenerate_key("rg", "nothere", parameters={"keyName": "Primary"})
     assert fault.fired == 0
     assert azure.requests.count(REGENERATE, took_effect=True) == 0
+
+
+async def test_somebody_may_answer_for_a_service_that_is_still_at_work(
+    azure: LocalAzure, client: BatchManagementClient, account: BatchAccount
+) -> None:
+    """
+    The caller has its error, the request is under way until its effect, and the log says so.
+    """
+    old = account.primary
+    azure.faults.add(Fault(operation=REGENERATE, kind="answer", status=400, body=b"{}", effect_after=0.05))
+
+    with pytest.raises(HttpResponseError):
+        await regenerate(client)
+    (entry,) = azure.requests.of(REGENERATE)
+    async with asyncio.timeout(30):
+        while entry.ended is None:  # noqa: ASYNC110 - what is awaited has no event of its own
+            await asyncio.sleep(0.01)
+
+    assert (entry.status, entry.took_effect) == (400, True)
+    assert account.primary != old
