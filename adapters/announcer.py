@@ -3,6 +3,7 @@ Completion events, through azure-eventgrid.
 """
 
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from azure.core.messaging import CloudEvent
@@ -11,6 +12,8 @@ from azure.eventgrid.aio import EventGridPublisherClient
 from adapters.answers import until_answered
 from adapters.credential import Identity
 from rotation.announcement import Announcement
+
+_OF_A_URI = "/:()!*',;=&@$+~%"
 
 
 class EventGridTopic:
@@ -29,7 +32,8 @@ class EventGridTopic:
         Publish one event; sending it again does no harm, since its id stays the same.
         """
         event = CloudEvent(
-            source=announcement.source,
+            # A reference to a URI (CloudEvents 1.0): what is not of ASCII is percent-encoded there.
+            source=quote(announcement.source, safe=_OF_A_URI),
             type=announcement.type,
             subject=announcement.subject,
             id=announcement.id,

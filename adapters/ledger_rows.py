@@ -11,6 +11,7 @@ import msgspec
 from rotation.history import identity_of, place_of
 from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.secret import SecretId
+from rotation.spelling import caseless
 
 LIVE, DONE, BOUND, ASKED = "live", "done", "bound", "asked"
 OPEN, OUTBOX, ACCEPTED, SCHEDULED = "open:", "outbox:", "accepted:", "scheduled:"
@@ -55,7 +56,7 @@ def history_entity(record: Rotation) -> dict[str, Any]:
     return {
         "PartitionKey": DONE,
         "RowKey": HISTORY + place_of(record),
-        "Target": (record.target or "").lower(),
+        "Target": caseless(record.target or ""),
         "Secret": identity_of(record) or "",
         "State": str(record.state),
         "Record": msgspec.json.encode(record).decode(),

@@ -15,6 +15,7 @@ from adapters.answers import changing, until_answered
 from rotation.errors import Declined, DependencyError, Misconfigured, OutOfTime
 from rotation.material import KeyMaterial
 from rotation.ports import Keys
+from rotation.spelling import caseless
 from rotation.target import KeyName, Target, Workflow
 from rotation.timing import Deadline
 
@@ -106,7 +107,7 @@ class Workflows:
             types = await self._trigger_types(workflow, deadline)
         except (DependencyError, OutOfTime):
             return None
-        type_ = next((type_ for name, type_ in types.items() if name.lower() == trigger.lower()), None)
+        type_ = next((type_ for name, type_ in types.items() if caseless(name) == caseless(trigger)), None)
         if type_ is None or _is_request(type_):
             return None
         return (

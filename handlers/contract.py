@@ -2,6 +2,7 @@
 The shapes of the HTTP API: what a request is decoded into, and what OpenAPI therefore says of it.
 """
 
+import codecs
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, TypeVar
@@ -19,6 +20,14 @@ T = TypeVar("T", bound=Struct)
 
 LARGEST_BODY = 16 * 1024  # bytes
 IDEMPOTENCY_KEY = r"^[!-~]([ -~]{0,253}[!-~])?$"  # 1 to 255 printable characters of ASCII
+# The longer ones first: that of UTF-32 begins like that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+    codecs.BOM_UTF8: "utf-8-sig",
+}
 _FLAGS = {"true": True, "false": False}
 _NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _LONGEST_WAIT = timedelta(days=365)
@@ -163,12 +172,21 @@ def read_body(body: bytes) -> NewRotation:
     """
     if len(body) > LARGEST_BODY:
         raise Malformed(f"the body has {len(body)} bytes; it must have at most {LARGEST_BODY}")
-    if not body.strip():
-        raise Malformed(f"the body is empty; it must be JSON such as {_EXAMPLE}")
     try:
-        return msgspec.json.decode(body, type=NewRotation)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        text = _decoded(body)
+        if not text:
+            raise Malformed(f"the body is empty; it must be JSON such as {_EXAMPLE}")
+        return msgspec.json.decode(text, type=NewRotation)
+    except (msgspec.MsgspecError, UnicodeError) as error:
         raise Malformed(f"the body cannot be read ({error}); it must be JSON such as {_EXAMPLE}") from None
+
+
+def _decoded(body: bytes) -> str:
+    """
+    Return the text of a body, which a byte order mark says how to read: Windows PowerShell writes files in UTF-16.
+    """
+    encoding = next((encoding for mark, encoding in _MARKS.items() if body.startswith(mark)), "utf-8")
+    return body.decode(encoding).strip("\ufeff\0 \t\r\n")
 
 
 def read_query(query: dict[str, str], kind: type[T]) -> T:

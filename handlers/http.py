@@ -28,6 +28,7 @@ from handlers.contract import (
 from rotation import history, overview
 from rotation.acceptance import accept, accept_target
 from rotation.errors import Busy, KeyReused, Malformed, SettingsError, UnknownRotation
+from rotation.pasted import unwrapped
 from rotation.quoting import quoted
 from rotation.record import Rotation, State, WaitingRotation, begin
 from rotation.rehearsal import rehearse
@@ -94,7 +95,7 @@ async def get_rotation(request: func.HttpRequest) -> func.HttpResponse:
     """
     written = request.route_params.get("id", "")
     try:
-        rotation_id = str(uuid.UUID(written))
+        rotation_id = str(uuid.UUID(unwrapped(written)))
     except ValueError:
         raise UnknownRotation(f"there is no rotation {quoted(written)}; an id is a UUID") from None
     rotation = await wired().ledger.find(rotation_id)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from rotation.paging import continuation_of, not_ours, read_continuation
 from rotation.record import Rotation, State
+from rotation.spelling import caseless
 
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 _PLACE = re.compile(r"[0-9]{18}:[0-9a-f-]{36}")
@@ -34,7 +35,7 @@ class Wanted(Struct, frozen=True):
         Return whether a rotation is one of those.
         """
         return (
-            self.target in {None, record.target and record.target.lower()}
+            self.target in {None, record.target and caseless(record.target)}
             and self.secret in {None, identity_of(record)}
             and self.state in {None, record.state}
             and (self.since is None or record.started_on >= self.since)

@@ -14,6 +14,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rotation.errors import Misconfigured
+from rotation.pasted import bare
 from rotation.quoting import quoted
 from rotation.target import KeyName, Target, parse_target
 
@@ -70,7 +71,7 @@ def is_paused(tags: Mapping[str, str]) -> bool:
 
     Raises `Misconfigured` for a value that is neither `true` nor `false`.
     """
-    value = (_find(tags, PAUSED) or "false").strip().lower()
+    value = bare(_find(tags, PAUSED) or "false").lower()
     if value not in {"true", "false"}:
         raise _wrong(PAUSED, value, "it must be 'true' or 'false'")
     return value == "true"
@@ -91,7 +92,7 @@ def read_target(tags: Mapping[str, str]) -> Target:
     """
     address = _find(tags, TARGET) or ""
     try:
-        return parse_target(address.strip())
+        return parse_target(address)
     except Misconfigured as error:
         raise Misconfigured(f"tag {TARGET}: {error}") from None
 
@@ -103,7 +104,7 @@ def possible_targets(tags: Mapping[str, str]) -> list[Target]:
     targets = []
     for name in _spellings(tags, TARGET):
         with suppress(Misconfigured):
-            targets.append(parse_target(tags[name].strip()))
+            targets.append(parse_target(tags[name]))
     return targets
 
 
@@ -137,7 +138,7 @@ def tagged_key(tags: Mapping[str, str]) -> KeyName | None:
         return None
     for style in _KEY_STYLES[::3]:
         for key, name in style.items():
-            if written.strip().lower() == name.lower():
+            if bare(written).lower() == name.lower():
                 return key
     raise _wrong(KEY, written, "it must be Primary or Secondary, or key1 or key2")
 
@@ -146,7 +147,7 @@ def renewed(tags: Mapping[str, str], key: KeyName, rotation_id: str) -> dict[str
     """
     Return the tags of the next version: unknown ones kept, the key written in the style found.
     """
-    written = (_find(tags, KEY) or "").strip()
+    written = bare(_find(tags, KEY) or "")
     like = _KEY_STYLES[3] if written.lower().startswith("key") else _KEY_STYLES[0]
     style = next((style for style in _KEY_STYLES if written in style.values()), like)
     next_tags = dict(tags)
@@ -160,7 +161,7 @@ def _read_validity(tags: Mapping[str, str]) -> timedelta:
     allowed = f"it must be {_SHORTEST} to {_LONGEST}, or the new version is near expiry at birth"
     if written is None:
         raise Misconfigured(f"tag {VALIDITY} is missing; {allowed}")
-    days = written.strip()
+    days = bare(written)
     is_short = days.isascii() and days.isdigit() and len(days) <= len(str(_LONGEST))
     if not (is_short and _SHORTEST <= int(days) <= _LONGEST):
         raise _wrong(VALIDITY, written, allowed)
@@ -172,13 +173,13 @@ def _read_strategy(tags: Mapping[str, str]) -> Strategy:
     if written is None:
         return Strategy.ALTERNATE
     for strategy in Strategy:
-        if written.strip().lower() == strategy.lower():
+        if bare(written).lower() == strategy.lower():
             return strategy
     raise _wrong(STRATEGY, written, "it must be Alternate or InPlace")
 
 
 def _spellings(tags: Mapping[str, str], tag: str) -> list[str]:
-    return [name for name in tags if name.strip().lower() == tag.lower()]
+    return [name for name in tags if bare(name).lower() == tag.lower()]
 
 
 def _find(tags: Mapping[str, str], tag: str) -> str | None:

@@ -5,9 +5,12 @@ What may be regenerated, whatever a tag or a request says.
 import re
 
 from rotation.errors import OutOfScope
+from rotation.pasted import arm_path
+from rotation.spelling import caseless, is_name
 from rotation.target import Target
 
-_SCOPE = r"/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:/[-\w.()]+)*"
+_SCOPE = r"/subscriptions/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?P<rest>(?:/[^/]+)*)"
+_OTHER_CHARACTERS = "-_.()"  # in a segment, besides letters and digits
 _DESIGNER_DETOUR = "/hostruntime/runtime/webhooks/workflow/api/management"
 
 
@@ -33,7 +36,12 @@ class Scopes:
 
 
 def _segments(arm_id: str) -> list[str]:
-    path = arm_id.removesuffix("/")
-    if not re.fullmatch(_SCOPE, path, re.IGNORECASE | re.ASCII):
+    path = arm_path(arm_id)
+    found = re.fullmatch(_SCOPE, path, re.IGNORECASE | re.ASCII)
+    if not found or not all(map(_is_segment, found["rest"].split("/")[1:])):
         raise ValueError(arm_id)
-    return f"{path.lower()}/".replace(f"{_DESIGNER_DETOUR}/", "/").split("/")[1:-1]
+    return f"{caseless(path)}/".replace(f"{_DESIGNER_DETOUR}/", "/").split("/")[1:-1]
+
+
+def _is_segment(name: str) -> bool:
+    return is_name(name, _OTHER_CHARACTERS, marks=True)

@@ -9,7 +9,9 @@ from msgspec import Struct
 
 from rotation.errors import Malformed
 from rotation.material import KeyMaterial
+from rotation.pasted import secret_address, unwrapped
 from rotation.quoting import quoted
+from rotation.spelling import oddity
 
 # No user info, no path tricks: urlsplit forgives line breaks and backslashes, a pattern does not.
 # Compiled when the first one is read, not at a cold start.
@@ -79,13 +81,16 @@ class SecretVersion(Struct, frozen=True):
 
 def parse_vault_uri(uri: str) -> str:
     """
-    Return a vault's URI in its one spelling: `https://host[:port]` in lower case.
+    Return a vault's URI in its one spelling: `https://host[:port]` in lower case. What surrounds it is forgiven.
 
     Raises `Malformed`.
     """
-    found = re.fullmatch(_VAULT_URI, uri, _FLAGS)
+    text = unwrapped(uri)
+    found = re.fullmatch(_VAULT_URI, text, _FLAGS)
     if found is None:
-        raise Malformed(f"{quoted(uri)} is not a vault's URI; it must look like https://my-vault.vault.azure.net")
+        raise Malformed(
+            f"{quoted(text)} is not a vault's URI; it must look like https://my-vault.vault.azure.net{oddity(text)}"
+        )
     host, port = found["host"].lower(), int(found["port"] or _HTTPS_PORT)
     if port > _LAST_PORT:
         raise Malformed(f"{quoted(uri)} is not a vault's URI: its port must be {_LAST_PORT} at most")
@@ -94,14 +99,15 @@ def parse_vault_uri(uri: str) -> str:
 
 def parse_secret_id(uri: str) -> SecretId:
     """
-    Return the secret, with its version if the id has one.
+    Return the secret, with its version if the id has one. It is read as people copy it (`rotation/pasted.py`).
 
     Raises `Malformed`.
     """
-    found = re.fullmatch(_ID_URI, uri, _FLAGS)
+    text = secret_address(uri)
+    found = re.fullmatch(_ID_URI, text, _FLAGS)
     if found is None:
         raise Malformed(
-            f"{quoted(uri)} is not the id of a secret; it must look like "
-            "https://my-vault.vault.azure.net/secrets/my-secret"
+            f"{quoted(unwrapped(uri))} is not the id of a secret; it must look like "
+            f"https://my-vault.vault.azure.net/secrets/my-secret{oddity(text)}"
         )
     return SecretId(parse_vault_uri(found["vault"]), found["name"], found["version"] and found["version"].lower())

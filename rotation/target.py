@@ -6,26 +6,30 @@ import hashlib
 import re
 from enum import StrEnum
 from typing import ClassVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from msgspec import Struct
 
 from rotation.errors import Misconfigured
 from rotation.material import KeyMaterial
+from rotation.pasted import arm_path, bare, unwrapped
 from rotation.quoting import quoted
+from rotation.spelling import caseless, is_name, oddity
 
-# ASCII only: ARM compares names ordinally, and nothing here may take the Kelvin sign for a k. (Azure allows others
-# in the name of a resource group; such a one is refused.) Wherever a name becomes part of a URL, `.` and `..` would
-# collapse the path: no pattern here admits them alone. Compiled when the first id is read, not at a cold start.
+# Words of ARM's own are ASCII, and nothing here may take the Kelvin sign for a k. Names may hold letters of any script,
+# which are checked by themselves. Wherever a name becomes part of a URL, `.` and `..` would collapse the path: neither
+# is a name. Compiled when the first id is read, not at a cold start.
 _SUBSCRIPTION = r"(?P<subscription>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
-_RESOURCE_GROUP = r"(?P<resource_group>[-\w.()]{0,89}[-\w()])"
+_RESOURCE_GROUP = r"(?P<resource_group>[^/]{0,89}[^/.])"
 _GROUP = rf"/subscriptions/{_SUBSCRIPTION}/resourceGroups/{_RESOURCE_GROUP}"
 _BATCH_ACCOUNT = rf"{_GROUP}/providers/Microsoft\.Batch/batchAccounts/(?P<account>[a-z0-9]{{3,24}})"
 _WORKFLOW = (
     rf"{_GROUP}/providers/Microsoft\.Web/sites/(?P<site>[a-z0-9](?:[-a-z0-9]{{0,58}}[a-z0-9])?)"
     r"(?:/hostruntime/runtime/webhooks/workflow/api/management)?"
-    r"/workflows/(?P<workflow>[-\w]{1,80})(?:/triggers/(?P<trigger>[-\w ()]{1,80}))?"
+    r"/workflows/(?P<workflow>[^/]{1,80})(?:/triggers/(?P<trigger>[^/]{0,79}[^/.]))?"
 )
+# Besides letters and digits: resource groups as Azure documents them, triggers as the designer lets people name them.
+_OTHER_CHARACTERS = {"resource_group": "-_.()", "workflow": "-_", "trigger": " -_.(),'&@!"}
 _FLAGS = re.IGNORECASE | re.ASCII
 
 
@@ -69,7 +73,7 @@ class BatchAccount(Struct, frozen=True, tag="batch"):
         """
         What is claimed while its keys are rotated: equal for every spelling of the same account.
         """
-        return self.arm_id.lower()
+        return caseless(self.arm_id)
 
     @property
     def address(self) -> str:
@@ -111,14 +115,14 @@ class Workflow(Struct, frozen=True, tag="workflow"):
         """
         What is claimed while its keys are rotated: equal for every spelling and every trigger of the same workflow.
         """
-        return self.arm_id.lower()
+        return caseless(self.arm_id)
 
     @property
     def address(self) -> str:
         """
         What shows the keys, which each trigger does in its own way: equal for every spelling of the same trigger.
         """
-        return f"{self.claim_id}/triggers/{self.trigger.lower()}" if self.trigger else self.claim_id
+        return f"{self.claim_id}/triggers/{caseless(self.trigger)}" if self.trigger else self.claim_id
 
     def fingerprint(self, material: KeyMaterial) -> str:
         """
@@ -138,19 +142,41 @@ Target = BatchAccount | Workflow
 
 def parse_target(arm_id: str) -> Target:
     """
-    Return the target that an ARM id names; its case does not matter.
+    Return the target that an ARM id names. It is read as people copy it (`rotation/pasted.py`), its case ignored.
 
     Raises `Misconfigured` for any other id.
     """
-    if batch := re.fullmatch(_BATCH_ACCOUNT, arm_id, _FLAGS):
-        return BatchAccount(**batch.groupdict())
-    if workflow := re.fullmatch(_WORKFLOW, arm_id, _FLAGS):
-        return Workflow(**workflow.groupdict())
+    path = _decoded(arm_path(arm_id))
+    if (batch := re.fullmatch(_BATCH_ACCOUNT, path, _FLAGS)) and (names := _names(batch)):
+        return BatchAccount(**names)
+    if (workflow := re.fullmatch(_WORKFLOW, path, _FLAGS)) and (names := _names(workflow)):
+        return Workflow(**names)
     raise Misconfigured(
-        f"{quoted(arm_id)} is not the ARM id of something this app can rotate; it must be /subscriptions/{{id}}"
-        "/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account} or .../providers/Microsoft.Web"
-        "/sites/{site}/workflows/{workflow}[/triggers/{trigger}]"
+        f"{quoted(unwrapped(arm_id))} is not the ARM id of something this app can rotate; it must be /subscriptions"
+        "/{id}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account} or .../providers/Microsoft.Web"
+        f"/sites/{{site}}/workflows/{{workflow}}[/triggers/{{trigger}}]{oddity(path)}"
     )
+
+
+def _decoded(path: str) -> str:
+    """
+    Return a path as it reads without percent-encoding. What is no text becomes a character that is in no name.
+    """
+    if "%" not in path:
+        return path
+    return "/".join(unquote(segment).replace("/", "\ufffd") for segment in path.split("/"))
+
+
+def _names(found: re.Match[str]) -> dict[str, str] | None:
+    """
+    Return the names in an ARM id, None if one of them cannot be a name.
+    """
+    names = {part: name for part, name in found.groupdict().items() if name}
+    for part, others in _OTHER_CHARACTERS.items():
+        name = names.get(part, "x")
+        if not is_name(name, others, marks=True) or name != bare(name) or name.endswith("."):
+            return None
+    return names
 
 
 def _sha256(text: str) -> str:

@@ -8,7 +8,7 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from localcloud.azure.access_keys import KEY_NAMES, AccessKeys, KeyName
 from localcloud.azure.key_history import KeyHistory
@@ -84,7 +84,7 @@ class Workflow:
         """
         Return the callback URL without its query.
         """
-        return f"{self.origin}/api/{self.name}/triggers/{trigger}/invoke"
+        return f"{self.origin}/api/{quote(self.name)}/triggers/{quote(trigger)}/invoke"
 
     def queries(self, trigger: str, key: KeyName) -> dict[str, str]:
         """

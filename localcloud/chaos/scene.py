@@ -133,7 +133,7 @@ class Scene:
         """
         self.instances.read_logs()
         broken = judge(self.cloud, self.ledger, self.subjects)
-        broken += self._forgotten()
+        broken += [Broken(4, rotation, "it never began") for rotation in self.forgotten()]
         return broken + [Broken(5, leak.owner, str(leak)) for leak in leaks_of(self.cloud, self._more_places())]
 
     def is_over(self, rotation: str) -> bool:
@@ -174,12 +174,11 @@ class Scene:
         except aiohttp.ClientError:
             return None, ""
 
-    def _forgotten(self) -> Iterable[Broken]:
+    def forgotten(self) -> set[str]:
         """
-        Give the rotations that were asked for and never began.
+        Return the rotations that were asked for and have not begun.
         """
-        never_begun = self.told - self.ledger.rotations - self.ledger.outcomes.keys()
-        return [Broken(4, id_, "it never began") for id_ in never_begun]
+        return self.told - self.ledger.rotations - self.ledger.outcomes.keys()
 
     def _more_places(self) -> Iterable[Place]:
         for instance in self.instances:

@@ -96,7 +96,7 @@ class Stage:
             async with Killer(scene, chance), asyncio.TaskGroup() as under_way:
                 for lane in lanes:
                     under_way.create_task(self._run_lane(lane, door))
-            await scene.until(lambda: all(map(scene.is_over, scene.ledger.rotations)), seconds=_QUIET_WITHIN)
+            await scene.until(lambda: _is_quiet(scene), seconds=_QUIET_WITHIN)
             self._conclude(scene, lanes)
 
     async def _run_lane(self, lane: Lane, door: Vault) -> None:
@@ -125,3 +125,10 @@ class Stage:
         report.kills += scene.instances.kills
         report.stopped += scene.instances.stopped
         report.resumed += len(scene.supervisor.resumed)
+
+
+def _is_quiet(scene: Scene) -> bool:
+    """
+    Whether every rotation that was asked for has begun, also one whose target was taken at every try, and ended.
+    """
+    return not scene.forgotten() and all(map(scene.is_over, scene.ledger.rotations))

@@ -1,0 +1,71 @@
+"""
+What portals, shells, spreadsheets and tickets put around a text, taken off.
+
+Only what surrounds a text is forgiven. A character inside it is never exchanged or left out: that would be a guess.
+"""
+
+import re
+from urllib.parse import unquote
+
+from rotation.spelling import is_unseen
+
+_PAIRS = {'"': '"', "'": "'", "`": "`", "<": ">", "(": ")", "“": "”", "„": "“", "‘": "’", "«": "»"}  # noqa: RUF001 - as text processors write them
+_AFTER = ",;"  # Of a list. A full stop may end a name.
+_OF_AZURE = r"https://(?:[-a-z0-9]+\.)*(?:management|portal)\.[-a-z0-9.]+(?::443)?/"
+_REFERENCE = "@microsoft.keyvault(secreturi="
+
+
+def bare(text: str) -> str:
+    """
+    Return a text without the blanks and the invisible characters around it, such as a byte order mark.
+    """
+    first, last = 0, len(text)
+    while first < last and is_unseen(text[first]):
+        first += 1
+    while first < last and is_unseen(text[last - 1]):
+        last -= 1
+    return text[first:last]
+
+
+def unwrapped(text: str) -> str:
+    """
+    Return an id or an address without what surrounds it: blanks, quotes, brackets, the comma of a list.
+    """
+    before = None
+    while text != before:
+        before = text
+        text = bare(text).rstrip(_AFTER)
+        if len(text) > 1 and _PAIRS.get(text[0]) == text[-1]:
+            text = text[1:-1]
+    return text
+
+
+def secret_address(text: str) -> str:
+    """
+    Return the address in what people copy for the id of a secret: without query, fragment and trailing slashes.
+
+    It may be an address of the Azure portal, a Key Vault reference of an app setting, or lack `https://`.
+    """
+    text = unwrapped(text)
+    if text.lower().startswith(_REFERENCE) and text.endswith(")"):
+        text = unwrapped(text[len(_REFERENCE) : -1])
+    if text.lower().startswith("https://portal."):
+        text = text.partition("/Secret/")[2]
+    if text.lower().startswith("https%3a%2f%2f"):
+        text = unquote(text)
+    address = text.partition("?")[0].partition("#")[0].rstrip("/")
+    has_host_only = "." in address.partition("/")[0] and "://" not in address
+    return f"https://{address}" if has_host_only else address
+
+
+def arm_path(text: str) -> str:
+    """
+    Return the path in what people copy for an ARM id: with one slash before it and none after it.
+
+    It may be an address of the Azure portal or of Azure Resource Manager, with an api-version.
+    """
+    text = unwrapped(text)
+    if re.match(_OF_AZURE, text, re.IGNORECASE | re.ASCII):
+        _, found, path = text.lower().partition("/subscriptions/")
+        text = text[len(text) - len(path) - len(found) :] if found else text
+    return "/" + bare(text.partition("?")[0].strip("/"))

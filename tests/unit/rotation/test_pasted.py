@@ -1,0 +1,250 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rotation.errors import Malformed, Misconfigured, OutOfScope
+from rotation.pasted import arm_path, bare, secret_address, unwrapped
+from rotation.policy import is_paused, read_target, tagged_key
+from rotation.scope import Scopes
+from rotation.secret import parse_secret_id, parse_vault_uri
+from rotation.spelling import caseless
+from rotation.target import KeyName, Workflow, parse_target
+
+VAULT = "https://my-vault.vault.azure.net"
+VERSION = "0123456789abcdef0123456789abcdef"
+SECRET = f"{VAULT}/secrets/batch-key"
+GROUP = "/subscriptions/00000000-0000-4000-8000-00000000abcd/resourceGroups/rg"
+BATCH = f"{GROUP}/providers/Microsoft.Batch/batchAccounts/account1"
+SITE = f"{GROUP}/providers/Microsoft.Web/sites/site1"
+WORKFLOW = f"{SITE}/workflows/orders"
+
+# What is put around a text: by a shell, a spreadsheet, a ticket, a mail program, a text processor.
+AROUND = [
+    "{}",
+    " {} ",
+    "\t{}\r\n",
+    "\n\n{}\n",
+    "\ufeff{}",
+    "{}\u200b",
+    "\u00a0{}\u00a0",
+    "\u2060{}\u00ad",
+    '"{}"',
+    "'{}'",
+    "`{}`",
+    "\u201c{}\u201d",
+    "\u201e{}\u201c",
+    "<{}>",
+    "({})",
+    "{},",
+    "{};",
+    ' "{}", ',
+    "\ufeff<{}>\r\n",
+]
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize(
+    "written",
+    [
+        SECRET,
+        f"{SECRET}/",
+        f"{VAULT}:443/secrets/batch-key",
+        "HTTPS://MY-VAULT.VAULT.AZURE.NET/SECRETS/BATCH-KEY",
+        f"{SECRET}/{VERSION}",
+        f"{SECRET}/{VERSION.upper()}/",
+        f"{SECRET}?api-version=7.4",
+        f"{SECRET}/{VERSION}?api-version=7.4#top",
+        SECRET.removeprefix("https://"),
+        "https%3A%2F%2Fmy-vault.vault.azure.net%2Fsecrets%2Fbatch-key",
+        f"@Microsoft.KeyVault(SecretUri={SECRET}/)",
+        f"@Microsoft.KeyVault(SecretUri={SECRET}/{VERSION})",
+        f"https://portal.azure.com/#@contoso.com/asset/Microsoft_Azure_KeyVault/Secret/{SECRET}/{VERSION}",
+        "https://portal.azure.com/#asset/Microsoft_Azure_KeyVault/Secret/https%3A%2F%2Fmy-vault.vault.azure.net%2Fsecrets%2Fbatch-key",
+    ],
+)
+def test_the_id_of_a_secret_is_read_as_people_copy_it(around: str, written: str) -> None:
+    """
+    Portals, shells, spreadsheets and tickets put things around an id: it is the same secret.
+    """
+    found = parse_secret_id(around.format(written))
+
+    assert found.identity == SECRET
+    assert found.version in {None, VERSION}
+    assert (found.version is None) == (VERSION not in written.lower())
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("written", [VAULT, f"{VAULT}/", f"{VAULT}:443", VAULT.upper()])
+def test_the_uri_of_a_vault_is_read_as_people_copy_it(around: str, written: str) -> None:
+    """
+    It has one spelling, whatever was around it.
+    """
+    assert parse_vault_uri(around.format(written)) == VAULT
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize(
+    "written",
+    [
+        BATCH,
+        f"{BATCH}/",
+        BATCH.upper(),
+        BATCH.lower(),
+        BATCH.removeprefix("/"),
+        f"/{BATCH}",
+        f"https://management.azure.com{BATCH}",
+        f"https://management.azure.com/{BATCH}?api-version=2025-06-01",
+        f"https://management.usgovcloudapi.net:443{BATCH}",
+        f"https://portal.azure.com/#@contoso.com/resource{BATCH}",
+        f"https://portal.azure.com/#resource{BATCH}/",
+        f"https://ms.portal.azure.com/#@contoso.com/resource{BATCH}",
+    ],
+)
+def test_an_arm_id_is_read_as_people_copy_it(around: str, written: str) -> None:
+    """
+    Every spelling has the same claim, or two workers could rotate one target at the same time.
+    """
+    found = parse_target(around.format(written))
+
+    assert found.claim_id == BATCH.lower()
+    Scopes([around.format(GROUP)]).require(found)
+    assert read_target({" providerADDRESS\u00a0": around.format(written)}) == found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "manual",
+        "When_a_HTTP_request_is_received",
+        "When a HTTP request is received",
+        "Wenn_eine_HTTP-Anfrage_eingeht_ä",
+        "Lorsqu'une requête est reçue",
+        "При_получении_запроса",
+        "受信時",
+        "요청",
+        "नमस्ते",
+        "e\u0301 as two characters",
+    ],
+)
+def test_a_trigger_may_have_any_letters(name: str) -> None:
+    """
+    The designer names triggers in the language of the person; in addresses the name is percent-encoded.
+    """
+    plain = parse_target(f"{WORKFLOW}/triggers/{name}")
+    encoded = parse_target(f"{WORKFLOW}/triggers/{''.join(f'%{byte:02x}' for byte in name.encode())}")
+
+    assert isinstance(plain, Workflow)
+    assert plain.trigger == name
+    assert encoded == plain
+    assert parse_target(f"{WORKFLOW}/triggers/{name.upper()}").claim_id == plain.claim_id
+
+
+def test_a_resource_group_may_have_any_letters() -> None:
+    """
+    Its claim is the same in any case, and so is its scope.
+    """
+    id_ = BATCH.replace("/rg/", "/Größe-ЖЗ_(1).x/")
+    other = BATCH.replace("/rg/", "/GRößE-жз_(1).X/")
+
+    assert parse_target(id_).claim_id == parse_target(other).claim_id
+    Scopes([id_.partition("/providers")[0].upper().replace("SS", "ß")]).require(parse_target(other))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("backup", "bac\u212aup"),  # the Kelvin sign
+        ("ibis", "\u0131b\u0131s"),  # the dotless i
+        ("ibis", "\u0130bis"),
+        ("test", "te\u017ft"),  # the long s
+        ("stra\u00dfe", "strasse"),
+        ("\u00e9", "e\u0301"),
+        ("ffi", "\ufb03"),
+        ("abc", "\uff41bc"),
+        ("\u03c3", "\u03c2"),
+    ],
+)
+def test_names_that_only_look_alike_are_different_targets(one: str, other: str) -> None:
+    """
+    Azure compares letter by letter: a look-alike is in no scope that names the other, and has a claim of its own.
+    """
+    ids = [BATCH.replace("/rg/", f"/x{name}/") for name in (one, other)]
+    scopes = Scopes([ids[0].partition("/providers")[0]])
+
+    if one != "\u03c3":  # Two small sigmas have one capital letter, so that Azure takes them for the same.
+        assert caseless(one) != caseless(other)
+    if "\u0301" in other:
+        return  # An accent of its own is in no name of a group.
+    if one != "\u03c3":
+        with pytest.raises(OutOfScope):
+            scopes.require(parse_target(ids[1]))
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [
+        (BATCH.replace("/rg/", "/r\u200bg/"), r"ZERO WIDTH SPACE \(U\+200B\)"),
+        (BATCH.replace("account1", "acc\u00adount1"), r"SOFT HYPHEN \(U\+00AD\)"),
+        (BATCH.replace("/rg/", "/r\u00a0g/"), r"NO-BREAK SPACE \(U\+00A0\)"),
+        (BATCH.replace("Accounts/", "Accounts\u2044"), r"FRACTION SLASH \(U\+2044\)"),
+    ],
+)
+def test_what_nobody_sees_inside_an_id_is_named(written: str, named: str) -> None:
+    """
+    It is not left out, which would be a guess: the error says which character it is.
+    """
+    with pytest.raises(Misconfigured, match=named):
+        parse_target(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        f"{VAULT}/secrets/batch\u200bkey",
+        f"{VAULT}/secrets/batch\u2013key",
+        f"https://portal.azure.com/#@contoso.com/resource{GROUP}",
+        "@Microsoft.KeyVault(VaultName=my-vault;SecretName=batch-key)",
+        f"{SECRET} {SECRET}",
+        f"{SECRET},{SECRET}",
+        f"http://my-vault.vault.azure.net/secrets/{VERSION}/x",
+    ],
+)
+def test_what_could_mean_something_else_is_no_secret(written: str) -> None:
+    """
+    Only what surrounds an id is forgiven.
+    """
+    with pytest.raises(Malformed):
+        parse_secret_id(written)
+
+
+@pytest.mark.parametrize("around", ["{}", " {}\u00a0", "\ufeff{}\r\n", "\u200b{}"])
+def test_tags_are_read_without_what_nobody_sees(around: str) -> None:
+    """
+    A pause that was pasted is a pause.
+    """
+    assert is_paused({around.format("RotationPaused"): around.format("True")})
+    assert tagged_key({around.format("CredentialId"): around.format("KEY2")}) is KeyName.SECONDARY
+
+
+@settings(deadline=None)
+@given(text=st.text(max_size=60))
+def test_taking_off_what_surrounds_a_text_is_done_once(text: str) -> None:
+    """
+    Nothing is left to be taken off, and what is taken off is never inside.
+    """
+    for take_off in (bare, unwrapped):
+        assert take_off(take_off(text)) == take_off(text)
+        assert take_off(text) in text
+    assert arm_path(arm_path(text)) == arm_path(text)
+    assert secret_address(text).removeprefix("https://") in text or "%" in text
+
+
+@settings(deadline=None)
+@given(text=st.text(max_size=30))
+def test_a_text_in_any_case_of_its_letters_is_caseless_once(text: str) -> None:
+    """
+    The one spelling is its own, has as many letters, and no letter of ASCII comes of another.
+    """
+    assert caseless(caseless(text)) == caseless(text)
+    assert len(caseless(text)) == len(text)
+    assert [c.isascii() for c in caseless(text)] == [c.isascii() for c in text]
