@@ -19,7 +19,14 @@ from adapters.telemetry_settings import TelemetrySettings, read_telemetry_settin
 
 _log = logging.getLogger(__name__)
 
-_OVER = {"ended", "announced", "suspended", "swept", "poisoned"}  # Steps after which there may be nothing left to do.
+_OVER = {
+    "ended",
+    "announced",
+    "suspended",
+    "swept",
+    "poisoned",
+    "event dropped",
+}  # Steps after which there may be nothing left to do.
 _QUIET = 2.0  # seconds without a line, after which the set-up competes with nothing
 _AT_MOST = 30.0  # seconds that a process which is never quiet waits for it
 _BUFFERED = 10_000  # measurements, a few megabytes; a rotation makes about ten

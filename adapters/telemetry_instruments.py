@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 
 from adapters.telemetry_lines import (
+    DROPPED_EVENTS,
     LOST,
     POISONED,
     RETRIES,
@@ -31,6 +32,7 @@ _COUNTERS = {
     ROTATIONS: ("{rotation}", "Rotations that have ended"),
     RETRIES: ("{attempt}", "Attempts that left a rotation to be resumed, and attempts that resumed one"),
     POISONED: ("{message}", "Queue messages that have used up their retries"),
+    DROPPED_EVENTS: ("{event}", "Events that were acknowledged and ignored"),
     LOST: ("{measurement}", "Measurements that found the buffer full"),
 }
 

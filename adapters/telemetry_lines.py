@@ -14,6 +14,7 @@ from msgspec import Struct
 ROTATIONS = "key_rotator.rotations"
 RETRIES = "key_rotator.retries"
 POISONED = "key_rotator.poisoned"
+DROPPED_EVENTS = "key_rotator.events.dropped"
 LOST = "key_rotator.measurements.lost"
 
 
@@ -65,6 +66,8 @@ def measure(line: logging.LogRecord) -> list[Measurement]:
             return [NearestExpiry(fields["vault"], at, seen_at=line.created)]
         case "poisoned":
             return [Count(POISONED)]
+        case "event dropped":
+            return [Count(DROPPED_EVENTS, _words(fields, "reason"))]
     return [*_duration(fields), *_counts(fields)]
 
 

@@ -87,6 +87,7 @@ class Wiring:
             scopes=self.settings.scopes,
             clock=SystemClock(),
             gather=gather,
+            lead=self.settings.lead,
         )
 
     @part
@@ -166,6 +167,7 @@ class Wiring:
         """
         Whether the app could rotate a key right now.
         """
+        from adapters import decoding
         from adapters.health import HealthCheck
 
         async def resource_manager() -> None:
@@ -179,7 +181,12 @@ class Wiring:
             }
             return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
-        probes = {"ledger": self.ledger.probe, "vaults": self.vaults.probe, "identity": resource_manager}
+        probes = {
+            "ledger": self.ledger.probe,
+            "vaults": self.vaults.probe,
+            "identity": resource_manager,
+            "events": decoding.probe,
+        }
         return HealthCheck(probes, notices={"secrets": secrets})
 
     @cached_property

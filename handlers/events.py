@@ -3,27 +3,23 @@ Key Vault's events, by way of Event Grid.
 """
 
 import logging
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, List
+from typing import List
 
 import azure.functions as func
 import msgspec
 
+from adapters.decoding import require_cloud_events
 from adapters.wiring import wired
-from rotation.errors import Malformed
+from handlers.key_vault_events import read_secret, read_trigger
+from rotation.errors import Malformed, SettingsError
 from rotation.quoting import quoted
 from rotation.request import Trigger, request_for_event
-from rotation.secret import SecretId, parse_secret_id
+from rotation.story import report_dropped_event
 
 _log = logging.getLogger(__name__)
 
 blueprint = func.Blueprint()
-
-_TRIGGERS = {
-    "Microsoft.KeyVault.SecretNearExpiry": Trigger.SECRET_NEAR_EXPIRY,
-    "Microsoft.KeyVault.SecretExpired": Trigger.SECRET_EXPIRED,
-}
 
 
 @blueprint.event_grid_trigger(arg_name="event")
@@ -32,42 +28,42 @@ async def on_secret_event(event: func.EventGridEvent, rotations: func.Out[List[s
     """
     Put a near-expiry or expired event into the queue; Event Grid waits 30 seconds, so nothing else happens here.
 
-    Whatever is not ours is acknowledged, or Event Grid would deliver it again for a day.
+    What cannot be read, or is about another vault, is acknowledged: Event Grid would deliver the same again for a day.
+    Whatever is this app's own fault raises, so that Event Grid does deliver it again: a setting that is missing, a
+    library that is too old, and a queue that cannot be reached.
     """
+    app = wired()
     try:
-        secret, trigger = _read_event(event)
+        trigger = _trigger_of(event)
+        secret = read_secret(event.get_json(), app.settings.vaults)
     except Malformed as error:
-        _log.warning("event %s dropped: %s", event.id, error)
+        report_dropped_event(event.id, "unreadable", str(error))
         return
-    if secret.vault not in wired().settings.vaults:
-        _log.warning("event %s dropped: %s is none of the vaults of ROTATION_VAULTS", event.id, secret.vault)
+    except SettingsError as error:
+        _log.error("event %s is refused, and will be delivered again: %s", event.id, error)
+        raise
+    if secret.vault not in app.settings.vaults:
+        report_dropped_event(event.id, "other_vault", f"{secret.vault} is none of the vaults of ROTATION_VAULTS")
         return
-    request = request_for_event(secret, trigger, datetime.now(UTC))
+    request = request_for_event(secret, trigger, datetime.now(UTC), event_id=event.id)
     # As an element of a list: a bare string that is JSON would be parsed and written anew by the host.
     rotations.set([msgspec.json.encode(request).decode()])
     _log.info("rotation %s: accepted (%s)", request.id, request.trigger, extra={"rotation": request.id})
     # Most likely by this process, whose next message it is.
-    wired().expect_a_rotation()
+    app.expect_a_rotation()
 
 
-def _read_event(event: func.EventGridEvent) -> tuple[SecretId, Trigger]:
+def _trigger_of(event: func.EventGridEvent) -> Trigger:
+    """
+    Return what the event starts.
+
+    Raises `Malformed` for another type, `SettingsError` where the type of a CloudEvent was lost in decoding.
+    """
     # A payload with `specversion` arrives as func.CloudEvent, whatever the annotation says.
     kind = getattr(event, "event_type", None) or getattr(event, "type", None)
-    trigger = _TRIGGERS.get(str(kind))
+    if kind is None:
+        require_cloud_events()
+    trigger = read_trigger(kind)
     if trigger is None:
         raise Malformed(f"its type is {quoted(str(kind))}; SecretNearExpiry and SecretExpired of Key Vault are handled")
-    secret = parse_secret_id(_secret_of(event.get_json()))
-    if secret.version is None:
-        raise Malformed(f"its data.Id {str(secret)!r} has no version")
-    return secret, trigger
-
-
-def _secret_of(data: Any) -> str:
-    """
-    Return `data.Id`, the best source of vault, name and version: published samples have blanks in keys and values.
-    """
-    fields = {str(name).strip().lower(): value for name, value in data.items()} if isinstance(data, Mapping) else {}
-    secret = fields.get("id")
-    if not isinstance(secret, str):
-        raise Malformed("its data.Id, the id of a secret version, is missing")
-    return "".join(secret.split())
+    return trigger

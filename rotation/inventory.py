@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from msgspec import Struct, structs
 
+from rotation.due import due_on
 from rotation.errors import Misconfigured, OutOfScope
 from rotation.managed import certificates_secret
 from rotation.policy import RotationPolicy, is_managed, is_paused, read_policy, read_target, tagged_key
@@ -21,7 +22,6 @@ from rotation.target import KeyName, parse_target
 
 T = TypeVar("T")
 
-NEAR_EXPIRY = timedelta(days=30)  # When Key Vault raises SecretNearExpiry (Key Vault documentation).
 GRACE = timedelta(days=2)  # A sweep, its rotation and its retries have passed: somebody should look.
 
 
@@ -182,25 +182,13 @@ def status_of(facts: Facts, now: datetime, lead: timedelta) -> Status:
         return Status.PAUSED
     if facts.misconfigured or facts.expires_on is None:
         return Status.MISCONFIGURED
-    due_on = facts.expires_on - _lead(facts, lead)
+    validity = None if facts.validity_days is None else timedelta(days=facts.validity_days)
+    due = due_on(facts.expires_on, validity, lead)
     if facts.expires_on <= now:
         return Status.EXPIRED
-    if due_on + GRACE <= now:
+    if due + GRACE <= now:
         return Status.OVERDUE
-    return Status.DUE if due_on <= now else Status.UP_TO_DATE
-
-
-def _lead(facts: Facts, lead: timedelta) -> timedelta:
-    """
-    Return how long before its expiry a secret is due.
-
-    A version is not due in its first 30 days because of a long lead: each would be rotated soon after its birth, and
-    kill what clients have cached. Then 30 days count, as in Key Vault's own event.
-    """
-    if facts.validity_days is None:
-        return lead
-    validity = timedelta(days=facts.validity_days)
-    return lead if lead <= validity - NEAR_EXPIRY else NEAR_EXPIRY
+    return Status.DUE if due <= now else Status.UP_TO_DATE
 
 
 def _check(listed: ListedSecret, scopes: Scopes) -> RotationPolicy:

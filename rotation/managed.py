@@ -54,7 +54,7 @@ def find_target(secret: SecretVersion) -> Target:
     return read_target(secret.tags)
 
 
-def is_to_be_rotated(secret: SecretVersion, pinned: str | None) -> bool:
+def can_be_rotated(secret: SecretVersion) -> bool:
     """
     Return whether nothing about a secret that has a target says that its rotation will end early.
     """
@@ -62,7 +62,7 @@ def is_to_be_rotated(secret: SecretVersion, pinned: str | None) -> bool:
         read_policy(secret.tags)
     except Misconfigured:
         return False
-    return secret.value is not None and pinned in {None, secret.version}
+    return secret.value is not None
 
 
 def certificates_secret() -> Misconfigured:

@@ -26,6 +26,10 @@ class Trigger(StrEnum):
     HTTP = "Http"
 
 
+#: What Key Vault raises.
+EVENTS = frozenset({Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED})
+
+
 class LeakedKey(Struct, frozen=True):
     """
     A key that is to die, by the fingerprint of its value, and the address of what shows it.
@@ -84,11 +88,17 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
             raise ValueError("a request about a target names the key")
 
 
-def request_for_event(secret: SecretId, trigger: Trigger, now: datetime) -> RotationRequest:
+def request_for_event(
+    secret: SecretId, trigger: Trigger, now: datetime, *, event_id: str | None = None
+) -> RotationRequest:
     """
-    Return the request that a secret version's event stands for: the same id however often it is delivered.
+    Return the request that a secret's event stands for: the same id however often it is delivered.
+
+    The id is made of the version, or of the event's own id where the event names no version. An event that has no id
+    either counts once a day.
     """
-    return RotationRequest(_id_of(f"{secret.identity}/{secret.version}|{trigger}"), trigger, secret, now)
+    which = f"/{secret.version}" if secret.version else f"|event {event_id or now.date()}"
+    return RotationRequest(_id_of(f"{secret.identity}{which}|{trigger}"), trigger, secret, now)
 
 
 def request_for_sweep(secret: SecretId, now: datetime) -> RotationRequest:

@@ -14,9 +14,10 @@ from msgspec import structs
 from rotation import outcome, tidying
 from rotation.attempt import Attempt, Claim, EndedAlready, TargetMoved
 from rotation.concurrency import given, tried
+from rotation.due import is_meant
 from rotation.errors import Busy, DependencyError, Ending, Exhausted, Forbidden, OutOfScope, Skip, Unfinished
 from rotation.key_regeneration import KeyRegeneration
-from rotation.managed import find_target, is_to_be_rotated, read_secret
+from rotation.managed import can_be_rotated, find_target, read_secret
 from rotation.neighbours import Neighbours
 from rotation.policy import read_target, stored_by
 from rotation.record import OpenRotation, Rotation, begin
@@ -181,7 +182,8 @@ class Rotator:
             # Paused or not, a version that this rotation has stored is to be completed.
             return read_target(secret.tags), None
         target = find_target(secret)
-        return target, target if is_to_be_rotated(secret, request.secret.version) else None
+        is_likely = can_be_rotated(secret) and is_meant(secret, request, deadline.started_on, self._world.lead)
+        return target, target if is_likely else None
 
     async def _claim(
         self, request: RotationRequest, claim_id: str, record: Rotation, deadline: Deadline

@@ -10,6 +10,7 @@ from msgspec import structs
 from rotation import change
 from rotation.attempt import Claim, TargetMoved
 from rotation.choice import Regenerate, StoreLive, choose, heal
+from rotation.due import is_meant
 from rotation.errors import SUPERSEDED, ActiveKey, Drift, Misconfigured, Refused, Skip, Unfinished, VaultRefused
 from rotation.inspection import Inspection
 from rotation.managed import find_target, read_secret
@@ -60,10 +61,10 @@ class SecretRotation:
         if stored_by(secret.tags) == request.id:
             self._found_stored(secret)
             return True
+        if not is_meant(secret, request, self._world.clock.now(), self._world.lead):
+            raise Skip(SUPERSEDED)
         if self._id.version is None:
             self._pin(secret)
-        elif secret.version != self._id.version:
-            raise Skip(SUPERSEDED)
         target = read_target(secret.tags) if claim.must_finish else find_target(secret)
         if (journal := claim.row.journal) and target.address != journal.address:
             raise Misconfigured(

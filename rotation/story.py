@@ -78,6 +78,18 @@ def report_sweep(  # noqa: PLR0913 - what a sweep has found
     )
 
 
+def report_dropped_event(event_id: str | None, reason: str, problem: str) -> None:
+    """
+    Log that an event was acknowledged and ignored; `reason` is one of few words, `problem` says it to people.
+    """
+    _log.warning(
+        "event %s dropped: %s",
+        event_id,
+        problem,
+        extra={"step": "event dropped", "event_id": event_id, "reason": reason},
+    )
+
+
 def report_poisoned(message_id: str | None, rotation_id: str | None) -> None:
     """
     Log that a message has used up its retries.

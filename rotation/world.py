@@ -2,6 +2,8 @@
 Everything a rotation works with, handed in as one.
 """
 
+from datetime import timedelta
+
 from msgspec import Struct
 
 from rotation.concurrency import Gather
@@ -15,6 +17,8 @@ from rotation.timing import Clock
 class World(Struct, frozen=True):
     """
     The ports, the clock, what may be regenerated, and how several requests are under way at the same time.
+
+    `lead` is how long before its expiry a secret is due.
     """
 
     vaults: Vaults
@@ -25,3 +29,4 @@ class World(Struct, frozen=True):
     scopes: Scopes
     clock: Clock
     gather: Gather
+    lead: timedelta

@@ -9,7 +9,8 @@ from aiohttp import web
 
 from localcloud.azure.cloud_events import ReceivedEvent, decode_batch
 from localcloud.azure.courier import Courier
-from localcloud.azure.event_subscription import QUICK_RETRIES, EventSubscription
+from localcloud.azure.delivery_schedule import AS_LONG_AS_ALLOWED, RetryPolicy
+from localcloud.azure.event_subscription import EventSubscription
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
 
@@ -56,7 +57,7 @@ class CustomTopic:
         event_types: Collection[str] | None = None,
         name: str | None = None,
         is_function: bool = False,
-        retry_delays: tuple[float, ...] = QUICK_RETRIES,
+        retry_policy: RetryPolicy = AS_LONG_AS_ALLOWED,
     ) -> EventSubscription:
         """
         Send the topic's events, as CloudEvents, to a webhook from now on. Raises `HandshakeError` if it does not agree.
@@ -67,7 +68,7 @@ class CustomTopic:
             schema="CloudEventSchemaV1_0",
             event_types=event_types,
             is_function=is_function,
-            retry_delays=retry_delays,
+            retry_policy=retry_policy,
         )
         await self._courier.shake_hands(subscription, self.arm_id)
         self.subscriptions.append(subscription)

@@ -6,36 +6,23 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
+from localcloud.azure.delivery_schedule import AS_LONG_AS_ALLOWED, Attempt, RetryPolicy
 from localcloud.azure.event import Schema
-from localcloud.azure.instant import Instant
-
-# Seconds between attempts. Azure's begin with 10 s, 30 s, 1 min and go on for a day.
-QUICK_RETRIES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """
-    One POST of an event.
-    """
-
-    at: Instant
-    status: int | None
-    """None when there was no answer."""
-    problem: str = ""
 
 
 @dataclass(eq=False)
 class Delivery:
     """
-    One event for one subscriber.
+    One event for one subscriber: what is sent, how often it was tried, and why it was dead-lettered, if so.
     """
 
     subscription: str
     event_id: str
     event_type: str
+    payload: object
     attempts: list[Attempt] = field(default_factory=list)
     outcome: Literal["pending", "delivered", "dead-lettered"] = "pending"
+    given_up_because: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +37,15 @@ class EventSubscription:
     event_types: Collection[str] | None = None
     is_function: bool = False
     """The URL is the Event Grid webhook of a Functions host, which takes one kind of handshake whatever the schema."""
-    retry_delays: tuple[float, ...] = QUICK_RETRIES
-    """Seconds before each further attempt; after the last one the event is dead-lettered."""
+    retry_policy: RetryPolicy = AS_LONG_AS_ALLOWED
     deliveries: list[Delivery] = field(default_factory=list, compare=False)
+
+    @property
+    def dead_letters(self) -> list[Delivery]:
+        """
+        The deliveries that were given up, as an operator finds them in the dead-letter container.
+        """
+        return [delivery for delivery in self.deliveries if delivery.outcome == "dead-lettered"]
 
     def wants(self, event_type: str) -> bool:
         """

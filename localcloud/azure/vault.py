@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from localcloud.azure.courier import Courier
+from localcloud.azure.delivery_schedule import AS_LONG_AS_ALLOWED, RetryPolicy
 from localcloud.azure.event import Event, Schema
-from localcloud.azure.event_subscription import QUICK_RETRIES, Delivery, EventSubscription
+from localcloud.azure.event_subscription import Delivery, EventSubscription
 from localcloud.azure.key_vault import SecretStore, SecretVersion
 
 EVENT_NAMESPACE = "Microsoft.KeyVault."
@@ -127,7 +128,7 @@ class Vault:
         event_types: Collection[str] | None = None,
         name: str | None = None,
         is_function: bool = False,
-        retry_delays: tuple[float, ...] = QUICK_RETRIES,
+        retry_policy: RetryPolicy = AS_LONG_AS_ALLOWED,
     ) -> EventSubscription:
         """
         Send the vault's events to a webhook from now on. Raises `HandshakeError` if that does not agree.
@@ -138,7 +139,7 @@ class Vault:
             schema=schema,
             event_types=None if event_types is None else [_full_type(short) for short in event_types],
             is_function=is_function,
-            retry_delays=retry_delays,
+            retry_policy=retry_policy,
         )
         await self._courier.shake_hands(subscription, self.arm_id)
         self.subscriptions.append(subscription)

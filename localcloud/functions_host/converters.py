@@ -84,9 +84,9 @@ def http_request(  # noqa: PLR0913 - the six parts of a request
     )
 
 
-def event(content: Mapping[str, Any]) -> Datum:
+def event(content: Any) -> Datum:
     """
-    Describe an event, of either schema.
+    Describe an event, of either schema, or whatever stands in its place.
     """
     return _json(content)
 

@@ -1,7 +1,8 @@
 """
 The webhook through which Event Grid runs functions: `/runtime/webhooks/EventGrid?functionName=...`.
 
-It does what Azure's extension does (Microsoft.Azure.WebJobs.Extensions.EventGrid, HttpRequestProcessor.cs).
+It does what Azure's extension does (Microsoft.Azure.WebJobs.Extensions.EventGrid, HttpRequestProcessor.cs; measured on
+3.3.0).
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from aiohttp import web
 from localcloud.functions_host import converters
 from localcloud.functions_host.app_index import IndexedFunction
 from localcloud.functions_host.bindings import EventGridTrigger
+from localcloud.functions_host.event_json import read_events, read_json
 from localcloud.functions_host.invocation import Invoker
 from localcloud.functions_host.keys import AuthLevel, Keys
 
@@ -46,33 +48,36 @@ class EventGridWebhook:
         if function is None:
             return web.Response(status=404, text=f"cannot find function: '{name}'")
         if request.method == "OPTIONS":
-            return _allow_origin(request)
+            # The handshake of CloudEvents webhooks, whoever asks.
+            return web.Response(headers={"Webhook-Allowed-Origin": "eventgrid.azure.net"})
         return await self._answer(function, request)
 
     async def _answer(self, function: IndexedFunction, request: web.Request) -> web.Response:
-        match request.headers.get("aeg-event-type", "").lower():
-            case "subscriptionvalidation":
-                _log.info("perform handshake with eventGrid for function: %s", function.name)
-                return web.json_response({"validationResponse": _validation_code(await request.json())})
-            case "notification":
-                return await self._deliver(function, await request.json())
-            case "unsubscribe":
-                return web.Response(status=202)
-            case _:
-                return web.Response(status=400)
+        body = await request.read()
+        try:
+            match request.headers.get("aeg-event-type", "").lower():
+                case "subscriptionvalidation":
+                    _log.info("perform handshake with eventGrid for function: %s", function.name)
+                    return web.json_response({"validationResponse": _validation_code(read_json(body))})
+                case "notification":
+                    return await self._deliver(function, read_events(body))
+                case "unsubscribe":
+                    return web.Response(status=202)
+                case _:
+                    return web.Response(status=400)
+        except (ValueError, LookupError, TypeError) as error:
+            # Azure's extension throws, and Event Grid delivers again for a day.
+            _log.error("the body of a request for function %s cannot be read: %s", function.name, error)
+            return web.Response(status=500)
 
-    async def _deliver(self, function: IndexedFunction, events: Any) -> web.Response:
+    async def _deliver(self, function: IndexedFunction, events: list[Any]) -> web.Response:
         """
         Run the function once for each event, all at a time. Event Grid repeats the whole delivery if one fails.
         """
-        invocations = (
-            self._invoker.invoke(function, converters.event(event))
-            for event in (events if isinstance(events, list) else [events])
-        )
+        invocations = (self._invoker.invoke(function, converters.event(event)) for event in events)
         results = await asyncio.gather(*invocations, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                return web.Response(status=500, text=str(result))
+        if any(isinstance(result, BaseException) for result in results):
+            return web.Response(status=500, text=f"Exception while executing function: {function.name}")
         return web.Response(status=202)
 
 
@@ -84,12 +89,3 @@ def _validation_code(events: Any) -> str:
     if isinstance(data, str):
         data = json.loads(data)
     return str(data["validationCode"])
-
-
-def _allow_origin(request: web.Request) -> web.Response:
-    # The handshake of CloudEvents webhooks. Azure's extension knows only the other one and answers 400 here; a sender
-    # that follows the CloudEvents specification is none the worse for an answer.
-    origin = request.headers.get("WebHook-Request-Origin")
-    if origin is None:
-        return web.Response(status=400)
-    return web.Response(headers={"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*"})

@@ -249,6 +249,7 @@ class Simulation:
             _SCOPES,
             wires.WorkerClock(self.world.clock, task.ahead, monotonic_stops=self.scenario.monotonic_stops),
             LaidOut(self.scenario.order),
+            self.world.lead,
         )
 
     def _request(self, task: Task, message: Message) -> RotationRequest:

@@ -59,6 +59,7 @@ class TwinWorld:
         self.announcer = MemoryAnnouncer(self.faults)
         self.target = TARGETS[kind]
         self.provider.add(self.target)
+        self.lead = timedelta(days=30)
         self.outages = 0
         self.provider.watch = self._count_outages
         self.secret = SecretId(VAULT, "one")
@@ -87,6 +88,7 @@ class TwinWorld:
             scopes,
             self.clock,
             one_after_another,
+            self.lead,
         )
 
     def put(

@@ -113,7 +113,7 @@ async def test_one_failing_event_fails_the_delivery_and_stops_no_other(
     """
     body = [event("before"), event("bad"), event("after")]
     async with http.post(host.webhook_url("on_event"), json=body, headers=NOTIFICATION) as response:
-        assert (response.status, await response.text()) == (500, "on_event failed: a bad event")
+        assert (response.status, await response.text()) == (500, "Exception while executing function: on_event")
     assert len(got(host, "before")) == len(got(host, "after")) == 1
 
 
@@ -185,11 +185,62 @@ async def test_the_webhook_takes_its_system_key_only(host: FunctionsHost, http: 
     assert not got(host, "locked")
 
 
-async def test_a_sender_of_cloud_events_is_allowed(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+@pytest.mark.parametrize("headers", [{"WebHook-Request-Origin": "eventgrid.azure.net"}, {}])
+async def test_a_sender_of_cloud_events_is_allowed(
+    host: FunctionsHost, http: aiohttp.ClientSession, headers: dict[str, str]
+) -> None:
     """
-    The handshake that the CloudEvents specification describes is answered.
+    The handshake that the CloudEvents specification describes is answered, whatever it asks.
     """
-    headers = {"WebHook-Request-Origin": "eventgrid.azure.net"}
     async with http.options(host.webhook_url("on_event"), headers=headers) as response:
         assert response.status == 200
-        assert response.headers["WebHook-Allowed-Origin"] == "eventgrid.azure.net"
+        assert response.headers["Webhook-Allowed-Origin"] == "eventgrid.azure.net"
+
+
+async def test_the_name_of_a_function_is_case_sensitive(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    Another spelling is another function, which is not there.
+    """
+    async with http.post(host.webhook_url("On_Event"), json=[event("o")], headers=NOTIFICATION) as response:
+        assert (response.status, await response.text()) == (404, "cannot find function: 'On_Event'")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"7", b'"text"', b"null", b"[1]", b'["text"]'])
+async def test_a_body_that_holds_no_events_fails(host: FunctionsHost, http: aiohttp.ClientSession, body: bytes) -> None:
+    """
+    The extension throws, or the function cannot take it: Event Grid delivers it again.
+    """
+    async with http.post(host.webhook_url("on_event"), data=body, headers=NOTIFICATION) as response:
+        assert response.status == 500
+
+
+async def test_a_handshake_without_a_code_fails(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    Nothing can be returned, so the subscription is not made.
+    """
+    headers = {"aeg-event-type": "SubscriptionValidation"}
+    async with http.post(host.webhook_url("on_event"), json=[{"data": {}}], headers=headers) as response:
+        assert response.status == 500
+
+
+async def test_a_delivery_of_nothing_is_accepted(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    An empty array runs nothing.
+    """
+    async with http.post(host.webhook_url("on_event"), json=[], headers=NOTIFICATION) as response:
+        assert response.status == 202
+
+
+async def test_a_body_is_read_as_leniently_as_in_azure(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    Byte order mark, comments and trailing commas pass, the last of two members counts, and times are written again.
+    """
+    body = b"""\xef\xbb\xbf[ // an event
+      {"id": "x", "id": "lenient", "eventType": "t", "subject": "a /* name */, ]", /* with */
+       "data": {"at": "2026-01-02T03:04:05.1230000+02:00", "on": "2026-01-02", "list": [1, 2, ], }, },
+    ]"""
+    async with http.post(host.webhook_url("on_event"), data=body, headers=NOTIFICATION) as response:
+        assert response.status == 202
+    (record,) = got(host, "lenient")
+    assert record["subject"] == "a /* name */, ]"
+    assert record["data"] == {"at": "2026-01-02T01:04:05.123+00:00", "on": "2026-01-02", "list": [1, 2]}

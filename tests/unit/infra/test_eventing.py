@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handlers import events
+from handlers.key_vault_events import TYPES
 from tests.unit.infra.app import triggered_by
 from tests.unit.infra.templates import INFRA, only, template
 
@@ -38,7 +38,7 @@ def test_the_function_gets_the_events_that_it_handles() -> None:
     """
     The filter lets through what on_secret_event knows: no type that it ignores, and every type that it handles.
     """
-    assert set(only(SUBSCRIPTION).properties["filter"]["includedEventTypes"]) == set(events._TRIGGERS)
+    assert set(only(SUBSCRIPTION).properties["filter"]["includedEventTypes"]) == set(TYPES)
 
 
 def test_events_come_in_the_schema_that_is_documented() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.courier import HandshakeError
+from localcloud.azure.delivery_schedule import RetryPolicy
 from localcloud.azure.event import Schema
 from tests.unit.localcloud.webhook import Webhook
 
@@ -103,16 +104,19 @@ async def test_delivery_is_tried_again_until_it_succeeds(azure: LocalAzure) -> N
 
 async def test_an_event_nobody_takes_is_dead_lettered(azure: LocalAzure) -> None:
     """
-    After the last attempt, here against a closed port, it is given up.
+    After the last attempt, here against a closed port, it is given up, and an operator finds it with the reason.
     """
     vault = await azure.add_vault("kv-demo")
     vault.set("batch-key", "value")
     async with Webhook() as webhook:
-        await vault.subscribe(webhook.url, retry_delays=(0.0, 0.0))
+        subscription = await vault.subscribe(webhook.url, retry_policy=RetryPolicy(max_delivery_attempts=3))
     (delivery,) = await vault.publish("batch-key")
 
     assert delivery.outcome == "dead-lettered"
     assert [attempt.status for attempt in delivery.attempts] == [None, None, None]
+    assert subscription.dead_letters == [delivery]
+    assert delivery.given_up_because == "3 attempts have failed"
+    assert delivery.event_id in str(delivery.payload)
 
 
 async def test_only_wanted_types_are_delivered_and_duplicates_share_an_id(azure: LocalAzure) -> None:
