@@ -180,7 +180,17 @@ class Wiring:
             return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
         probes = {"ledger": self.ledger.probe, "vaults": self.vaults.probe, "identity": resource_manager}
-        return HealthCheck(probes, notices={"secrets": secrets})
+        return HealthCheck(probes, notices={"secrets": secrets, "sweep": self._sweep})
+
+    async def _sweep(self) -> str:
+        # Keys are rotated all the same: the host leaves only `sweep_vaults` out.
+        from rotation.schedule import BadSchedule, parse_schedule
+
+        try:
+            parse_schedule(self._environment.get("ROTATION_SWEEP_SCHEDULE", ""))
+        except BadSchedule as error:
+            return f"ROTATION_SWEEP_SCHEDULE: {error}"
+        return ""
 
     @cached_property
     def telemetry(self) -> "Telemetry":
