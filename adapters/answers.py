@@ -40,6 +40,7 @@ _OVER = {429, 500, 503}  # Answered by the service itself: that request is over.
 _NOT_FOUND, _TIMED_OUT, _THROTTLED = 404, 408, 429
 _ASKS_AGAIN_AFTER = (0.5, 1.0, 2.0)  # seconds, between tries
 _DAY = 86_400  # seconds; no longer wait is passed on
+_DIGITS = 18  # of a wait
 _LONGEST_WAIT = 10.0  # seconds; a longer Retry-After is for whoever asks next
 
 
@@ -171,7 +172,8 @@ def _retry_after(error: HttpResponseError) -> timedelta | None:
     # The date form is not used by ARM or Key Vault; a wait that is not plain seconds is ours to choose.
     if not (written.isascii() and written.isdigit()):
         return None
-    return timedelta(seconds=int(written)) if len(written) < len(str(_DAY)) else timedelta(seconds=_DAY)
+    # It may have more digits than Python reads.
+    return timedelta(seconds=min(int(written), _DAY) if len(written) <= _DIGITS else _DAY)
 
 
 def _headers(error: HttpResponseError) -> Mapping[str, str]:

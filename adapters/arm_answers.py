@@ -28,8 +28,8 @@ def is_of_resource_manager(status: int, headers: Mapping[str, str], body: str) -
     Return whether a 429 or a 5xx is proved to be Azure Resource Manager's own, and not a provider's or a site's.
 
     Only a 429 can be proved by other means than its `x-ms-failure-cause`: by the code of Azure Resource Manager's own
-    throttling, in its own shape, or by a bucket of reads or writes that is empty. A 429 of its own was passed on to
-    nobody. A 5xx of its own, such as the 504 about a provider that is silent, may have been.
+    throttling, in its own shape. A 429 of its own was passed on to nobody. A 5xx of its own, such as the 504 about a
+    provider that is silent, may have been.
     """
     cause = headers.get("x-ms-failure-cause", "").strip().lower()
     if cause in {"gateway", "service"}:
@@ -37,8 +37,19 @@ def is_of_resource_manager(status: int, headers: Mapping[str, str], body: str) -
     if status != _THROTTLED:
         return False
     stated = stated_error(body)
-    is_own = stated is not None and stated.is_of_the_service and stated.code in _OWN_CODES
-    return is_own or 0 in {requests_left(headers, "read"), requests_left(headers, "write")}
+    return stated is not None and stated.is_of_the_service and stated.code in _OWN_CODES
+
+
+def is_likely_of_resource_manager(status: int, headers: Mapping[str, str], body: str) -> bool:
+    """
+    Return whether a 429 or a 5xx is proved to be Azure Resource Manager's own, or comes with an empty bucket.
+
+    That is a reason to send less, and no proof: the request that took the last token was passed on.
+    """
+    if is_of_resource_manager(status, headers, body):
+        return True
+    is_empty = 0 in {requests_left(headers, "read"), requests_left(headers, "write")}
+    return status == _THROTTLED and is_empty and headers.get("x-ms-failure-cause", "").strip().lower() != "service"
 
 
 def requests_left(headers: Mapping[str, str], kind: Kind) -> int | None:

@@ -36,7 +36,7 @@ def meaning_of_deletion(error: HttpResponseError, what: str) -> DependencyError 
     code = _inner_code(error) if error.status_code == 409 else None  # noqa: PLR2004 - an HTTP status
     said = meaning_of(error, what)
     if code in _PASSING:
-        return Unavailable(str(said))
+        return Unavailable(str(said), retry_after=said.retry_after)
     if code == "ObjectIsDeletedButRecoverable":
         return Declined(
             f"{said} Recover the deleted secret (az keyvault secret recover) or purge it, then rotate again"

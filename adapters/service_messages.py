@@ -20,6 +20,8 @@ _REQUEST_ID = re.compile(
 )
 _TIME_OF_REQUEST = re.compile(rf" ?\bTime(?:stamp)?: ?(?:{_DATE}|{_AMERICAN_DATE})", re.IGNORECASE)
 _TIME = re.compile(rf"{_DATE}|{_AMERICAN_DATE}")
+# A signature, or the key of an account: no answer of Azure is known to quote one.
+_KEY = re.compile(r"(?<=sig=)[^&\s\"']+|[A-Za-z0-9+/]{86}==")
 _WAIT = re.compile(r"'\d+'(?= seconds?\b)")
 # The id of a subscription stays: it is a part of the target, which records and log lines name anyway.
 _ID = re.compile(
@@ -35,7 +37,9 @@ def one_line(message: str, longest: int) -> str:
     Request ids and times of a request are left out; other times, waits, and ids other than a subscription's are shown
     as `...`. Names, addresses, ARM ids and the versions of secrets stay: they are what the message is about.
     """
-    text = _BLANK.sub(" ", message[:_LONGEST])
+    # Half of a pair of surrogates can be written in JSON, and in no record.
+    text = message[:_LONGEST].encode("utf-8", "replace").decode()
+    text = _KEY.sub("...", _BLANK.sub(" ", text))
     for per_request in (_REQUEST_ID, _TIME_OF_REQUEST):
         text = per_request.sub("", text)
     text = _TIME.sub("...", text)

@@ -15,6 +15,9 @@ from rotation.secret import parse_vault_uri
 
 _LEAD_DAYS, _LONGEST_LEAD_DAYS = 30, 365
 _TABLE_URI = "AzureWebJobsStorage__tableServiceUri"
+_ACCOUNT_NAME = "AzureWebJobsStorage__accountName"
+# What portals, shells and spreadsheets leave around a value, besides blanks: byte order mark, zero-width space.
+_AROUND = " \t\r\n\v\f\xa0\ufeff\u200b"
 
 #: Every setting that the code reads by itself; the Functions host reads more of `AzureWebJobsStorage__*`.
 NAMES = (
@@ -28,10 +31,13 @@ NAMES = (
     "AZURE_CLIENT_ID",
     "AzureWebJobsStorage",
     _TABLE_URI,
+    _ACCOUNT_NAME,
     "AzureWebJobsStorage__clientId",
 )
 
 _HTTPS = re.compile(r"https://[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[-\w./]*)?", re.IGNORECASE | re.ASCII)
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_BETWEEN_ITEMS = re.compile(r"[,;\r\n]")
 
 
 class Cloud(Struct, frozen=True):
@@ -44,6 +50,7 @@ class Cloud(Struct, frozen=True):
     vault_domain: str
     event_grid_scope: str
     authority: str
+    storage_suffix: str
 
 
 CLOUDS = {
@@ -53,6 +60,7 @@ CLOUDS = {
         "vault.azure.net",
         "https://eventgrid.azure.net/.default",
         "https://login.microsoftonline.com",
+        "core.windows.net",
     ),
     "AzureUSGovernment": Cloud(
         "https://management.usgovcloudapi.net",
@@ -60,6 +68,7 @@ CLOUDS = {
         "vault.usgovcloudapi.net",
         "https://eventgrid.azure.us/.default",
         "https://login.microsoftonline.us",
+        "core.usgovcloudapi.net",
     ),
     "AzureChinaCloud": Cloud(
         "https://management.chinacloudapi.cn",
@@ -67,6 +76,7 @@ CLOUDS = {
         "vault.azure.cn",
         "https://eventgrid.azure.cn/.default",
         "https://login.chinacloudapi.cn",
+        "core.chinacloudapi.cn",
     ),
 }
 
@@ -117,8 +127,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         scopes=_read_scopes(environment),
         topic_endpoint=_read_https(environment, "ROTATION_TOPIC_ENDPOINT", "the endpoint of an Event Grid topic"),
         lead=_read_lead(environment),
-        storage=_read_storage(environment),
-        client_id=environment.get("AZURE_CLIENT_ID") or None,
+        storage=_read_storage(environment, cloud),
+        client_id=_text(environment, "AZURE_CLIENT_ID") or None,
         cloud=cloud,
         arm_endpoint=_read_https(environment, "ROTATION_ARM_ENDPOINT", "an ARM endpoint", default=cloud.arm_endpoint),
         verify_vault_domain=verify,
@@ -128,10 +138,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _read_cloud(environment: Mapping[str, str]) -> Cloud:
-    name = environment.get("ROTATION_CLOUD") or "AzurePublicCloud"
-    if name not in CLOUDS:
-        raise SettingsError("ROTATION_CLOUD", f"one of {', '.join(CLOUDS)}", f"is {quoted(name)}")
-    return CLOUDS[name]
+    name = _text(environment, "ROTATION_CLOUD") or "AzurePublicCloud"
+    for known, cloud in CLOUDS.items():
+        if known.lower() == name.lower():
+            return cloud
+    raise SettingsError("ROTATION_CLOUD", f"one of {', '.join(CLOUDS)}", f"is {quoted(name)}")
 
 
 def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str]:
@@ -153,11 +164,10 @@ def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str
 
 def _read_lead(environment: Mapping[str, str]) -> timedelta:
     name = "ROTATION_LEAD_DAYS"
-    written = environment.get(name) or str(_LEAD_DAYS)
-    days = written.strip()
+    days = _text(environment, name) or str(_LEAD_DAYS)
     is_short = days.isascii() and days.isdigit() and len(days) <= len(str(_LONGEST_LEAD_DAYS))
     if not (is_short and 1 <= int(days) <= _LONGEST_LEAD_DAYS):
-        raise SettingsError(name, f"a number of days from 1 to {_LONGEST_LEAD_DAYS}", f"is {quoted(written)}")
+        raise SettingsError(name, f"a number of days from 1 to {_LONGEST_LEAD_DAYS}", f"is {quoted(days)}")
     return timedelta(days=int(days))
 
 
@@ -173,22 +183,35 @@ def _read_scopes(environment: Mapping[str, str]) -> Scopes:
         raise SettingsError(name, expected, f"holds {quoted(str(error))}") from None
 
 
-def _read_storage(environment: Mapping[str, str]) -> Storage:
-    connection_string = environment.get("AzureWebJobsStorage") or None
+def _read_storage(environment: Mapping[str, str], cloud: Cloud) -> Storage:
+    # The order of the Functions host: a connection string, the address of the service, the name of the account.
+    connection_string = _text(environment, "AzureWebJobsStorage") or None
     table_uri = None
     if connection_string is None:
-        if not environment.get(_TABLE_URI):
-            raise SettingsError(
-                "AzureWebJobsStorage",
-                f"a connection string, or {_TABLE_URI} the address of the storage account's tables",
-            )
-        table_uri = _read_https(environment, _TABLE_URI, "https://{account}.table.core.windows.net")
-    client_id = environment.get("AzureWebJobsStorage__clientId") or environment.get("AZURE_CLIENT_ID") or None
+        table_uri = _read_tables(environment, cloud)
+    client_id = _text(environment, "AzureWebJobsStorage__clientId") or _text(environment, "AZURE_CLIENT_ID") or None
     return Storage(connection_string, table_uri, client_id)
 
 
+def _read_tables(environment: Mapping[str, str], cloud: Cloud) -> str:
+    if _text(environment, _TABLE_URI):
+        return _read_https(environment, _TABLE_URI, f"https://{{account}}.table.{cloud.storage_suffix}")
+    account = _text(environment, _ACCOUNT_NAME).lower()
+    if not account:
+        raise SettingsError(
+            "AzureWebJobsStorage",
+            f"a connection string, or {_TABLE_URI} the address of the storage account's tables,"
+            f" or {_ACCOUNT_NAME} its name",
+        )
+    if not _ACCOUNT.fullmatch(account):
+        # Not quoted: it may be a connection string.
+        expected = "the name of a storage account, 3 to 24 letters and digits"
+        raise SettingsError(_ACCOUNT_NAME, expected, "is no such name")
+    return f"https://{account}.table.{cloud.storage_suffix}"
+
+
 def _read_https(environment: Mapping[str, str], name: str, expected: str, *, default: str | None = None) -> str:
-    uri = environment.get(name) or default
+    uri = _text(environment, name) or default
     if uri is None or not _HTTPS.fullmatch(uri):
         # Not quoted: a connection string or a signed URL that was put here by mistake must not reach a log.
         problem = "is missing" if uri is None else "is no such address"
@@ -197,11 +220,27 @@ def _read_https(environment: Mapping[str, str], name: str, expected: str, *, def
 
 
 def _read_flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
-    written = environment.get(name) or str(default)
+    written = _text(environment, name) or str(default)
     if written.lower() not in {"true", "false"}:
         raise SettingsError(name, "true or false", f"is {quoted(written)}")
     return written.lower() == "true"
 
 
 def _list(environment: Mapping[str, str], name: str) -> list[str]:
-    return [item.strip() for item in environment.get(name, "").split(",") if item.strip()]
+    items = (_unwrapped(item) for item in _BETWEEN_ITEMS.split(_text(environment, name)))
+    return [item for item in items if item]
+
+
+def _text(environment: Mapping[str, str], name: str) -> str:
+    return _unwrapped(environment.get(name, ""))
+
+
+def _unwrapped(written: str) -> str:
+    """
+    Return the text without blanks and one pair of quotes around it.
+    """
+    text = written.strip(_AROUND)
+    for quote in "\"'":
+        if len(text) > 1 and text[0] == text[-1] == quote and quote not in text[1:-1]:
+            return text[1:-1].strip(_AROUND)
+    return text

@@ -17,7 +17,7 @@ from typing import Any
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 
-from adapters.arm_answers import Kind, is_of_resource_manager, requests_left, text_of, whole_number
+from adapters.arm_answers import Kind, is_likely_of_resource_manager, requests_left, text_of, whole_number
 from rotation.errors import Unavailable
 from rotation.timing import Clock, Deadline
 
@@ -81,7 +81,7 @@ class ThrottlingPolicy(AsyncHTTPPolicy[Any, Any]):
         kind: Kind = "read" if request.http_request.method == "GET" else "write"
         answer = response.http_response
         if answer.status_code in {429, 503}:
-            is_own = is_of_resource_manager(answer.status_code, answer.headers, text_of(answer))
+            is_own = is_likely_of_resource_manager(answer.status_code, answer.headers, text_of(answer))
             gate.heed_refusal(kind, answer.status_code, whole_number(answer.headers.get("Retry-After")), is_own=is_own)
         else:
             gate.heed(kind, passed_at, requests_left(answer.headers, kind))

@@ -187,7 +187,17 @@ class Wiring:
             "identity": resource_manager,
             "events": decoding.probe,
         }
-        return HealthCheck(probes, notices={"secrets": secrets})
+        return HealthCheck(probes, notices={"secrets": secrets, "sweep": self._sweep})
+
+    async def _sweep(self) -> str:
+        # Keys are rotated all the same: the host leaves only `sweep_vaults` out.
+        from rotation.schedule import BadSchedule, parse_schedule
+
+        try:
+            parse_schedule(self._environment.get("ROTATION_SWEEP_SCHEDULE", ""))
+        except BadSchedule as error:
+            return f"ROTATION_SWEEP_SCHEDULE: {error}"
+        return ""
 
     @cached_property
     def telemetry(self) -> "Telemetry":

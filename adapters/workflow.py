@@ -166,9 +166,10 @@ def _signed_url(answer: Any) -> str | None:
     if isinstance(value, str) and _is_signed(value):
         return value
     queries = {name: text for name, text in _members(answer.queries).items() if isinstance(text, str)}
-    if not isinstance(base, str):
-        if isinstance(value, str):
-            return None
+    if not isinstance(base, str) or not base:
+        base = value.partition("?")[0] if isinstance(value, str) else ""
+        relative = None
+    if not base or "?" in base:
         raise ValueError("no callback URL")
     path = f"{base.rstrip('/')}/{relative.lstrip('/')}" if isinstance(relative, str) and relative else base
     return f"{path}?{urlencode(queries, quote_via=quote, safe='')}" if queries.get("sig") else None

@@ -45,7 +45,7 @@ param entraCallerIds string = ''
 @description('Days before its expiry at which a sweep finds a secret due.')
 param leadDays int = 30
 
-@description('When the sweep runs, in UTC: seconds, minutes, hours, days, months, days of the week.')
+@description('When the sweep runs, in UTC, as NCRONTAB: second, minute, hour, day, month, weekday (0 to 6); or a time span hh:mm:ss. Azure refuses 7 as a weekday, L, LW, ?, # and @daily.')
 param sweepSchedule string = '0 0 3 * * *'
 
 @minValue(1)

@@ -15,6 +15,7 @@ from datetime import datetime
 from rotation.errors import (
     Declined,
     DependencyError,
+    Misconfigured,
     NoAnswer,
     NotFound,
     OutOfTime,
@@ -59,7 +60,7 @@ async def regenerate(provider: Provider, target: Target, journal: Journal, befor
             if answer is not None and _is_credible(target, answer, journal, before):
                 return answer
             return await _await_change(provider, target, journal, deadline)
-        keys = await provider.read_keys(target, deadline)
+        keys = await _read_again(provider, target, deadline)
         if has_changed(target, keys, journal):
             return keys
         await deadline.wait(max(pause, asked_for))
@@ -82,13 +83,23 @@ def _is_credible(target: Target, answer: Keys, journal: Journal, before: Keys) -
     return is_same and has_changed(target, answer, journal)
 
 
+async def _read_again(provider: Provider, target: Target, deadline: Deadline) -> Keys:
+    """
+    Return what each key gives, once a key was to be regenerated: a diagnosis ends the attempt, not the rotation.
+    """
+    try:
+        return await provider.read_keys(target, deadline)
+    except Misconfigured as error:
+        raise Unfinished(str(error), in_flight=False) from error
+
+
 async def _look_for_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys | None:
     """
     Return the keys if the journaled one has changed, None if it has not, or nobody can tell.
     """
     try:
-        keys = await provider.read_keys(target, deadline)
-    except (DependencyError, OutOfTime):
+        keys = await _read_again(provider, target, deadline)
+    except (DependencyError, Unfinished):
         return None
     return keys if has_changed(target, keys, journal) else None
 
@@ -96,11 +107,11 @@ async def _look_for_change(provider: Provider, target: Target, journal: Journal,
 async def _await_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys:
     for pause, _ in zip(_pauses(), range(_LOOKS), strict=False):
         try:
-            keys = await provider.read_keys(target, deadline)
+            keys = await _read_again(provider, target, deadline)
             if has_changed(target, keys, journal):
                 return keys
             await deadline.wait(pause)
-        except (DependencyError, OutOfTime) as error:
+        except (DependencyError, Unfinished) as error:
             # It was answered with success, so it takes effect, if it has not yet.
             raise Unfinished(str(error), in_flight=True) from error
     raise Unfinished(

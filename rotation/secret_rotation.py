@@ -11,7 +11,18 @@ from rotation import change
 from rotation.attempt import Claim, TargetMoved
 from rotation.choice import Regenerate, StoreLive, choose, heal
 from rotation.due import is_meant
-from rotation.errors import SUPERSEDED, ActiveKey, Drift, Misconfigured, Refused, Skip, Unfinished, VaultRefused
+from rotation.errors import (
+    SUPERSEDED,
+    ActiveKey,
+    Drift,
+    Ending,
+    Misconfigured,
+    Refused,
+    Skip,
+    TargetNotFound,
+    Unfinished,
+    VaultRefused,
+)
 from rotation.inspection import Inspection
 from rotation.managed import find_target, read_secret
 from rotation.material import KeyMaterial
@@ -42,6 +53,7 @@ class SecretRotation:
         self._claim = claim
         self._id = secret
         self._secret: SecretVersion | None = None
+        self._hindrance: Ending | None = None
         self._inspection = None if ahead is None else self._inspection_of(ahead)
 
     async def look(self) -> bool:
@@ -53,9 +65,10 @@ class SecretRotation:
         claim, request = self._claim, self._claim.row.request
         try:
             secret = self._secret = await self._read()
-        except Skip:
+        except (Skip, VaultRefused) as hindrance:
             if claim.must_finish:
-                # It was deleted with a dead key in it, and may be recovered with it.
+                # It may be recovered, or be readable again, with the dead key in it.
+                self._hindrance = hindrance
                 return False
             raise
         if stored_by(secret.tags) == request.id:
@@ -84,15 +97,17 @@ class SecretRotation:
         """
         claim, secret = self._claim, self._secret
         if secret is None:
-            raise Unfinished(
-                "the secret is deleted; once recovered, it holds a dead key until the new one is stored",
-                in_flight=False,
-            )
-        policy = read_policy(secret.tags)
-        inspection = self._inspection
-        if inspection is None or inspection.target != policy.target:
-            inspection = self._inspection_of(policy.target)
-        keys = await self._keys(inspection)
+            raise _dead_key(self._hindrance)
+        try:
+            policy = read_policy(secret.tags)
+            inspection = self._inspection
+            if inspection is None or inspection.target != policy.target:
+                inspection = self._inspection_of(policy.target)
+            keys = await inspection.keys()
+        except (Misconfigured, Refused, TargetNotFound) as hindrance:
+            if claim.must_finish:
+                raise _dead_key(hindrance) from hindrance
+            raise
         earlier = claim.row.journal
         if earlier and change.has_changed(policy.target, keys, earlier):
             claim.say("found the key already regenerated", key=earlier.key)
@@ -111,17 +126,6 @@ class SecretRotation:
         keys = await change.regenerate(provider, policy.target, journal, keys, claim.deadline)
         claim.say("regenerated", key=journal.key)
         await self._store(policy, secret, journal.key, keys[journal.key])
-
-    async def _keys(self, inspection: Inspection) -> Keys:
-        """
-        Return what each key gives. Raises as `Inspection.keys`, but where a dead key may have to be replaced.
-        """
-        try:
-            return await inspection.keys()
-        except Refused as error:
-            if self._claim.must_finish:
-                raise Unfinished(f"{error}; the secret may hold a dead key", in_flight=False) from error
-            raise
 
     def _pin(self, secret: SecretVersion) -> None:
         """
@@ -256,3 +260,10 @@ class SecretRotation:
             return record
         gap = self._world.clock.now() - journal.written_on
         return structs.replace(record, gap_seconds=round(gap.total_seconds(), 3))
+
+
+def _dead_key(hindrance: Ending | None) -> Unfinished:
+    """
+    Return why an attempt ends that cannot replace a dead key: its rotation goes on, since nothing else helps.
+    """
+    return Unfinished(f"{hindrance}; the secret may hold a dead key until a new one is stored", in_flight=False)

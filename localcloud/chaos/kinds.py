@@ -113,6 +113,12 @@ FAULT_KINDS = (
     FaultKind("site's 400", _wrapped(), only_for_sites=True),
     FaultKind("site's 400 after", _wrapped(), "after", only_for_changes=True, only_for_sites=True),
     FaultKind("site's 400, then late", _wrapped(effect_after=_LATE)[:1], only_for_changes=True, only_for_sites=True),
+    FaultKind(
+        "429, 500, 503, then late",
+        _answers(429, 500, 503, effect_after=_LATE),
+        only_for_changes=True,
+        only_for_sites=True,
+    ),
     FaultKind("site's 400 for good", _wrapped(times=FOR_GOOD)[:1], only_for_sites=True),
 )
 

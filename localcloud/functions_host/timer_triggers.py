@@ -15,6 +15,7 @@ from localcloud.functions_host.app_index import IndexedFunction
 from localcloud.functions_host.errors import StartupError
 from localcloud.functions_host.invocation import InvocationError, Invoker
 from localcloud.functions_host.timer_table import TimerRow
+from rotation.schedule import BadSchedule, parse_schedule
 
 _log = logging.getLogger("host.timers")
 _LOOK_AGAIN = 1.0  # seconds, while another host has the timer
@@ -41,8 +42,9 @@ class Timer:
         self, function: IndexedFunction, schedule: str, *, run_on_startup: bool, invoker: Invoker, row: TimerRow
     ) -> None:
         try:
+            parse_schedule(schedule)
             next_tick(schedule, datetime.now(UTC))
-        except (CronSimError, StopIteration) as error:
+        except (BadSchedule, CronSimError, StopIteration) as error:
             raise StartupError(
                 f"function {function.name}: timer schedule {schedule!r} is not an NCRONTAB expression"
                 f" (second minute hour day month weekday): {error}"

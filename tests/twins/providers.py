@@ -80,7 +80,7 @@ class MemoryProvider:
         Return the credential that each key gives.
         """
         await self._enter("read_keys", target, deadline)
-        keys = self._keys(target)
+        keys = self.keys(target)
         await self.faults.leave("read_keys")
         return keys
 
@@ -91,7 +91,7 @@ class MemoryProvider:
         await self._enter("regenerate", target, deadline)
         self.turn(target, key)
         await self.faults.leave("regenerate")
-        return (self.answers or self._keys(target)) if isinstance(target, BatchAccount) else None
+        return (self.answers or self.keys(target)) if isinstance(target, BatchAccount) else None
 
     async def _enter(self, operation: str, target: Target, deadline: Deadline) -> None:
         deadline.check()
@@ -99,7 +99,10 @@ class MemoryProvider:
         if (target.claim_id, KeyName.PRIMARY) not in self.history:
             raise NotFound(f"404 ResourceNotFound: {target.arm_id}")
 
-    def _keys(self, target: Target) -> Keys:
+    def keys(self, target: Target) -> Keys:
+        """
+        Return the credential that each key gives, asked by nobody.
+        """
         return {key: KeyMaterial(self.value(target, key)) for key in KeyName}
 
     def _callback_url(self, workflow: Workflow, key: KeyName) -> str:

@@ -192,7 +192,7 @@ ARMS_429 = json.dumps({"error": {"code": "SubscriptionRequestsThrottled", "messa
         (429, REFUSAL, FULL | {"x_ms_failure_cause": "service"}, Unavailable, NoAnswer),
         (429, REFUSAL, EMPTY | {"x_ms_failure_cause": "service"}, Unavailable, NoAnswer),
         (429, REFUSAL, {"x_ms_failure_cause": "gateway"}, Unavailable, Unavailable),
-        (429, REFUSAL, EMPTY, Unavailable, Unavailable),
+        (429, REFUSAL, EMPTY, Unavailable, NoAnswer),
         (429, ARMS_429, {}, Unavailable, Unavailable),
         (400, REFUSAL, {}, Declined, Declined),
         (400, "\ufeff" + REFUSAL, {}, Declined, Declined),

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from adapters.arm_answers import is_of_resource_manager, text_of
+from adapters.arm_answers import is_likely_of_resource_manager, is_of_resource_manager, text_of
 
 LEFT = "x-ms-ratelimit-remaining-subscription-"
 GATEWAY = {"x-ms-failure-cause": "gateway"}
@@ -26,18 +26,33 @@ def said(code: str) -> str:
         (429, {}, said("SubscriptionRequestsThrottled")),
         (429, {}, said("TenantRequestsThrottled")),
         (429, {f"{LEFT}resource-requests": "11999"}, said("SubscriptionRequestsThrottled")),
-        (429, {f"{LEFT}writes": "0"}, ""),
-        (429, {f"{LEFT}reads": "0", f"{LEFT}global-reads": "3749"}, ""),
-        (429, {f"{LEFT}writes": "199", f"{LEFT}global-writes": "0"}, ""),
         (503, GATEWAY, ""),
         (504, GATEWAY, said("GatewayTimeout")),
     ],
 )
 def test_what_arm_says_of_itself_is_its_own(status: int, headers: Mapping[str, str], body: str) -> None:
     """
-    By its failure cause, its own code for throttling, or an empty bucket.
+    By its failure cause, or its own code for throttling.
     """
     assert is_of_resource_manager(status, headers, body)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {f"{LEFT}writes": "0"},
+        {f"{LEFT}reads": "0", f"{LEFT}global-reads": "3749"},
+        {f"{LEFT}writes": "199", f"{LEFT}global-writes": "0"},
+    ],
+)
+def test_an_empty_bucket_is_a_reason_to_send_less_and_no_proof(headers: Mapping[str, str]) -> None:
+    """
+    The request that took the last token was passed on, so that its 429 may be a site's: it may take effect yet.
+    """
+    assert is_likely_of_resource_manager(429, headers, "")
+    assert not is_of_resource_manager(429, headers, "")
+    assert not is_likely_of_resource_manager(429, {**headers, **SERVICE}, "")
+    assert not is_likely_of_resource_manager(503, headers, "")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,17 @@ from datetime import timedelta
 import pytest
 
 from rotation import outcome
-from rotation.errors import Busy, Declined, NoAnswer, Refused, Unavailable, Unfinished
+from rotation.errors import (
+    Busy,
+    Declined,
+    DependencyError,
+    Misconfigured,
+    NoAnswer,
+    NotFound,
+    Refused,
+    Unavailable,
+    Unfinished,
+)
 from rotation.material import KeyMaterial
 from rotation.record import State, begin
 from rotation.rotator import MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH
@@ -553,9 +563,17 @@ async def test_a_trigger_that_changed_is_not_taken_for_a_regenerated_key() -> No
 
 
 IN_PLACE = {"RotationStrategy": "InPlace"}
+# What somebody's mistake, or one odd answer, can say once the key in use is dead.
+HINDRANCES = {
+    "no right to read the keys": ("read_keys", Declined("403 AuthorizationFailed")),
+    "no keys": ("read_keys", NotFound("404 ResourceNotFound")),
+    "no signature": ("read_keys", Misconfigured("SAS authentication is switched off")),
+    "no right to read the secret": ("read_current", Declined("403 Forbidden")),
+    "no secret": ("read_current", NotFound("404 SecretNotFound")),
+}
 
 
-@pytest.mark.parametrize("hindrance", ["refused", "no keys to be read", "paused", "poisoned", "ten attempts"])
+@pytest.mark.parametrize("hindrance", ["refused", *HINDRANCES, "paused", "poisoned", "ten attempts"])
 async def test_a_dead_key_in_use_is_replaced_whatever_comes_between(world: TwinWorld, hindrance: str) -> None:
     """
     Once the key in use may be dead, a rotation in place is not given up: its clients wait for the new version.
@@ -566,8 +584,10 @@ async def test_a_dead_key_in_use_is_replaced_whatever_comes_between(world: TwinW
     world.faults.before("store", *[Declined("403 Forbidden")] * refusals)
     assert (await world.rotate(request)).state is State.REGENERATING
     assert not world.holds_live_key()
-    if hindrance == "no keys to be read":
-        world.faults.before("read_keys", Declined("403 AuthorizationFailed"))
+    if hindrance in HINDRANCES:
+        call, error = HINDRANCES[hindrance]
+        # The first reads of the secret find out what is to be claimed.
+        world.faults.before(call, *([None] if call == "read_current" else []), error)
         await world.resume()
     if hindrance == "paused":
         world.current().tags["RotationPaused"] = "true"
@@ -617,6 +637,27 @@ async def test_in_place_an_answer_that_may_come_true_yet_keeps_the_claim(world: 
 
     assert rotation.state is State.REGENERATING
     assert world.regenerations() == 1
+    (rotation,) = await world.resume()
+    assert rotation.state is State.COMPLETED
+    assert world.holds_live_key()
+    assert world.regenerations() == 1
+
+
+@pytest.mark.parametrize("answer", [None, NoAnswer("dropped"), Unavailable("503")], ids=["200", "no answer", "503"])
+async def test_in_place_a_diagnosis_after_the_regeneration_ends_nothing(
+    world: TwinWorld, answer: DependencyError | None
+) -> None:
+    """
+    One odd answer about the keys would leave a dead key in the secret: the next attempt reads them again.
+    """
+    world.put(tags=IN_PLACE)
+    world.provider.answers = world.provider.keys(world.target)
+    world.faults.after("regenerate", answer)
+    world.faults.before("read_keys", None, Misconfigured("SAS authentication is switched off"))
+
+    rotation = await world.rotate()
+
+    assert rotation.state is State.REGENERATING
     (rotation,) = await world.resume()
     assert rotation.state is State.COMPLETED
     assert world.holds_live_key()
