@@ -136,7 +136,14 @@ SECRETS: dict[str, Any] = {
     }
 }
 
-_CHECKS = {"settings": "ok", "ledger": "ok", "vaults": "ok", "identity": "ok", "secrets": "1 misconfigured"}
+_CHECKS = {
+    "settings": "ok",
+    "ledger": "ok",
+    "vaults": "ok",
+    "identity": "ok",
+    "events": "ok",
+    "secrets": "1 misconfigured",
+}
 HEALTHY: dict[str, Any] = {"healthy": {"value": {"status": "Healthy", "checks": _CHECKS}}}
 UNHEALTHY: dict[str, Any] = {
     "unhealthy": {"value": {"status": "Unhealthy", "checks": _CHECKS | {"vaults": "declined"}}}

@@ -333,9 +333,11 @@ def test_the_sample_holds_nothing_that_is_not_read() -> None:
         name for module in (ROOT / "handlers").glob("*.py") for name in re.findall(r'"%(\w+)%"', module.read_text())
     }
 
-    assert sample().keys() - {"FUNCTIONS_WORKER_RUNTIME"} <= set(NAMES) | bindings
+    of_the_worker = {"FUNCTIONS_WORKER_RUNTIME", "PYTHON_ISOLATE_WORKER_DEPENDENCIES"}
+    assert sample().keys() - of_the_worker <= set(NAMES) | bindings
     assert bindings <= sample().keys()
     assert sample()["FUNCTIONS_WORKER_RUNTIME"] == "python"
+    assert sample()["PYTHON_ISOLATE_WORKER_DEPENDENCIES"] == "1"
 
 
 def test_the_sample_is_complete() -> None:

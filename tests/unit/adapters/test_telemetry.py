@@ -15,7 +15,7 @@ from rotation.errors import NoAnswer
 from rotation.record import State, begin
 from rotation.request import RotationRequest, Trigger
 from rotation.secret import SecretId
-from rotation.story import report, report_poisoned, report_sweep
+from rotation.story import report, report_dropped_event, report_poisoned, report_sweep
 from rotation.target import KeyName
 from tests.twins.world import VAULT, TwinWorld
 
@@ -197,6 +197,22 @@ def test_poisoned_messages_are_counted(ear: Ear, attach: Attach) -> None:
     made.close()
 
     assert counts(ear.reader, "key_rotator.poisoned") == [({}, 2)]
+
+
+def test_dropped_events_are_counted_by_reason(ear: Ear, attach: Attach) -> None:
+    """
+    Neither the event nor what is wrong with it tells metrics apart.
+    """
+    made = attach()
+    report_dropped_event("e1", "unreadable", "its data.Id is missing")
+    report_dropped_event("e2", "unreadable", "its type is 'x'")
+    report_dropped_event("e3", "other_vault", "https://other.vault.azure.net is none of the vaults")
+    made.close()
+
+    assert counts(ear.reader, "key_rotator.events.dropped") == [
+        ({"reason": "unreadable"}, 2),
+        ({"reason": "other_vault"}, 1),
+    ]
 
 
 def test_the_nearest_expiry_counts_down_between_sweeps() -> None:

@@ -18,6 +18,11 @@ async def on_event(event: func.EventGridEvent) -> None:
     })
 
 @app.event_grid_trigger("event")
+@app.queue_output("out", "Not_A_Queue", "AzureWebJobsStorage")
+async def on_lost_event(event: func.EventGridEvent, out: func.Out[str]) -> None:
+    out.set("a message")
+
+@app.event_grid_trigger("event")
 async def on_cloud_event(event: func.CloudEvent) -> None:
     pass
 """
@@ -115,6 +120,14 @@ async def test_one_failing_event_fails_the_delivery_and_stops_no_other(
     async with http.post(host.webhook_url("on_event"), json=body, headers=NOTIFICATION) as response:
         assert (response.status, await response.text()) == (500, "Exception while executing function: on_event")
     assert len(got(host, "before")) == len(got(host, "after")) == 1
+
+
+async def test_an_event_whose_output_cannot_be_sent_fails(host: FunctionsHost, http: aiohttp.ClientSession) -> None:
+    """
+    The function has succeeded and its message is nowhere: Event Grid must deliver again.
+    """
+    async with http.post(host.webhook_url("on_lost_event"), json=[event("lost")], headers=NOTIFICATION) as response:
+        assert response.status == 500
 
 
 @pytest.mark.parametrize("function", ["on_event", "on_cloud_event"])

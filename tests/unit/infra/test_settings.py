@@ -105,6 +105,16 @@ def test_it_runs_on_a_supported_python() -> None:
     assert f"readonly NEWEST={runtime['version']}" in (ROOT / ".ci/run").read_text()
 
 
+def test_the_worker_is_isolated_where_it_is_needed_only() -> None:
+    """
+    From Python 3.13 on the app's own libraries come first, and Flex Consumption refuses settings that it does not know.
+    """
+    runtime = only("Microsoft.Web/sites").properties["functionAppConfig"]["runtime"]
+    is_needed = [int(part) for part in runtime["version"].split(".")] < [3, 13]
+
+    assert ("PYTHON_ISOLATE_WORKER_DEPENDENCIES" in settings()) is is_needed
+
+
 def test_instances_fit_the_limits_that_are_documented() -> None:
     """
     docs/configuration.md counts what that many instances, with host.json's batches, ask of Azure Resource Manager.

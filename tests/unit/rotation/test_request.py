@@ -149,3 +149,24 @@ def test_a_message_that_is_no_request_is_refused(change: dict[str, object]) -> N
 
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(msgspec.json.encode(message), type=RotationRequest)
+
+
+def test_an_event_without_a_version_has_its_own_id() -> None:
+    """
+    Equal for every delivery and every spelling, another one for another event, type or secret.
+    """
+    plain = SecretId(VAULT, "batch-key")
+
+    def id_of(secret: SecretId, event_id: str, trigger: Trigger = Trigger.SECRET_NEAR_EXPIRY) -> str:
+        return request_for_event(secret, trigger, NOW, event_id=event_id).id
+
+    assert id_of(plain, "e1") == id_of(SecretId(VAULT, "BATCH-Key"), "e1")
+    others = {
+        id_of(plain, "e1"),
+        id_of(plain, "e2"),
+        id_of(plain, "e1", Trigger.SECRET_EXPIRED),
+        id_of(SecretId(VAULT, "other"), "e1"),
+        id_of(SECRET, "e1"),
+    }
+    assert len(others) == 5
+    assert id_of(SECRET, "e1") == id_of(SECRET, "e2")
