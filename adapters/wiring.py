@@ -191,12 +191,12 @@ class Wiring:
 
     async def _sweep(self) -> str:
         # Keys are rotated all the same: the host leaves only `sweep_vaults` out.
-        from rotation.schedule import BadSchedule, parse_schedule
+        from rotation.schedule import Schedule
 
         try:
-            parse_schedule(self._environment.get("ROTATION_SWEEP_SCHEDULE", ""))
-        except BadSchedule as error:
-            return f"ROTATION_SWEEP_SCHEDULE: {error}"
+            Schedule.parse(self._environment.get("ROTATION_SWEEP_SCHEDULE", ""))
+        except ValueError as error:
+            return f"ROTATION_SWEEP_SCHEDULE {error}; it must be an NCRONTAB expression, such as 0 0 3 * * *"
         return ""
 
     @cached_property

@@ -1,70 +1,38 @@
 """
-When a timer runs: NCRONTAB expressions and time spans, as the Functions host takes them.
+When a timer runs: schedules as the Functions host reads them.
 
-The host leaves a timer out whose schedule it cannot read, and says so only in its own log.
+Its timer extension takes an expression of NCrontab, with or without seconds, and else a time span of .NET. Both are
+read here as their sources read them (NCrontab `CrontabFieldImpl` and `CrontabField`, WebJobs `TimerSchedule.Create`,
+.NET `TimeSpan.TryParse`), because a schedule that the host cannot read disables the function, and is only logged.
 """
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import product
 
 from msgspec import Struct
 
-from rotation.quoting import quoted
-
 _MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
 )
-_DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_SPAN = re.compile(r"(?:([0-9]{1,5})\.)?([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})")
-_ITEM = re.compile(r"(?:\*|([0-9]+|[a-z]+)(?:-([0-9]+|[a-z]+))?)(?:/([0-9]+))?", re.IGNORECASE | re.ASCII)
-_LONGEST = 500
-_HOURS, _SIXTIETHS = 24, 60
-
-
-class BadSchedule(ValueError):
-    """
-    The host would not run a timer by this schedule; says which field is wrong and what it may be.
-    """
+_WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_WITH_SECONDS, _WITHOUT_SECONDS = 6, 5
+_SPAN = (
+    r"(?P<sign>-?)(?:(?P<days>[0-9]{1,8})|(?:(?P<d>[0-9]{1,8})\.)?(?P<first>[0-9]{1,8}):(?P<second>[0-9]{1,2})"
+    r"(?::(?P<third>[0-9]{1,2})(?:\.[0-9]{1,7})?)?)"
+)
+_MOST_HOURS, _MOST_MINUTES = 23, 59
+_LONGEST_SPAN = 1_000_000  # days; .NET takes ten times as many, which no date is away
+# No date of the calendar is longer away: 29 February may be eight years off, and on one weekday forty.
+_YEARS = 41
 
 
 class _Field(Struct, frozen=True):
     name: str
-    least: int
-    most: int
-    names: tuple[str, ...] = ()
-
-    @property
-    def allowed(self) -> str:
-        named = f" or {self.names[0][:3]} to {self.names[-1][:3]}" if self.names else ""
-        return f"{self.least} to {self.most}{named}"
-
-    def check(self, written: str) -> None:
-        for item in written.split(","):
-            found = _ITEM.fullmatch(item)
-            if not found or not all(self._is_value(value) for value in found.group(1, 2) if value):
-                raise BadSchedule(
-                    f"{self.name} is {quoted(written)}:"
-                    f" it must be {self.allowed}, alone or as *, a list, a range or steps"
-                )
-            step = found[3]
-            if step and not (len(step) <= len("59") and int(step)):
-                raise BadSchedule(f"{self.name} is {quoted(written)}: the steps after / must be 1 to 99")
-
-    def _is_value(self, value: str) -> bool:
-        if value.isdigit():
-            return len(value) <= len("59") and self.least <= int(value) <= self.most
-        return any(name.lower() == value.lower() or name[:3].lower() == value.lower() for name in self.names)
+    first: int
+    last: int
+    words: tuple[str, ...] = ()
 
 
 _FIELDS = (
@@ -73,41 +41,117 @@ _FIELDS = (
     _Field("hour", 0, 23),
     _Field("day", 1, 31),
     _Field("month", 1, 12, _MONTHS),
-    _Field("weekday", 0, 6, _DAYS),
+    _Field("weekday", 0, 6, _WEEKDAYS),
 )
 
 
 class Schedule(Struct, frozen=True):
     """
-    Six fields of an NCRONTAB expression, the second first, or the time between two runs.
+    The moments at which a timer runs: those that match each of six fields, or one every `span`.
     """
 
-    fields: tuple[str, ...] = ()
-    every: timedelta | None = None
+    fields: tuple[tuple[int, ...], ...] = ()
+    span: timedelta | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Schedule":
+        """
+        Return the schedule.
+
+        Raises `ValueError`, which says what the text is, for one that the host does not take, and for one that never
+        comes.
+        """
+        parts = [part for part in text.split(" ") if part]
+        if len(parts) in {_WITHOUT_SECONDS, _WITH_SECONDS}:
+            with_seconds = parts if len(parts) == _WITH_SECONDS else ["0", *parts]
+            schedule = cls(tuple(_values(part, field) for part, field in zip(with_seconds, _FIELDS, strict=True)))
+        else:
+            schedule = cls(span=_span(text))
+        if schedule.next_after(datetime(2000, 1, 1)) is None:  # noqa: DTZ001 - any date will do
+            raise ValueError("names a date that never comes")
+        return schedule
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """
+        Return the first moment after another one, None if there is none.
+        """
+        if self.span is not None:
+            return moment + self.span
+        seconds, minutes, hours, days, months, weekdays = self.fields
+        for year, month in product(range(moment.year, moment.year + _YEARS), months):
+            if (year, month) < (moment.year, moment.month):
+                continue
+            for day in days:
+                date = _date(moment, year, month, day)
+                # The extension wants both the day and the weekday; cron is content with either.
+                if date is None or date.isoweekday() % 7 not in weekdays or date.date() < moment.date():
+                    continue
+                for h, m, s in product(hours, minutes, seconds):
+                    if (due := date.replace(hour=h, minute=m, second=s)) > moment:
+                        return due
+        return None
 
 
-def parse_schedule(text: str) -> Schedule:
+def _date(like: datetime, year: int, month: int, day: int) -> datetime | None:
+    try:
+        return datetime(year, month, day, tzinfo=like.tzinfo)
+    except ValueError:
+        return None
+
+
+def _values(text: str, field: _Field) -> tuple[int, ...]:
     """
-    Return the schedule; raises `BadSchedule`.
+    Return the values that a field matches, in order.
     """
-    if span := _SPAN.fullmatch(text.strip()):
-        return Schedule(every=_span(span))
-    fields = text.split() if len(text) <= _LONGEST else []
-    if len(fields) == len(_FIELDS) - 1:
-        fields = ["0", *fields]
-    if len(fields) != len(_FIELDS):
-        raise BadSchedule(
-            "it must have 6 fields (second minute hour day month weekday), such as 0 0 3 * * *,"
-            " 5 without the second, or be a time span hh:mm:ss"
-        )
-    for field, written in zip(_FIELDS, fields, strict=True):
-        field.check(written)
-    return Schedule(tuple(fields))
+    values: set[int] = set()
+    for item in text.split(","):
+        base, stepped, step = item.partition("/")
+        every = max(1, _step(step, field)) if stepped else 1
+        if base == "*":
+            first, last = field.first, field.last
+        else:
+            begin, is_range, end = base.partition("-")
+            first = _value(begin, field)
+            last = _value(end, field) if is_range else field.last if stepped else first
+            # NCrontab exchanges the ends of a range that runs backwards; it does not wrap it.
+            first, last = min(first, last), max(first, last)
+        values.update(range(first, last + 1, every))
+    return tuple(sorted(values))
 
 
-def _span(found: re.Match[str]) -> timedelta:
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    every = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    if hours >= _HOURS or minutes >= _SIXTIETHS or seconds >= _SIXTIETHS or not every:
-        raise BadSchedule("a time span must be longer than nothing, with hours to 23, minutes and seconds to 59")
-    return every
+def _step(text: str, field: _Field) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        raise ValueError(f"has no such step in its field {field.name}")
+    return int(text)
+
+
+def _value(text: str, field: _Field) -> int:
+    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+        value = int(text)
+        if not field.first <= value <= field.last:
+            raise ValueError(f"holds {value} in its field {field.name}, which goes from {field.first} to {field.last}")
+        return value
+    # The beginning of a name is enough; the first name that begins so counts.
+    for number, word in enumerate(field.words, field.first):
+        if text and word.lower().startswith(text.lower()):
+            return number
+    raise ValueError(f"has no such value in its field {field.name}")
+
+
+def _span(text: str) -> timedelta:
+    """
+    Return a time span of .NET: `d`, `[d.]hh:mm[:ss]`, and `d:hh:mm` where the first number is no hour.
+    """
+    found = re.fullmatch(_SPAN, text.strip(), re.ASCII)
+    if found is None:
+        raise ValueError("has neither five or six fields, nor is it a time span")
+    days, first = int(found["days"] or found["d"] or 0), int(found["first"] or 0)
+    hours, minutes, seconds = first, int(found["second"] or 0), int(found["third"] or 0)
+    if first > _MOST_HOURS and found["third"] and found["d"] is None:
+        days, hours, minutes, seconds = first, minutes, seconds, 0
+    if hours > _MOST_HOURS or minutes > _MOST_MINUTES or seconds > _MOST_MINUTES or days > _LONGEST_SPAN:
+        raise ValueError("is no time span: its hours go to 23, its minutes and seconds to 59")
+    span = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if found["sign"] or not span:
+        raise ValueError("is no time span that a timer can wait for")
+    return span

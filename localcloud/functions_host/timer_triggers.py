@@ -8,14 +8,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from azure.core.exceptions import AzureError
-from cronsim import CronSim, CronSimError
 
 from localcloud.functions_host import converters
 from localcloud.functions_host.app_index import IndexedFunction
 from localcloud.functions_host.errors import StartupError
 from localcloud.functions_host.invocation import InvocationError, Invoker
 from localcloud.functions_host.timer_table import TimerRow
-from rotation.schedule import BadSchedule, parse_schedule
+from rotation.schedule import Schedule
 
 _log = logging.getLogger("host.timers")
 _LOOK_AGAIN = 1.0  # seconds, while another host has the timer
@@ -23,12 +22,12 @@ _LOOK_AGAIN = 1.0  # seconds, while another host has the timer
 
 def next_tick(schedule: str, after: datetime) -> datetime:
     """
-    Find the first moment past `after` that an NCRONTAB expression matches; raises CronSimError.
+    Return the first moment past `after` at which a timer runs. Raises `ValueError` for what is no schedule.
     """
-    ticks = CronSim(schedule, after)
-    # To NCRONTAB a day must match by date and by weekday; cron is content with either where both are restricted.
-    ticks.day_and = True
-    return next(ticks)
+    due = Schedule.parse(schedule).next_after(after)
+    if due is None:
+        raise ValueError("names a date that never comes")
+    return due
 
 
 class Timer:
@@ -42,12 +41,11 @@ class Timer:
         self, function: IndexedFunction, schedule: str, *, run_on_startup: bool, invoker: Invoker, row: TimerRow
     ) -> None:
         try:
-            parse_schedule(schedule)
             next_tick(schedule, datetime.now(UTC))
-        except (BadSchedule, CronSimError, StopIteration) as error:
+        except ValueError as error:
             raise StartupError(
                 f"function {function.name}: timer schedule {schedule!r} is not an NCRONTAB expression"
-                f" (second minute hour day month weekday): {error}"
+                f" (second minute hour day month weekday), nor a time span: it {error}"
             ) from error
         self._function = function
         self._schedule = schedule

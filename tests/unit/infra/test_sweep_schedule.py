@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from rotation.schedule import parse_schedule
+from rotation.schedule import Schedule
 
 ROOT = Path(__file__).parents[3]
 
@@ -13,5 +13,5 @@ def test_the_default_schedule_of_the_sweep_is_one_that_the_host_runs_by() -> Non
     template = (ROOT / "infra/main.bicep").read_text()
     found = re.search(r"@description\('([^\n]*)'\)\nparam sweepSchedule string = '([^\n]*)'", template)
     assert found
-    assert parse_schedule(found[2]).fields
+    assert Schedule.parse(found[2]).fields
     assert "second, minute, hour, day, month, weekday" in found[1]
