@@ -37,6 +37,8 @@ def unwrapped(text: str) -> str:
         text = bare(text).rstrip(_AFTER)
         if len(text) > 1 and _PAIRS.get(text[0]) == text[-1]:
             text = text[1:-1]
+        # By which a spreadsheet is told that what follows is a text.
+        text = text.removeprefix("'") if not text.endswith("'") else text
     return text
 
 

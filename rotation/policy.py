@@ -14,7 +14,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rotation.errors import Misconfigured
-from rotation.pasted import bare
+from rotation.pasted import bare, unwrapped
 from rotation.quoting import quoted
 from rotation.target import KeyName, Target, parse_target
 
@@ -71,7 +71,7 @@ def is_paused(tags: Mapping[str, str]) -> bool:
 
     Raises `Misconfigured` for a value that is neither `true` nor `false`.
     """
-    value = bare(_find(tags, PAUSED) or "false").lower()
+    value = unwrapped(_find(tags, PAUSED) or "false").lower()
     if value not in {"true", "false"}:
         raise _wrong(PAUSED, value, "it must be 'true' or 'false'")
     return value == "true"
@@ -138,7 +138,7 @@ def tagged_key(tags: Mapping[str, str]) -> KeyName | None:
         return None
     for style in _KEY_STYLES[::3]:
         for key, name in style.items():
-            if bare(written).lower() == name.lower():
+            if unwrapped(written).lower() == name.lower():
                 return key
     raise _wrong(KEY, written, "it must be Primary or Secondary, or key1 or key2")
 
@@ -161,7 +161,7 @@ def _read_validity(tags: Mapping[str, str]) -> timedelta:
     allowed = f"it must be {_SHORTEST} to {_LONGEST}, or the new version is near expiry at birth"
     if written is None:
         raise Misconfigured(f"tag {VALIDITY} is missing; {allowed}")
-    days = bare(written)
+    days = unwrapped(written)
     is_short = days.isascii() and days.isdigit() and len(days) <= len(str(_LONGEST))
     if not (is_short and _SHORTEST <= int(days) <= _LONGEST):
         raise _wrong(VALIDITY, written, allowed)
@@ -173,7 +173,7 @@ def _read_strategy(tags: Mapping[str, str]) -> Strategy:
     if written is None:
         return Strategy.ALTERNATE
     for strategy in Strategy:
-        if bare(written).lower() == strategy.lower():
+        if unwrapped(written).lower() == strategy.lower():
             return strategy
     raise _wrong(STRATEGY, written, "it must be Alternate or InPlace")
 

@@ -85,7 +85,10 @@ def parse_vault_uri(uri: str) -> str:
 
     Raises `Malformed`.
     """
-    text = unwrapped(uri)
+    return _vault_in(unwrapped(uri))
+
+
+def _vault_in(text: str) -> str:
     found = re.fullmatch(_VAULT_URI, text, _FLAGS)
     if found is None:
         raise Malformed(
@@ -93,7 +96,7 @@ def parse_vault_uri(uri: str) -> str:
         )
     host, port = found["host"].lower(), int(found["port"] or _HTTPS_PORT)
     if port > _LAST_PORT:
-        raise Malformed(f"{quoted(uri)} is not a vault's URI: its port must be {_LAST_PORT} at most")
+        raise Malformed(f"{quoted(text)} is not a vault's URI: its port must be {_LAST_PORT} at most")
     return f"https://{host}" if port == _HTTPS_PORT else f"https://{host}:{port}"
 
 
@@ -110,4 +113,4 @@ def parse_secret_id(uri: str) -> SecretId:
             f"{quoted(unwrapped(uri))} is not the id of a secret; it must look like "
             f"https://my-vault.vault.azure.net/secrets/my-secret{oddity(text)}"
         )
-    return SecretId(parse_vault_uri(found["vault"]), found["name"], found["version"] and found["version"].lower())
+    return SecretId(_vault_in(found["vault"]), found["name"], found["version"] and found["version"].lower())

@@ -174,7 +174,7 @@ def _names(found: re.Match[str]) -> dict[str, str] | None:
     names = {part: name for part, name in found.groupdict().items() if name}
     for part, others in _OTHER_CHARACTERS.items():
         name = names.get(part, "x")
-        if not is_name(name, others, marks=True) or name != bare(name) or name.endswith("."):
+        if not is_name(name, others, marks=part != "resource_group") or name != bare(name) or name.endswith("."):
             return None
     return names
 

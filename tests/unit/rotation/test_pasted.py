@@ -38,6 +38,7 @@ AROUND = [
     "{},",
     "{};",
     ' "{}", ',
+    "'{}",
     "\ufeff<{}>\r\n",
 ]
 
@@ -204,6 +205,8 @@ def test_what_nobody_sees_inside_an_id_is_named(written: str, named: str) -> Non
         f"{VAULT}/secrets/batch\u2013key",
         f"https://portal.azure.com/#@contoso.com/resource{GROUP}",
         "@Microsoft.KeyVault(VaultName=my-vault;SecretName=batch-key)",
+        f"{VAULT} /secrets/batch-key",
+        f"{VAULT}\u00a0/secrets/batch-key",
         f"{SECRET} {SECRET}",
         f"{SECRET},{SECRET}",
         f"http://my-vault.vault.azure.net/secrets/{VERSION}/x",
@@ -218,12 +221,13 @@ def test_what_could_mean_something_else_is_no_secret(written: str) -> None:
 
 
 @pytest.mark.parametrize("around", ["{}", " {}\u00a0", "\ufeff{}\r\n", "\u200b{}"])
-def test_tags_are_read_without_what_nobody_sees(around: str) -> None:
+@pytest.mark.parametrize("quotes", ["{}", '"{}"', "'{}", "\u201c{}\u201d"])
+def test_tags_are_read_without_what_surrounds_them(around: str, quotes: str) -> None:
     """
     A pause that was pasted is a pause.
     """
-    assert is_paused({around.format("RotationPaused"): around.format("True")})
-    assert tagged_key({around.format("CredentialId"): around.format("KEY2")}) is KeyName.SECONDARY
+    assert is_paused({around.format("RotationPaused"): around.format(quotes.format("True"))})
+    assert tagged_key({around.format("CredentialId"): around.format(quotes.format("KEY2"))}) is KeyName.SECONDARY
 
 
 @settings(deadline=None)
