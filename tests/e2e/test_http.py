@@ -80,7 +80,7 @@ async def test_an_explicit_key_is_taken_at_its_word(client: Client, kind: str) -
         b'{"secret": "batch-key"}',
         b'{"secret": "http://localhost/secrets/one"}',
         b'{"secret": "https://kv.vault.azure.net/keys/one"}',
-        b'{"secret": "https://kv.vault.azure.net/secrets/one?x=1"}',
+        b'{"secret": "https://kv.vault.azure.net/secrets/o ne"}',
         b'{"secret": "https://kv.vault.azure.net/secrets/../one"}',
         b'{"secret": "https://kv.vault.azure.net/secrets/one", "forse": true}',
         b'{"secret": "https://kv.vault.azure.net/secrets/one", "key": "primary"}',
