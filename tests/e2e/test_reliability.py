@@ -8,6 +8,7 @@ import pytest
 
 from localcloud.azure.faults import Fault
 from localcloud.azure.request_log import LoggedRequest
+from localcloud.azure.site_host import wrapped
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
 from rotation.request import Trigger, request_for_event
@@ -16,11 +17,11 @@ from tests.e2e.client import Client, eventually
 from tests.e2e.test_events import event_of
 
 
-async def test_a_503_after_the_work_was_done_regenerates_once(cloud: LocalCloud, client: Client, kind: str) -> None:
+async def test_a_503_after_the_work_was_done_regenerates_once(cloud: LocalCloud, client: Client) -> None:
     """
     The second of two attempts is answered 503 after doing the work: the key has been regenerated once.
     """
-    subject = await client.subject(kind)
+    subject = await client.subject("batch")
     cloud.azure.faults.add(Fault(operation=subject.regenerate, kind="answer", status=503, when="before"))
     cloud.azure.faults.add(Fault(operation=subject.regenerate, kind="answer", status=503, when="after"))
 
@@ -28,6 +29,28 @@ async def test_a_503_after_the_work_was_done_regenerates_once(cloud: LocalCloud,
 
     assert (status, record["state"], record["attempts"]) == (200, "Completed", 1)
     assert cloud.azure.requests.count(subject.regenerate, target=subject.target.arm_id) == 2
+    assert subject.regenerations() == 1
+    assert subject.holds("Secondary")
+
+
+@pytest.mark.parametrize(("status", "body"), [(503, None), (400, wrapped())], ids=["503", "wrapped"])
+async def test_what_is_answered_for_a_site_is_no_answer_and_regenerates_once(
+    cloud: LocalCloud, client: Client, status: int, body: bytes | None
+) -> None:
+    """
+    The caller gets 202, the claim is kept, and the next attempt finds in the keys that the work was done.
+    """
+    subject = await client.subject("workflow")
+    fault = Fault(operation=subject.regenerate, kind="answer", status=status, body=body, when="after")
+    cloud.azure.faults.add(fault)
+
+    answered, record = await client.rotate(subject)
+    assert (answered, record["state"]) == (202, "Regenerating")
+    await client.pass_time()
+    await client.host.run("resume_rotations")
+    record = await client.ended(record["id"])
+
+    assert (record["state"], record["attempts"]) == ("Completed", 2)
     assert subject.regenerations() == 1
     assert subject.holds("Secondary")
 
