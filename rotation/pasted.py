@@ -12,7 +12,10 @@ from rotation.spelling import is_unseen
 _PAIRS = {'"': '"', "'": "'", "`": "`", "<": ">", "(": ")", "“": "”", "„": "“", "‘": "’", "«": "»"}  # noqa: RUF001 - as text processors write them
 _AFTER = ",;"  # Of a list. A full stop may end a name.
 _OF_AZURE = r"https://(?:[-a-z0-9]+\.)*(?:management|portal)\.[-a-z0-9.]+(?::443)?/"
+# A vault may be named `portal` too, but no address in it has the id of a secret behind a fragment.
+_IN_PORTAL = r"https://(?:[-a-z0-9]+\.)*portal\.[-a-z0-9.]+(?::443)?/[^#]*#.*?/secret/(?=https(?::|%3a))"
 _REFERENCE = "@microsoft.keyvault(secreturi="
+_FLAGS = re.IGNORECASE | re.ASCII
 
 
 def bare(text: str) -> str:
@@ -51,8 +54,8 @@ def secret_address(text: str) -> str:
     text = unwrapped(text)
     if text.lower().startswith(_REFERENCE) and text.endswith(")"):
         text = unwrapped(text[len(_REFERENCE) : -1])
-    if text.lower().startswith("https://portal."):
-        text = text.partition("/Secret/")[2]
+    if portal := re.match(_IN_PORTAL, text, _FLAGS):
+        text = text[portal.end() :]
     if text.lower().startswith("https%3a%2f%2f"):
         text = unquote(text)
     address = text.partition("?")[0].partition("#")[0].rstrip("/")
@@ -67,7 +70,6 @@ def arm_path(text: str) -> str:
     It may be an address of the Azure portal or of Azure Resource Manager, with an api-version.
     """
     text = unwrapped(text)
-    if re.match(_OF_AZURE, text, re.IGNORECASE | re.ASCII):
-        _, found, path = text.lower().partition("/subscriptions/")
-        text = text[len(text) - len(path) - len(found) :] if found else text
+    if re.match(_OF_AZURE, text, _FLAGS) and (path := re.search("/subscriptions/", text, _FLAGS)):
+        text = text[path.start() :]
     return "/" + bare(text.partition("?")[0].strip("/"))

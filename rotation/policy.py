@@ -16,6 +16,7 @@ from msgspec import Struct
 from rotation.errors import Misconfigured
 from rotation.pasted import bare, unwrapped
 from rotation.quoting import quoted
+from rotation.spelling import caseless
 from rotation.target import KeyName, Target, parse_target
 
 TARGET = "ProviderAddress"
@@ -138,7 +139,7 @@ def tagged_key(tags: Mapping[str, str]) -> KeyName | None:
         return None
     for style in _KEY_STYLES[::3]:
         for key, name in style.items():
-            if unwrapped(written).lower() == name.lower():
+            if caseless(unwrapped(written)) == name.lower():
                 return key
     raise _wrong(KEY, written, "it must be Primary or Secondary, or key1 or key2")
 
@@ -147,7 +148,7 @@ def renewed(tags: Mapping[str, str], key: KeyName, rotation_id: str) -> dict[str
     """
     Return the tags of the next version: unknown ones kept, the key written in the style found.
     """
-    written = bare(_find(tags, KEY) or "")
+    written = unwrapped(_find(tags, KEY) or "")
     like = _KEY_STYLES[3] if written.lower().startswith("key") else _KEY_STYLES[0]
     style = next((style for style in _KEY_STYLES if written in style.values()), like)
     next_tags = dict(tags)

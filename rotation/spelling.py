@@ -2,10 +2,13 @@
 The letters of names: which Azure allows, which nobody sees, and which spellings mean the same.
 """
 
+import re
 import unicodedata
 
 # Format characters, such as the byte order mark, the zero width space and the soft hyphen.
 _FORMAT = "Cf"
+# What Unicode counts among the letters and the accents though it shows nothing: fillers, joiners, variation selectors.
+_BLANK_LETTERS = r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 
 
 def caseless(text: str) -> str:
@@ -25,6 +28,8 @@ def is_name(text: str, others: str, *, marks: bool = False) -> bool:
 
     `marks` are the accents and vowel signs that are characters of their own.
     """
+    if re.search(_BLANK_LETTERS, text):
+        return False
     return bool(text) and all(
         character in others or _is_letter(character) or (marks and unicodedata.category(character)[0] == "M")
         for character in text
@@ -45,7 +50,8 @@ def oddity(text: str) -> str:
     They never name a visible character of ASCII, which may be a key's.
     """
     for character in text:
-        if (is_unseen(character) or not character.isprintable()) and character != " ":
+        is_hidden = is_unseen(character) or re.match(_BLANK_LETTERS, character) or not character.isprintable()
+        if is_hidden and character != " ":
             return f"; it holds {_called(character)}, which must be taken out"
         if not character.isascii() and not is_name(character, "", marks=True):
             return f"; it holds {_called(character)}, which no id has"

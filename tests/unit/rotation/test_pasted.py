@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from rotation.errors import Malformed, Misconfigured, OutOfScope
 from rotation.pasted import arm_path, bare, secret_address, unwrapped
-from rotation.policy import is_paused, read_target, tagged_key
+from rotation.policy import is_paused, read_target, renewed, tagged_key
 from rotation.scope import Scopes
 from rotation.secret import parse_secret_id, parse_vault_uri
 from rotation.spelling import caseless
@@ -60,6 +60,7 @@ AROUND = [
         f"@Microsoft.KeyVault(SecretUri={SECRET}/)",
         f"@Microsoft.KeyVault(SecretUri={SECRET}/{VERSION})",
         f"https://portal.azure.com/#@contoso.com/asset/Microsoft_Azure_KeyVault/Secret/{SECRET}/{VERSION}",
+        f"https://ms.portal.azure.com/?feature.x=1#@contoso.com/asset/Microsoft_Azure_KeyVault/Secret/{SECRET}/",
         "https://portal.azure.com/#asset/Microsoft_Azure_KeyVault/Secret/https%3A%2F%2Fmy-vault.vault.azure.net%2Fsecrets%2Fbatch-key",
     ],
 )
@@ -72,6 +73,16 @@ def test_the_id_of_a_secret_is_read_as_people_copy_it(around: str, written: str)
     assert found.identity == SECRET
     assert found.version in {None, VERSION}
     assert (found.version is None) == (VERSION not in written.lower())
+
+
+@pytest.mark.parametrize(
+    "written", ["https://portal.vault.azure.net/secrets/secret", "portal.vault.azure.net/secrets/secret/"]
+)
+def test_a_vault_may_have_the_name_of_the_portal(written: str) -> None:
+    """
+    Only an address of the portal that holds the id of a secret is one.
+    """
+    assert str(parse_secret_id(written)) == "https://portal.vault.azure.net/secrets/secret"
 
 
 @pytest.mark.parametrize("around", AROUND)
@@ -140,6 +151,16 @@ def test_a_trigger_may_have_any_letters(name: str) -> None:
     assert parse_target(f"{WORKFLOW}/triggers/{name.upper()}").claim_id == plain.claim_id
 
 
+@pytest.mark.parametrize("before", ["https://portal.azure.com/#@contoso.com/resource", "https://management.azure.com"])
+def test_an_address_is_taken_off_whatever_letters_follow(before: str) -> None:
+    """
+    The dotted capital I is two characters in lower case.
+    """
+    id_ = BATCH.replace("/rg/", "/\u0130\u0130/")
+
+    assert parse_target(before + id_) == parse_target(id_)
+
+
 def test_a_resource_group_may_have_any_letters() -> None:
     """
     Its claim is the same in any case, and so is its scope.
@@ -159,10 +180,8 @@ def test_a_resource_group_may_have_any_letters() -> None:
         ("ibis", "\u0130bis"),
         ("test", "te\u017ft"),  # the long s
         ("stra\u00dfe", "strasse"),
-        ("\u00e9", "e\u0301"),
         ("ffi", "\ufb03"),
         ("abc", "\uff41bc"),
-        ("\u03c3", "\u03c2"),
     ],
 )
 def test_names_that_only_look_alike_are_different_targets(one: str, other: str) -> None:
@@ -172,13 +191,36 @@ def test_names_that_only_look_alike_are_different_targets(one: str, other: str) 
     ids = [BATCH.replace("/rg/", f"/x{name}/") for name in (one, other)]
     scopes = Scopes([ids[0].partition("/providers")[0]])
 
-    if one != "\u03c3":  # Two small sigmas have one capital letter, so that Azure takes them for the same.
-        assert caseless(one) != caseless(other)
-    if "\u0301" in other:
-        return  # An accent of its own is in no name of a group.
-    if one != "\u03c3":
-        with pytest.raises(OutOfScope):
-            scopes.require(parse_target(ids[1]))
+    assert caseless(one) != caseless(other)
+    with pytest.raises(OutOfScope):
+        scopes.require(parse_target(ids[1]))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("\u03c3", "\u03c2"),  # the two small sigmas, which have one capital letter
+        ("\u01c6", "\u01c5"),
+        ("\u1fb3", "\u1fbc"),
+    ],
+)
+def test_letters_with_one_capital_letter_are_the_same_target(one: str, other: str) -> None:
+    """
+    Azure compares capital letters.
+    """
+    ids = [BATCH.replace("/rg/", f"/x{name}/") for name in (one, other)]
+
+    Scopes([ids[0].partition("/providers")[0]]).require(parse_target(ids[1]))
+    assert parse_target(ids[0]).claim_id == parse_target(ids[1]).claim_id
+
+
+def test_an_accent_of_its_own_makes_another_name() -> None:
+    """
+    Nothing is composed or decomposed.
+    """
+    one, other = (parse_target(f"{SITE}/workflows/{name}") for name in ("caf\u00e9", "cafe\u0301"))
+
+    assert one.claim_id != other.claim_id
 
 
 @pytest.mark.parametrize(
@@ -188,6 +230,9 @@ def test_names_that_only_look_alike_are_different_targets(one: str, other: str) 
         (BATCH.replace("account1", "acc\u00adount1"), r"SOFT HYPHEN \(U\+00AD\)"),
         (BATCH.replace("/rg/", "/r\u00a0g/"), r"NO-BREAK SPACE \(U\+00A0\)"),
         (BATCH.replace("Accounts/", "Accounts\u2044"), r"FRACTION SLASH \(U\+2044\)"),
+        (BATCH.replace("/rg/", "/r\u3164g/"), r"HANGUL FILLER \(U\+3164\)"),
+        (f"{WORKFLOW}\u034f", r"COMBINING GRAPHEME JOINER \(U\+034F\)"),
+        (f"{WORKFLOW}/triggers/a\ufe0fb", r"VARIATION SELECTOR-16 \(U\+FE0F\)"),
     ],
 )
 def test_what_nobody_sees_inside_an_id_is_named(written: str, named: str) -> None:
@@ -228,6 +273,22 @@ def test_tags_are_read_without_what_surrounds_them(around: str, quotes: str) -> 
     """
     assert is_paused({around.format("RotationPaused"): around.format(quotes.format("True"))})
     assert tagged_key({around.format("CredentialId"): around.format(quotes.format("KEY2"))}) is KeyName.SECONDARY
+
+
+@pytest.mark.parametrize("written", ['"key1"', "'key1", "key1,", "\u201cKEY1\u201d"])
+def test_the_next_key_is_written_in_the_style_that_was_pasted(written: str) -> None:
+    """
+    What surrounds the tag does not hide its style.
+    """
+    assert renewed({"CredentialId": written}, KeyName.SECONDARY, "id")["CredentialId"].lower() == "key2"
+
+
+def test_a_look_alike_is_no_key() -> None:
+    """
+    The Kelvin sign is not a k.
+    """
+    with pytest.raises(Misconfigured):
+        tagged_key({"CredentialId": "\u212aey1"})
 
 
 @settings(deadline=None)
