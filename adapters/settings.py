@@ -9,6 +9,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from rotation.errors import Malformed, SettingsError
+from rotation.pasted import unwrapped
 from rotation.quoting import quoted
 from rotation.scope import Scopes
 from rotation.secret import parse_vault_uri
@@ -16,8 +17,6 @@ from rotation.secret import parse_vault_uri
 _LEAD_DAYS, _LONGEST_LEAD_DAYS = 30, 365
 _TABLE_URI = "AzureWebJobsStorage__tableServiceUri"
 _ACCOUNT_NAME = "AzureWebJobsStorage__accountName"
-# What portals, shells and spreadsheets leave around a value, besides blanks: byte order mark, zero-width space.
-_AROUND = " \t\r\n\v\f\xa0\ufeff\u200b"
 
 #: Every setting that the code reads by itself; the Functions host reads more of `AzureWebJobsStorage__*`.
 NAMES = (
@@ -227,20 +226,9 @@ def _read_flag(environment: Mapping[str, str], name: str, *, default: bool) -> b
 
 
 def _list(environment: Mapping[str, str], name: str) -> list[str]:
-    items = (_unwrapped(item) for item in _BETWEEN_ITEMS.split(_text(environment, name)))
+    items = (unwrapped(item) for item in _BETWEEN_ITEMS.split(_text(environment, name)))
     return [item for item in items if item]
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:
-    return _unwrapped(environment.get(name, ""))
-
-
-def _unwrapped(written: str) -> str:
-    """
-    Return the text without blanks and one pair of quotes around it.
-    """
-    text = written.strip(_AROUND)
-    for quote in "\"'":
-        if len(text) > 1 and text[0] == text[-1] == quote and quote not in text[1:-1]:
-            return text[1:-1].strip(_AROUND)
-    return text
+    return unwrapped(environment.get(name, ""))

@@ -82,9 +82,11 @@ class ThrottlingPolicy(AsyncHTTPPolicy[Any, Any]):
         answer = response.http_response
         if answer.status_code in {429, 503}:
             is_own = is_likely_of_resource_manager(answer.status_code, answer.headers, text_of(answer))
-            gate.heed_refusal(kind, answer.status_code, whole_number(answer.headers.get("Retry-After")), is_own=is_own)
+            gate.learn_of_refusal(
+                kind, answer.status_code, whole_number(answer.headers.get("Retry-After")), is_own=is_own
+            )
         else:
-            gate.heed(kind, passed_at, requests_left(answer.headers, kind))
+            gate.learn(kind, passed_at, requests_left(answer.headers, kind))
         return response
 
 
@@ -121,7 +123,7 @@ class _Gate:
         self._next_at = now + _PACE
         return max(now, self._held_until)
 
-    def heed(self, kind: Kind, passed_at: float, left: int | None) -> None:
+    def learn(self, kind: Kind, passed_at: float, left: int | None) -> None:
         """
         Learn how many requests of a kind are left, from the answer to one that passed at a certain time.
         """
@@ -132,7 +134,7 @@ class _Gate:
             self._scarce_until.pop(kind, None)
         self._tell_if_over(now)
 
-    def heed_refusal(self, kind: Kind, status: int, asked_for: int | None, *, is_own: bool) -> None:
+    def learn_of_refusal(self, kind: Kind, status: int, asked_for: int | None, *, is_own: bool) -> None:
         """
         Close the way for as long as ARM itself asks.
 

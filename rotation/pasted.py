@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from rotation.spelling import is_unseen
 
 _PAIRS = {'"': '"', "'": "'", "`": "`", "<": ">", "(": ")", "“": "”", "„": "“", "‘": "’", "«": "»"}  # noqa: RUF001 - as text processors write them
+_QUOTES = ('"', "'", "`")
 _AFTER = ",;"  # Of a list. A full stop may end a name.
 _OF_AZURE = r"https://(?:[-a-z0-9]+\.)*(?:management|portal)\.[-a-z0-9.]+(?::443)?/"
 # A vault may be named `portal` too, but no address in it has the id of a secret behind a fragment.
@@ -38,10 +39,13 @@ def unwrapped(text: str) -> str:
     while text != before:
         before = text
         text = bare(text).rstrip(_AFTER)
-        if len(text) > 1 and _PAIRS.get(text[0]) == text[-1]:
+        # A list of quoted items begins and ends with quotes that are no pair.
+        is_list = text[:1] in _QUOTES and text[:1] in text[1:-1]
+        if len(text) > 1 and _PAIRS.get(text[0]) == text[-1] and not is_list:
             text = text[1:-1]
         # By which a spreadsheet is told that what follows is a text.
-        text = text.removeprefix("'") if not text.endswith("'") else text
+        if "'" not in text[1:]:
+            text = text.removeprefix("'")
     return text
 
 

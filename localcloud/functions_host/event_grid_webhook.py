@@ -48,7 +48,7 @@ class EventGridWebhook:
         if function is None:
             return web.Response(status=404, text=f"cannot find function: '{name}'")
         if request.method == "OPTIONS":
-            # The handshake of CloudEvents webhooks, whoever asks.
+            # The handshake of CloudEvents webhooks is answered to every caller.
             return web.Response(headers={"Webhook-Allowed-Origin": "eventgrid.azure.net"})
         return await self._answer(function, request)
 
