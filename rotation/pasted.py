@@ -12,6 +12,7 @@ from rotation.spelling import is_unseen
 _PAIRS = {'"': '"', "'": "'", "`": "`", "<": ">", "(": ")", "“": "”", "„": "“", "‘": "’", "«": "»"}  # noqa: RUF001 - as text processors write them
 _QUOTES = ('"', "'", "`")
 _AFTER = ",;"  # Of a list. A full stop may end a name.
+_LAYERS = 8  # Nobody wraps a text more often, and a posted one may be megabytes of brackets.
 _OF_AZURE = r"https://(?:[-a-z0-9]+\.)*(?:management|portal)\.[-a-z0-9.]+(?::443)?/"
 # A vault may be named `portal` too, but no address in it has the id of a secret behind a fragment.
 _IN_PORTAL = r"https://(?:[-a-z0-9]+\.)*portal\.[-a-z0-9.]+(?::443)?/[^#]*#.*?/secret/(?=https(?::|%3a))"
@@ -35,8 +36,7 @@ def unwrapped(text: str) -> str:
     """
     Return an id or an address without what surrounds it: blanks, quotes, brackets, the comma of a list.
     """
-    before = None
-    while text != before:
+    for _ in range(_LAYERS):
         before = text
         text = bare(text).rstrip(_AFTER)
         # A list of quoted items begins and ends with quotes that are no pair.
@@ -46,6 +46,8 @@ def unwrapped(text: str) -> str:
         # By which a spreadsheet is told that what follows is a text.
         if "'" not in text[1:]:
             text = text.removeprefix("'")
+        if text == before:
+            break
     return text
 
 

@@ -216,7 +216,15 @@ def test_a_versions_case_makes_no_other_version() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["x" * 1_000_000, f"{SECRET}/" * 100_000, f"https://{'a-' * 500_000}", "https://a:" * 9_999]
+    "uri",
+    [
+        "x" * 1_000_000,
+        f"{SECRET}/" * 100_000,
+        f"https://{'a-' * 500_000}",
+        "https://a:" * 9_999,
+        "(" * 500_000 + ")" * 500_000,
+    ],
+    ids=["letters", "ids", "host", "ports", "brackets"],
 )
 def test_a_refusal_is_short_and_says_what_an_id_looks_like(uri: str) -> None:
     """

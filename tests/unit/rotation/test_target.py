@@ -219,7 +219,9 @@ def test_a_look_alike_group_never_shares_a_claim(group: str, look_alike: str) ->
     assert found.claim_id != parse_target(BATCH.replace("/rg/", f"/{group}/")).claim_id
 
 
-@pytest.mark.parametrize("arm_id", ["x" * 1_000_000, BATCH * 20_000, f"{BATCH}\n" * 10_000])
+@pytest.mark.parametrize(
+    "arm_id", ["x" * 1_000_000, BATCH * 20_000, f"{BATCH}\n" * 10_000], ids=["letters", "ids", "lines"]
+)
 def test_a_refusal_is_short_and_says_what_an_id_looks_like(arm_id: str) -> None:
     """
     However long the text was, the message fits a log line and tells what to write instead.
