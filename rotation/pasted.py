@@ -24,6 +24,8 @@ def bare(text: str) -> str:
     """
     Return a text without the blanks and the invisible characters around it, such as a byte order mark.
     """
+    if text.isascii():
+        return text.strip()
     first, last = 0, len(text)
     while first < last and is_unseen(text[first]):
         first += 1

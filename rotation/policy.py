@@ -180,7 +180,8 @@ def _read_strategy(tags: Mapping[str, str]) -> Strategy:
 
 
 def _spellings(tags: Mapping[str, str], tag: str) -> list[str]:
-    return [name for name in tags if bare(name).lower() == tag.lower()]
+    wanted = tag.lower()
+    return [name for name in tags if bare(name).lower() == wanted]
 
 
 def _find(tags: Mapping[str, str], tag: str) -> str | None:

@@ -66,8 +66,7 @@ def _called(character: str) -> str:
 
 
 def _is_letter(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category[0] == "L" or category == "Nd"
+    return character.isalpha() or character.isdecimal()
 
 
 def _upper(letter: str) -> str:
