@@ -31,12 +31,12 @@ def is_name(text: str, others: str, *, marks: bool = False) -> bool:
 
     `marks` are the accents and vowel signs that are characters of their own.
     """
-    if re.search(_BLANK_LETTERS, text):
+    rest = text.translate(dict.fromkeys(map(ord, others)))
+    if rest.isascii():
+        return rest.isalnum() if rest else bool(text)
+    if re.search(_BLANK_LETTERS, rest):
         return False
-    return bool(text) and all(
-        character in others or _is_letter(character) or (marks and unicodedata.category(character)[0] == "M")
-        for character in text
-    )
+    return all(_is_letter(character) or (marks and unicodedata.category(character)[0] == "M") for character in rest)
 
 
 def is_unseen(character: str) -> bool:
