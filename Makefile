@@ -33,11 +33,16 @@ start: ## Run the app in a local cloud and leave it running
 
 .PHONY: test
 test: ## Run the tests, on all cores (ARGS='-n0 ...' on one)
-	@$(in_full) python -m pytest -n logical --dist loadgroup $(ARGS)
+	@$(in_full) python -m pytest -n logical --dist loadscope $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Ask the API thousands of things that Schemathesis makes up from its OpenAPI (FUZZ_EXAMPLES=500 FUZZ_SEED=1)
 	@$(in_full) FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),500) FUZZ_SEED=$(or $(FUZZ_SEED),1) python -m pytest -q -s tests/e2e/test_openapi.py
+
+.PHONY: explore
+explore: ## Explore more orders of events than the tests do: whole budgets, then runs at random (RUNS=10000 SEED=7)
+	@$(in_python) python -m pytest -n logical -m long $(ARGS)
+	@$(in_python) python -m tests.interleavings $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos
 chaos: ## Break everything that can break and count the broken promises (ROUNDS=50 SEED=7 repeats a run)

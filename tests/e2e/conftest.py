@@ -2,7 +2,7 @@
 The whole app: the official SDKs against a local Azure, real tables and queues, in a host of its own.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 
@@ -21,15 +21,26 @@ async def shared_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPa
         yield cloud
 
 
-@pytest.fixture
-async def cloud(shared_cloud: LocalCloud) -> AsyncIterator[LocalCloud]:
+@pytest.fixture(scope="module")
+def answers(shared_cloud: LocalCloud) -> Iterator[list[str]]:
     """
-    Yield the shared cloud, without what an earlier test has set up, and look for leaks afterwards.
+    Yield where the answers to all clients are kept; look for leaks in them, and in the shared cloud, afterwards.
+
+    Once for a module: looking through all of it takes as long as many of the tests.
+    """
+    answers: list[str] = []
+    yield answers
+    assert_nothing_leaked(shared_cloud, answers)
+
+
+@pytest.fixture
+async def cloud(shared_cloud: LocalCloud, answers: list[str]) -> AsyncIterator[LocalCloud]:
+    """
+    Yield the shared cloud, without what an earlier test has set up.
     """
     yield shared_cloud
     shared_cloud.azure.faults.clear()
     await Client(shared_cloud).idle()
-    assert_nothing_leaked(shared_cloud)
     shared_cloud.vault.subscriptions.clear()
 
 
@@ -50,21 +61,21 @@ async def own_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture
-async def client(cloud: LocalCloud) -> AsyncIterator[Client]:
+async def client(cloud: LocalCloud, answers: list[str]) -> AsyncIterator[Client]:
     """
-    Yield a client of the app, and look for leaks in what it was answered.
+    Yield a client of the app.
     """
     client = Client(cloud)
     yield client
-    answers = [Place("answers", answer) for answer in client.answers]
-    assert not find_leaks(cloud.azure.key_history, answers).leaks
+    answers += client.answers
 
 
-def assert_nothing_leaked(cloud: LocalCloud) -> None:
+def assert_nothing_leaked(cloud: LocalCloud, answers: Sequence[str] = ()) -> None:
     """
-    Hold everything that the app has written against every key that ever existed.
+    Hold everything that the app has written, and its answers, against every key that ever existed.
     """
-    assert not find_leaks(cloud.azure.key_history, places_of(cloud)).leaks
+    places = [*places_of(cloud), *(Place("answers", answer) for answer in answers)]
+    assert not find_leaks(cloud.azure.key_history, places).leaks
 
 
 @pytest.fixture(params=["batch", "workflow"])

@@ -18,8 +18,6 @@ if sys.version_info < (3, 13):
 
 from tests.e2e.azure_worker import AzureWorker, Message, http
 
-pytestmark = pytest.mark.xdist_group("worker")  # One process indexes the app, once.
-
 EXPECTED = {
     "on_secret_event": {("eventGridTrigger", "in", ""), ("queue", "out", "rotations")},
     "run_rotation": {("queueTrigger", "in", "rotations")},

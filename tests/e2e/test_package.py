@@ -34,7 +34,6 @@ from tools.package.cold_start import is_for_this_machine
 from tools.package.funcignore import FuncIgnore
 
 pytestmark = [
-    pytest.mark.xdist_group("package"),  # One process builds it, once.
     pytest.mark.skipif(sys.version_info[:2] != AZURES_PYTHON, reason="the package is compiled by Azure's Python"),
     pytest.mark.skipif(not is_for_this_machine(), reason="the package runs on Linux, on x86_64"),
 ]
