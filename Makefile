@@ -5,6 +5,8 @@
 #   PYTHON=/path/to/it    one that is not found by itself: make setup PYTHON=/opt/python/bin/python3.13
 
 SHELL := /bin/sh
+# Tests and the local cloud start processes by the hundred: their bytecode is kept, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 # Runs what follows with the environment's commands first on PATH.
