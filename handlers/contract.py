@@ -2,7 +2,7 @@
 The shapes of the HTTP API: what a request is decoded into, and what OpenAPI therefore says of it.
 """
 
-import codecs
+import json
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, TypeVar
@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from rotation.errors import Malformed, Misconfigured
 from rotation.inventory import Status
+from rotation.pasted import bare
 from rotation.record import State
 from rotation.secret import SecretId, parse_secret_id
 from rotation.target import Target, parse_target
@@ -20,14 +21,6 @@ T = TypeVar("T", bound=Struct)
 
 LARGEST_BODY = 16 * 1024  # bytes
 IDEMPOTENCY_KEY = r"^[!-~]([ -~]{0,253}[!-~])?$"  # 1 to 255 printable characters of ASCII
-# The longer ones first: that of UTF-32 begins like that of UTF-16.
-_MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-    codecs.BOM_UTF8: "utf-8-sig",
-}
 _FLAGS = {"true": True, "false": False}
 _NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _LONGEST_WAIT = timedelta(days=365)
@@ -183,10 +176,9 @@ def read_body(body: bytes) -> NewRotation:
 
 def _decoded(body: bytes) -> str:
     """
-    Return the text of a body, which a byte order mark says how to read: Windows PowerShell writes files in UTF-16.
+    Return the text of a body, with or without a byte order mark: Windows PowerShell writes files in UTF-16.
     """
-    encoding = next((encoding for mark, encoding in _MARKS.items() if body.startswith(mark)), "utf-8")
-    return body.decode(encoding).strip("\ufeff\0 \t\r\n")
+    return body.decode(json.detect_encoding(body)).strip("\ufeff\0 \t\r\n")
 
 
 def read_query(query: dict[str, str], kind: type[T]) -> T:
@@ -208,6 +200,7 @@ def _literal(text: str) -> str | int | bool:
 
     Lax conversion would do more than that: take `null` for nothing, and a number for a time.
     """
+    text = bare(text)
     if text in _FLAGS:
         return _FLAGS[text]
     return int(text) if _NUMBER.fullmatch(text) else text

@@ -9,11 +9,13 @@ from urllib.parse import unquote
 
 from rotation.spelling import is_unseen
 
-_PAIRS = {'"': '"', "'": "'", "`": "`", "<": ">", "(": ")", "“": "”", "„": "“", "‘": "’", "«": "»"}  # noqa: RUF001 - as text processors write them
+_PAIRS = {'"': '"', "'": "'", "`": "`", "<": ">", "(": ")", "[": "]", "“": "”", "„": "“", "‘": "’", "«": "»"}  # noqa: RUF001 - as text processors write them
 _QUOTES = ('"', "'", "`")
 _AFTER = ",;"  # Of a list. A full stop may end a name.
 _LAYERS = 8  # Nobody wraps a text more often, and a posted one may be megabytes of brackets.
-_OF_AZURE = r"https://(?:[-a-z0-9]+\.)*(?:management|portal)\.[-a-z0-9.]+(?::443)?/"
+_OF_AZURE = r"https://(?:[-a-z0-9]+\.)*(?P<site>management|portal)\.[-a-z0-9.]+(?::443)?/"
+# As the portal passes an id from one page to the next.
+_ENCODED = r"%2fsubscriptions%2f[^/?#&]*"
 # A vault may be named `portal` too, but no address in it has the id of a secret behind a fragment.
 _IN_PORTAL = r"https://(?:[-a-z0-9]+\.)*portal\.[-a-z0-9.]+(?::443)?/[^#]*#.*?/secret/(?=https(?::|%3a))"
 _REFERENCE = "@microsoft.keyvault(secreturi="
@@ -78,6 +80,13 @@ def arm_path(text: str) -> str:
     It may be an address of the Azure portal or of Azure Resource Manager, with an api-version.
     """
     text = unwrapped(text)
-    if re.match(_OF_AZURE, text, _FLAGS) and (path := re.search("/subscriptions/", text, _FLAGS)):
-        text = text[path.start() :]
-    return "/" + bare(text.partition("?")[0].strip("/"))
+    if address := re.match(_OF_AZURE, text, _FLAGS):
+        if encoded := re.search(_ENCODED, text, _FLAGS):
+            text = unquote(encoded[0])
+        elif path := re.search("/subscriptions/", text, _FLAGS):
+            text = text[path.start() :]
+    names = bare(text.partition("?")[0].strip("/")).split("/")
+    # All of an id is pairs, of a type and a name: what is left over is the page that the portal shows.
+    if address and address["site"].lower() == "portal" and len(names) % 2:
+        names.pop()
+    return "/" + "/".join(names)

@@ -3,6 +3,7 @@ Ids as portals, shells, spreadsheets and tickets hand them on, through the API a
 """
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -31,7 +32,9 @@ TARGETS: dict[str, Spelling] = {
     "quotes": lambda id_: f"'{id_}'",
     "no slash before it": lambda id_: id_.removeprefix("/"),
     "Resource Manager": lambda id_: f"https://management.azure.com{id_}?api-version=2025-06-01",
-    "portal": lambda id_: f"https://portal.azure.com/#@contoso.com/resource{id_}",
+    "portal": lambda id_: f"https://portal.azure.com/#@contoso.com/resource{id_}/overview",
+    "blade": lambda id_: f"https://portal.azure.com/#view/Some/Blade/resourceId/{quote(id_, safe='')}/open~/true",
+    "Markdown": lambda id_: f"(`{id_}`)",
 }
 
 
@@ -49,8 +52,8 @@ async def test_a_secret_is_rotated_however_its_id_was_copied(client: Client, for
     assert subject.holds("Secondary")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-async def test_a_body_is_read_with_its_byte_order_mark(client: Client, encoding: str) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+async def test_a_body_is_read_in_the_encoding_that_it_has(client: Client, encoding: str) -> None:
     """
     As shells and editors write files.
     """

@@ -49,15 +49,6 @@ class Eventually(Protocol):
 
 
 @pytest.fixture(scope="session")
-async def azurite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Azurite]:
-    """
-    Yield one storage account for all; each test has queues of its own.
-    """
-    async with Azurite(tmp_path_factory.mktemp("azurite")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 async def queues(azurite: Azurite) -> AsyncIterator[QueueServiceClient]:
     """
     Yield a client that sees messages as they are stored.

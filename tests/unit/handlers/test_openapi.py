@@ -177,6 +177,16 @@ def test_an_idempotency_key_is_printable_and_short(key: str, *, is_one: bool) ->
     assert bool(re.fullmatch(IDEMPOTENCY_KEY, key)) is is_one
 
 
+def test_blanks_around_what_a_query_says_are_ignored() -> None:
+    """
+    They come along when an example is copied.
+    """
+    query = read_query({"top": " 5", "state": "Failed\u00a0", "since": "2026-11-01T00:00:00Z\r\n"}, RotationsQuery)
+
+    assert (query.top, query.state) == (5, "Failed")
+    assert query.since is not None
+
+
 @pytest.mark.parametrize("query", [{"top": "0"}, {"top": "1.5"}, {"since": "5"}, {"state": "null"}, {"order": "id"}])
 def test_a_query_that_means_nothing_is_malformed_and_says_what_there_is(query: dict[str, str]) -> None:
     """

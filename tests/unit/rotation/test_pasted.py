@@ -1,3 +1,5 @@
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,6 +40,7 @@ AROUND = [
     "{},",
     "{};",
     ' "{}", ',
+    '["{}"]',
     "'{}",
     "\ufeff<{}>\r\n",
 ]
@@ -110,6 +113,10 @@ def test_the_uri_of_a_vault_is_read_as_people_copy_it(around: str, written: str)
         f"https://portal.azure.com/#@contoso.com/resource{BATCH}",
         f"https://portal.azure.com/#resource{BATCH}/",
         f"https://ms.portal.azure.com/#@contoso.com/resource{BATCH}",
+        f"https://portal.azure.com/#@contoso.com/resource{BATCH}/overview",
+        f"https://portal.azure.com/?feature.x=1#resource{BATCH}/accountKeys?x=1",
+        f"https://portal.azure.com/#view/Some_Extension/Blade.ReactView/resourceId/{quote(BATCH, safe='')}/open~/true",
+        f"https://portal.azure.us/#blade/Some/Blade/resourceId/{quote(BATCH, safe='').lower()}",
     ],
 )
 def test_an_arm_id_is_read_as_people_copy_it(around: str, written: str) -> None:
