@@ -18,7 +18,7 @@ from localcloud.chaos.subject import KINDS, Strategy
 from localcloud.rotation_feed import StuckError
 
 _AT_A_TIME = 40  # cases that aim at their own subject
-_CLOUDS = 16  # at a time; most of the time they wait for something to time out
+_CLOUDS = 8  # at a time; most of the time they wait for something to time out
 _STRATEGIES: tuple[Strategy, ...] = ("Alternate", "InPlace")
 # Fewer tries for what cannot succeed before it is repaired.
 _TRIES = {"AzureFunctionsJobHost__extensions__queues__maxDequeueCount": "5"}
@@ -123,5 +123,6 @@ async def _run_in_one_cloud(
                     take(await run_kills(scene, alike))
                 except StuckError as error:
                     report.broken.append(Broken(2, kind.name, str(error)))
+        await scene.quiet()
         report.broken += scene.judge()
         report.faults += scene.faults

@@ -29,6 +29,7 @@ from localcloud.rotation_feed import StuckError
 from rotation.request import Trigger
 
 _POLL = 0.1  # seconds
+_QUIET_WITHIN = 150  # seconds
 _DELIVERIES = 60  # of one event, until it is taken
 _SETTINGS = {
     # A second for the minute after which a failed message comes back, and not much more for that of a killed instance.
@@ -142,6 +143,14 @@ class Scene:
         """
         is_settled = self.ledger.is_settled(rotation) and rotation not in self.supervisor.unfinished
         return is_settled and not self.workers(rotation)
+
+    async def quiet(self) -> None:
+        """
+        Wait until every rotation that was asked for has begun, also one whose target was taken at every try, and ended.
+        """
+        await self.until(
+            lambda: not self.forgotten() and all(map(self.is_over, self.ledger.rotations)), seconds=_QUIET_WITHIN
+        )
 
     def workers(self, rotation: str) -> set[Invocation]:
         """

@@ -23,7 +23,6 @@ SUBJECTS = 10  # in a round; half of them of each kind
 _LANES = 32  # subjects at a time
 _WITNESSED = 2  # subjects in a round, one of each kind
 _STAGE = 17  # rounds in one local cloud: its logs and histories grow
-_QUIET_WITHIN = 150  # seconds
 
 
 @dataclass
@@ -96,7 +95,7 @@ class Stage:
             async with Killer(scene, chance), asyncio.TaskGroup() as under_way:
                 for lane in lanes:
                     under_way.create_task(self._run_lane(lane, door))
-            await scene.until(lambda: _is_quiet(scene), seconds=_QUIET_WITHIN)
+            await scene.quiet()
             self._conclude(scene, lanes)
 
     async def _run_lane(self, lane: Lane, door: Vault) -> None:
@@ -125,10 +124,3 @@ class Stage:
         report.kills += scene.instances.kills
         report.stopped += scene.instances.stopped
         report.resumed += len(scene.supervisor.resumed)
-
-
-def _is_quiet(scene: Scene) -> bool:
-    """
-    Whether every rotation that was asked for has begun, also one whose target was taken at every try, and ended.
-    """
-    return not scene.forgotten() and all(map(scene.is_over, scene.ledger.rotations))
