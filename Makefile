@@ -43,7 +43,7 @@ fuzz: ## Ask the API thousands of things that Schemathesis makes up from its Ope
 
 .PHONY: explore
 explore: ## Explore more orders of events than the tests do: whole budgets, then runs at random (RUNS=10000 SEED=7)
-	@$(in_python) python -m pytest -n logical -m long $(ARGS)
+	@$(in_full) python -m pytest -n logical -m long $(ARGS)
 	@$(in_python) python -m tests.interleavings $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
 
 .PHONY: chaos

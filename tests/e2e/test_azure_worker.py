@@ -11,7 +11,7 @@ from adapters.wiring import wired
 from localcloud.azurite import REPOSITORY
 from localcloud.cloud import LocalCloud
 from tests.e2e.client import Client, Subject
-from tests.e2e.test_events import event_of
+from tests.e2e.test_events import cloud_event_of, event_of
 
 if sys.version_info < (3, 13):
     pytest.skip("azure-functions-runtime runs on Python 3.13 and newer", allow_module_level=True)
@@ -98,23 +98,14 @@ async def test_a_broken_import_is_an_indexing_failure(tmp_path: Path, monkeypatc
     assert "no_such_module" in str(await AzureWorker(tmp_path).start())
 
 
-def cloud_event_of(subject: Subject) -> dict[str, Any]:
+def cloud_event(subject: Subject) -> dict[str, Any]:
     """
     Return the same event in the other schema.
     """
-    event = event_of(subject)
-    return {
-        "specversion": "1.0",
-        "id": event["id"],
-        "source": event["topic"],
-        "type": event["eventType"],
-        "subject": event["subject"],
-        "time": event["eventTime"],
-        "data": event["data"],
-    }
+    return cloud_event_of(event_of(subject))
 
 
-@pytest.mark.parametrize("make", [event_of, cloud_event_of], ids=["event grid schema", "cloud events"])
+@pytest.mark.parametrize("make", [event_of, cloud_event], ids=["event grid schema", "cloud events"])
 async def test_an_event_travels_through_the_queue_to_a_completed_rotation(
     worker: AzureWorker, client: Client, kind: str, make: Any
 ) -> None:
