@@ -69,7 +69,7 @@ coverage: ## Run the tests and show which lines they miss
 .PHONY: lint
 lint: ## Check style, formatting, types, the direction of imports, and the infrastructure
 	@$(in_python) ruff check && ruff format --check && mypy && lint-imports
-	@checkov="$$(tools/setup.sh checkov)" && "$$checkov/bin/checkov" -d infra --config-file infra/.checkov.yaml
+	@tools/lint_bicep.sh
 
 .PHONY: format
 format: ## Put formatting and what ruff can fix right
@@ -78,7 +78,6 @@ format: ## Put formatting and what ruff can fix right
 .PHONY: lock
 lock: ## Pin the dependencies that pyproject.toml names (ARGS=--upgrade for newer ones)
 	@$(in_python) $(compile) pyproject.toml -o requirements.txt $(ARGS) && $(compile) --group dev -c requirements.txt -o requirements-dev.txt $(ARGS)
-	@$(in_python) $(compile) --override infra/checkov/overrides.txt infra/checkov/requirements.in -o infra/checkov/requirements.txt $(ARGS)
 
 .PHONY: clean
 clean: ## Remove everything that the commands above made

@@ -15,6 +15,7 @@ from adapters.telemetry_lines import (
     POISONED,
     RETRIES,
     ROTATIONS,
+    SWEEPS,
     Count,
     Measurement,
     NearestExpiry,
@@ -33,6 +34,7 @@ _COUNTERS = {
     RETRIES: ("{attempt}", "Attempts that left a rotation to be resumed, and attempts that resumed one"),
     POISONED: ("{message}", "Queue messages that have used up their retries"),
     DROPPED_EVENTS: ("{event}", "Events that were acknowledged and ignored"),
+    SWEEPS: ("{sweep}", "Looks through all secrets of a vault"),
     LOST: ("{measurement}", "Measurements that found the buffer full"),
 }
 

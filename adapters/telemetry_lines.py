@@ -15,6 +15,7 @@ ROTATIONS = "key_rotator.rotations"
 RETRIES = "key_rotator.retries"
 POISONED = "key_rotator.poisoned"
 DROPPED_EVENTS = "key_rotator.events.dropped"
+SWEEPS = "key_rotator.sweeps"
 LOST = "key_rotator.measurements.lost"
 
 
@@ -59,16 +60,22 @@ def measure(line: logging.LogRecord) -> list[Measurement]:
         case None:
             return []
         case "swept":
-            if fields["problem"]:
-                return []  # Half a look says nothing of what it has not seen; what was known is kept.
-            nearest = fields["nearest_expiry"]
-            at = None if nearest is None else line.created + nearest
-            return [NearestExpiry(fields["vault"], at, seen_at=line.created)]
+            return _swept(line, fields)
         case "poisoned":
             return [Count(POISONED)]
         case "event dropped":
             return [Count(DROPPED_EVENTS, _words(fields, "reason"))]
     return [*_duration(fields), *_counts(fields)]
+
+
+def _swept(line: logging.LogRecord, fields: Mapping[str, Any]) -> list[Measurement]:
+    vault = fields["vault"]
+    if fields["problem"]:
+        # Half a look says nothing of what it has not seen; what was known is kept.
+        return [Count(SWEEPS, {"vault": vault, "result": "incomplete"})]
+    nearest = fields["nearest_expiry"]
+    at = None if nearest is None else line.created + nearest
+    return [Count(SWEEPS, {"vault": vault, "result": "complete"}), NearestExpiry(vault, at, seen_at=line.created)]
 
 
 def _duration(fields: Mapping[str, Any]) -> list[Measurement]:

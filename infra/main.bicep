@@ -25,19 +25,39 @@ param vaultIds string = ''
 @description('Object id of a user or group that may write the secrets of the new vault. Empty grants nobody but the app.')
 param operatorPrincipalId string = ''
 
+@allowed([
+  'User'
+  'Group'
+  'ServicePrincipal'
+])
+@description('What operatorPrincipalId is.')
+param operatorPrincipalType string = 'User'
+
+@allowed([
+  'true'
+  'false'
+])
+@description('Bring the new vault back, secrets and all, that `azd down` has deleted: it cannot be made again while it can be recovered.')
+param recoverVault string = 'false'
+
 @description('Where alerts are sent. Empty lets them show in the portal only.')
 param alertEmail string = ''
 
+// Switches are text: azd makes a bool of text, and takes the default, without a word, for what it cannot read.
+@allowed([
+  'true'
+  'false'
+])
 @description('Reach storage, vaults and the topic through private endpoints, close the public ones of what is made here, and let only Event Grid and callerRanges call the app.')
-param privateNetworking bool = false
+param privateNetworking string = 'false'
 
-@description('CIDR ranges that may call the HTTP API when privateNetworking is on, with commas between them.')
+@description('CIDR ranges that may call the HTTP API, with commas between them. Only with privateNetworking: without it everybody may.')
 param callerRanges string = ''
 
 @description('Client id of an app registration. Callers of the HTTP API then need a token for it as well as the function key. Empty asks for the key alone.')
 param entraClientId string = ''
 
-@description('Client ids of the applications that may call the HTTP API with a token, with commas between them. Needed with entraClientId.')
+@description('Client ids of the applications that may call the HTTP API with a token, with commas between them. Needed with entraClientId: without any, every application of the tenant could.')
 param entraCallerIds string = ''
 
 @minValue(1)
@@ -50,7 +70,7 @@ param sweepSchedule string = '0 0 3 * * *'
 
 @minValue(1)
 @maxValue(1000)
-@description('The most instances. What 40 times 8 rotations at a time ask of Azure Resource Manager fits its limits: see docs/configuration.md.')
+@description('The most instances of each group of functions. What 40 times 12 rotations at a time ask of Azure Resource Manager fits its limits: see docs/configuration.md.')
 param maximumInstanceCount int = 40
 
 @allowed([
@@ -67,8 +87,14 @@ param storageSku string = 'Standard_ZRS'
 @description('Days that logs are kept.')
 param logRetentionDays int = 90
 
-@description('Name of the resource group. Empty takes the name of the environment.')
+@description('Name of the resource group that is made, and that `azd down` deletes. Empty makes one of the name of the environment.')
 param resourceGroupName string = ''
+
+@description('Settings of the app besides its own, by name. What is set by hand in the portal is gone after the next deployment.')
+param extraSettings object = {}
+
+@description('Leave it out: it is the time of the deployment.')
+param deployedOn string = utcNow('yyyy-MM-ddTHH:mm:ssZ')
 
 var abbreviations = loadJsonContent('abbreviations.json')
 var token = toLower(uniqueString(subscription().id, environmentName, location))
@@ -78,31 +104,69 @@ var tags = {
 var groupName = empty(resourceGroupName) ? '${abbreviations.resourcesResourceGroups}${environmentName}' : resourceGroupName
 
 // Lists arrive as text with commas, as the app's own settings do: azd fills in text only.
-var scopes = filter(map(split(allowedScopes, ','), item => trim(item)), item => !empty(item))
-var givenVaults = filter(map(split(vaultIds, ','), item => trim(item)), item => !empty(item))
-var callers = filter(map(split(callerRanges, ','), item => trim(item)), item => !empty(item))
-var entraCallers = filter(map(split(entraCallerIds, ','), item => trim(item)), item => !empty(item))
-
-var publicAccess = privateNetworking ? 'Disabled' : 'Enabled'
-var makesVault = empty(givenVaults)
-var newVaultName = '${abbreviations.keyVaultVaults}${token}'
-var newVaultId = '${subscription().id}/resourceGroups/${groupName}/providers/Microsoft.KeyVault/vaults/${newVaultName}'
-var vaults = makesVault ? [newVaultId] : givenVaults
+var namedScopes = filter(map(split(allowedScopes, ','), item => trim(item)), item => !empty(item))
+var namedVaults = filter(map(split(vaultIds, ','), item => trim(item)), item => !empty(item))
+var ranges = filter(map(split(callerRanges, ','), item => trim(item)), item => !empty(item))
+var callers = filter(map(split(entraCallerIds, ','), item => trim(item)), item => !empty(item))
 
 // Split at its slashes, /subscriptions/{s} has 3 parts, .../resourceGroups/{g} has 5, .../providers/{namespace}/{type}/{name} has 9.
 // A workflow is no scope for roles, so its site is taken: once, however many workflows are named.
-var subscriptionScopes = filter(scopes, item => length(split(item, '/')) == 3)
-var groupScopes = filter(scopes, item => length(split(item, '/')) == 5)
-var batchScopes = filter(scopes, item => contains(toLower(item), '/providers/microsoft.batch/batchaccounts/'))
-var workflowScopes = filter(scopes, item => contains(toLower(item), '/providers/microsoft.web/sites/'))
+var namedIds = filter(namedScopes, item => startsWith(toLower(item), '/subscriptions/'))
+var subscriptionScopes = filter(namedIds, item => length(split(item, '/')) == 3)
+var groupScopes = filter(namedIds, item => length(split(item, '/')) == 5 && contains(toLower(item), '/resourcegroups/'))
+var batchScopes = filter(
+  namedIds,
+  item => length(split(item, '/')) == 9 && contains(toLower(item), '/providers/microsoft.batch/batchaccounts/')
+)
+var workflowScopes = filter(
+  namedIds,
+  item => length(split(item, '/')) >= 9 && contains(toLower(item), '/providers/microsoft.web/sites/')
+)
 var sitesOfScopes = map(workflowScopes, item => join(take(split(item, '/'), 9), '/'))
 var siteScopes = union(sitesOfScopes, sitesOfScopes)
 var grantedScopes = concat(subscriptionScopes, groupScopes, batchScopes, workflowScopes)
+
+// What is wrong is said before anything is made.
+var ungrantedScopes = filter(namedScopes, item => !contains(grantedScopes, item))
+var scopes = empty(namedScopes)
+  ? fail('allowedScopes names nothing that may be rotated: name subscriptions, resource groups, Batch accounts or sites by their ids')
+  : !empty(ungrantedScopes)
+      ? fail('allowedScopes holds what no role can be assigned on: ${join(ungrantedScopes, ', ')}. Name subscriptions, resource groups, Batch accounts or sites by their ids')
+      : namedScopes
+var strangeVaults = filter(
+  namedVaults,
+  item => length(split(item, '/')) != 9 || !contains(toLower(item), '/providers/microsoft.keyvault/vaults/')
+)
+var givenVaults = empty(strangeVaults)
+  ? namedVaults
+  : fail('vaultIds holds what is no id of a vault: ${join(strangeVaults, ', ')}. Take what `az keyvault show --name my-vault --query id` prints')
+var isPrivate = privateNetworking == 'true'
+var privateRanges = isPrivate || empty(ranges)
+  ? ranges
+  : fail('callerRanges has no effect without privateNetworking: everybody could call. Set privateNetworking to true, or leave callerRanges empty')
+var entraCallers = empty(entraClientId) || !empty(callers)
+  ? callers
+  : fail('entraCallerIds is empty, which would let every application of the tenant call: name the client ids of those that may')
+var fieldsOfSchedule = filter(split(sweepSchedule, ' '), item => !empty(item))
+var schedule = length(fieldsOfSchedule) == 6 || (length(fieldsOfSchedule) == 1 && length(split(sweepSchedule, ':')) == 3)
+  ? sweepSchedule
+  : fail('sweepSchedule is neither six fields (second, minute, hour, day, month, weekday) nor a time span hh:mm:ss: ${sweepSchedule}. Daily at three is 0 0 3 * * *')
+
+var publicAccess = isPrivate ? 'Disabled' : 'Enabled'
+var makesVault = empty(namedVaults)
+var newVaultName = '${abbreviations.keyVaultVaults}${token}'
+var newVaultId = '${subscription().id}/resourceGroups/${groupName}/providers/Microsoft.KeyVault/vaults/${newVaultName}'
+var vaults = makesVault ? [newVaultId] : givenVaults
 
 // A custom role can be assignable on subscriptions and resource groups, not on single resources.
 var groupsOfScopes = map(scopes, item => join(take(split(item, '/'), 5), '/'))
 var assignableScopes = union(groupsOfScopes, groupsOfScopes)
 var rotationRoleName = guid(subscription().id, environmentName, location, 'rotation')
+var rotationRoleTitle = 'Azure Key Rotator ${environmentName} ${token}'
+// It is defined in the first of them: in a resource group where it is one, because more people may there.
+var rolePlaces = take(assignableScopes, 1)
+var roleGroups = filter(rolePlaces, item => length(split(item, '/')) == 5)
+var roleSubscriptions = filter(rolePlaces, item => length(split(item, '/')) == 3)
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: groupName
@@ -110,14 +174,13 @@ resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   tags: tags
 }
 
-module identities 'modules/identities.bicep' = {
-  name: 'identities'
+module identity 'modules/identity.bicep' = {
+  name: 'identity'
   scope: group
   params: {
     location: location
     tags: tags
-    appName: '${abbreviations.managedIdentityUserAssignedIdentities}rotator-${token}'
-    eventsName: '${abbreviations.managedIdentityUserAssignedIdentities}events-${token}'
+    name: '${abbreviations.managedIdentityUserAssignedIdentities}rotator-${token}'
   }
 }
 
@@ -130,7 +193,7 @@ module monitoring 'modules/monitoring.bicep' = {
     workspaceName: '${abbreviations.operationalInsightsWorkspaces}${token}'
     applicationInsightsName: '${abbreviations.insightsComponents}${token}'
     retentionDays: logRetentionDays
-    publisherPrincipalId: identities.outputs.appPrincipalId
+    publisherPrincipalId: identity.outputs.principalId
   }
 }
 
@@ -143,8 +206,7 @@ module storage 'modules/storage.bicep' = {
     name: '${abbreviations.storageStorageAccounts}${token}'
     sku: storageSku
     publicNetworkAccess: publicAccess
-    appPrincipalId: identities.outputs.appPrincipalId
-    eventsPrincipalId: identities.outputs.eventsPrincipalId
+    appPrincipalId: identity.outputs.principalId
   }
 }
 
@@ -156,7 +218,7 @@ module topic 'modules/topic.bicep' = {
     tags: tags
     name: '${abbreviations.eventGridTopics}${token}'
     publicNetworkAccess: publicAccess
-    senderPrincipalId: identities.outputs.appPrincipalId
+    senderPrincipalId: identity.outputs.principalId
   }
 }
 
@@ -168,7 +230,9 @@ module vault 'modules/vault.bicep' = if (makesVault) {
     tags: tags
     name: newVaultName
     publicNetworkAccess: publicAccess
+    createMode: recoverVault == 'true' ? 'recover' : 'default'
     operatorPrincipalId: operatorPrincipalId
+    operatorPrincipalType: operatorPrincipalType
     workspaceId: monitoring.outputs.workspaceId
   }
 }
@@ -179,7 +243,7 @@ module vaultAccess 'modules/vault-access.bicep' = [
     scope: resourceGroup(split(vaultId, '/')[2], split(vaultId, '/')[4])
     params: {
       vaultName: split(vaultId, '/')[8]
-      principalId: identities.outputs.appPrincipalId
+      principalId: identity.outputs.principalId
     }
     dependsOn: [
       vault
@@ -187,16 +251,29 @@ module vaultAccess 'modules/vault-access.bicep' = [
   }
 ]
 
-// At the first scope's subscription: the definition lies inside one of the scopes that it is assignable on.
-module rotationRole 'modules/rotation-role.bicep' = {
-  name: 'rotation-role-${token}'
-  scope: subscription(split(scopes[0], '/')[2])
-  params: {
-    name: rotationRoleName
-    displayName: 'Azure Key Rotator ${environmentName} ${token}'
-    assignableScopes: assignableScopes
+module roleInGroup 'modules/rotation-role-in-group.bicep' = [
+  for place in roleGroups: {
+    name: 'rotation-role-${token}'
+    scope: resourceGroup(split(place, '/')[2], split(place, '/')[4])
+    params: {
+      name: rotationRoleName
+      displayName: rotationRoleTitle
+      assignableScopes: assignableScopes
+    }
   }
-}
+]
+
+module roleInSubscription 'modules/rotation-role-in-subscription.bicep' = [
+  for place in roleSubscriptions: {
+    name: 'rotation-role-${token}'
+    scope: subscription(split(place, '/')[2])
+    params: {
+      name: rotationRoleName
+      displayName: rotationRoleTitle
+      assignableScopes: assignableScopes
+    }
+  }
+]
 
 module rotationOnSubscriptions 'modules/rotation-on-subscription.bicep' = [
   for (target, index) in subscriptionScopes: {
@@ -204,10 +281,11 @@ module rotationOnSubscriptions 'modules/rotation-on-subscription.bicep' = [
     scope: subscription(split(target, '/')[2])
     params: {
       roleName: rotationRoleName
-      principalId: identities.outputs.appPrincipalId
+      principalId: identity.outputs.principalId
     }
     dependsOn: [
-      rotationRole
+      roleInGroup
+      roleInSubscription
     ]
   }
 ]
@@ -218,10 +296,11 @@ module rotationOnGroups 'modules/rotation-on-resource-group.bicep' = [
     scope: resourceGroup(split(target, '/')[2], split(target, '/')[4])
     params: {
       roleName: rotationRoleName
-      principalId: identities.outputs.appPrincipalId
+      principalId: identity.outputs.principalId
     }
     dependsOn: [
-      rotationRole
+      roleInGroup
+      roleInSubscription
     ]
   }
 ]
@@ -233,10 +312,11 @@ module rotationOnBatchAccounts 'modules/rotation-on-batch-account.bicep' = [
     params: {
       accountName: split(target, '/')[8]
       roleName: rotationRoleName
-      principalId: identities.outputs.appPrincipalId
+      principalId: identity.outputs.principalId
     }
     dependsOn: [
-      rotationRole
+      roleInGroup
+      roleInSubscription
     ]
   }
 ]
@@ -248,15 +328,16 @@ module rotationOnSites 'modules/rotation-on-site.bicep' = [
     params: {
       siteName: split(target, '/')[8]
       roleName: rotationRoleName
-      principalId: identities.outputs.appPrincipalId
+      principalId: identity.outputs.principalId
     }
     dependsOn: [
-      rotationRole
+      roleInGroup
+      roleInSubscription
     ]
   }
 ]
 
-module network 'modules/network.bicep' = if (privateNetworking) {
+module network 'modules/network.bicep' = if (isPrivate) {
   name: 'network'
   scope: group
   params: {
@@ -281,8 +362,8 @@ module functionApp 'modules/function-app.bicep' = {
     tags: tags
     planName: '${abbreviations.webServerFarms}${token}'
     name: '${abbreviations.webSitesFunctions}${token}'
-    identityId: identities.outputs.appId
-    identityClientId: identities.outputs.appClientId
+    identityId: identity.outputs.id
+    identityClientId: identity.outputs.clientId
     storageName: storage.outputs.name
     packageContainerName: storage.outputs.packageContainerName
     applicationInsightsName: monitoring.outputs.applicationInsightsName
@@ -290,16 +371,17 @@ module functionApp 'modules/function-app.bicep' = {
     vaultUris: map(vaults, vaultId => 'https://${toLower(split(vaultId, '/')[8])}${environment().suffixes.keyvaultDns}')
     allowedScopes: scopes
     leadDays: leadDays
-    sweepSchedule: sweepSchedule
+    sweepSchedule: schedule
     maximumInstanceCount: maximumInstanceCount
-    isPrivate: privateNetworking
-    subnetId: privateNetworking ? network!.outputs.appSubnetId : ''
-    callerRanges: callers
+    isPrivate: isPrivate
+    subnetId: isPrivate ? network!.outputs.appSubnetId : ''
+    callerRanges: privateRanges
+    extraSettings: extraSettings
   }
 }
 
-module entraAuthentication 'modules/entra-authentication.bicep' = if (!empty(entraClientId)) {
-  name: 'entra-authentication'
+module authentication 'modules/authentication.bicep' = {
+  name: 'authentication'
   scope: group
   params: {
     appName: functionApp.outputs.name
@@ -318,6 +400,7 @@ module alerts 'modules/alerts.bicep' = {
     actionGroupName: '${abbreviations.insightsActionGroups}${token}'
     email: alertEmail
     workspaceId: monitoring.outputs.workspaceId
+    deployedOn: deployedOn
   }
 }
 
@@ -342,12 +425,8 @@ output AZURE_KEY_VAULT_NAME string = split(vaults[0], '/')[8]
 output AZURE_TOPIC_ID string = topic.outputs.id
 output AZURE_WORKSPACE_ID string = monitoring.outputs.workspaceId
 
-// Must be empty: the app may rotate there, and has no right to.
-output ROTATION_UNGRANTED_SCOPES string = join(filter(scopes, item => !contains(grantedScopes, item)), ',')
-
 // What eventing.bicep is told by the postdeploy hook.
 output EVENTING_FUNCTION_APP_ID string = functionApp.outputs.id
-output EVENTING_IDENTITY_ID string = identities.outputs.eventsId
 output EVENTING_STORAGE_ID string = storage.outputs.id
 output EVENTING_DEAD_LETTER_CONTAINER string = storage.outputs.deadLetterContainerName
 output EVENTING_ACTION_GROUP_ID string = alerts.outputs.actionGroupId

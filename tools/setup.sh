@@ -3,7 +3,6 @@
 #
 #   tools/setup.sh python        make the Python environment; print its path
 #   tools/setup.sh azurite       install Azurite into node_modules
-#   tools/setup.sh checkov       make the environment of checkov; print its path
 #   tools/setup.sh find 3.13     print the interpreter of that version, if this machine has it
 #
 # PYTHON names an interpreter, PYTHON_VERSION (such as 3.11) one of the supported versions; with neither,
@@ -148,23 +147,6 @@ prepare_azurite() {
     echo "$wanted" >node_modules/.stamp
 }
 
-# checkov wants versions of its own, some older than ours: an environment apart. It pins pycep-parser to one that cannot
-# read `map()`, so nothing is resolved here: infra/checkov/requirements.txt is complete.
-prepare_checkov() {
-    prepare_python
-    interpreter=$environment/bin/python
-    environment=.venv/checkov
-    wanted=$(fingerprint infra/checkov/requirements.txt)
-    if is_ready "$environment"; then
-        return
-    fi
-    take_turns
-    say "Preparing $environment ..."
-    quietly "$interpreter" -m venv --clear "$environment"
-    quietly "$environment/bin/python" -m pip install -q --disable-pip-version-check --no-deps -r infra/checkov/requirements.txt
-    echo "$wanted" >"$environment/.stamp"
-}
-
 case "${1:-}" in
 python)
     prepare_python
@@ -173,14 +155,10 @@ python)
 azurite)
     prepare_azurite
     ;;
-checkov)
-    prepare_checkov
-    echo "$PWD/$environment"
-    ;;
 find)
     find_python "${2:?the version to find, such as 3.13}"
     ;;
 *)
-    fail "usage: tools/setup.sh python | azurite | checkov | find <version>"
+    fail "usage: tools/setup.sh python | azurite | find <version>"
     ;;
 esac

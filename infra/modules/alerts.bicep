@@ -1,4 +1,4 @@
-// Who is told what, from the app's own log lines. Dead letters are told of by vault-events.bicep.
+// Who is told what, from the app's own metrics: a metric is never sampled. Undelivered events are told of by vault-events.bicep.
 
 @description('Region of the rules.')
 param location string
@@ -15,41 +15,44 @@ param actionGroupName string
 @description('Where alerts are sent. Empty lets them show in the portal only.')
 param email string
 
-@description('Id of the workspace that holds the logs.')
+@description('Id of the workspace that holds the metrics.')
 param workspaceId string
 
-// The lines are those of rotation/story.py and rotation/outcome.py; a test holds each query to a line that the app writes.
+@description('Time of this deployment. For a day after it no sweep is missed.')
+param deployedOn string
+
+// The metrics are those of adapters/telemetry_lines.py; a test holds each query to one that the app sends.
 var failedRotation = '''
-AppTraces
-| where Message matches regex @'^rotation [0-9a-f-]{36}: Failed \('
-| project TimeGenerated, Rotation = extract(@'^rotation ([0-9a-f-]{36})', 1, Message), Code = extract(@'Failed \(([a-z_]+)\)', 1, Message), Message
+AppMetrics
+| where Name == 'key_rotator.rotations' and Sum > 0
+| where tostring(Properties.outcome) == 'Failed'
+| project TimeGenerated, Code = tostring(Properties.reason), Provider = tostring(Properties.provider), Trigger = tostring(Properties.trigger), Rotations = Sum
 '''
 var poisonedMessage = '''
-AppTraces
-| where Message matches regex @'^rotation ([0-9a-f-]{36}|unknown): poisoned \('
-| project TimeGenerated, Message
+AppMetrics
+| where Name == 'key_rotator.poisoned' and Sum > 0
+| project TimeGenerated, Messages = Sum
 '''
 var nearExpiry = '''
-AppTraces
-| where Message startswith 'sweep of '
-| extend Vault = extract(@'^sweep of (https://[^ ]+): ', 1, Message), Days = todouble(extract(@'nearest expiry in (-?[0-9.]+) days', 1, Message))
-| where isnotempty(Vault)
-| summarize arg_max(TimeGenerated, Days) by Vault
+AppMetrics
+| where Name == 'key_rotator.expiry.nearest'
+| summarize arg_max(TimeGenerated, Min) by Vault = tostring(Properties.vault)
+| extend Days = Min / 86400
 | where Days < 10
 '''
 // One row when there is none: a sweep that does not run warns of nothing.
 var noSweep = '''
-AppTraces
-| where Message startswith 'sweep of '
+AppMetrics
+| where Name == 'key_rotator.sweeps' and Sum > 0
 | summarize Sweeps = count()
-| where Sweeps == 0
+| where Sweeps == 0 and now() > datetime({deployedOn}) + 26h
 '''
 
 var rules = [
   {
     name: 'failed-rotation'
     displayName: 'A rotation has failed'
-    description: 'The secret still holds its live key. The message says what happened, to what, and what to do; see docs/operations.md.'
+    description: 'The secret still holds its live key. GET /api/rotations?state=Failed says which, what happened, and what to do; see docs/operations.md.'
     severity: 1
     query: failedRotation
     frequency: 'PT5M'
@@ -79,9 +82,9 @@ var rules = [
   {
     name: 'no-sweep'
     displayName: 'No sweep for two days'
-    description: 'Nobody looks for secrets whose event never came, or no log arrives: see whether the app runs, GET /api/health.'
+    description: 'Nobody looks for secrets whose event never came, or no metric arrives: see whether the app runs, GET /api/health. A schedule that is rarer than every two days needs this rule disabled.'
     severity: 1
-    query: noSweep
+    query: replace(noSweep, '{deployedOn}', deployedOn)
     frequency: 'PT1H'
     window: 'P1D'
     lookBack: 'P2D'
@@ -124,7 +127,7 @@ resource alert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       evaluationFrequency: rule.frequency
       windowSize: rule.window
       overrideQueryTimeRange: rule.lookBack
-      // The tables are there once the first line has arrived.
+      // The table is there once the first metric has arrived.
       skipQueryValidation: true
       autoMitigate: true
       criteria: {

@@ -54,6 +54,9 @@ param subnetId string
 @description('CIDR ranges that may call the app when isPrivate.')
 param callerRanges array
 
+@description('Settings of the app besides its own, by name.')
+param extraSettings object
+
 // Azure Resource Manager has another name for the public cloud than the SDKs.
 var clouds = {
   AzureCloud: 'AzurePublicCloud'
@@ -89,7 +92,7 @@ resource applicationInsights 'Microsoft.Insights/components@2020-02-02' existing
 }
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
-  // checkov:skip=CKV_AZURE_225: Not offered in every region of Flex Consumption, and it keeps instances running. An outage delays a rotation and loses none: thirty days are left.
+  // Not offered in every region of Flex Consumption, and it keeps instances running. An outage delays a rotation and loses none: thirty days are left.
   name: planName
   location: location
   tags: tags
@@ -104,10 +107,10 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2025-03-01' = {
-  // checkov:skip=CKV_AZURE_222: Event Grid delivers to the public endpoint. With privateNetworking it alone and callerRanges get in.
-  // checkov:skip=CKV_AZURE_17: Event Grid has no client certificate. Every call but health needs a key, and with entraClientId a token too.
-  // checkov:skip=CKV_AZURE_212: It runs on events: instances come with work and go with it.
-  // checkov:skip=CKV_AZURE_213: Flex Consumption replaces its instances by itself and takes no health check path.
+  // Event Grid delivers to the public endpoint. With privateNetworking it alone and callerRanges get in.
+  // Event Grid has no client certificate. Every call but health needs a key, and with entraClientId a token too.
+  // It runs on events: instances come with work and go with it.
+  // Flex Consumption replaces its instances by itself and takes no health check path.
   name: name
   location: location
   // azd finds by it where to deploy the service of azure.yaml.
@@ -147,8 +150,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
         maximumInstanceCount: maximumInstanceCount
       }
     }
+    // Flex Consumption refuses what it does not know here, such as ftpsState: it has no FTP.
     siteConfig: {
-      ftpsState: 'Disabled'
       http20Enabled: true
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
@@ -161,36 +164,36 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
+var ownSettings = {
+  ROTATION_VAULTS: join(vaultUris, ',')
+  ROTATION_ALLOWED_SCOPES: join(allowedScopes, ',')
+  ROTATION_TOPIC_ENDPOINT: topicEndpoint
+  ROTATION_LEAD_DAYS: string(leadDays)
+  ROTATION_SWEEP_SCHEDULE: sweepSchedule
+  ROTATION_CLOUD: clouds[environment().name]
+  ROTATION_ARM_ENDPOINT: environment().resourceManager
+  ROTATION_VERIFY_VAULT_DOMAIN: 'true'
+  AZURE_CLIENT_ID: identityClientId
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identityClientId
+  AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
+  AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
+  AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
+  APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsights.properties.ConnectionString
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+  // Everything is kept: by default the host keeps five traces a second, and drops the log lines of the others with them.
+  OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
+  OTEL_TRACES_SAMPLER_ARG: '1'
+}
+var settingsTwice = intersection(objectKeys(ownSettings), objectKeys(extraSettings))
+
+// This replaces all settings that the app had.
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
-  // checkov:skip=CKV_AZURE_222: Not a property of this resource: see the app.
-  // checkov:skip=CKV_AZURE_13: Not a property of this resource: see entra-authentication.bicep.
-  // checkov:skip=CKV_AZURE_63: Flex Consumption has no logs on disk: requests are in Application Insights.
-  // checkov:skip=CKV_AZURE_65: As CKV_AZURE_63.
-  // checkov:skip=CKV_AZURE_66: As CKV_AZURE_63.
-  // checkov:skip=CKV_AZURE_80: It runs Python.
-  // checkov:skip=CKV_AZURE_88: Flex Consumption mounts no share; the app keeps no files.
   parent: app
   name: 'appsettings'
-  properties: {
-    ROTATION_VAULTS: join(vaultUris, ',')
-    ROTATION_ALLOWED_SCOPES: join(allowedScopes, ',')
-    ROTATION_TOPIC_ENDPOINT: topicEndpoint
-    ROTATION_LEAD_DAYS: string(leadDays)
-    ROTATION_SWEEP_SCHEDULE: sweepSchedule
-    ROTATION_CLOUD: clouds[environment().name]
-    ROTATION_ARM_ENDPOINT: environment().resourceManager
-    ROTATION_VERIFY_VAULT_DOMAIN: 'true'
-    AZURE_CLIENT_ID: identityClientId
-    AzureWebJobsStorage__credential: 'managedidentity'
-    AzureWebJobsStorage__clientId: identityClientId
-    AzureWebJobsStorage__blobServiceUri: storage.properties.primaryEndpoints.blob
-    AzureWebJobsStorage__queueServiceUri: storage.properties.primaryEndpoints.queue
-    AzureWebJobsStorage__tableServiceUri: storage.properties.primaryEndpoints.table
-    APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsights.properties.ConnectionString
-    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-    // Otherwise a caller's traceparent decides whether a rotation is seen.
-    OTEL_TRACES_SAMPLER: 'always_on'
-  }
+  properties: empty(settingsTwice)
+    ? union(ownSettings, extraSettings)
+    : fail('extraSettings holds what has a parameter of its own, or must be as it is: ${join(settingsTwice, ', ')}')
 }
 
 // No user name and password for deployments either.

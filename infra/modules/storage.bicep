@@ -24,10 +24,6 @@ param publicNetworkAccess string
 @description('Object id of the identity that the app acts as.')
 param appPrincipalId string
 
-@description('Object id of the identity that Event Grid stores undelivered events with.')
-param eventsPrincipalId string
-
-var storageBlobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 // What the Functions host documents for AzureWebJobsStorage by identity, and the app's own table.
 var appRoles = {
   storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
@@ -36,8 +32,8 @@ var appRoles = {
 }
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
-  // checkov:skip=CKV_AZURE_35: Denied with privateNetworking. Without it there is no network to allow: Flex Consumption has no fixed addresses, and Entra tokens and roles guard the data.
-  // checkov:skip=CKV_AZURE_206: The parameter storageSku decides; it is Standard_ZRS unless somebody chooses otherwise.
+  // Denied with privateNetworking. Without it there is no network to allow: Flex Consumption has no fixed addresses, and Entra tokens and roles guard the data.
+  // The parameter storageSku decides; it is Standard_ZRS unless somebody chooses otherwise.
   name: name
   location: location
   tags: tags
@@ -114,16 +110,6 @@ resource appAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
-
-resource eventsAccess 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(deadLetters.id, eventsPrincipalId, storageBlobDataContributor)
-  scope: deadLetters
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', storageBlobDataContributor)
-    principalId: eventsPrincipalId
-    principalType: 'ServicePrincipal'
-  }
-}
 
 output id string = account.id
 output name string = account.name

@@ -22,8 +22,8 @@ param senderPrincipalId string
 var eventGridDataSender = 'd5a91429-5739-47e2-a06b-3470a27159e7'
 
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
-  // checkov:skip=CKV_AZURE_193: Disabled with privateNetworking; otherwise publishing needs an Entra token and the role below.
-  // checkov:skip=CKV_AZURE_191: A topic needs an identity to deliver to what asks for tokens. Consumers whose subscription needs one add it with the subscription.
+  // Disabled with privateNetworking; otherwise publishing needs an Entra token and the role below.
+  // A topic needs an identity to deliver to what asks for tokens. Consumers whose subscription needs one add it with the subscription.
   name: name
   location: location
   tags: tags

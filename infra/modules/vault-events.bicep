@@ -1,19 +1,19 @@
-// Brings the events of one vault to the app. A vault has one system topic; it lies in the vault's subscription and region.
+// Brings the events of one vault to the app, and tells of those that were not delivered.
 
-@description('Name of a vault in the resource group that this is deployed to.')
+@description('Name of the vault\'s system topic, in the resource group that this is deployed to.')
+param topicName string
+
+@description('Name of the vault.')
 param vaultName string
 
-@description('Tags of the topic and the alert.')
+@description('Tags of the alert.')
 param tags object
 
-@description('Name of the system topic.')
-param topicName string
+@description('Name of the event subscription and the alert. Another environment\'s on the same topic must differ.')
+param name string
 
 @description('Resource id of the Function App.')
 param functionAppId string
-
-@description('Resource id of the identity that undelivered events are stored with.')
-param identityId string
 
 @description('Resource id of the storage account that undelivered events are stored in.')
 param storageId string
@@ -21,32 +21,19 @@ param storageId string
 @description('Name of the container that undelivered events are stored in.')
 param deadLetterContainer string
 
+@description('Whether the topic has an identity to store undelivered events with. Without one they are dropped, and the alert says so.')
+param keepsDeadLetters bool
+
 @description('Resource id of the action group that is told of undelivered events.')
 param actionGroupId string
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
-  name: vaultName
-}
-
-resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
+resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {
   name: topicName
-  location: vault.location
-  tags: tags
-  identity: {
-    type: 'UserAssigned'
-    userAssignedIdentities: {
-      '${identityId}': {}
-    }
-  }
-  properties: {
-    source: vault.id
-    topicType: 'Microsoft.KeyVault.vaults'
-  }
 }
 
 resource eventSubscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15' = {
   parent: topic
-  name: 'azure-key-rotator'
+  name: name
   properties: {
     destination: {
       endpointType: 'AzureFunction'
@@ -67,28 +54,29 @@ resource eventSubscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@
       maxDeliveryAttempts: 30
       eventTimeToLiveInMinutes: 1440
     }
-    deadLetterWithResourceIdentity: {
-      identity: {
-        type: 'UserAssigned'
-        userAssignedIdentity: identityId
-      }
-      deadLetterDestination: {
-        endpointType: 'StorageBlob'
-        properties: {
-          resourceId: storageId
-          blobContainerName: deadLetterContainer
+    deadLetterWithResourceIdentity: keepsDeadLetters
+      ? {
+          identity: {
+            type: 'SystemAssigned'
+          }
+          deadLetterDestination: {
+            endpointType: 'StorageBlob'
+            properties: {
+              resourceId: storageId
+              blobContainerName: deadLetterContainer
+            }
+          }
         }
-      }
-    }
+      : null
   }
 }
 
 resource undelivered 'Microsoft.Insights/metricAlerts@2018-03-01' = {
-  name: '${topicName}-dead-letters'
+  name: name
   location: 'global'
   tags: tags
   properties: {
-    description: 'Events of vault ${vaultName} could not be delivered for a day, or the app refused them: they lie in the container ${deadLetterContainer}. The sweep finds what they were about.'
+    description: 'Events of vault ${vaultName} could not be delivered for a day, or the app refused them: they ${keepsDeadLetters ? 'lie in the container ${deadLetterContainer}' : 'are gone, as the system topic has no identity to store them with'}. The sweep finds what they were about.'
     severity: 2
     enabled: true
     autoMitigate: true
@@ -102,12 +90,14 @@ resource undelivered 'Microsoft.Insights/metricAlerts@2018-03-01' = {
       allOf: [
         {
           criterionType: 'StaticThresholdCriterion'
-          name: 'dead-letters'
+          name: 'undelivered'
           metricNamespace: 'Microsoft.EventGrid/systemTopics'
-          metricName: 'DeadLetteredCount'
+          metricName: keepsDeadLetters ? 'DeadLetteredCount' : 'DroppedEventCount'
           timeAggregation: 'Total'
           operator: 'GreaterThan'
           threshold: 0
+          // The metric is not there before the first such event.
+          skipMetricValidation: true
         }
       ]
     }
@@ -118,5 +108,3 @@ resource undelivered 'Microsoft.Insights/metricAlerts@2018-03-01' = {
     ]
   }
 }
-
-output topicId string = topic.id

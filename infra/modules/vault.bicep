@@ -18,8 +18,18 @@ param name string
 @description('Whether the public endpoint answers.')
 param publicNetworkAccess string
 
+@allowed([
+  'default'
+  'recover'
+])
+@description('`recover` brings back the vault of this name that was deleted.')
+param createMode string
+
 @description('Object id of a user or group that may write secrets. Empty grants nobody.')
 param operatorPrincipalId string
+
+@description('What operatorPrincipalId is: User, Group or ServicePrincipal.')
+param operatorPrincipalType string
 
 @description('Id of the workspace that keeps the audit log.')
 param workspaceId string
@@ -27,13 +37,13 @@ param workspaceId string
 var keyVaultSecretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
 
 resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
-  // checkov:skip=CKV_AZURE_109: Denied with privateNetworking. Without it there is no network to allow: Flex Consumption has no fixed addresses, and Entra tokens and roles guard the secrets.
-  // checkov:skip=CKV_AZURE_189: As CKV_AZURE_109.
+  // Denied with privateNetworking. Without it there is no network to allow: Flex Consumption has no fixed addresses, and Entra tokens and roles guard the secrets.
   name: name
   location: location
   tags: tags
   properties: {
     tenantId: tenant().tenantId
+    createMode: createMode
     sku: {
       family: 'A'
       name: 'standard'
@@ -56,6 +66,7 @@ resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!em
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsOfficer)
     principalId: operatorPrincipalId
+    principalType: operatorPrincipalType
   }
 }
 

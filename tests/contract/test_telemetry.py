@@ -248,6 +248,7 @@ async def test_application_insights_gets_it_too_with_a_token(station: Station, m
         "key_rotator.poisoned",
         "key_rotator.step.duration",
         "key_rotator.expiry.nearest",
+        "key_rotator.sweeps",
     }
     rotations = points["key_rotator.rotations"]
     assert rotations["iKey"] == INSTRUMENTATION_KEY

@@ -3,11 +3,13 @@ Make the deployment package, and tell how large it is and how soon it runs: `pyt
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
+from tools.package.archive import unpack
 from tools.package.build import build
 from tools.package.cold_start import is_for_this_machine, measure
 from tools.package.errors import PackageError
@@ -22,7 +24,9 @@ def main() -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m tools.package", description=__doc__)
     parser.add_argument("--app", type=Path, default=_REPOSITORY, help="the folder of the app (default: this one)")
-    parser.add_argument("--output", type=Path, default=_ARCHIVE, help=f"the zip (default: {_ARCHIVE})")
+    parser.add_argument(
+        "--output", type=Path, default=_ARCHIVE, help=f"the zip (default: {_ARCHIVE}), unpacked beside it"
+    )
     options = parser.parse_args()
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".package-", dir=options.output.parent) as folder:
@@ -32,6 +36,10 @@ def main() -> None:
             figures = f"{_size(archive)}\ncold import: {_cold_import(archive)}\n"
         except PackageError as error:
             sys.exit(f"No package: {error}.")
+        unpacked = Path(folder) / "unpacked"
+        unpack(archive, unpacked)
+        shutil.rmtree(options.output.with_suffix(""), ignore_errors=True)
+        unpacked.replace(options.output.with_suffix(""))
         archive.replace(options.output)
     sys.stdout.write(f"{options.output}: {figures}")
 

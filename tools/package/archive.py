@@ -1,5 +1,5 @@
 """
-The zip: the same files give the same bytes.
+The zip: the same files give the same bytes. And the folder that it unpacks to, which azd and func ship.
 """
 
 import stat
@@ -22,3 +22,12 @@ def write_archive(folder: Path, archive: Path) -> None:
             entry.create_system = _MADE_ON_UNIX
             entry.external_attr = _FILE_THAT_ALL_MAY_READ
             file.writestr(entry, files[name].read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """
+    Unpack the zip, with a file that has azd and func leave nothing of it at home: without one, azd drops bytecode.
+    """
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(folder)
+    (folder / ".funcignore").write_text("# Everything here is deployed.\n")

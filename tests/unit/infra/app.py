@@ -8,7 +8,7 @@ import sys
 from functools import cache
 from typing import Any
 
-from tests.unit.infra.templates import ROOT
+from tests.unit.infra.deployment import ROOT
 
 _INDEX = """
 import json

@@ -1,26 +1,35 @@
 import json
 import logging
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
+from adapters.telemetry_instruments import Instruments
+from adapters.telemetry_lines import measure
 from rotation.request import Trigger, request_for_event
 from rotation.story import report_poisoned
 from rotation.sweep import sweep
 from tests.twins.world import TwinWorld
-from tests.unit.infra.templates import INFRA, module, only
+from tests.unit.infra.deployment import INFRA, deployment
 
 MODULES = INFRA / "modules"
+RULES = "Microsoft.Insights/scheduledQueryRules"
+
+# A row of AppMetrics: what the exporter of Application Insights makes of one data point.
+Row = dict[str, Any]
 
 
-def queries() -> dict[str, str]:
+def query(name: str) -> str:
     """
-    Return the query of each alert rule by the rule's name.
+    Return the query of an alert rule.
     """
-    variables = module("alerts").variables
-    return {rule["name"]: variables[rule["query"]] for rule in variables["rules"]}
+    (condition,) = deployment("public").one(RULES, f"-{name}")["properties"]["criteria"]["allOf"]
+    return str(condition["query"])
 
 
 def workbook() -> dict[str, str]:
@@ -33,7 +42,7 @@ def workbook() -> dict[str, str]:
 
 def filter_of(query: str) -> re.Pattern[str]:
     """
-    Return the regular expression by which a query chooses lines; `startswith` is one too.
+    Return the regular expression by which a query of the workbook chooses lines; `startswith` is one too.
     """
     found = re.search(r"matches regex @'(.*)'", query)
     if found:
@@ -48,6 +57,32 @@ def extracts_of(query: str) -> dict[str, re.Pattern[str]]:
     """
     found = re.findall(r"(\w+) = (?:\w+\()?extract\(@'(.*?)', 1, Message\)", query)
     return {name: re.compile(expression) for name, expression in found}
+
+
+def chosen_by(query: str, lines: list[logging.LogRecord], now: Callable[[], float] = lambda: 0.0) -> list[Row]:
+    """
+    Return the rows that the conditions of an alert's query choose, of the metrics that the app makes of its lines.
+    """
+    reader = InMemoryMetricReader()
+    instruments = Instruments(MeterProvider([reader]), now)
+    for measurement in (measurement for line in lines for measurement in measure(line)):
+        instruments.record(measurement)
+    data = reader.get_metrics_data()
+    rows: list[Row] = [
+        {"Name": metric.name, "Sum": point.value, "Min": point.value, "Properties": dict(point.attributes or {})}
+        for resource in (data.resource_metrics if data else [])
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+        if isinstance(point, NumberDataPoint)
+    ]
+    (name,) = re.findall(r"^\| where Name == '([^']+)'", query, re.MULTILINE)
+    wanted = dict(re.findall(r"tostring\(Properties\.(\w+)\) == '([^']+)'", query))
+    return [
+        row
+        for row in rows
+        if row["Name"] == name and all(row["Properties"].get(key) == value for key, value in wanted.items())
+    ]
 
 
 @pytest.fixture
@@ -68,104 +103,130 @@ async def failed(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> tuple[st
     return rotation.id, [line.getMessage() for line in caplog.records if line.levelno == logging.ERROR]
 
 
-@pytest.mark.parametrize(
-    "query", [queries()["failed-rotation"], workbook()["failed-rotations"]], ids=["alert", "workbook"]
-)
-async def test_a_failed_rotation_is_found(world: TwinWorld, caplog: pytest.LogCaptureFixture, query: str) -> None:
+async def test_a_failed_rotation_raises_an_alert(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
     """
-    The query finds the one line that a failure leaves at ERROR, its rotation and its code.
-    """
-    with caplog.at_level(logging.INFO):
-        rotation, (message,) = await failed(world, caplog)
-
-    found = {name: expression.search(message) for name, expression in extracts_of(query).items()}
-    assert filter_of(query).search(message)
-    assert {name: match and match.group(1) for name, match in found.items()} == {"Rotation": rotation, "Code": "drift"}
-
-
-async def test_a_failed_rotation_is_counted_once(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
-    """
-    None of the other lines that the same rotation writes is taken for one more failure.
+    Once, with its code; the other lines that the same rotation writes are no further failures.
     """
     with caplog.at_level(logging.DEBUG):
         await failed(world, caplog)
 
-    lines = [line.getMessage() for line in caplog.records]
-    assert len(lines) > 3
-    assert sum(bool(filter_of(queries()["failed-rotation"]).search(line)) for line in lines) == 1
+    (row,) = chosen_by(query("failed-rotation"), caplog.records)
+    assert row["Sum"] == 1
+    assert row["Properties"]["reason"] == "drift"
+    for column in re.findall(r"tostring\(Properties\.(\w+)\)", query("failed-rotation")):
+        assert column in row["Properties"], column
+
+
+async def test_a_completed_rotation_raises_none(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    What went well is not among the rows.
+    """
+    current = world.put("one")
+    with caplog.at_level(logging.DEBUG):
+        await world.rotator.rotate(request_for_event(current, Trigger.SECRET_NEAR_EXPIRY, world.clock.now()))
+
+    assert not chosen_by(query("failed-rotation"), caplog.records)
 
 
 @pytest.mark.parametrize("rotation", ["0b112d10-c79f-56c4-a589-e94e094e8418", None])
-def test_a_poisoned_message_is_found(caplog: pytest.LogCaptureFixture, rotation: str | None) -> None:
+def test_a_poisoned_message_raises_an_alert(caplog: pytest.LogCaptureFixture, rotation: str | None) -> None:
     """
     Also one whose rotation cannot be read.
     """
     report_poisoned("some-message", rotation)
 
-    assert filter_of(queries()["poisoned-message"]).search(caplog.records[0].getMessage())
+    (row,) = chosen_by(query("poisoned-message"), caplog.records)
+    assert row["Sum"] == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "query"),
-    [("near-expiry", queries()["near-expiry"]), ("vaults", workbook()["vaults"])],
-    ids=["alert", "workbook"],
-)
-async def test_the_nearest_expiry_is_read(
-    world: TwinWorld, caplog: pytest.LogCaptureFixture, name: str, query: str
-) -> None:
+async def test_a_secret_that_expires_soon_raises_an_alert(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
     """
-    What a sweep says of a vault is read in full: the vault, the days left, and what the workbook shows besides.
+    The days are counted from what a sweep saw, and negative past the expiry.
+    """
+    world.put("one")
+    with caplog.at_level(logging.INFO):
+        await sweep(world.ports, timedelta(days=10), lambda _: None, within=timedelta(minutes=1))
+    swept = caplog.records[0].created
+
+    (row,) = chosen_by(query("near-expiry"), caplog.records, lambda: swept + 86_400)
+    assert row["Properties"] == {"vault": "https://kv.vault.azure.net"}
+    assert row["Min"] / 86_400 == pytest.approx(19, abs=0.1)
+    assert "| extend Days = Min / 86400\n| where Days < 10" in query("near-expiry")
+
+
+async def test_a_sweep_is_counted(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Of each vault, also where nothing expires.
     """
     with caplog.at_level(logging.INFO):
         await sweep(world.ports, timedelta(days=10), lambda _: None, within=timedelta(minutes=1))
 
-    (message,) = (line.getMessage() for line in caplog.records if filter_of(query).search(line.getMessage()))
-    found = {column: expression.search(message) for column, expression in extracts_of(query).items()}
-    read = {column: match and match.group(1) for column, match in found.items()}
-    days = read.pop("NearestExpiryInDays" if name == "vaults" else "Days")
-    assert float(days or "nan") == pytest.approx(20, abs=0.1)
-    assert read.pop("Vault") == "https://kv.vault.azure.net"
-    assert read == ({"Secrets": "1", "Due": "0", "Misconfigured": "0"} if name == "vaults" else {})
+    (row,) = chosen_by(query("no-sweep"), caplog.records)
+    assert row["Sum"] == 1
 
 
-async def test_an_expired_secret_is_read_as_less_than_ten_days(
-    world: TwinWorld, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_silence_raises_an_alert_but_not_before_the_first_sweep() -> None:
     """
-    Past its expiry the days are negative, and the alert goes on.
+    A count is always one row: of none, when no sweep was counted. A new deployment is given a day and two hours.
     """
-    world.clock.advance(timedelta(days=25))
-    with caplog.at_level(logging.INFO):
-        await sweep(world.ports, timedelta(days=10), lambda _: None, within=timedelta(minutes=1))
+    written = query("no-sweep")
 
-    query = queries()["near-expiry"]
-    (message,) = (line.getMessage() for line in caplog.records if filter_of(query).search(line.getMessage()))
-    days = extracts_of(query)["Days"].search(message)
-    assert days
-    assert float(days.group(1)) == pytest.approx(-5, abs=0.1)
-    assert "| where Days < 10" in query
+    assert "| summarize Sweeps = count()\n| where Sweeps == 0 and now() > " in written
+    assert written.rstrip().endswith("now() > datetime(2026-11-28T03:00:00Z) + 26h")
 
 
-def test_silence_raises_an_alert() -> None:
+def test_alerts_look_at_metrics_alone() -> None:
     """
-    A count is always one row: of none, when no sweep has written a line.
+    A log line may be dropped where a trace is sampled; a metric is not.
     """
-    query = queries()["no-sweep"]
+    queries = [query(name) for name in ("failed-rotation", "poisoned-message", "near-expiry", "no-sweep")]
 
-    assert query.rstrip().endswith("| summarize Sweeps = count()\n| where Sweeps == 0")
-    assert filter_of(query) == filter_of(queries()["near-expiry"])
+    assert len(deployment("public").of(RULES)) == len(queries)
+    assert all(written.startswith("AppMetrics\n") for written in queries)
 
 
 def test_every_alert_tells_the_action_group() -> None:
     """
-    One line in the window is enough, and a rule looks at least as far back as it is apart from the next time.
+    One row in the window is enough, and the group has the address that was given.
     """
-    rule = only("Microsoft.Insights/scheduledQueryRules").properties
-    (condition,) = rule["criteria"]["allOf"]
+    made = deployment("public")
+    (group,) = made.of("Microsoft.Insights/actionGroups")
 
-    assert (condition["operator"], condition["threshold"], condition["timeAggregation"]) == ("GreaterThan", 0, "Count")
-    assert rule["actions"]["actionGroups"]
-    assert set(queries()) == {"failed-rotation", "poisoned-message", "near-expiry", "no-sweep"}
+    assert [receiver["emailAddress"] for receiver in group["properties"]["emailReceivers"]] == ["oncall@example.com"]
+    for rule in made.of(RULES):
+        (condition,) = rule["properties"]["criteria"]["allOf"]
+        assert (condition["operator"], condition["threshold"]) == ("GreaterThan", 0)
+        assert condition["timeAggregation"] == "Count"
+        assert rule["properties"]["actions"]["actionGroups"] == [group["id"]]
+
+
+async def test_the_workbook_finds_a_failed_rotation(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    The one line that a failure leaves at ERROR, its rotation and its code.
+    """
+    with caplog.at_level(logging.INFO):
+        rotation, (message,) = await failed(world, caplog)
+
+    written = workbook()["failed-rotations"]
+    found = {name: expression.search(message) for name, expression in extracts_of(written).items()}
+    assert filter_of(written).search(message)
+    assert {name: match and match.group(1) for name, match in found.items()} == {"Rotation": rotation, "Code": "drift"}
+
+
+async def test_the_workbook_reads_what_a_sweep_says(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    In full: the vault, the days left, and what else it shows.
+    """
+    world.put("one")
+    with caplog.at_level(logging.INFO):
+        await sweep(world.ports, timedelta(days=10), lambda _: None, within=timedelta(minutes=1))
+
+    written = workbook()["vaults"]
+    (message,) = (line.getMessage() for line in caplog.records if filter_of(written).search(line.getMessage()))
+    found = {column: expression.search(message) for column, expression in extracts_of(written).items()}
+    read = {column: match and match.group(1) for column, match in found.items()}
+    assert float(read.pop("NearestExpiryInDays") or "nan") == pytest.approx(20, abs=0.1)
+    assert read == {"Vault": "https://kv.vault.azure.net", "Secrets": "1", "Due": "0", "Misconfigured": "0"}
 
 
 def test_the_workbook_reads_metrics_that_the_app_sends() -> None:
@@ -181,15 +242,16 @@ def test_the_workbook_reads_metrics_that_the_app_sends() -> None:
         assert f'"{name}"' in source, name
 
 
-def test_the_workbook_can_be_deployed() -> None:
+def test_the_workbook_reads_the_workspace_that_is_made() -> None:
     """
-    The file is a notebook whose queries all read the workspace that the template puts in.
+    Every query of it.
     """
-    notebook: dict[str, Any] = json.loads((MODULES / "workbook.json").read_text())
+    made = deployment("public")
+    workspace = made.one("Microsoft.OperationalInsights/workspaces")["id"]
+    notebook = json.loads(made.one("Microsoft.Insights/workbooks")["properties"]["serializedData"])
 
     assert notebook["version"] == "Notebook/1.0"
-    assert notebook["fallbackResourceIds"] == ["{workspace}"]
+    assert notebook["fallbackResourceIds"] == [workspace]
     for item in notebook["items"]:
         if item["type"] == 3:
-            assert item["content"]["crossComponentResources"] == ["{workspace}"], item["name"]
-    assert "replace(loadTextContent('workbook.json'), '{workspace}', workspaceId)" in module("workbook").text
+            assert item["content"]["crossComponentResources"] == [workspace], item["name"]

@@ -1,28 +1,40 @@
 import re
 
-from tests.unit.infra.templates import INFRA, ROOT, only, template
-from tests.unit.infra.test_least_privilege import ASSIGNMENTS
+from tests.unit.infra.deployment import INFRA, ROOT, deployment, parameter_files
+from tests.unit.infra.test_least_privilege import ROLES, assignments
 
 DEPLOY = (ROOT / "docs/deploy.md").read_text()
 
 
 def test_every_role_is_explained() -> None:
     """
-    The table of docs/deploy.md has a row for each role that is assigned, with the template that does.
+    The table of docs/deploy.md has a row for each role that is assigned.
     """
     rows = [line for line in DEPLOY.splitlines() if line.startswith("|")]
-    for (made_in, _, _), roles in ASSIGNMENTS.items():
-        for role in roles - {"roleName"}:
-            assert any(role in row and f"`{made_in}`" in row for row in rows), (role, made_in)
-        if roles == {"roleName"}:
-            assert f"`{made_in}`" in DEPLOY
+    roles = {one.role for name in parameter_files() for one in assignments(name)} - {"rotation"}
+
+    assert roles
+    for role in roles:
+        assert any(row.startswith(f"| {role}") for row in rows), role
+
+
+def test_every_module_that_assigns_a_role_is_named() -> None:
+    """
+    The table says where each role is assigned, and names no file that assigns none.
+    """
+    assigning = {
+        f"modules/{path.name}" for path in (INFRA / "modules").glob("*.bicep") if "roleAssignments@" in path.read_text()
+    }
+    table = DEPLOY.partition("## Every permission, and why")[2].partition("\n## ")[0]
+
+    assert set(re.findall(r"`(modules/[\w-]+\.bicep)`", table)) == assigning
 
 
 def test_every_action_is_explained() -> None:
     """
     The table of docs/deploy.md has a row for each action of the custom role.
     """
-    (permissions,) = only("Microsoft.Authorization/roleDefinitions").properties["permissions"]
+    (permissions,) = deployment("public").one(ROLES)["properties"]["permissions"]
     rows = {line.split("|")[1].strip() for line in DEPLOY.splitlines() if line.startswith("| `Microsoft.")}
 
     assert {f"`{action}`" for action in permissions["actions"]} <= rows
@@ -42,7 +54,7 @@ def test_every_output_that_is_used_in_a_command_exists() -> None:
     """
     A command of docs/deploy.md that reads a value of azd's environment finds it there.
     """
-    outputs = template(INFRA / "main.bicep").outputs
+    outputs = re.findall(r"^output (\w+)", (INFRA / "main.bicep").read_text(), re.MULTILINE)
     asked = set(re.findall(r"azd env get-value (\w+)", DEPLOY))
 
     assert asked

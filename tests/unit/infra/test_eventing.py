@@ -1,226 +1,126 @@
-import os
-import shutil
-import subprocess
-from pathlib import Path
-
-import pytest
-
 from handlers.key_vault_events import TYPES
 from tests.unit.infra.app import triggered_by
-from tests.unit.infra.templates import INFRA, only, template
+from tests.unit.infra.deployment import OTHER_SUBSCRIPTION, SUBSCRIPTION, deployment
 
-SUBSCRIPTION = "Microsoft.EventGrid/systemTopics/eventSubscriptions"
-
-# Stands in for the Azure CLI: writes down what it is asked, and knows the function from the call on that ABSENT names.
-AZ = """#!/bin/sh
-printf '%s\\n' "$*" >>"$CALLS"
-if [ "$2" = function ]; then [ "$(wc -l <"$CALLS")" -gt "$ABSENT" ]; fi
-"""
-AZD = {
-    "AZURE_SUBSCRIPTION_ID": "11111111-1111-4111-8111-111111111111",
-    "AZURE_ENV_NAME": "prod",
-    "AZURE_LOCATION": "westeurope",
-}
+SUBSCRIPTIONS = "Microsoft.EventGrid/systemTopics/eventSubscriptions"
+TOPICS = "Microsoft.EventGrid/systemTopics"
+ALERTS = "Microsoft.Insights/metricAlerts"
+APP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-prod/providers/Microsoft.Web/sites/func-app"
+OTHER_APP = APP.replace("func-app", "func-other")
 
 
 def test_events_go_to_the_function_that_takes_them() -> None:
     """
-    The subscription names the app's one Event Grid function.
+    Each vault's subscription names the app's one Event Grid function.
     """
     (function,) = triggered_by("eventGridTrigger")
-    destination = only(SUBSCRIPTION).properties["destination"]
+    made = deployment("eventing").of(SUBSCRIPTIONS)
 
-    assert destination["endpointType"] == "AzureFunction"
-    assert destination["properties"]["resourceId"] == f"${{functionAppId}}/functions/{function}"
+    assert len(made) == 3
+    for one in made:
+        destination = one["properties"]["destination"]
+        assert destination["endpointType"] == "AzureFunction"
+        assert destination["properties"]["resourceId"] == f"{APP}/functions/{function}"
 
 
 def test_the_function_gets_the_events_that_it_handles() -> None:
     """
     The filter lets through what on_secret_event knows: no type that it ignores, and every type that it handles.
     """
-    assert set(only(SUBSCRIPTION).properties["filter"]["includedEventTypes"]) == set(TYPES)
+    for one in deployment("eventing").of(SUBSCRIPTIONS):
+        assert set(one["properties"]["filter"]["includedEventTypes"]) == set(TYPES)
 
 
-def test_events_come_in_the_schema_that_is_documented() -> None:
+def test_events_come_one_at_a_time_and_are_tried_for_a_day() -> None:
     """
-    Event Grid's own schema, one event a call: a batch would be redelivered whole.
+    In Event Grid's own schema; a batch would be delivered again whole.
     """
-    subscription = only(SUBSCRIPTION).properties
+    for one in deployment("eventing").of(SUBSCRIPTIONS):
+        assert one["properties"]["eventDeliverySchema"] == "EventGridSchema"
+        assert one["properties"]["destination"]["properties"]["maxEventsPerBatch"] == 1
+        assert one["properties"]["retryPolicy"] == {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440}
 
-    assert subscription["eventDeliverySchema"] == "EventGridSchema"
-    assert subscription["destination"]["properties"]["maxEventsPerBatch"] == 1
 
-
-def test_an_event_is_tried_for_a_day_and_then_kept() -> None:
+def test_a_vault_without_a_topic_gets_one_beside_it() -> None:
     """
-    What cannot be delivered lies in the container that storage.bicep makes, written with the identity that may.
+    In the vault's group and subscription, and in its own region, which is read from the vault.
     """
-    subscription = only(SUBSCRIPTION).properties
+    made = {one["name"]: one for one in deployment("eventing").of(TOPICS)}
 
-    assert subscription["retryPolicy"] == {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440}
-    letters = subscription["deadLetterWithResourceIdentity"]
-    assert letters["identity"] == {"type": "UserAssigned", "userAssignedIdentity": "identityId"}
-    assert letters["deadLetterDestination"] == {
-        "endpointType": "StorageBlob",
-        "properties": {"resourceId": "storageId", "blobContainerName": "deadLetterContainer"},
-    }
-    assert only("Microsoft.EventGrid/systemTopics").config["identity"]["type"] == "UserAssigned"
+    assert set(made) == {"evgst-kv-one", "evgst-kv-other"}
+    for name, subscription, group in (
+        ("evgst-kv-one", SUBSCRIPTION, "rg-one"),
+        ("evgst-kv-other", OTHER_SUBSCRIPTION, "rg-other"),
+    ):
+        place = f"/subscriptions/{subscription}/resourceGroups/{group}/providers"
+        vault = f"{place}/Microsoft.KeyVault/vaults/{name.removeprefix('evgst-')}"
+        assert made[name]["id"] == f"{place}/{TOPICS}/{name}"
+        assert made[name]["properties"] == {"source": vault, "topicType": "Microsoft.KeyVault.vaults"}
+        assert made[name]["location"].startswith(f"[reference('{vault}', ")
+        assert made[name]["location"].endswith(", 'full').location]")
 
 
-def test_a_dead_letter_raises_an_alert() -> None:
+def test_a_topic_that_is_there_is_subscribed_to_and_never_written() -> None:
     """
-    The metric is the system topic's own count.
+    A vault can have no second one, and writing the first replaces its identity. It may lie in another group.
     """
-    alert = only("Microsoft.Insights/metricAlerts").properties
-    (criterion,) = alert["criteria"]["allOf"]
+    made = deployment("eventing")
+    theirs = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-events/providers/{TOPICS}/topic-of-kv-two"
 
-    assert criterion["metricName"] == "DeadLetteredCount"
-    assert criterion["metricNamespace"] == "Microsoft.EventGrid/systemTopics"
-    assert (criterion["operator"], criterion["threshold"]) == ("GreaterThan", 0)
+    assert not [one for one in made.of(TOPICS) if "kv-two" in one["name"].lower()]
+    assert [one["id"].rpartition("/eventSubscriptions/")[0] for one in made.of(SUBSCRIPTIONS)].count(theirs) == 1
 
 
-def test_the_topic_is_the_vaults() -> None:
+def test_two_environments_on_one_vault_do_not_take_each_others_events() -> None:
     """
-    Key Vault's topic type, the vault as source, in the vault's own region.
+    Names of subscriptions and alerts hold which app it is; the topic is the same.
     """
-    topic = only("Microsoft.EventGrid/systemTopics")
+    mine, yours = deployment("eventing"), deployment("eventing", functionAppId=OTHER_APP)
 
-    assert topic.properties["topicType"] == "Microsoft.KeyVault.vaults"
-    assert "source: vault.id" in template(INFRA / topic.template).text
-    assert "location: vault.location" in template(INFRA / topic.template).text
+    for kind in (SUBSCRIPTIONS, ALERTS):
+        names = {one["id"] for one in mine.of(kind)}
+        assert len(names) == 3
+        assert not names & {one["id"] for one in yours.of(kind)}
+    assert {one["id"] for one in mine.of(TOPICS)} == {one["id"] for one in yours.of(TOPICS)}
 
 
-class Hook:
+def test_what_cannot_be_delivered_is_kept() -> None:
     """
-    infra/postdeploy.sh with a stand-in for the Azure CLI.
+    With the topic's system-assigned identity, the only kind that gets through a storage firewall, where it has one.
     """
+    made = deployment("eventing")
 
-    def __init__(self, folder: Path) -> None:
-        self.calls = folder / "calls"
-        self.calls.touch()
-        az = folder / "az"
-        az.write_text(AZ)
-        az.chmod(0o755)
-        outputs = template(INFRA / "main.bicep").outputs
-        self.environment = {
-            **AZD,
-            **{name: f"<{name}>" for name in outputs if name not in {*AZD, "ROTATION_UNGRANTED_SCOPES"}},
-            "PATH": f"{folder}:{os.defpath}",
-            "CALLS": str(self.calls),
-            "EVENTING_PAUSE": "0",
-            "ABSENT": "0",
-        }
-
-    def run(self, **environment: str) -> subprocess.CompletedProcess[str]:
-        """
-        Run it as azd does, in the project's folder.
-        """
-        return subprocess.run(  # noqa: S603 - the script is the project's own
-            [INFRA / "postdeploy.sh"],
-            cwd=INFRA.parent,
-            env={**self.environment, **environment},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-
-    def deployments(self) -> list[str]:
-        """
-        Return the calls that deploy something.
-        """
-        return [call for call in self.calls.read_text().splitlines() if call.startswith("deployment ")]
+    for topic in made.of(TOPICS):
+        assert topic["identity"] == {"type": "SystemAssigned"}
+    for one in made.of(SUBSCRIPTIONS):
+        letters = one["properties"]["deadLetterWithResourceIdentity"]
+        topic = one["id"].rpartition("/eventSubscriptions/")[0]
+        assert letters.startswith("[if(not(empty(")
+        assert f"reference('{topic}'" in letters
+        assert "createObject('type', 'SystemAssigned')" in letters
+        assert letters.endswith(", null())]")
 
 
-@pytest.fixture
-def hook(tmp_path: Path) -> Hook:
+def test_an_event_that_is_given_up_raises_an_alert() -> None:
     """
-    Return the hook, with the outputs of main.bicep in its environment.
+    The metric is the topic's own, beside the topic, and is not there before the first such event.
     """
-    return Hook(tmp_path)
+    made = deployment("eventing")
+
+    assert len(made.of(ALERTS)) == 3
+    for one in made.of(ALERTS):
+        (topic,) = one["properties"]["scopes"]
+        assert one["id"].startswith(topic.partition("/providers/")[0])
+        (criterion,) = one["properties"]["criteria"]["allOf"]
+        assert criterion["metricNamespace"] == TOPICS
+        assert (criterion["operator"], criterion["threshold"]) == ("GreaterThan", 0)
+        assert criterion["skipMetricValidation"] is True
+        assert criterion["metricName"].startswith("[if(not(empty(")
+        assert criterion["metricName"].endswith(", 'DeadLetteredCount', 'DroppedEventCount')]")
 
 
-def test_the_hook_gives_the_template_what_it_asks_for(hook: Hook) -> None:
+def test_no_vault_needs_to_be_subscribed_to() -> None:
     """
-    Outputs of main.bicep arrive as the parameters of eventing.bicep: all of them, and no other.
+    An empty list deploys nothing.
     """
-    done = hook.run()
-
-    assert done.returncode == 0, done.stderr
-    (deployment,) = hook.deployments()
-    before, _, given = deployment.partition(" --parameters ")
-    parameters = dict(one.split("=", 1) for one in given.split())
-    assert set(parameters) == set(template(INFRA / "eventing.bicep").parameters)
-    assert parameters["functionAppId"] == "<EVENTING_FUNCTION_APP_ID>"
-    assert parameters["vaultIds"] == "<AZURE_KEY_VAULT_IDS>"
-    assert "deployment sub create" in before
-    assert "--template-file eventing.bicep" in before
-
-
-def test_the_hook_waits_for_the_function(hook: Hook) -> None:
-    """
-    A subscription is refused while its function does not exist, so nothing is deployed before it does.
-    """
-    done = hook.run(ABSENT="3")
-
-    assert done.returncode == 0, done.stderr
-    *asked, last = hook.calls.read_text().splitlines()
-    (function,) = triggered_by("eventGridTrigger")
-    assert len(asked) == 4
-    assert all(f"--function-name {function}" in call for call in asked)
-    assert last.startswith("deployment ")
-
-
-def test_the_hook_gives_up_and_says_what_to_do(hook: Hook) -> None:
-    """
-    A function that never shows up fails the deployment with the way out, and nothing is deployed.
-    """
-    done = hook.run(ABSENT="99", EVENTING_TRIES="3")
-
-    assert done.returncode == 1
-    assert "azd hooks run postdeploy" in done.stderr
-    assert not hook.deployments()
-
-
-def test_vaults_whose_events_come_another_way_are_left_out(hook: Hook) -> None:
-    """
-    EVENTING_VAULT_IDS takes the place of all vaults, for those that have a system topic already.
-    """
-    done = hook.run(EVENTING_VAULT_IDS="<one-vault>")
-
-    assert done.returncode == 0, done.stderr
-    assert "vaultIds=<one-vault>" in hook.deployments()[0]
-
-
-def test_no_vault_needs_to_be_subscribed_to(hook: Hook) -> None:
-    """
-    `none` leaves all events to whoever has set them up by hand.
-    """
-    done = hook.run(EVENTING_VAULT_IDS="none")
-
-    assert done.returncode == 0, done.stderr
-    assert not hook.calls.read_text()
-
-
-def test_a_scope_without_a_right_fails_the_deployment(hook: Hook) -> None:
-    """
-    The app would be allowed to rotate there and could not: somebody has to know now, not in two months.
-    """
-    done = hook.run(ROTATION_UNGRANTED_SCOPES="/providers/Microsoft.Management/managementGroups/all")
-
-    assert done.returncode == 1
-    assert "managementGroups/all" in done.stderr
-    assert not hook.deployments()
-
-
-def test_a_missing_command_is_named(hook: Hook, tmp_path: Path) -> None:
-    """
-    Without the Azure CLI the hook says so, and how to go on.
-    """
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    (empty / "dirname").symlink_to(shutil.which("dirname") or "")
-
-    done = hook.run(PATH=str(empty))
-
-    assert done.returncode == 1
-    assert "Azure CLI" in done.stderr
+    assert not deployment("eventing", vaultIds="").resources

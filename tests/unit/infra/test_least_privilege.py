@@ -1,8 +1,9 @@
 import re
+from dataclasses import dataclass
 
 import pytest
 
-from tests.unit.infra.templates import module, only, resources, template, templates, words
+from tests.unit.infra.deployment import INFRA, OTHER_SUBSCRIPTION, SUBSCRIPTION, deployment, parameter_files
 
 # Azure's built-in roles, by the GUIDs that its documentation publishes.
 BUILT_IN = {
@@ -22,108 +23,230 @@ ROTATION = [
     "Microsoft.Web/sites/hostruntime/webhooks/api/workflows/*",
 ]
 GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+ROLES = "Microsoft.Authorization/roleDefinitions"
+STORAGE = "Microsoft.Storage/storageAccounts"
 
-# Which role is assigned in which template: on what, to whom. `roleName` is the custom role, None what is deployed to.
-ASSIGNMENTS = {
-    ("modules/monitoring.bicep", "applicationInsights", "publisherPrincipalId"): {"Monitoring Metrics Publisher"},
-    ("modules/storage.bicep", "account", "appPrincipalId"): {
-        "Storage Blob Data Owner",
-        "Storage Queue Data Contributor",
-        "Storage Table Data Contributor",
-    },
-    ("modules/storage.bicep", "deadLetters", "eventsPrincipalId"): {"Storage Blob Data Contributor"},
-    ("modules/topic.bicep", "topic", "senderPrincipalId"): {"EventGrid Data Sender"},
-    ("modules/vault-access.bicep", "vault", "principalId"): {"Key Vault Secrets Officer"},
-    ("modules/vault.bicep", "vault", "operatorPrincipalId"): {"Key Vault Secrets Officer"},
-    ("modules/rotation-on-subscription.bicep", None, "principalId"): {"roleName"},
-    ("modules/rotation-on-resource-group.bicep", None, "principalId"): {"roleName"},
-    ("modules/rotation-on-batch-account.bicep", "account", "principalId"): {"roleName"},
-    ("modules/rotation-on-site.bicep", "site", "principalId"): {"roleName"},
+# What the app is granted, whatever else is chosen: (role, type of what it is granted on).
+ALWAYS = {
+    ("Monitoring Metrics Publisher", "Microsoft.Insights/components"),
+    ("Storage Blob Data Owner", STORAGE),
+    ("Storage Queue Data Contributor", STORAGE),
+    ("Storage Table Data Contributor", STORAGE),
+    ("EventGrid Data Sender", "Microsoft.EventGrid/topics"),
 }
+OFFICER = "Key Vault Secrets Officer"
 
 
-def test_these_roles_are_assigned_and_no_other() -> None:
+@dataclass(frozen=True, order=True)
+class Assignment:
     """
-    The app and Event Grid get what the table of docs/deploy.md says, where it says.
+    A role that a deployment assigns; `principal` is the app, an object id, or a system topic by its identity.
     """
-    names = {guid: name for name, guid in BUILT_IN.items()}
-    found: dict[tuple[str, str | None, str], set[str]] = {}
-    for assignment in resources("Microsoft.Authorization/roleAssignments"):
-        place = (assignment.template, assignment.config.get("scope"), assignment.properties["principalId"])
-        variables = module(assignment.template.removeprefix("modules/").removesuffix(".bicep")).variables
-        named = set(words(assignment.properties["roleDefinitionId"]))
-        of_a_loop = variables.get("appRoles", {}) if "value" in named else {}
-        role = {*of_a_loop.values(), *(variables[name] for name in named & set(variables))}
-        found[place] = {names[guid] for guid in role} or named & {"roleName"}
 
-    assert found == ASSIGNMENTS
+    role: str
+    scope: str
+    principal: str
+    principal_type: str
+
+    @property
+    def place(self) -> str:
+        """
+        Return the type of what the role is assigned on.
+        """
+        parts = self.scope.split("/")
+        if len(parts) < 7:
+            return "group" if len(parts) == 5 else "subscription"
+        return "/".join([parts[6], *parts[7::2]])
+
+
+def assignments(name: str) -> set[Assignment]:
+    """
+    Return all roles that a deployment assigns.
+    """
+    made = deployment(name)
+    names = {guid: role for role, guid in BUILT_IN.items()}
+    custom = {one["name"]: "rotation" for one in made.of(ROLES)}
+    found = set()
+    for one in made.of("Microsoft.Authorization/roleAssignments"):
+        properties = one["properties"]
+        role = properties["roleDefinitionId"].rpartition("/")[2]
+        identity = re.search(r"reference\('([^']+)'", properties["principalId"])
+        principal = identity.group(1) if identity else properties["principalId"]
+        found.add(
+            Assignment(
+                (names | custom)[role],
+                scope_of(one["id"]),
+                "app" if "/userAssignedIdentities/id-rotator-" in principal else principal,
+                properties["principalType"],
+            )
+        )
+    return found
+
+
+def scope_of(expression: str) -> str:
+    """
+    Return the scope of an assignment by its id, which is an expression where the principal is not known yet.
+    """
+    extension = re.match(r"\[extensionResourceId\('([^']+)'", expression)
+    if extension:
+        return extension.group(1)
+    group = re.match(r"\[resourceId\('([^']+)', '([^']+)'", expression)
+    if group:
+        return f"/subscriptions/{group.group(1)}/resourceGroups/{group.group(2)}"
+    subscription = re.match(r"\[subscriptionResourceId\('([^']+)'", expression)
+    if subscription:
+        return f"/subscriptions/{subscription.group(1)}"
+    return expression.partition("/providers/Microsoft.Authorization/")[0]
+
+
+@pytest.mark.parametrize("name", [name for name in parameter_files() if name != "eventing"])
+def test_these_roles_are_assigned_and_no_other(name: str) -> None:
+    """
+    The app gets what the table of docs/deploy.md says, on its own resources, the vaults and the allowed scopes.
+    """
+    granted = assignments(name)
+    of_the_app = {(one.role, one.place) for one in granted if one.principal == "app"}
+
+    assert of_the_app - {("rotation", place) for _, place in of_the_app} == {
+        *ALWAYS,
+        (OFFICER, "Microsoft.KeyVault/vaults"),
+    }
+    others = {(one.role, one.place, one.principal, one.principal_type) for one in granted if one.principal != "app"}
+    operator = ("44444444-4444-4444-8444-444444444444", "Group")
+    assert others == ({(OFFICER, "Microsoft.KeyVault/vaults", *operator)} if name == "private" else set())
+
+
+@pytest.mark.parametrize("name", parameter_files())
+def test_every_assignment_says_what_its_principal_is(name: str) -> None:
+    """
+    Without it, Azure refuses a principal that is seconds old, because not everything has heard of it yet.
+    """
+    assert assignments(name)
+    assert {one.principal_type for one in assignments(name)} <= {"ServicePrincipal", "User", "Group"}
+
+
+def test_a_right_to_rotate_is_granted_on_each_scope_once() -> None:
+    """
+    On a subscription, a group, an account, and on a site for however many of its workflows.
+    """
+    granted = sorted(one.scope for one in assignments("scopes") if one.role == "rotation")
+
+    root = f"/subscriptions/{SUBSCRIPTION}"
+    assert granted == [
+        root,
+        f"{root}/resourceGroups/rg-apps/providers/Microsoft.Web/sites/orders",
+        f"{root}/resourceGroups/rg-batch/providers/Microsoft.Batch/batchAccounts/prodbatch",
+        f"{root}/resourceGroups/rg-more",
+    ]
+
+
+def test_rights_reach_other_subscriptions() -> None:
+    """
+    A vault and a scope of another subscription are granted there.
+    """
+    granted = assignments("subscriptions")
+
+    other = f"/subscriptions/{OTHER_SUBSCRIPTION}"
+    vaults = {one.scope for one in granted if one.role == OFFICER}
+    assert f"{other}/resourceGroups/rg-other/providers/Microsoft.KeyVault/vaults/kv-other" in vaults
+    assert {one.scope for one in granted if one.role == "rotation"} == {
+        other,
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-batch",
+    }
+
+
+def test_a_system_topic_may_store_what_it_cannot_deliver() -> None:
+    """
+    Each topic by its own identity, where it has one, in the container of dead letters only.
+    """
+    granted = assignments("eventing")
+
+    assert {(one.role, one.place) for one in granted} == {
+        ("Storage Blob Data Contributor", f"{STORAGE}/blobServices/containers")
+    }
+    assert {one.scope.rpartition("/")[2] for one in granted} == {"dead-letters"}
+    assert {one.principal.rpartition("/")[2] for one in granted} == {
+        "evgst-kv-one",
+        "topic-of-kv-two",
+        "evgst-kv-other",
+    }
+    made = deployment("eventing").of("Microsoft.Authorization/roleAssignments")
+    assert all(one["condition"].startswith("[not(empty(") for one in made)
 
 
 def test_every_guid_is_a_role_that_is_known() -> None:
     """
     A slip in a GUID would assign another role, or none.
     """
-    found = {guid for template in templates() for guid in GUID.findall(template.text)}
+    found = {guid for path in INFRA.rglob("*.bicep") for guid in GUID.findall(path.read_text())}
 
     assert found == set(BUILT_IN.values())
 
 
-def test_the_custom_role_can_rotate_and_no_more() -> None:
+@pytest.mark.parametrize("name", ["public", "subscriptions"])
+def test_the_custom_role_can_rotate_and_no_more(name: str) -> None:
     """
     It holds the actions that the app's calls need, and none that reads data or reaches the host's master key.
     """
-    (permissions,) = only("Microsoft.Authorization/roleDefinitions").properties["permissions"]
+    (permissions,) = deployment(name).one(ROLES)["properties"]["permissions"]
 
     assert permissions == {"actions": ROTATION, "notActions": [], "dataActions": [], "notDataActions": []}
 
 
 def test_the_custom_role_is_assignable_where_it_is_assigned() -> None:
     """
-    It can be assigned on the scopes that were given, not on the whole subscription.
+    On the groups and subscriptions of the scopes, each once.
     """
-    assert only("Microsoft.Authorization/roleDefinitions").properties["assignableScopes"] == "assignableScopes"
-    _, given = template(module("rotation-role").path.parents[1] / "main.bicep").modules["rotationRole"]
-    assert given["assignableScopes"] == "assignableScopes"
+    root = f"/subscriptions/{SUBSCRIPTION}"
+
+    assert deployment("scopes").one(ROLES)["properties"]["assignableScopes"] == [
+        f"{root}/resourceGroups/rg-batch",
+        f"{root}/resourceGroups/rg-apps",
+        f"{root}/resourceGroups/rg-more",
+        root,
+    ]
 
 
-@pytest.mark.parametrize("function", ["listKeys", "listAccountSas", "listServiceSas", "listSecrets", "list"])
-def test_no_template_reads_a_key(function: str) -> None:
+@pytest.mark.parametrize("name", parameter_files())
+def test_no_deployment_reads_a_key(name: str) -> None:
     """
     What is never read at deployment is in no setting and in no deployment's history.
     """
-    for made in templates():
-        assert not re.search(rf"\b{function}\(", made.text), made.name
+    made = deployment(name)
+
+    assert not re.search(r"\blist\w*\(", f"{made.resources}{made.outputs}")
 
 
 def test_no_output_and_no_parameter_is_a_secret() -> None:
     """
     Deployments are told no secret and tell none.
     """
-    for made in templates():
-        names = {*made.parameters, *made.outputs}
-        assert not {name for name in names if re.search("secret|password|connectionstring|sas", name, re.IGNORECASE)}
+    for path in INFRA.rglob("*.bicep"):
+        names = re.findall(r"^(?:param|output) (\w+)", path.read_text(), re.MULTILINE)
+        assert not [name for name in names if re.search("secret|password|connectionstring|sas", name, re.IGNORECASE)]
 
 
 def test_storage_has_no_shared_key_and_no_public_blob() -> None:
     """
     The ledger, the queues and the package are reached with Entra tokens over TLS alone.
     """
-    account = only("Microsoft.Storage/storageAccounts").properties
+    made = deployment("public")
+    account = made.one(STORAGE)["properties"]
 
     assert account["allowSharedKeyAccess"] is False
     assert account["allowBlobPublicAccess"] is False
     assert account["allowCrossTenantReplication"] is False
     assert account["supportsHttpsTrafficOnly"] is True
     assert account["minimumTlsVersion"] == "TLS1_2"
-    containers = resources("Microsoft.Storage/storageAccounts/blobServices/containers")
-    assert [container.properties["publicAccess"] for container in containers] == ["None", "None"]
+    containers = made.of(f"{STORAGE}/blobServices/containers")
+    assert [container["properties"]["publicAccess"] for container in containers] == ["None", "None"]
 
 
 def test_the_topic_takes_no_key() -> None:
     """
-    Outcomes are published with an Entra token, as CloudEvents.
+    Outcomes are published with an Entra token, as CloudEvents, over TLS that is not the default's 1.0.
     """
-    topic = only("Microsoft.EventGrid/topics").properties
+    topic = deployment("public").one("Microsoft.EventGrid/topics")["properties"]
 
     assert topic["disableLocalAuth"] is True
     assert topic["inputSchema"] == "CloudEventSchemaV1_0"
@@ -134,60 +257,110 @@ def test_telemetry_takes_no_key() -> None:
     """
     The connection string that everybody sees in the settings lets nobody write.
     """
-    assert only("Microsoft.Insights/components").properties["DisableLocalAuth"] is True
-    assert only("Microsoft.OperationalInsights/workspaces").properties["features"]["disableLocalAuth"] is True
+    made = deployment("public")
+
+    assert made.one("Microsoft.Insights/components")["properties"]["DisableLocalAuth"] is True
+    assert made.one("Microsoft.OperationalInsights/workspaces")["properties"]["features"]["disableLocalAuth"] is True
 
 
 def test_the_app_is_reached_by_https_and_deployed_without_passwords() -> None:
     """
-    TLS 1.2, no FTP, no debugging, and no user name and password on either publishing endpoint.
+    TLS 1.2, no debugging, and no user name and password on either publishing endpoint.
     """
-    app = only("Microsoft.Web/sites").properties
+    made = deployment("public")
+    app = made.one("Microsoft.Web/sites")["properties"]
 
     assert app["httpsOnly"] is True
     assert app["siteConfig"]["minTlsVersion"] == app["siteConfig"]["scmMinTlsVersion"] == "1.2"
-    assert app["siteConfig"]["ftpsState"] == "Disabled"
     assert app["siteConfig"]["remoteDebuggingEnabled"] is False
-    policies = resources("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
-    assert {policy.config["name"]: policy.properties["allow"] for policy in policies} == {"ftp": False, "scm": False}
+    policies = made.of("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
+    assert {policy["name"].rpartition("/")[2]: policy["properties"]["allow"] for policy in policies} == {
+        "ftp": False,
+        "scm": False,
+    }
 
 
 def test_the_app_is_one_user_assigned_identity_everywhere() -> None:
     """
     Its own calls, the host's storage and the deployment go by the same identity.
     """
-    app = only("Microsoft.Web/sites")
+    made = deployment("public")
+    app = made.one("Microsoft.Web/sites")
+    (identity,) = made.of("Microsoft.ManagedIdentity/userAssignedIdentities")
 
-    assert app.config["identity"]["type"] == "UserAssigned"
-    assert app.properties["functionAppConfig"]["deployment"]["storage"]["authentication"] == {
+    assert app["identity"] == {"type": "UserAssigned", "userAssignedIdentities": {identity["id"]: {}}}
+    assert app["properties"]["functionAppConfig"]["deployment"]["storage"]["authentication"] == {
         "type": "UserAssignedIdentity",
-        "userAssignedIdentityResourceId": "identityId",
+        "userAssignedIdentityResourceId": identity["id"],
     }
 
 
 def test_a_new_vault_forgets_nothing() -> None:
     """
-    Whoever can delete a secret cannot purge it; roles and not access policies decide; every access is logged.
+    What is deleted cannot be purged; roles and not access policies decide; every access is logged.
     """
-    vault = only("Microsoft.KeyVault/vaults").properties
+    made = deployment("private")
+    vault = made.one("Microsoft.KeyVault/vaults")["properties"]
 
     assert vault["enableRbacAuthorization"] is True
     assert vault["enableSoftDelete"] is True
     assert vault["enablePurgeProtection"] is True
-    (logs,) = only("Microsoft.Insights/diagnosticSettings").properties["logs"]
+    (logs,) = made.one("Microsoft.Insights/diagnosticSettings")["properties"]["logs"]
     assert logs == {"categoryGroup": "audit", "enabled": True}
 
 
-def test_tokens_are_asked_for_where_event_grid_does_not_call() -> None:
+def test_tokens_are_asked_for_where_nobody_comes_with_a_hosts_key() -> None:
     """
-    With Entra authentication, only the webhook that Event Grid calls with its key, and health, go without a token.
+    With Entra authentication the webhook of Event Grid, in both spellings, what deployments ask, and health.
     """
-    (authentication,) = (
-        config for config in resources("Microsoft.Web/sites/config") if config.config["name"] == "authsettingsV2"
-    )
+    authentication = deployment("entra").one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
 
-    assert authentication.properties["globalValidation"] == {
+    assert authentication["platform"] == {"enabled": True}
+    assert authentication["globalValidation"] == {
         "requireAuthentication": True,
         "unauthenticatedClientAction": "Return401",
-        "excludedPaths": ["/runtime/webhooks/EventGrid", "/api/health"],
+        "excludedPaths": [
+            "/runtime/webhooks/eventgrid",
+            "/runtime/webhooks/EventGrid",
+            "/admin/host/status",
+            "/admin/host/synctriggers",
+            "/api/health",
+        ],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "cloud", "issuer"),
+    [
+        ("entra", "AzureCloud", "https://login.microsoftonline.com/33333333-3333-4333-8333-333333333333/v2.0"),
+        (
+            "sovereign",
+            "AzureUSGovernment",
+            "https://login.microsoftonline.us/33333333-3333-4333-8333-333333333333/v2.0",
+        ),
+    ],
+)
+def test_tokens_count_only_from_the_callers_that_are_named(name: str, cloud: str, issuer: str) -> None:
+    """
+    For this registration, of this tenant, from these applications.
+    """
+    authentication = deployment(name, cloud=cloud).one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
+    provider = authentication["identityProviders"]["azureActiveDirectory"]
+    client = "55555555-5555-4555-8555-555555555555"
+
+    assert provider["registration"] == {"clientId": client, "openIdIssuer": issuer}
+    assert provider["validation"] == {
+        "allowedAudiences": [client, f"api://{client}"],
+        "defaultAuthorizationPolicy": {"allowedApplications": ["66666666-6666-4666-8666-666666666666"]},
+    }
+
+
+def test_tokens_are_no_longer_asked_for_when_the_client_id_is_taken_out() -> None:
+    """
+    It is written in any case: what a deployment leaves out stays as it was.
+    """
+    authentication = deployment("public").one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
+
+    assert authentication["platform"] == {"enabled": False}
+    assert authentication["globalValidation"]["requireAuthentication"] is False
+    assert authentication["identityProviders"] == {}

@@ -1,4 +1,3 @@
-import os
 import re
 import subprocess
 import sys
@@ -6,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.infra.templates import ROOT, only
+from tests.unit.infra.deployment import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 
@@ -111,27 +110,3 @@ def test_the_commands_of_a_workflow_exist(workflow: Path) -> None:
 
     assert asked
     assert asked <= targets
-
-
-def test_azd_deploys_to_the_app_that_the_template_makes() -> None:
-    """
-    The app is found by a tag with the name of the service.
-    """
-    (service,) = re.findall(r"^services:\n  (\w+):", (ROOT / "azure.yaml").read_text(), re.MULTILINE)
-
-    assert f"'azd-service-name': '{service}'" in _text_of(only("Microsoft.Web/sites").template)
-
-
-def test_azd_runs_a_hook_that_is_there() -> None:
-    """
-    The hook is a script that can be run as it is.
-    """
-    (hook,) = re.findall(
-        r"^  postdeploy:\n    shell: sh\n    run: (.*)$", (ROOT / "azure.yaml").read_text(), re.MULTILINE
-    )
-
-    assert os.access(ROOT / hook, os.X_OK)
-
-
-def _text_of(template: str) -> str:
-    return (ROOT / "infra" / template).read_text()

@@ -1,10 +1,13 @@
 import json
 import re
 
+import pytest
+
 from adapters.settings import CLOUDS, NAMES, read_settings
-from localcloud.cloud import QUEUES
+from rotation.schedule import Schedule
 from tests.unit.infra.app import bindings
-from tests.unit.infra.templates import ROOT, module, only, resources, words
+from tests.unit.infra.deployment import CLOUDS as AZURES_CLOUDS
+from tests.unit.infra.deployment import deployment
 
 # What the Functions host and its OpenTelemetry read; the code does not.
 OF_THE_HOST = {
@@ -14,17 +17,10 @@ OF_THE_HOST = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
 }
 # A connection string, and the short form of the addresses: the deployed app has the addresses.
 OTHER_FORMS = {"AzureWebJobsStorage", "AzureWebJobsStorage__accountName"}
-
-
-def settings() -> dict[str, object]:
-    """
-    Return the app's settings as the template writes them.
-    """
-    (found,) = (config for config in resources("Microsoft.Web/sites/config") if config.config["name"] == "appsettings")
-    return found.properties
 
 
 def test_the_app_gets_the_settings_that_it_reads() -> None:
@@ -34,103 +30,67 @@ def test_the_app_gets_the_settings_that_it_reads() -> None:
     of_bindings = {name for found in bindings().values() for name in re.findall(r"%(\w+)%", json.dumps(found))}
 
     assert of_bindings
-    assert set(settings()) == set(NAMES) - OTHER_FORMS | of_bindings | OF_THE_HOST
+    assert set(deployment("private").settings()) == set(NAMES) - OTHER_FORMS | of_bindings | OF_THE_HOST
 
 
 def test_bindings_go_by_a_connection_that_is_set() -> None:
     """
     Each `connection` of a binding is a prefix of settings that name the queues' address and the identity.
     """
+    settings = set(deployment("public").settings())
     connections = {
         binding["connection"] for found in bindings().values() for binding in found if "connection" in binding
     }
 
     assert connections
     for connection in connections:
-        assert {f"{connection}__{part}" for part in ("queueServiceUri", "credential", "clientId")} <= set(settings())
+        assert {f"{connection}__{part}" for part in ("queueServiceUri", "credential", "clientId")} <= settings
 
 
-def test_every_cloud_has_the_name_that_the_code_knows() -> None:
+@pytest.mark.parametrize("cloud", AZURES_CLOUDS)
+def test_the_code_takes_the_settings_of_every_cloud(cloud: str) -> None:
     """
-    `environment().name` of Azure Resource Manager becomes a value of ROTATION_CLOUD.
+    Azure Resource Manager's name of a cloud becomes the SDKs'; addresses end with a slash, numbers are text.
     """
-    clouds = module("function-app").variables["clouds"]
+    made = deployment("sovereign", cloud=cloud).settings()
+    for name, value in made.items():
+        if value.startswith("["):  # What only the deployed resource knows.
+            host = "stx.table.core.windows.net/" if "Storage" in name else "evgt-x.westeurope-1.eventgrid.azure.net/api"
+            made[name] = "22222222-2222-4222-8222-222222222222" if "client" in value.lower() else f"https://{host}"
 
-    assert set(clouds.values()) == set(CLOUDS)
-    assert settings()["ROTATION_CLOUD"] != "AzureCloud"
-    assert "clouds" in set(words(settings()["ROTATION_CLOUD"]))
-    assert set(module("network").variables["topicZones"]) == set(clouds)
+    taken = read_settings(made)
 
-
-def test_the_code_takes_values_as_azure_gives_them() -> None:
-    """
-    Addresses of Azure end with a slash, lists are joined with commas, a number is text.
-    """
-    taken = read_settings(
-        {
-            "ROTATION_VAULTS": "https://kv-one.vault.azure.net,https://kv-two.vault.azure.net",
-            "ROTATION_ALLOWED_SCOPES": "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg-batch",
-            "ROTATION_TOPIC_ENDPOINT": "https://evgt-x.westeurope-1.eventgrid.azure.net/api/events",
-            "ROTATION_LEAD_DAYS": "30",
-            "ROTATION_CLOUD": module("function-app").variables["clouds"]["AzureCloud"],
-            "ROTATION_ARM_ENDPOINT": "https://management.azure.com/",
-            "ROTATION_VERIFY_VAULT_DOMAIN": str(settings()["ROTATION_VERIFY_VAULT_DOMAIN"]),
-            "AZURE_CLIENT_ID": "22222222-2222-4222-8222-222222222222",
-            "AzureWebJobsStorage__tableServiceUri": "https://stx.table.core.windows.net/",
-            "AzureWebJobsStorage__clientId": "22222222-2222-4222-8222-222222222222",
-        }
-    )
-
-    assert taken.arm_endpoint == "https://management.azure.com"
+    assert taken.cloud in CLOUDS.values()
+    assert taken.arm_endpoint == f"https://{AZURES_CLOUDS[cloud][0]}"
     assert taken.verify_vault_domain
+    assert [vault.rpartition(AZURES_CLOUDS[cloud][3])[1] for vault in taken.vaults] == [AZURES_CLOUDS[cloud][3]]
     assert taken.storage.table_service_uri == "https://stx.table.core.windows.net"
     assert taken.client_id == taken.storage.client_id
+
+
+def test_nothing_that_is_told_of_a_rotation_is_sampled_away() -> None:
+    """
+    The host knows two samplers; its default keeps five traces a second, and drops the lines of the others with them.
+    """
+    settings = deployment("public").settings()
+
+    assert (settings["OTEL_TRACES_SAMPLER"], settings["OTEL_TRACES_SAMPLER_ARG"]) == ("microsoft.fixed_percentage", "1")
 
 
 def test_telemetry_is_sent_with_the_identity() -> None:
     """
     The component takes no key, so the host has to be told to bring a token, and whose.
     """
-    assert settings()["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] == "ClientId=${identityClientId};Authorization=AAD"
-    assert settings()["OTEL_TRACES_SAMPLER"] == "always_on"
+    settings = deployment("public").settings()
+    client = settings["AZURE_CLIENT_ID"].removeprefix("[").removesuffix("]")
+
+    assert settings["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"] == (
+        f"[format('ClientId={{0}};Authorization=AAD', {client})]"
+    )
 
 
-def test_it_runs_on_a_supported_python() -> None:
+def test_the_default_schedule_of_the_sweep_is_one_that_the_host_runs_by() -> None:
     """
-    The runtime of the plan is a Python that the project is tested on.
+    The sweep runs daily unless somebody chooses otherwise.
     """
-    runtime = only("Microsoft.Web/sites").properties["functionAppConfig"]["runtime"]
-
-    assert runtime["name"] == "python"
-    assert f"readonly NEWEST={runtime['version']}" in (ROOT / ".ci/run").read_text()
-
-
-def test_the_worker_is_isolated_where_it_is_needed_only() -> None:
-    """
-    From Python 3.13 on the app's own libraries come first, and Flex Consumption refuses settings that it does not know.
-    """
-    runtime = only("Microsoft.Web/sites").properties["functionAppConfig"]["runtime"]
-    is_needed = [int(part) for part in runtime["version"].split(".")] < [3, 13]
-
-    assert ("PYTHON_ISOLATE_WORKER_DEPENDENCIES" in settings()) is is_needed
-
-
-def test_instances_fit_the_limits_that_are_documented() -> None:
-    """
-    docs/configuration.md counts what that many instances, with host.json's batches, ask of Azure Resource Manager.
-    """
-    most = module("../main").parameters["maximumInstanceCount"]["default"]
-    queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
-    at_once = queues["batchSize"] + queues["newBatchThreshold"]
-
-    assert re.search(rf"\b{at_once} . {most} rotations\b", (ROOT / "docs/configuration.md").read_text())
-
-
-def test_every_queue_of_the_app_is_declared() -> None:
-    """
-    A function does not create the queue that it listens to; the local cloud has the same queues.
-    """
-    used = {binding["queueName"] for found in bindings().values() for binding in found if "queueName" in binding}
-    declared = {queue.config["name"] for queue in resources("Microsoft.Storage/storageAccounts/queueServices/queues")}
-
-    assert used == declared == set(QUEUES)
+    assert Schedule.parse(deployment("public").settings()["ROTATION_SWEEP_SCHEDULE"]).fields

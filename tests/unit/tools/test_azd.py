@@ -1,0 +1,433 @@
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.infra.app import triggered_by
+from tools.azd.azure_cli import AzureCli
+from tools.azd.errors import HookError
+from tools.azd.postdeploy import postdeploy
+from tools.azd.prepackage import prepackage
+from tools.azd.preprovision import preprovision
+
+ROOT = Path(__file__).parents[3]
+INFRA = ROOT / "infra"
+
+SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
+OTHER = "22222222-2222-4222-8222-222222222222"
+ONE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-one/providers/Microsoft.KeyVault/vaults/kv-one"
+TWO = f"/subscriptions/{OTHER}/resourceGroups/rg-two/providers/Microsoft.KeyVault/vaults/kv-two"
+TOPIC = f"/subscriptions/{OTHER}/resourceGroups/rg-events/providers/Microsoft.EventGrid/systemTopics/theirs"
+MASTER_KEY = "master-key-of-the-host"
+
+
+class Azure(AzureCli):
+    """
+    Stands in for the Azure CLI: answers by what a command begins with, and writes down what it is asked.
+    """
+
+    def __init__(self, answers: dict[str, Any] | None = None, *, absent: int = 0) -> None:
+        self.answers = {"functionapp keys list": {"masterKey": MASTER_KEY}, **(answers or {})}
+        self.absent = absent
+        self.asked: list[tuple[str, ...]] = []
+        self.parameters: dict[str, str] = {}
+
+    def ask(self, *arguments: str) -> Any:
+        """
+        Return the answer to a command; nothing where there is none to give.
+        """
+        self.asked.append(arguments)
+        if arguments[0] == "deployment":
+            file = json.loads(Path(arguments[-1].removeprefix("@")).read_text())
+            self.parameters = {name: parameter["value"] for name, parameter in file["parameters"].items()}
+        answer = self.answers.get(" ".join(arguments[:3]), self.answers.get(" ".join(arguments[:2])))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(arguments) if callable(answer) else answer
+
+    def succeeds(self, *arguments: str) -> bool:
+        """
+        Return whether the function is there, which it is after a number of questions.
+        """
+        self.asked.append(arguments)
+        return len(self.asked) > self.absent
+
+    def deployments(self) -> list[tuple[str, ...]]:
+        """
+        Return the commands that deploy something.
+        """
+        return [arguments for arguments in self.asked if arguments[0] == "deployment"]
+
+
+def topics(arguments: tuple[str, ...]) -> list[dict[str, Any]]:
+    """
+    Return the system topics of a subscription: in the other one, of one vault, as Azure spells its id.
+    """
+    theirs = {"id": TOPIC, "source": TWO.lower(), "identity": {"type": "SystemAssigned", "principalId": "1"}}
+    return [theirs] if OTHER in arguments else [{"id": "/x", "source": f"{ONE}-other", "identity": None}]
+
+
+class App:
+    """
+    The host of the app, at an address of its own.
+    """
+
+    def __init__(self, status: int) -> None:
+        self.requests: list[tuple[str, str | None, bytes]] = []
+        requests = self.requests
+
+        class Handler(BaseHTTPRequestHandler):
+            """
+            Answers everything with one status.
+            """
+
+            def do_POST(self) -> None:
+                """
+                Write the request down.
+                """
+                body = self.rfile.read(int(self.headers["content-length"]))
+                requests.append((self.path, self.headers["x-functions-key"], body))
+                self.send_response(status)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+                """
+                Print nothing.
+                """
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """
+        Stop it.
+        """
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(params=[202])
+def app(request: pytest.FixtureRequest) -> Iterator[App]:
+    """
+    Yield a host that answers with the status of the test.
+    """
+    host = App(request.param)
+    yield host
+    host.close()
+
+
+def environment(app: App, **more: str) -> dict[str, str]:
+    """
+    Return what azd gives a hook: its own variables, and the outputs of main.bicep.
+    """
+    outputs = re.findall(r"^output (\w+)", (INFRA / "main.bicep").read_text(), re.MULTILINE)
+    return {
+        **{name: f"<{name}>" for name in outputs},
+        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+        "AZURE_ENV_NAME": "prod",
+        "AZURE_KEY_VAULT_IDS": f"{ONE}, {TWO}",
+        "AZURE_FUNCTION_APP_URL": app.url,
+        **more,
+    }
+
+
+def test_the_template_is_given_what_it_asks_for(app: App) -> None:
+    """
+    Outputs of main.bicep arrive as the parameters of eventing.bicep: all of them, and no other.
+    """
+    azure = Azure({"eventgrid system-topic list": topics})
+
+    postdeploy(environment(app), azure)
+
+    declared = re.findall(r"^param (\w+)", (INFRA / "eventing.bicep").read_text(), re.MULTILINE)
+    assert sorted(azure.parameters) == sorted(declared)
+    assert azure.parameters["functionAppId"] == "<EVENTING_FUNCTION_APP_ID>"
+    assert azure.parameters["vaultIds"] == f"{ONE},{TWO}"
+    (deployment,) = azure.deployments()
+    assert deployment[:3] == ("deployment", "sub", "create")
+    assert Path(deployment[deployment.index("--template-file") + 1]) == INFRA / "eventing.bicep"
+
+
+def test_a_system_topic_that_is_there_is_adopted(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Whatever the case of its source, in the subscription of its vault; a second one would be refused.
+    """
+    azure = Azure({"eventgrid system-topic list": topics})
+
+    postdeploy(environment(app), azure)
+
+    assert azure.parameters["existingTopics"] == f"{TWO}={TOPIC}"
+    assert "no system-assigned identity" not in capsys.readouterr().out
+
+
+def test_a_topic_that_cannot_keep_what_it_does_not_deliver_is_named(
+    app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """
+    It is not ours to change: its owner is told what is missing.
+    """
+    azure = Azure({"eventgrid system-topic list": [{"id": TOPIC, "source": TWO, "identity": None}]})
+
+    postdeploy(environment(app), azure)
+
+    said = capsys.readouterr().out
+    assert "no system-assigned identity" in said
+    assert TOPIC in said
+    assert azure.deployments()
+
+
+def test_nothing_is_subscribed_before_the_function_is_there(app: App) -> None:
+    """
+    Event Grid refuses a subscription to a function that does not exist.
+    """
+    azure = Azure({"eventgrid system-topic list": topics}, absent=3)
+    pauses: list[float] = []
+
+    postdeploy(environment(app), azure, sleep=pauses.append)
+
+    (function,) = triggered_by("eventGridTrigger")
+    questions = azure.asked[:4]
+    assert len(pauses) == 3
+    assert all(question[-2:] == ("--function-name", function) for question in questions)
+    assert azure.deployments()
+
+
+def test_a_function_that_never_shows_up_is_told_of(app: App) -> None:
+    """
+    The deployment fails with the way out, nothing is subscribed, and there is no pause after the last try.
+    """
+    azure = Azure(absent=99)
+    pauses: list[float] = []
+
+    with pytest.raises(HookError, match="azd hooks run postdeploy"):
+        postdeploy(environment(app), azure, sleep=pauses.append, tries=3)
+
+    assert len(pauses) == 2
+    assert not azure.deployments()
+
+
+def test_a_role_that_does_not_count_yet_is_thought_of(app: App) -> None:
+    """
+    A refused deployment says what Azure said, and that running it again may be enough.
+    """
+    azure = Azure({"eventgrid system-topic list": [], "deployment sub create": HookError("az said no")})
+
+    with pytest.raises(HookError, match=r"az said no\n.*azd hooks run postdeploy"):
+        postdeploy(environment(app), azure)
+
+
+def test_vaults_whose_events_come_another_way_are_left_out(app: App) -> None:
+    """
+    EVENTING_VAULT_IDS takes the place of all vaults.
+    """
+    azure = Azure({"eventgrid system-topic list": []})
+
+    postdeploy(environment(app, EVENTING_VAULT_IDS=ONE), azure)
+
+    assert azure.parameters["vaultIds"] == ONE
+
+
+def test_no_vault_needs_to_be_subscribed_to(app: App) -> None:
+    """
+    `none` leaves all events to those who have set them up by hand; the sweep runs all the same.
+    """
+    azure = Azure()
+
+    postdeploy(environment(app, EVENTING_VAULT_IDS="none"), azure)
+
+    assert not azure.deployments()
+    assert len(app.requests) == 1
+
+
+def test_the_first_sweep_is_started(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    As the portal starts a timer by hand; the master key goes to the app and is not printed.
+    """
+    postdeploy(environment(app, EVENTING_VAULT_IDS="none"), Azure())
+
+    assert app.requests == [("/admin/functions/sweep_vaults", MASTER_KEY, b'{"input": ""}')]
+    said = capsys.readouterr().out
+    assert "first sweep has started" in said
+    assert MASTER_KEY not in said
+
+
+@pytest.mark.parametrize("app", [401, 403, 404, 500], indirect=True)
+def test_a_sweep_that_cannot_be_started_fails_nothing(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    The schedule starts it later.
+    """
+    postdeploy(environment(app, EVENTING_VAULT_IDS="none"), Azure())
+
+    said = capsys.readouterr().out
+    assert "The first sweep runs at its schedule" in said
+    assert MASTER_KEY not in said
+
+
+@pytest.mark.parametrize("variable", ["ROTATION_PRIVATE_NETWORKING=true", "ROTATION_ENTRA_CLIENT_ID=5"])
+def test_what_cannot_be_reached_is_not_asked(app: App, variable: str) -> None:
+    """
+    With private networking the app lets in few, and with tokens the master key alone is not enough: no key is fetched.
+    """
+    azure = Azure()
+    name, _, value = variable.partition("=")
+
+    postdeploy(environment(app, EVENTING_VAULT_IDS="none", **{name: value}), azure)
+
+    assert not app.requests
+    assert not [asked for asked in azure.asked if "keys" in asked]
+
+
+FREE = {"group exists": False}
+
+
+def provisioned(**more: str) -> dict[str, str]:
+    """
+    Return what azd gives a hook before it provisions.
+    """
+    return {"AZURE_ENV_NAME": "prod", "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION, **more}
+
+
+def test_a_free_name_is_taken() -> None:
+    """
+    It is made of the environment's, or was chosen; AZURE_RESOURCE_GROUP, which azd sets, does not count.
+    """
+    by_default, chosen = Azure(FREE), Azure(FREE)
+
+    preprovision(provisioned(AZURE_RESOURCE_GROUP="rg-theirs"), by_default)
+    preprovision(provisioned(ROTATION_RESOURCE_GROUP="rg-keys"), chosen)
+
+    assert [asked[-1] for asked in by_default.asked] == ["rg-prod"]
+    assert [asked[-1] for asked in chosen.asked] == ["rg-keys"]
+
+
+@pytest.mark.parametrize("tags", [None, {}, {"azd-env-name": "dev"}])
+def test_a_group_that_exists_is_never_claimed(tags: dict[str, str] | None) -> None:
+    """
+    `azd down` would delete it, with all that is in it.
+    """
+    azure = Azure({"group exists": True, "group show": {"tags": tags}})
+
+    with pytest.raises(HookError, match=r"rg-prod is there already.*ROTATION_RESOURCE_GROUP"):
+        preprovision(provisioned(), azure)
+
+
+def test_a_group_of_the_same_environment_is_provisioned_again() -> None:
+    """
+    It was made by an earlier `azd up`.
+    """
+    preprovision(provisioned(), Azure({"group exists": True, "group show": {"tags": {"azd-env-name": "prod"}}}))
+
+
+def test_without_a_subscription_nobody_knows_what_exists() -> None:
+    """
+    The message says how to choose one.
+    """
+    with pytest.raises(HookError, match="azd env set AZURE_SUBSCRIPTION_ID"):
+        preprovision({"AZURE_ENV_NAME": "prod"}, Azure(FREE))
+
+
+@pytest.mark.parametrize("value", ["thirty", "30d", "-1", "3.5", "٣٠"])
+def test_a_number_that_is_none_is_refused(value: str) -> None:
+    """
+    Azd would take the default instead, without a word.
+    """
+    with pytest.raises(HookError, match=r"ROTATION_LEAD_DAYS is '.*azd env set ROTATION_LEAD_DAYS 30"):
+        preprovision(provisioned(ROTATION_LEAD_DAYS=value), Azure(FREE))
+
+
+def test_numbers_are_checked_that_the_template_has() -> None:
+    """
+    Every parameter that is a number, by the variable that fills it in.
+    """
+    numbers = re.findall(r"^param (\w+) int", (INFRA / "main.bicep").read_text(), re.MULTILINE)
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+
+    assert numbers
+    for number in numbers:
+        (variable,) = re.findall(r"\$\{(\w+)=", given[number]["value"])
+        with pytest.raises(HookError, match=variable):
+            preprovision(provisioned(**{variable: "many"}), Azure(FREE))
+
+
+def test_az_is_run_and_its_json_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    What fails says what az said.
+    """
+    az = tmp_path / "az"
+    az.write_text("""#!/bin/sh
+[ "$1" = broken ] && { echo 'ERROR: who are you?' >&2; exit 1; }
+printf '["%s"]' "$*"
+""")
+    az.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.defpath}")
+
+    assert AzureCli().ask("group", "show") == ["group show --output json --only-show-errors"]
+    assert AzureCli().succeeds("group", "show")
+    assert not AzureCli().succeeds("broken")
+    with pytest.raises(HookError, match=r"az broken failed: ERROR: who are you\?"):
+        AzureCli().ask("broken")
+
+
+def test_a_missing_az_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    With what to do.
+    """
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(HookError, match=r"Azure CLI .* install it"):
+        AzureCli().ask("group", "show")
+
+
+@pytest.mark.parametrize("system", ["posix", "nt"])
+def test_the_package_is_built_on_every_system(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    By make, or by what make does where there is none; a command that fails ends the deployment.
+    """
+    run: list[list[str]] = []
+
+    def succeed(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        run.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", succeed)
+    prepackage(system)
+    assert (run[-1] == ["make", "package"]) if system == "posix" else (run[-1][1:] == ["-m", "tools.package"])
+
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
+    with pytest.raises(HookError, match="could not be built"):
+        prepackage(system)
+
+
+@pytest.mark.parametrize("hook", ["preprovision", "prepackage", "postdeploy"])
+def test_azd_runs_the_hooks_that_there_are(hook: str) -> None:
+    """
+    On Windows as well; the command line refuses what is none.
+    """
+    written = (ROOT / "azure.yaml").read_text()
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.azd", "none"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+
+    assert f"run: python3 -m tools.azd {hook}\n" in written
+    assert f"run: python -m tools.azd {hook}\n" in written
+    assert done.returncode == 1
+    assert hook in done.stderr
+
+
+def test_hooks_need_nothing_but_python() -> None:
+    """
+    Azd runs them with the Python that it finds, in which nothing is installed.
+    """
+    program = "import sys; sys.modules.update(dict.fromkeys(['uv', 'azure', 'msgspec'])); import tools.azd.__main__"
+    done = subprocess.run([sys.executable, "-S", "-c", program], cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603 - it stands above
+
+    assert done.returncode == 0, done.stderr

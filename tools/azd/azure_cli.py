@@ -1,0 +1,39 @@
+"""
+The Azure CLI, as hooks use it.
+"""
+
+import json
+import shutil
+import subprocess
+from typing import Any
+
+from tools.azd.errors import HookError
+
+
+class AzureCli:
+    """
+    Runs `az`.
+    """
+
+    def ask(self, *arguments: str) -> Any:
+        """
+        Return what a command answers, of its JSON; raise HookError, with what it says, if it fails.
+        """
+        done = self._run(arguments)
+        if done.returncode:
+            raise HookError(f"az {' '.join(arguments[:3])} failed: {done.stderr.strip() or done.stdout.strip()}")
+        return json.loads(done.stdout or "null")
+
+    def succeeds(self, *arguments: str) -> bool:
+        """
+        Return whether a command does not fail.
+        """
+        return self._run(arguments).returncode == 0
+
+    def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+        # On Windows it is az.cmd, which is found by its whole path only.
+        az = shutil.which("az")
+        if az is None:
+            raise HookError("The Azure CLI (az) is not on PATH: install it, run az login, and run the hook again.")
+        command = [az, *arguments, "--output", "json", "--only-show-errors"]
+        return subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - as it stands above
