@@ -193,6 +193,7 @@ async def test_a_collector_gets_what_a_rotation_logs(station: Station, monkeypat
         "key_rotator.poisoned": "{message}",
         "key_rotator.step.duration": "s",
         "key_rotator.expiry.nearest": "s",
+        "key_rotator.sweeps": "{sweep}",
     }
     (rotations,) = found["key_rotator.rotations"].sum.data_points
     assert rotations.as_int == 1

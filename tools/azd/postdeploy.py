@@ -63,8 +63,8 @@ def _subscribe(environment: Mapping[str, str], azure: AzureCli, vaults: list[str
     for vault, topic in topics.items():
         if not (topic.get("identity") or {}).get("principalId"):
             _say(
-                f"The system topic {topic['id']} of {vault} has no system-assigned identity: events that it cannot"
-                " deliver are dropped instead of kept. Give it one (portal: Identity), then run azd hooks run postdeploy."
+                f"The system topic {topic['id']} of {vault} has no system-assigned identity: what it cannot deliver is"
+                " dropped instead of kept. Give it one (portal: Identity), then run azd hooks run postdeploy."
             )
     parameters = {
         "environmentName": environment["AZURE_ENV_NAME"],

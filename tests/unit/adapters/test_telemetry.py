@@ -260,6 +260,21 @@ def test_a_sweep_tells_the_nearest_expiry_of_its_vault(ear: Ear, attach: Attach)
     assert left == pytest.approx(40 * DAY, abs=60)
 
 
+def test_sweeps_are_counted_with_what_they_saw(ear: Ear, attach: Attach) -> None:
+    """
+    An alert hears of silence: a look that was not whole is one all the same.
+    """
+    made = attach()
+    for problem in (None, "403", None):
+        report_sweep(VAULT, secrets=0, due=0, misconfigured=0, nearest_expiry=None, seconds=0.5, problem=problem)
+    made.close()
+
+    assert sorted(counts(ear.reader, "key_rotator.sweeps"), key=lambda point: point[1]) == [
+        ({"vault": VAULT, "result": "incomplete"}, 1),
+        ({"vault": VAULT, "result": "complete"}, 2),
+    ]
+
+
 async def test_no_metric_knows_an_id_a_secret_a_target_or_a_key(ear: Ear, attach: Attach) -> None:
     """
     Whatever is rotated, by whomever, the words that metrics are told apart by stay few.
