@@ -110,3 +110,23 @@ def test_the_commands_of_a_workflow_exist(workflow: Path) -> None:
 
     assert asked
     assert asked <= targets
+
+
+def test_azd_ships_the_package_that_was_built() -> None:
+    """
+    As it is: a build in Azure may take another Python, and azd itself would leave the bytecode at home.
+    """
+    written = (ROOT / "azure.yaml").read_text()
+
+    assert "\n    dist: dist/azure-key-rotator\n" in written
+    assert "\n    remoteBuild: false\n" in written
+    assert "\n      prepackage:\n" in written
+
+
+def test_an_azd_that_deletes_too_much_is_refused() -> None:
+    """
+    `azd down` of 1.22.4 to 1.24.0 deletes the resource groups of everything that a role was assigned on.
+    """
+    (least,) = re.findall(r'^  azd: ">= (.*)"$', (ROOT / "azure.yaml").read_text(), re.MULTILINE)
+
+    assert [int(part) for part in least.split(".")] >= [1, 24, 1]
