@@ -11,10 +11,12 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azurite import Azurite
+from tests.live.description import is_live
 
 _DIRECTORY = tempfile.TemporaryDirectory(prefix="local-azure-")
 _CA = CertificateAuthority(Path(_DIRECTORY.name))
-os.environ["SSL_CERT_FILE"] = str(_CA.bundle)
+if not is_live():
+    os.environ["SSL_CERT_FILE"] = str(_CA.bundle)
 
 
 @pytest.fixture(scope="session")

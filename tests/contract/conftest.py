@@ -1,18 +1,28 @@
 """
-The adapters as the app is wired, against a local Azure and Azurite.
+The adapters as the app is wired: against a local Azure and Azurite, or in a place that is described (`make live`).
 """
 
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
+from azure.data.tables.aio import TableClient
 
+from adapters.transport import SharedTransport
 from adapters.wiring import Wiring
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.vault import Vault
 from localcloud.azurite import Azurite
+from rotation.target import Target, parse_target
 from rotation.timing import Deadline
+from tests.live.description import description, is_live
+from tests.live.other_end import RealVault, Subscriber, table_client
 from tests.twins.clock import HandClock
+
+MakeTable = Callable[[SharedTransport], TableClient]
+Received = Callable[[str], Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -22,33 +32,6 @@ async def azure(ca: CertificateAuthority) -> AsyncIterator[LocalAzure]:
     """
     async with LocalAzure(ca=ca) as running:
         yield running
-
-
-@pytest.fixture
-async def vault(azure: LocalAzure) -> Vault:
-    """
-    Return the one vault that the app is set up for.
-    """
-    return await azure.add_vault("kv-contract")
-
-
-@pytest.fixture
-async def wiring(
-    azure: LocalAzure, vault: Vault, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Wiring]:
-    """
-    Yield the app's own composition, with the settings of the local cloud.
-    """
-    settings = azure.environment() | {
-        "ROTATION_VAULTS": vault.uri,
-        "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
-        "AzureWebJobsStorage": azurite.connection_string,
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    made = Wiring(settings)
-    yield made
-    await made.close()
 
 
 @pytest.fixture
@@ -65,3 +48,87 @@ def deadline(clock: HandClock) -> Deadline:
     Return a fresh deadline.
     """
     return Deadline(clock)
+
+
+async def _local_vault(azure: LocalAzure) -> Vault:
+    return await azure.add_vault("kv-contract")
+
+
+async def _local_wiring(
+    azure: LocalAzure, vault: Vault, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Wiring]:
+    settings = azure.environment() | {
+        "ROTATION_VAULTS": vault.uri,
+        "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
+        "AzureWebJobsStorage": azurite.connection_string,
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    made = Wiring(settings)
+    yield made
+    await made.close()
+
+
+async def _local_target(azure: LocalAzure, kind: str) -> Target:
+    if kind == "batch":
+        made = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account1")
+        return parse_target(made.arm_id)
+    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    return parse_target(f"{workflow.arm_id}/triggers/manual")
+
+
+def _local_table(azurite: Azurite) -> MakeTable:
+    def make(transport: SharedTransport) -> TableClient:
+        name = f"t{uuid.uuid4().hex}"
+        return TableClient.from_connection_string(azurite.connection_string, name, transport=transport, retry_total=0)
+
+    return make
+
+
+def _local_received(azure: LocalAzure) -> Received:
+    async def received(event_id: str) -> dict[str, Any]:
+        return next(event.content for event in azure.events if event.id == event_id)
+
+    return received
+
+
+def _live_vault() -> RealVault:
+    return RealVault(description())
+
+
+async def _live_wiring() -> AsyncIterator[Wiring]:
+    made = Wiring(description().settings)
+    yield made
+    await made.close()
+
+
+def _live_target(kind: str) -> Target:
+    place = description()
+    if kind == "batch":
+        return parse_target(place.batch)
+    if not place.workflows:
+        pytest.skip("no Logic App was asked for")
+    return parse_target(place.workflows[0])
+
+
+def _live_table() -> MakeTable:
+    return lambda transport: table_client(description(), f"t{uuid.uuid4().hex}", transport=transport, retry_total=0)
+
+
+def _live_received() -> Received:
+    async def received(event_id: str) -> dict[str, Any]:
+        return Subscriber(description()).wait_for(event_id)
+
+    return received
+
+
+# The one vault that the app is set up for, as somebody else uses it.
+vault = pytest.fixture(_live_vault if is_live() else _local_vault, name="vault")
+# The app's own composition, with the settings of the place.
+wiring = pytest.fixture(_live_wiring if is_live() else _local_wiring, name="wiring")
+# A target of a kind: the fixture `kind`.
+target = pytest.fixture(_live_target if is_live() else _local_target, name="target")
+# What makes a client of a table that does not exist yet.
+make_table = pytest.fixture(_live_table if is_live() else _local_table, name="make_table")
+# What waits for an event of the topic.
+received = pytest.fixture(_live_received if is_live() else _local_received, name="received")

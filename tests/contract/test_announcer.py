@@ -1,3 +1,4 @@
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ from rotation.ports import Announcer
 from rotation.record import begin
 from rotation.request import RotationRequest, Trigger
 from rotation.secret import SecretId
+from tests.contract.conftest import Received
+from tests.contract.sides import sides
 from tests.twins.announcer import MemoryAnnouncer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -24,13 +27,15 @@ def announcement() -> Announcement:
     """
     Return the event of a completed rotation.
     """
-    request = RotationRequest("r1", Trigger.SWEEP, SecretId("https://kv.vault.azure.net", "one", "a" * 32), NOW)
+    request = RotationRequest(
+        str(uuid.uuid4()), Trigger.SWEEP, SecretId("https://kv.vault.azure.net", "one", "a" * 32), NOW
+    )
     made = announcement_of(outcome.completed(begin(request, NOW), NOW))
     assert made is not None
     return made
 
 
-@pytest.fixture(params=["twin", "event grid"])
+@pytest.fixture(params=sides("event grid"))
 def announcer(request: pytest.FixtureRequest) -> Announcer:
     """
     Return the twin, then the adapter.
@@ -48,19 +53,20 @@ async def test_an_event_may_be_published_again(announcer: Announcer, announcemen
 
 
 async def test_the_topic_receives_the_record_as_a_cloud_event(
-    azure: LocalAzure, wiring: Wiring, announcement: Announcement
+    wiring: Wiring, received: Received, announcement: Announcement
 ) -> None:
     """
     Id, type, source, subject and data arrive as the contract has them.
     """
     await wiring.announcer.publish(announcement)
 
-    (event,) = azure.events
-    assert (event.id, event.type) == ("r1:completed", "KeyRotator.RotationCompleted")
-    assert (event.source, event.subject) == (announcement.source, announcement.subject)
-    assert event.data == msgspec.to_builtins(announcement.data)
-    assert event.data["startedOn"] == "2026-03-01T12:00:00Z"
-    assert event.data["secret"]["previousVersion"] is None
+    event = await received(announcement.id)
+    assert event["id"] == f"{announcement.data.id}:completed"
+    assert event["type"] == "KeyRotator.RotationCompleted"
+    assert (event["source"], event["subject"]) == (announcement.source, announcement.subject)
+    assert event["data"] == msgspec.to_builtins(announcement.data)
+    assert event["data"]["startedOn"] == "2026-03-01T12:00:00Z"
+    assert event["data"]["secret"]["previousVersion"] is None
 
 
 @pytest.mark.parametrize(

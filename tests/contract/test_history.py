@@ -4,14 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables.aio import TableClient
 from msgspec import structs
 
 from adapters.history import TableHistory
 from adapters.ledger import TableLedger
 from adapters.table import Table
 from adapters.transport import SharedTransport
-from localcloud.azurite import Azurite
 from rotation import outcome
 from rotation.errors import Skip
 from rotation.history import History, Wanted, list_rotations, place_of
@@ -20,6 +18,8 @@ from rotation.record import EndedRotation, OpenRotation, Rotation, State, Waitin
 from rotation.request import LeakedKey, RotationRequest, Trigger
 from rotation.secret import SecretId
 from rotation.target import KeyName, Target, parse_target
+from tests.contract.conftest import MakeTable
+from tests.contract.sides import sides
 from tests.twins.history import MemoryHistory
 from tests.twins.ledger import MemoryLedger
 
@@ -32,13 +32,12 @@ ONE, TWO = (SecretId("https://kv.vault.azure.net", name, "a" * 32) for name in (
 
 
 @pytest.fixture
-async def table(azurite: Azurite) -> AsyncIterator[Table]:
+async def table(make_table: MakeTable) -> AsyncIterator[Table]:
     """
     Yield a table that does not exist yet.
     """
     transport = SharedTransport()
-    options: dict[str, Any] = {"transport": transport, "retry_total": 0}
-    yield Table(TableClient.from_connection_string(azurite.connection_string, f"t{uuid.uuid4().hex}", **options))
+    yield Table(make_table(transport))
     await transport.shut()
 
 
@@ -72,7 +71,7 @@ class Side:
         return record
 
 
-@pytest.fixture(params=["twin", "table"])
+@pytest.fixture(params=sides("table"))
 def side(request: pytest.FixtureRequest) -> Side:
     """
     Return the twin, then the real one.

@@ -4,14 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables.aio import TableClient
 from msgspec import structs
 
 from adapters.inventory import TableInventory
 from adapters.ledger import TableLedger
 from adapters.table import Table
 from adapters.transport import SharedTransport
-from localcloud.azurite import Azurite
 from rotation import outcome
 from rotation.errors import Misconfigured, Skip
 from rotation.inventory import Entry, Facts, Inventory, VaultFacts
@@ -20,6 +18,8 @@ from rotation.record import Rotation, begin, stored
 from rotation.request import RotationRequest, Trigger
 from rotation.secret import SecretId
 from rotation.target import KeyName, parse_target
+from tests.contract.conftest import MakeTable
+from tests.contract.sides import sides
 from tests.twins.inventory import MemoryInventory
 from tests.twins.ledger import MemoryLedger
 
@@ -36,13 +36,12 @@ TARGET = parse_target(
 
 
 @pytest.fixture
-async def table(azurite: Azurite) -> AsyncIterator[Table]:
+async def table(make_table: MakeTable) -> AsyncIterator[Table]:
     """
     Yield a table that does not exist yet.
     """
     transport = SharedTransport()
-    options: dict[str, Any] = {"transport": transport, "retry_total": 0}
-    yield Table(TableClient.from_connection_string(azurite.connection_string, f"t{uuid.uuid4().hex}", **options))
+    yield Table(make_table(transport))
     await transport.shut()
 
 
@@ -68,7 +67,7 @@ class Side:
         return [entry.facts.secret.name for entry in await self.entries(vault, after)]
 
 
-@pytest.fixture(params=["twin", "table"])
+@pytest.fixture(params=sides("table"))
 def side(request: pytest.FixtureRequest) -> Side:
     """
     Return the twin, then the real one.

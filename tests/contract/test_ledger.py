@@ -1,4 +1,3 @@
-import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +12,6 @@ from adapters.ledger import TableLedger
 from adapters.ledger_rows import open_key
 from adapters.table import Table
 from adapters.transport import SharedTransport
-from localcloud.azurite import Azurite
 from rotation import outcome
 from rotation.errors import Busy, Skip
 from rotation.ledger import Ledger, Versioned
@@ -21,6 +19,8 @@ from rotation.record import EndedRotation, Journal, OpenRotation, State, Waiting
 from rotation.request import LeakedKey, RotationRequest, Trigger
 from rotation.secret import SecretId
 from rotation.target import KeyName
+from tests.contract.conftest import MakeTable
+from tests.contract.sides import sides
 from tests.twins.ledger import MemoryLedger
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,16 +60,14 @@ async def transport() -> AsyncIterator[LosingTransport]:
 
 
 @pytest.fixture
-def tables(azurite: Azurite, transport: LosingTransport) -> TableLedger:
+def tables(make_table: MakeTable, transport: LosingTransport) -> TableLedger:
     """
     Return the real ledger, on a table that does not exist yet.
     """
-    name = f"t{uuid.uuid4().hex}"
-    options: dict[str, Any] = {"transport": transport, "retry_total": 0}
-    return TableLedger(Table(TableClient.from_connection_string(azurite.connection_string, name, **options)))
+    return TableLedger(Table(make_table(transport)))
 
 
-@pytest.fixture(params=["twin", "tables"])
+@pytest.fixture(params=sides("tables"))
 def ledger(request: pytest.FixtureRequest) -> Ledger:
     """
     Return the twin, then the real one.

@@ -13,6 +13,7 @@ from rotation.errors import Declined, DependencyError, Misconfigured, NoAnswer, 
 from rotation.ports import Keys, Provider
 from rotation.target import KeyName, Target, parse_target
 from rotation.timing import LAST_SEND, Deadline
+from tests.contract.sides import sides
 from tests.twins.clock import HandClock
 from tests.twins.providers import MemoryProvider
 
@@ -27,19 +28,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-async def target(azure: LocalAzure, kind: str) -> Target:
-    """
-    Return a target that exists in the local Azure.
-    """
-    if kind == "batch":
-        made = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account1")
-        return parse_target(made.arm_id)
-    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
-    return parse_target(f"{workflow.arm_id}/triggers/manual")
-
-
-@pytest.fixture(params=["twin", "adapter"])
+@pytest.fixture(params=sides("adapter"))
 async def provider(request: pytest.FixtureRequest, wiring: Wiring, target: Target) -> Provider:
     """
     Return the twin, then the adapter.

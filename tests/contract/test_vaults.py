@@ -1,3 +1,4 @@
+import uuid
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from rotation.material import KeyMaterial
 from rotation.ports import ListedSecret, Vaults
 from rotation.secret import SecretId
 from rotation.timing import LAST_SEND, Deadline
+from tests.contract.sides import sides
+from tests.live.description import is_live
 from tests.twins.clock import HandClock
 from tests.twins.vaults import MemoryVaults
 
@@ -30,7 +33,8 @@ class Side:
 
     def __init__(self, vaults: Vaults, uri: str, vault: Vault | None = None) -> None:
         self.vaults = vaults
-        self.secret = SecretId(uri, "one")
+        # In a vault that lasts each test has a name of its own: a deleted one cannot be used again.
+        self.secret = SecretId(uri, f"one-{uuid.uuid4().hex}" if is_live() else "one")
         self._vault = vault
 
     def put(self, value: str, **options: Any) -> SecretId:
@@ -84,7 +88,7 @@ class Side:
         return self.vaults
 
 
-@pytest.fixture(params=["twin", "key vault"])
+@pytest.fixture(params=sides("key vault"))
 def side(request: pytest.FixtureRequest, clock: HandClock) -> Side:
     """
     Return the twin, then the adapter.

@@ -1,0 +1,3 @@
+"""
+The contract suites in a third place, a real subscription: `make live`.
+"""

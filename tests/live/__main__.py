@@ -1,0 +1,101 @@
+"""
+Try in a real subscription what docs/fidelity.md assumes: `make live`.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from localcloud.azure.certificates import CertificateAuthority
+from tests.live import description
+from tests.live.fidelity import read_page
+from tests.live.places import LocalCloud, Place, Subscription
+from tests.live.plugin import Ended
+from tests.live.report import CONFIRMED, REFUTED, judge, table
+from tools.azd.errors import HookError
+
+_ROOT = Path(__file__).parents[2]
+
+
+def main() -> int:
+    """
+    Run the suite from the command line; return 0 if nothing was refuted, and something was confirmed.
+    """
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="live-", ignore_cleanup_errors=True) as directory:
+        place = _place(options, Path(directory))
+        try:
+            if not _is_agreed(place, sure=options.yes):
+                return 1
+            ended = asyncio.run(_run(place, Path(directory), options.pytest))
+        except HookError as error:
+            sys.stderr.write(f"live: {error}\n")
+            return 1
+    verdicts = judge(read_page(), ended)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_bytes(msgspec.json.format(msgspec.json.encode(verdicts)))
+    sys.stdout.write(f"{table(verdicts)}\n")
+    found = {one.verdict for one in verdicts}
+    return 0 if CONFIRMED in found and REFUTED not in found else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.live", description=__doc__)
+    parser.add_argument(
+        "--local-cloud", action="store_true", help="run against the local cloud: the proof of the suite"
+    )
+    parser.add_argument("--location", default="westeurope", help="the region of the resource group (westeurope)")
+    parser.add_argument(
+        "--logic-app", action="store_true", help="make a Logic App as well, which is billed by the hour"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--json", type=Path, default=Path("dist/live.json"), help="the results (dist/live.json)")
+    parser.add_argument("pytest", nargs="*", help="passed on to pytest, after --")
+    return parser.parse_args()
+
+
+def _place(options: argparse.Namespace, directory: Path) -> Place:
+    if options.local_cloud:
+        return LocalCloud(directory, CertificateAuthority(directory))
+    return Subscription(options.location, has_logic_app=options.logic_app)
+
+
+def _is_agreed(place: Place, *, sure: bool) -> bool:
+    question = place.question()
+    if question is None:
+        return True
+    sys.stderr.write(f"{question}\n")
+    if sure:
+        return True
+    if not sys.stdin.isatty():
+        sys.stderr.write("live: nobody is there to agree: say --yes.\n")
+        return False
+    return input("Go on? [y/N] ").strip().lower() in {"y", "yes"}
+
+
+async def _run(place: Place, directory: Path, more: list[str]) -> list[Ended]:
+    """
+    Run the tests in a process of their own, as the SDKs read the environment when they are imported.
+    """
+    file, ended = directory / "place.json", directory / "ended.json"
+    async with place.open() as made:
+        description.write(made, file)
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.live.plugin", "--ended", str(ended)]
+        command += ["tests/contract", "tests/live", *more]
+        environment = {**os.environ, **made.settings, description.VARIABLE: str(file)}
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=_ROOT, env=environment, stdout=sys.stderr, stderr=sys.stderr
+        )
+        await process.wait()
+        if not ended.exists():
+            raise HookError(f"pytest ended with {process.returncode} and no results")
+        return msgspec.json.decode(ended.read_bytes(), type=list[Ended])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

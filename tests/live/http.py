@@ -1,0 +1,65 @@
+"""
+Plain requests, so that a probe sees what a service answers, and not what an SDK makes of it.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from azure.identity import DefaultAzureCredential
+
+ARM = "https://management.azure.com/.default"
+KEY_VAULT = "https://vault.azure.net/.default"
+EVENT_GRID = "https://eventgrid.azure.net/.default"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    What came back.
+    """
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        """
+        Return the body's JSON.
+        """
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        """
+        Return the code of an error in the shape of Azure Resource Manager and Key Vault; empty where it has another.
+        """
+        try:
+            return str(self.body["error"]["code"])
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+
+def ask(
+    method: str, url: str, scope: str | None, body: object = None, *, content_type: str = "application/json"
+) -> Answer:
+    """
+    Send a request, with a token for a scope; whatever the status is, it is an answer.
+    """
+    headers = {"content-type": content_type}
+    if scope:
+        headers["authorization"] = f"Bearer {DefaultAzureCredential().get_token(scope).token}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - addresses of Azure, or local ones
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
+            return Answer(answer.status, _lower(answer.headers), answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, _lower(error.headers), error.read().decode())
+
+
+def _lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

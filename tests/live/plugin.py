@@ -1,0 +1,120 @@
+"""
+What pytest does for `make live`: it runs the tests that confirm an assumption, and writes down how each ended.
+"""
+
+import re
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.live.description import description, is_live
+
+MARK = "assumption"
+
+_LONG = re.compile(r"[A-Za-z0-9+/_=-]{32,}")  # Keys, signatures, tokens, and what might be one.
+_GUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+
+
+class Ended(msgspec.Struct):
+    """
+    How one test ended, about which assumptions, and what was seen.
+    """
+
+    test: str
+    assumptions: list[int]
+    outcome: str
+    seen: list[str]
+
+
+def scrubbed(text: str) -> str:
+    """
+    Return a text without anything that might be a key, an id or a name of the place, in one line of 200 characters.
+    """
+    if is_live():
+        place = description()
+        for name in {
+            part for address in (place.vault, place.batch, *place.workflows) for part in re.split("[/.:]+", address)
+        }:
+            if len(name) > 5:
+                text = text.replace(name, "...")
+    return _LONG.sub("...", _GUID.sub("...", " ".join(text.split())))[:200]
+
+
+@pytest.fixture
+def seen(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """
+    Return how a test says what it has seen, besides that it passed.
+    """
+
+    def see(what: str) -> None:
+        request.node.user_properties.append(("seen", scrubbed(what)))
+
+    return see
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """
+    Add the option that names the file with the results.
+    """
+    parser.addoption("--ended", type=Path, help="where to write how each test ended")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """
+    Leave out what confirms nothing.
+    """
+    chosen = [item for item in items if item.get_closest_marker(MARK)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """
+    Put on each report which assumptions it is about.
+    """
+    report = yield
+    report.assumptions = sorted({number for mark in item.iter_markers(MARK) for number in mark.args})
+    return report
+
+
+class _Results:
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._ended: dict[str, Ended] = {}
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """
+        Keep how a test ended: by the first of its phases that did not pass.
+        """
+        ended = self._ended.setdefault(report.nodeid, Ended(report.nodeid, report.assumptions, "passed", []))
+        if report.outcome != "passed" and ended.outcome == "passed":
+            ended.outcome = report.outcome
+            ended.seen.append(_why(report))
+        if report.when == "teardown":
+            ended.seen += [what for name, what in report.user_properties if name == "seen"]
+
+    def pytest_sessionfinish(self) -> None:
+        """
+        Write everything down.
+        """
+        self._file.write_bytes(msgspec.json.encode(list(self._ended.values())))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Collect results where they are asked for.
+    """
+    file = config.getoption("--ended", None)
+    if file:
+        config.pluginmanager.register(_Results(file))
+
+
+def _why(report: Any) -> str:
+    if isinstance(report.longrepr, tuple):  # A skip: file, line, reason.
+        return scrubbed(str(report.longrepr[2]).removeprefix("Skipped: "))
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return scrubbed(crash.message if crash else str(report.longrepr))
