@@ -50,6 +50,10 @@ explore: ## Explore more orders of events than the tests do: whole budgets, then
 chaos: ## Break everything that can break and count the broken promises (ROUNDS=50 SEED=7 repeats a run)
 	@$(in_full) python -m localcloud.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
+.PHONY: live
+live: ## Try in a subscription of yours what docs/fidelity.md assumes (ARGS=--local-cloud proves the suite itself)
+	@$(in_full) python -m tests.live $(ARGS)
+
 .PHONY: bench
 bench: ## Measure the app against what people would write instead, and against the limit (QUICK=1: under a minute)
 	@$(in_python) python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
