@@ -1,6 +1,8 @@
 // The event subscriptions, deployed after the code: a subscription is refused while its function does not exist.
 targetScope = 'subscription'
 
+import { idsIn } from 'modules/ids.bicep'
+
 @minLength(1)
 @maxLength(64)
 @description('Name of the azd environment, as for main.bicep.')
@@ -31,7 +33,7 @@ var tags = {
 // Two environments may rotate the secrets of one vault: their subscriptions lie on the same topic.
 var name = 'azure-key-rotator-${uniqueString(functionAppId)}'
 
-var vaults = filter(map(split(vaultIds, ','), item => trim(item)), item => !empty(item))
+var vaults = idsIn(vaultIds)
 var pairs = map(filter(split(existingTopics, ','), item => !empty(trim(item))), item => split(trim(item), '='))
 var adopted = toObject(pairs, pair => toLower(pair[0]), pair => pair[1])
 

@@ -1,9 +1,11 @@
 // Everything but the event subscriptions: those need the function to exist, and are deployed after the code by eventing.bicep.
 targetScope = 'subscription'
 
+import { distinctIds, idsIn } from 'modules/ids.bicep'
+
 @minLength(1)
 @maxLength(64)
-@description('Name of the azd environment. Names of resources are made from it, and its resource group is named for it.')
+@description('Name of the azd environment. Names of resources are made from it.')
 param environmentName string
 
 @minLength(1)
@@ -54,6 +56,9 @@ param privateNetworking string = 'false'
 @description('CIDR ranges that may call the HTTP API, with commas between them. Only with privateNetworking: without it everybody may.')
 param callerRanges string = ''
 
+@description('CIDR block of the private network: /23 or larger, and none that it is to be peered with.')
+param networkPrefix string = '10.0.0.0/16'
+
 @description('Client id of an app registration. Callers of the HTTP API then need a token for it as well as the function key. Empty asks for the key alone.')
 param entraClientId string = ''
 
@@ -90,6 +95,9 @@ param logRetentionDays int = 90
 @description('Name of the resource group that is made, and that `azd down` deletes. Empty makes one of the name of the environment.')
 param resourceGroupName string = ''
 
+@description('A word of this environment alone, by which the resource group is known for its own: the preprovision hook makes it.')
+param environmentId string = ''
+
 @description('Settings of the app besides its own, by name. What is set by hand in the portal is gone after the next deployment.')
 param extraSettings object = {}
 
@@ -101,11 +109,11 @@ var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = {
   'azd-env-name': environmentName
 }
-var groupName = empty(resourceGroupName) ? '${abbreviations.resourcesResourceGroups}${environmentName}' : resourceGroupName
+var groupName = empty(resourceGroupName) ? '${abbreviations.resourcesResourceGroups}rotator-${environmentName}' : resourceGroupName
 
 // Lists arrive as text with commas, as the app's own settings do: azd fills in text only.
-var namedScopes = filter(map(split(allowedScopes, ','), item => trim(item)), item => !empty(item))
-var namedVaults = filter(map(split(vaultIds, ','), item => trim(item)), item => !empty(item))
+var namedScopes = idsIn(allowedScopes)
+var namedVaults = idsIn(vaultIds)
 var ranges = filter(map(split(callerRanges, ','), item => trim(item)), item => !empty(item))
 var callers = filter(map(split(entraCallerIds, ','), item => trim(item)), item => !empty(item))
 
@@ -122,8 +130,7 @@ var workflowScopes = filter(
   namedIds,
   item => length(split(item, '/')) >= 9 && contains(toLower(item), '/providers/microsoft.web/sites/')
 )
-var sitesOfScopes = map(workflowScopes, item => join(take(split(item, '/'), 9), '/'))
-var siteScopes = union(sitesOfScopes, sitesOfScopes)
+var siteScopes = distinctIds(map(workflowScopes, item => join(take(split(item, '/'), 9), '/')))
 var grantedScopes = concat(subscriptionScopes, groupScopes, batchScopes, workflowScopes)
 
 // What is wrong is said before anything is made.
@@ -152,15 +159,44 @@ var schedule = length(fieldsOfSchedule) == 6 || (length(fieldsOfSchedule) == 1 &
   ? sweepSchedule
   : fail('sweepSchedule is neither six fields (second, minute, hour, day, month, weekday) nor a time span hh:mm:ss: ${sweepSchedule}. Daily at three is 0 0 3 * * *')
 
+// A test holds these names to those of function-app.bicep.
+var ownSettings = [
+  'ROTATION_VAULTS'
+  'ROTATION_ALLOWED_SCOPES'
+  'ROTATION_TOPIC_ENDPOINT'
+  'ROTATION_LEAD_DAYS'
+  'ROTATION_SWEEP_SCHEDULE'
+  'ROTATION_CLOUD'
+  'ROTATION_ARM_ENDPOINT'
+  'ROTATION_VERIFY_VAULT_DOMAIN'
+  'AZURE_CLIENT_ID'
+  'AzureWebJobsStorage__credential'
+  'AzureWebJobsStorage__clientId'
+  'AzureWebJobsStorage__blobServiceUri'
+  'AzureWebJobsStorage__queueServiceUri'
+  'AzureWebJobsStorage__tableServiceUri'
+  'APPLICATIONINSIGHTS_CONNECTION_STRING'
+  'APPLICATIONINSIGHTS_AUTHENTICATION_STRING'
+  'OTEL_TRACES_SAMPLER'
+  'OTEL_TRACES_SAMPLER_ARG'
+]
+var settingsTwice = intersection(ownSettings, objectKeys(extraSettings))
+var addedSettings = empty(settingsTwice)
+  ? extraSettings
+  : fail('extraSettings holds what has a parameter of its own, or has to be as it is: ${join(settingsTwice, ', ')}')
+
 var publicAccess = isPrivate ? 'Disabled' : 'Enabled'
 var makesVault = empty(namedVaults)
 var newVaultName = '${abbreviations.keyVaultVaults}${token}'
 var newVaultId = '${subscription().id}/resourceGroups/${groupName}/providers/Microsoft.KeyVault/vaults/${newVaultName}'
 var vaults = makesVault ? [newVaultId] : givenVaults
+var vaultUris = map(
+  vaults,
+  vaultId => 'https://${toLower(split(vaultId, '/')[8])}${environment().suffixes.keyvaultDns}'
+)
 
 // A custom role can be assignable on subscriptions and resource groups, not on single resources.
-var groupsOfScopes = map(scopes, item => join(take(split(item, '/'), 5), '/'))
-var assignableScopes = union(groupsOfScopes, groupsOfScopes)
+var assignableScopes = distinctIds(map(scopes, item => join(take(split(item, '/'), 5), '/')))
 var rotationRoleName = guid(subscription().id, environmentName, location, 'rotation')
 var rotationRoleTitle = 'Azure Key Rotator ${environmentName} ${token}'
 // It is defined in the first of them: in a resource group where it is one, because more people may there.
@@ -171,7 +207,9 @@ var roleSubscriptions = filter(rolePlaces, item => length(split(item, '/')) == 3
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: groupName
   location: location
-  tags: tags
+  tags: union(tags, {
+    'azure-key-rotator': environmentId
+  })
 }
 
 module identity 'modules/identity.bicep' = {
@@ -205,7 +243,7 @@ module storage 'modules/storage.bicep' = {
     tags: tags
     name: '${abbreviations.storageStorageAccounts}${token}'
     sku: storageSku
-    publicNetworkAccess: publicAccess
+    isPrivate: isPrivate
     appPrincipalId: identity.outputs.principalId
   }
 }
@@ -344,6 +382,7 @@ module network 'modules/network.bicep' = if (isPrivate) {
     location: location
     tags: tags
     name: '${abbreviations.networkVirtualNetworks}${token}'
+    prefix: networkPrefix
     endpointPrefix: abbreviations.networkPrivateEndpoints
     storageId: storage.outputs.id
     topicId: topic.outputs.id
@@ -368,7 +407,7 @@ module functionApp 'modules/function-app.bicep' = {
     packageContainerName: storage.outputs.packageContainerName
     applicationInsightsName: monitoring.outputs.applicationInsightsName
     topicEndpoint: topic.outputs.endpoint
-    vaultUris: map(vaults, vaultId => 'https://${toLower(split(vaultId, '/')[8])}${environment().suffixes.keyvaultDns}')
+    vaultUris: vaultUris
     allowedScopes: scopes
     leadDays: leadDays
     sweepSchedule: schedule
@@ -376,7 +415,7 @@ module functionApp 'modules/function-app.bicep' = {
     isPrivate: isPrivate
     subnetId: isPrivate ? network!.outputs.appSubnetId : ''
     callerRanges: privateRanges
-    extraSettings: extraSettings
+    extraSettings: addedSettings
   }
 }
 
@@ -400,6 +439,7 @@ module alerts 'modules/alerts.bicep' = {
     actionGroupName: '${abbreviations.insightsActionGroups}${token}'
     email: alertEmail
     workspaceId: monitoring.outputs.workspaceId
+    vaultUris: vaultUris
     deployedOn: deployedOn
   }
 }

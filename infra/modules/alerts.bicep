@@ -18,6 +18,9 @@ param email string
 @description('Id of the workspace that holds the metrics.')
 param workspaceId string
 
+@description('URIs of the vaults that are swept.')
+param vaultUris array
+
 @description('Time of this deployment. For a day after it no sweep is missed.')
 param deployedOn string
 
@@ -40,12 +43,16 @@ AppMetrics
 | extend Days = Min / 86400
 | where Days < 10
 '''
-// One row when there is none: a sweep that does not run warns of nothing.
+// One row for each vault that was not looked through as a whole: an app that does not run, or may not read, warns of nothing.
 var noSweep = '''
-AppMetrics
+let vaults = datatable(Vault: string) [{vaults}];
+let swept = AppMetrics
 | where Name == 'key_rotator.sweeps' and Sum > 0
-| summarize Sweeps = count()
-| where Sweeps == 0 and now() > datetime({deployedOn}) + 26h
+| where tostring(Properties.result) == 'complete'
+| distinct Vault = tostring(Properties.vault);
+vaults
+| join kind=leftanti swept on Vault
+| where now() > datetime({deployedOn}) + 26h
 '''
 
 var rules = [
@@ -81,10 +88,10 @@ var rules = [
   }
   {
     name: 'no-sweep'
-    displayName: 'No sweep for two days'
-    description: 'Nobody looks for secrets whose event never came, or no metric arrives: see whether the app runs, GET /api/health. A schedule that is rarer than every two days needs this rule disabled.'
+    displayName: 'A vault was not swept for two days'
+    description: 'Nobody finds its secrets whose event never came: the app does not run or may not read it, or no metric arrives. See GET /api/health. A schedule that is rarer than every two days needs this rule disabled.'
     severity: 1
-    query: replace(noSweep, '{deployedOn}', deployedOn)
+    query: replace(replace(noSweep, '{deployedOn}', deployedOn), '{vaults}', join(map(vaultUris, uri => '"${uri}"'), ', '))
     frequency: 'PT1H'
     window: 'P1D'
     lookBack: 'P2D'

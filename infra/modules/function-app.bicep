@@ -185,15 +185,12 @@ var ownSettings = {
   OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
   OTEL_TRACES_SAMPLER_ARG: '1'
 }
-var settingsTwice = intersection(objectKeys(ownSettings), objectKeys(extraSettings))
 
 // This replaces all settings that the app had.
 resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
-  properties: empty(settingsTwice)
-    ? union(ownSettings, extraSettings)
-    : fail('extraSettings holds what has a parameter of its own, or must be as it is: ${join(settingsTwice, ', ')}')
+  properties: union(ownSettings, extraSettings)
 }
 
 // No user name and password for deployments either.

@@ -9,6 +9,9 @@ param tags object
 @description('Name of the virtual network.')
 param name string
 
+@description('CIDR block of the network.')
+param prefix string
+
 @description('What names of private endpoints begin with.')
 param endpointPrefix string
 
@@ -47,14 +50,14 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   properties: {
     addressSpace: {
       addressPrefixes: [
-        '10.0.0.0/16'
+        prefix
       ]
     }
     subnets: [
       {
         name: 'app'
         properties: {
-          addressPrefix: '10.0.0.0/24'
+          addressPrefix: cidrSubnet(prefix, 24, 0)
           delegations: [
             {
               name: 'flex-consumption'
@@ -68,7 +71,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
       {
         name: 'endpoints'
         properties: {
-          addressPrefix: '10.0.1.0/24'
+          addressPrefix: cidrSubnet(prefix, 24, 1)
           privateEndpointNetworkPolicies: 'Enabled'
         }
       }

@@ -14,7 +14,7 @@ resource account 'Microsoft.Batch/batchAccounts@2024-07-01' existing = {
 }
 
 resource access 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(account.id, principalId, roleName)
+  name: guid(toLower(account.id), principalId, roleName)
   scope: account
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleName)

@@ -7,7 +7,7 @@ param roleName string
 param principalId string
 
 resource access 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(resourceGroup().id, principalId, roleName)
+  name: guid(toLower(resourceGroup().id), principalId, roleName)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleName)
     principalId: principalId

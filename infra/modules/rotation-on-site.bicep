@@ -14,7 +14,7 @@ resource site 'Microsoft.Web/sites@2025-03-01' existing = {
 }
 
 resource access 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(site.id, principalId, roleName)
+  name: guid(toLower(site.id), principalId, roleName)
   scope: site
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleName)

@@ -8,7 +8,7 @@ param roleName string
 param principalId string
 
 resource access 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(subscription().id, principalId, roleName)
+  name: guid(toLower(subscription().id), principalId, roleName)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roleName)
     principalId: principalId

@@ -14,12 +14,8 @@ param name string
 @description('How many copies there are, and where.')
 param sku string
 
-@allowed([
-  'Enabled'
-  'Disabled'
-])
-@description('Whether the public endpoints answer. Event Grid stores dead letters in any case: it is a trusted service with an identity.')
-param publicNetworkAccess string
+@description('Let in private endpoints and trusted services only: Event Grid, which stores dead letters with an identity.')
+param isPrivate bool
 
 @description('Object id of the identity that the app acts as.')
 param appPrincipalId string
@@ -48,10 +44,11 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     defaultToOAuthAuthentication: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    publicNetworkAccess: publicNetworkAccess
+    // Not closed whole: then trusted services might be shut out as well.
+    publicNetworkAccess: 'Enabled'
     networkAcls: {
       bypass: 'AzureServices'
-      defaultAction: publicNetworkAccess == 'Enabled' ? 'Allow' : 'Deny'
+      defaultAction: isPrivate ? 'Deny' : 'Allow'
     }
   }
 }

@@ -13,7 +13,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
 }
 
 resource access 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(vault.id, principalId, keyVaultSecretsOfficer)
+  name: guid(toLower(vault.id), principalId, keyVaultSecretsOfficer)
   scope: vault
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', keyVaultSecretsOfficer)

@@ -9,7 +9,7 @@ param vaultName string
 @description('Tags of the alert.')
 param tags object
 
-@description('Name of the event subscription and the alert. Another environment\'s on the same topic must differ.')
+@description('Name of the event subscription, and what names of alerts begin with. Another environment\'s on the same topic must differ.')
 param name string
 
 @description('Resource id of the Function App.')
@@ -21,7 +21,7 @@ param storageId string
 @description('Name of the container that undelivered events are stored in.')
 param deadLetterContainer string
 
-@description('Whether the topic has an identity to store undelivered events with. Without one they are dropped, and the alert says so.')
+@description('Whether the topic has an identity to store undelivered events with. Without one they are dropped.')
 param keepsDeadLetters bool
 
 @description('Resource id of the action group that is told of undelivered events.')
@@ -71,40 +71,65 @@ resource eventSubscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@
   }
 }
 
-resource undelivered 'Microsoft.Insights/metricAlerts@2018-03-01' = {
-  name: name
-  location: 'global'
-  tags: tags
-  properties: {
-    description: 'Events of vault ${vaultName} could not be delivered for a day, or the app refused them: they ${keepsDeadLetters ? 'lie in the container ${deadLetterContainer}' : 'are gone, as the system topic has no identity to store them with'}. The sweep finds what they were about.'
-    severity: 2
-    enabled: true
-    autoMitigate: true
-    scopes: [
-      topic.id
-    ]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
-    criteria: {
-      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
-      allOf: [
+var losses = [
+  {
+    metric: 'DeadLetteredCount'
+    description: 'Events of vault ${vaultName} could not be delivered for a day, or the app refused them: they lie in the container ${deadLetterContainer}. The sweep finds what they were about.'
+  }
+  {
+    metric: 'DroppedEventCount'
+    description: 'Events of vault ${vaultName} could not be delivered, and not be kept as dead letters either: the system topic has no identity, or may not write to the container ${deadLetterContainer}. The sweep finds what they were about.'
+  }
+]
+
+resource undelivered 'Microsoft.Insights/metricAlerts@2018-03-01' = [
+  for loss in losses: {
+    // Several vaults of one group have their alerts there.
+    name: '${name}-${uniqueString(topic.id)}-${loss.metric}'
+    location: 'global'
+    tags: tags
+    properties: {
+      description: loss.description
+      severity: 2
+      enabled: true
+      autoMitigate: true
+      scopes: [
+        topic.id
+      ]
+      evaluationFrequency: 'PT5M'
+      windowSize: 'PT15M'
+      criteria: {
+        'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+        allOf: [
+          {
+            criterionType: 'StaticThresholdCriterion'
+            name: 'undelivered'
+            metricNamespace: 'Microsoft.EventGrid/systemTopics'
+            metricName: loss.metric
+            // Others may subscribe to the same topic. Whether a value is compared in the case in which it was given is not documented.
+            dimensions: [
+              {
+                name: 'EventSubscriptionName'
+                operator: 'Include'
+                values: [
+                  name
+                  toUpper(name)
+                ]
+              }
+            ]
+            timeAggregation: 'Total'
+            operator: 'GreaterThan'
+            threshold: 0
+            // The metric is not there before the first such event.
+            skipMetricValidation: true
+          }
+        ]
+      }
+      actions: [
         {
-          criterionType: 'StaticThresholdCriterion'
-          name: 'undelivered'
-          metricNamespace: 'Microsoft.EventGrid/systemTopics'
-          metricName: keepsDeadLetters ? 'DeadLetteredCount' : 'DroppedEventCount'
-          timeAggregation: 'Total'
-          operator: 'GreaterThan'
-          threshold: 0
-          // The metric is not there before the first such event.
-          skipMetricValidation: true
+          actionGroupId: actionGroupId
         }
       ]
     }
-    actions: [
-      {
-        actionGroupId: actionGroupId
-      }
-    ]
   }
-}
+]

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 
 from tools.azd.azure_cli import AzureCli
+from tools.azd.commands import Azd
 from tools.azd.errors import HookError
 from tools.azd.postdeploy import postdeploy
 from tools.azd.prepackage import prepackage
@@ -22,7 +23,7 @@ def main(arguments: list[str]) -> None:
     Run the hook that is named; say what is wrong, and what to do, in one line.
     """
     hooks: dict[str, Callable[[], None]] = {
-        "preprovision": lambda: preprovision(os.environ, AzureCli()),
+        "preprovision": lambda: preprovision(os.environ, AzureCli(), Azd()),
         "prepackage": prepackage,
         "postdeploy": lambda: postdeploy(os.environ, AzureCli()),
     }

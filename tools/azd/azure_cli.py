@@ -24,11 +24,15 @@ class AzureCli:
             raise HookError(f"az {' '.join(arguments[:3])} failed: {done.stderr.strip() or done.stdout.strip()}")
         return json.loads(done.stdout or "null")
 
-    def succeeds(self, *arguments: str) -> bool:
+    def problem_of(self, *arguments: str) -> str:
         """
-        Return whether a command does not fail.
+        Return why a command fails; nothing if it does not.
         """
-        return self._run(arguments).returncode == 0
+        try:
+            self.ask(*arguments)
+        except HookError as error:
+            return str(error)
+        return ""
 
     def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
         # On Windows it is az.cmd, which is found by its whole path only.

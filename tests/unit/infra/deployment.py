@@ -81,7 +81,7 @@ class Deployment:
         return dict(self.one("Microsoft.Web/sites/config", "/appsettings")["properties"])
 
 
-def deployment(name: str, *, cloud: str = "AzureCloud", **parameters: str) -> Deployment:
+def deployment(name: str, *, cloud: str = "AzureCloud", **parameters: str | dict[str, str]) -> Deployment:
     """
     Return what a parameter file deploys, with some of its parameters exchanged; raise RefusedError if that is refused.
 
@@ -89,7 +89,8 @@ def deployment(name: str, *, cloud: str = "AzureCloud", **parameters: str) -> De
     """
     if shutil.which("bicep") is None:
         pytest.skip("bicep is not on PATH")
-    return _evaluated(name, cloud, tuple(sorted(parameters.items())))
+    exchanged = {name: _bicep(value) for name, value in parameters.items()}
+    return _evaluated(name, cloud, tuple(sorted(exchanged.items())))
 
 
 def parameter_files() -> list[str]:
@@ -99,11 +100,20 @@ def parameter_files() -> list[str]:
     return sorted(path.stem for path in PARAMETERS.glob("*.bicepparam"))
 
 
+def _bicep(value: str | dict[str, str]) -> str:
+    if isinstance(value, str):
+        return f"'{value}'"
+    return "\n".join(["{", *(f"  {name}: '{inner}'" for name, inner in value.items()), "}"])
+
+
 @cache
 def _evaluated(name: str, cloud: str, parameters: tuple[tuple[str, str], ...]) -> Deployment:
     text = (PARAMETERS / f"{name}.bicepparam").read_text()
     for parameter, value in parameters:
-        text = re.sub(rf"^param {parameter} = .*\n", "", text, flags=re.MULTILINE) + f"param {parameter} = '{value}'\n"
+        text = (
+            re.sub(rf"^param {parameter} = (?:\{{\n(?:.*\n)*?\}}|.*)\n", "", text, flags=re.MULTILINE)
+            + f"param {parameter} = {value}\n"
+        )
     kept = ROOT / ".local" / "bicep" / f"{_fingerprint(text, cloud)}.json"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoi
 from adapters.telemetry_instruments import Instruments
 from adapters.telemetry_lines import measure
 from rotation.request import Trigger, request_for_event
-from rotation.story import report_poisoned
+from rotation.story import report_poisoned, report_sweep
 from rotation.sweep import sweep
 from tests.twins.world import TwinWorld
 from tests.unit.infra.deployment import INFRA, deployment
@@ -154,7 +154,7 @@ async def test_a_secret_that_expires_soon_raises_an_alert(world: TwinWorld, capl
     assert "| extend Days = Min / 86400\n| where Days < 10" in query("near-expiry")
 
 
-async def test_a_sweep_is_counted(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_whole_sweep_of_a_vault_is_counted(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
     """
     Of each vault, also where nothing expires.
     """
@@ -163,16 +163,30 @@ async def test_a_sweep_is_counted(world: TwinWorld, caplog: pytest.LogCaptureFix
 
     (row,) = chosen_by(query("no-sweep"), caplog.records)
     assert row["Sum"] == 1
+    assert row["Properties"]["vault"] == "https://kv.vault.azure.net"
 
 
-def test_silence_raises_an_alert_but_not_before_the_first_sweep() -> None:
+def test_a_vault_that_cannot_be_read_counts_as_not_swept(caplog: pytest.LogCaptureFixture) -> None:
     """
-    A count is always one row: of none, when no sweep was counted. A new deployment is given a day and two hours.
+    Its secrets could all expire unannounced.
+    """
+    vault = "https://kv.vault.azure.net"
+    with caplog.at_level(logging.INFO):
+        report_sweep(vault, secrets=0, due=0, misconfigured=0, nearest_expiry=None, seconds=0.5, problem="403")
+
+    assert not chosen_by(query("no-sweep"), caplog.records)
+
+
+def test_silence_about_any_vault_raises_an_alert_but_not_before_the_first_sweep() -> None:
+    """
+    A row for each vault that no whole sweep was counted of. A new deployment is given a day and two hours.
     """
     written = query("no-sweep")
 
-    assert "| summarize Sweeps = count()\n| where Sweeps == 0 and now() > " in written
-    assert written.rstrip().endswith("now() > datetime(2026-11-28T03:00:00Z) + 26h")
+    vaults = deployment("public").settings()["ROTATION_VAULTS"].split(",")
+    assert f"datatable(Vault: string) [{', '.join(json.dumps(vault) for vault in vaults)}];" in written
+    assert "vaults\n| join kind=leftanti swept on Vault\n" in written
+    assert written.rstrip().endswith("| where now() > datetime(2026-11-28T03:00:00Z) + 26h")
 
 
 def test_alerts_look_at_metrics_alone() -> None:
@@ -182,7 +196,7 @@ def test_alerts_look_at_metrics_alone() -> None:
     queries = [query(name) for name in ("failed-rotation", "poisoned-message", "near-expiry", "no-sweep")]
 
     assert len(deployment("public").of(RULES)) == len(queries)
-    assert all(written.startswith("AppMetrics\n") for written in queries)
+    assert all("AppMetrics\n" in written and "AppTraces" not in written for written in queries)
 
 
 def test_every_alert_tells_the_action_group() -> None:

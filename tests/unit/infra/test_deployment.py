@@ -63,7 +63,7 @@ def test_a_group_that_exists_is_not_taken_by_the_way() -> None:
 
     assert given["resourceGroupName"] == {"value": "${ROTATION_RESOURCE_GROUP}"}
     assert deployment("entra").one("Microsoft.Resources/resourceGroups")["name"] == "rg-of-its-own"
-    assert deployment("public").one("Microsoft.Resources/resourceGroups")["name"] == "rg-prod"
+    assert deployment("public").one("Microsoft.Resources/resourceGroups")["name"] == "rg-rotator-prod"
 
 
 @every_deployment
@@ -114,6 +114,24 @@ def test_numbers_are_what_was_given() -> None:
     assert deployment("private").settings()["ROTATION_LEAD_DAYS"] == "30"
 
 
+def test_the_template_knows_the_settings_that_are_the_apps_own() -> None:
+    """
+    What people add must not be one of them, which is said before anything is made.
+    """
+    listed = (INFRA / "main.bicep").read_text().partition("var ownSettings = [")[2].partition("]")[0]
+
+    assert set(re.findall(r"'(\w+)'", listed)) == set(deployment("private").settings())
+
+
+def test_the_group_says_whose_it_is() -> None:
+    """
+    By what only its environment knows: other templates of azd tag with the environment's name as well.
+    """
+    tags = deployment("public").one("Microsoft.Resources/resourceGroups")["tags"]
+
+    assert tags == {"azd-env-name": "prod", "azure-key-rotator": "an-id-of-its-own"}
+
+
 def test_settings_that_people_add_stay() -> None:
     """
     The deployment replaces all settings, so that theirs come with it.
@@ -135,10 +153,15 @@ def test_settings_that_people_add_stay() -> None:
         ),
         ("public", {"vaultIds": "kv-one"}, "no id of a vault: kv-one"),
         ("public", {"sweepSchedule": "0 3 * * *"}, "neither six fields"),
+        (
+            "public",
+            {"extraSettings": {"ROTATION_VAULTS": "x"}},
+            "a parameter of its own, or has to be as it is: ROTATION",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_a_mistake_is_said_before_anything_is_made(name: str, parameters: dict[str, str], said: str) -> None:
+def test_a_mistake_is_said_before_anything_is_made(name: str, parameters: dict[str, Any], said: str) -> None:
     """
     In the words of the template: what is wrong, and what to do.
     """
@@ -173,10 +196,12 @@ def test_private_networking_closes_what_is_made_here() -> None:
     """
     made = deployment("private")
 
-    for kind in ("Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults"):
-        properties = made.one(kind)["properties"]
-        assert properties["publicNetworkAccess"] == "Disabled"
-        assert properties["networkAcls"] == {"bypass": "AzureServices", "defaultAction": "Deny"}
+    closed = {"bypass": "AzureServices", "defaultAction": "Deny"}
+    vault = made.one("Microsoft.KeyVault/vaults")["properties"]
+    assert (vault["publicNetworkAccess"], vault["networkAcls"]) == ("Disabled", closed)
+    # Dead letters come from outside, by a trusted service.
+    storage = made.one("Microsoft.Storage/storageAccounts")["properties"]
+    assert (storage["publicNetworkAccess"], storage["networkAcls"]) == ("Enabled", closed)
     assert made.one("Microsoft.EventGrid/topics")["properties"]["publicNetworkAccess"] == "Disabled"
     app = made.one("Microsoft.Web/sites")["properties"]
     assert app["siteConfig"]["ipSecurityRestrictionsDefaultAction"] == "Deny"
@@ -186,6 +211,11 @@ def test_private_networking_closes_what_is_made_here() -> None:
         "198.51.100.7/32",
     ]
     network = made.one("Microsoft.Network/virtualNetworks")
+    assert network["properties"]["addressSpace"]["addressPrefixes"] == ["10.7.0.0/23"]
+    assert [subnet["properties"]["addressPrefix"] for subnet in network["properties"]["subnets"]] == [
+        "10.7.0.0/24",
+        "10.7.1.0/24",
+    ]
     assert app["virtualNetworkSubnetId"] == f"{network['id']}/subnets/app"
 
 
@@ -217,7 +247,8 @@ def test_without_private_networking_there_is_no_network() -> None:
     made = deployment("public")
 
     assert not [one for one in made.resources if one["type"].startswith("Microsoft.Network/")]
-    assert made.one("Microsoft.Storage/storageAccounts")["properties"]["publicNetworkAccess"] == "Enabled"
+    storage = made.one("Microsoft.Storage/storageAccounts")["properties"]
+    assert (storage["publicNetworkAccess"], storage["networkAcls"]["defaultAction"]) == ("Enabled", "Allow")
     assert made.one("Microsoft.Web/sites")["properties"]["siteConfig"]["ipSecurityRestrictions"] == []
 
 

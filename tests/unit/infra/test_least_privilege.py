@@ -127,7 +127,7 @@ def test_every_assignment_says_what_its_principal_is(name: str) -> None:
 
 def test_a_right_to_rotate_is_granted_on_each_scope_once() -> None:
     """
-    On a subscription, a group, an account, and on a site for however many of its workflows.
+    On a subscription, a group, an account, in however many spellings, and on a site for however many of its workflows.
     """
     granted = sorted(one.scope for one in assignments("scopes") if one.role == "rotation")
 
@@ -167,6 +167,7 @@ def test_a_system_topic_may_store_what_it_cannot_deliver() -> None:
     assert {one.scope.rpartition("/")[2] for one in granted} == {"dead-letters"}
     assert {one.principal.rpartition("/")[2] for one in granted} == {
         "evgst-kv-one",
+        "evgst-kv-beside",
         "topic-of-kv-two",
         "evgst-kv-other",
     }

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 import pytest
 
 from tests.unit.infra.app import triggered_by
+from tests.unit.infra.deployment import deployment
 from tools.azd.azure_cli import AzureCli
+from tools.azd.commands import Azd
 from tools.azd.errors import HookError
 from tools.azd.postdeploy import postdeploy
 from tools.azd.prepackage import prepackage
@@ -37,6 +40,7 @@ class Azure(AzureCli):
     def __init__(self, answers: dict[str, Any] | None = None, *, absent: int = 0) -> None:
         self.answers = {"functionapp keys list": {"masterKey": MASTER_KEY}, **(answers or {})}
         self.absent = absent
+        self.problem = "(NotFound) The function is not there."
         self.asked: list[tuple[str, ...]] = []
         self.parameters: dict[str, str] = {}
 
@@ -53,12 +57,12 @@ class Azure(AzureCli):
             raise answer
         return answer(arguments) if callable(answer) else answer
 
-    def succeeds(self, *arguments: str) -> bool:
+    def problem_of(self, *arguments: str) -> str:
         """
-        Return whether the function is there, which it is after a number of questions.
+        Return why the function is not there, which it is after a number of questions.
         """
         self.asked.append(arguments)
-        return len(self.asked) > self.absent
+        return "" if len(self.asked) > self.absent else self.problem
 
     def deployments(self) -> list[tuple[str, ...]]:
         """
@@ -82,7 +86,8 @@ class App:
 
     def __init__(self, status: int) -> None:
         self.requests: list[tuple[str, str | None, bytes]] = []
-        requests = self.requests
+        self.drops = False
+        requests, app = self.requests, self
 
         class Handler(BaseHTTPRequestHandler):
             """
@@ -95,6 +100,8 @@ class App:
                 """
                 body = self.rfile.read(int(self.headers["content-length"]))
                 requests.append((self.path, self.headers["x-functions-key"], body))
+                if app.drops:
+                    return
                 self.send_response(status)
                 self.end_headers()
 
@@ -208,11 +215,64 @@ def test_a_function_that_never_shows_up_is_told_of(app: App) -> None:
     azure = Azure(absent=99)
     pauses: list[float] = []
 
-    with pytest.raises(HookError, match="azd hooks run postdeploy"):
+    with pytest.raises(HookError, match=r"azd hooks run postdeploy.* The last answer was: \(NotFound\)"):
         postdeploy(environment(app), azure, sleep=pauses.append, tries=3)
 
     assert len(pauses) == 2
     assert not azure.deployments()
+
+
+def test_who_is_not_signed_in_waits_for_nothing(app: App) -> None:
+    """
+    The message of az says what to do, and no pause would change it.
+    """
+    azure = Azure(absent=99)
+    azure.problem = "az functionapp function show failed: ERROR: Please run 'az login' to setup account."
+
+    with pytest.raises(HookError, match="az login"):
+        postdeploy(environment(app), azure, sleep=lambda _: pytest.fail("it waited"))
+
+
+@pytest.mark.parametrize("chosen", ["kv-one", f"{ONE}/secrets/x", f"{ONE};{TWO}"])
+def test_what_is_no_vault_is_named(app: App, chosen: str) -> None:
+    """
+    With what an id looks like, before anything is waited for.
+    """
+    azure = Azure()
+
+    with pytest.raises(HookError, match="EVENTING_VAULT_IDS holds what is no id of a vault: "):
+        postdeploy(environment(app, EVENTING_VAULT_IDS=chosen), azure)
+
+    assert not azure.asked
+
+
+def test_a_vault_in_two_spellings_is_one(app: App) -> None:
+    """
+    Azure compares ids in any case; the first spelling counts.
+    """
+    azure = Azure({"eventgrid system-topic list": []})
+
+    postdeploy(environment(app, EVENTING_VAULT_IDS=f"{ONE},{ONE.upper()},{TWO},{ONE}"), azure)
+
+    assert azure.parameters["vaultIds"] == f"{ONE},{TWO}"
+
+
+def test_another_environment_on_the_same_vault_is_told_of(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    Two ledgers do not know of each other: their scopes must not overlap. The own subscription is no other.
+    """
+    own = {"name": "azure-key-rotator-own", "destination": {"resourceId": "<EVENTING_FUNCTION_APP_ID>/functions/x"}}
+    other = {"name": "azure-key-rotator-other", "destination": {"resourceId": "/subscriptions/y/functions/x"}}
+    somebody = {"name": "somebody", "destination": {"endpointUrl": "https://x"}}
+    azure = Azure({"eventgrid system-topic list": topics, "eventgrid system-topic event-subscription": [own, somebody]})
+
+    postdeploy(environment(app), azure)
+    assert "Another environment" not in capsys.readouterr().out
+
+    azure.answers["eventgrid system-topic event-subscription"] = [own, somebody, other]
+    postdeploy(environment(app), azure)
+    said = capsys.readouterr().out
+    assert f"Another environment rotates secrets of {TWO} as well (azure-key-rotator-other)" in said
 
 
 def test_a_role_that_does_not_count_yet_is_thought_of(app: App) -> None:
@@ -256,7 +316,7 @@ def test_the_first_sweep_is_started(app: App, capsys: pytest.CaptureFixture[str]
 
     assert app.requests == [("/admin/functions/sweep_vaults", MASTER_KEY, b'{"input": ""}')]
     said = capsys.readouterr().out
-    assert "first sweep has started" in said
+    assert "A sweep was asked for" in said
     assert MASTER_KEY not in said
 
 
@@ -270,6 +330,17 @@ def test_a_sweep_that_cannot_be_started_fails_nothing(app: App, capsys: pytest.C
     said = capsys.readouterr().out
     assert "The first sweep runs at its schedule" in said
     assert MASTER_KEY not in said
+
+
+def test_a_connection_that_drops_fails_nothing(app: App, capsys: pytest.CaptureFixture[str]) -> None:
+    """
+    The app may restart just after it was deployed.
+    """
+    app.drops = True
+
+    postdeploy(environment(app, EVENTING_VAULT_IDS="None"), Azure())
+
+    assert "The first sweep runs at its schedule" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("variable", ["ROTATION_PRIVATE_NETWORKING=true", "ROTATION_ENTRA_CLIENT_ID=5"])
@@ -287,44 +358,91 @@ def test_what_cannot_be_reached_is_not_asked(app: App, variable: str) -> None:
 
 
 FREE = {"group exists": False}
+OWN = "an-id-of-its-own"
+
+
+class Kept(Azd):
+    """
+    Stands in for azd: keeps what it is told.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, str, str]] = []
+
+    def set(self, environment: str, name: str, value: str) -> None:
+        """
+        Keep it.
+        """
+        self.kept.append((environment, name, value))
 
 
 def provisioned(**more: str) -> dict[str, str]:
     """
     Return what azd gives a hook before it provisions.
     """
-    return {"AZURE_ENV_NAME": "prod", "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION, **more}
+    return {"AZURE_ENV_NAME": "prod", "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION, "ROTATION_ENVIRONMENT_ID": OWN, **more}
 
 
 def test_a_free_name_is_taken() -> None:
     """
-    It is made of the environment's, or was chosen; AZURE_RESOURCE_GROUP, which azd sets, does not count.
+    It is made of the environment's, or was chosen; the template makes the same.
     """
     by_default, chosen = Azure(FREE), Azure(FREE)
 
-    preprovision(provisioned(AZURE_RESOURCE_GROUP="rg-theirs"), by_default)
-    preprovision(provisioned(ROTATION_RESOURCE_GROUP="rg-keys"), chosen)
+    preprovision(provisioned(), by_default, Kept())
+    preprovision(provisioned(ROTATION_RESOURCE_GROUP="rg-keys"), chosen, Kept())
 
-    assert [asked[-1] for asked in by_default.asked] == ["rg-prod"]
+    made = deployment("public").one("Microsoft.Resources/resourceGroups")["name"]
+    assert [asked[-1] for asked in by_default.asked] == [made] == ["rg-rotator-prod"]
     assert [asked[-1] for asked in chosen.asked] == ["rg-keys"]
 
 
-@pytest.mark.parametrize("tags", [None, {}, {"azd-env-name": "dev"}])
+@pytest.mark.parametrize(
+    "tags", [None, {}, {"azd-env-name": "prod"}, {"azd-env-name": "prod", "azure-key-rotator": "another-id"}]
+)
 def test_a_group_that_exists_is_never_claimed(tags: dict[str, str] | None) -> None:
     """
-    `azd down` would delete it, with all that is in it.
+    `azd down` would delete it, with all that is in it: also another template's, or a colleague's, of the same name.
     """
     azure = Azure({"group exists": True, "group show": {"tags": tags}})
 
-    with pytest.raises(HookError, match=r"rg-prod is there already.*ROTATION_RESOURCE_GROUP"):
-        preprovision(provisioned(), azure)
+    with pytest.raises(HookError, match=r"rg-rotator-prod is there already.*ROTATION_RESOURCE_GROUP"):
+        preprovision(provisioned(), azure, Kept())
 
 
 def test_a_group_of_the_same_environment_is_provisioned_again() -> None:
     """
-    It was made by an earlier `azd up`.
+    It was made by an earlier `azd up`, whether that went well or not: the template puts the id on it.
     """
-    preprovision(provisioned(), Azure({"group exists": True, "group show": {"tags": {"azd-env-name": "prod"}}}))
+    tags = deployment("public").one("Microsoft.Resources/resourceGroups")["tags"]
+
+    preprovision(provisioned(), Azure({"group exists": True, "group show": {"tags": tags}}), Kept())
+
+
+def test_an_environment_gets_a_word_of_its_own_once() -> None:
+    """
+    Azd keeps it, for that environment.
+    """
+    azd = Kept()
+    first = provisioned()
+    del first["ROTATION_ENVIRONMENT_ID"]
+
+    preprovision(first, Azure(FREE), azd)
+    preprovision(provisioned(), Azure(FREE), azd)
+
+    ((environment, name, value),) = azd.kept
+    assert (environment, name) == ("prod", "ROTATION_ENVIRONMENT_ID")
+    assert str(uuid.UUID(value)) == value
+
+
+def test_an_environment_does_not_move() -> None:
+    """
+    Names of what is in its group are taken, and two apps would rotate the same secrets.
+    """
+    with pytest.raises(HookError, match=r"lies in the resource group rg-old.*azd env new"):
+        preprovision(provisioned(AZURE_RESOURCE_GROUP="rg-old"), Azure(FREE), Kept())
+
+    preprovision(provisioned(AZURE_RESOURCE_GROUP="RG-Rotator-Prod"), Azure(FREE), Kept())
 
 
 def test_without_a_subscription_nobody_knows_what_exists() -> None:
@@ -332,7 +450,7 @@ def test_without_a_subscription_nobody_knows_what_exists() -> None:
     The message says how to choose one.
     """
     with pytest.raises(HookError, match="azd env set AZURE_SUBSCRIPTION_ID"):
-        preprovision({"AZURE_ENV_NAME": "prod"}, Azure(FREE))
+        preprovision(provisioned(AZURE_SUBSCRIPTION_ID=""), Azure(FREE), Kept())
 
 
 @pytest.mark.parametrize("value", ["thirty", "30d", "-1", "3.5", "٣٠"])
@@ -341,7 +459,7 @@ def test_a_number_that_is_none_is_refused(value: str) -> None:
     Azd would take the default instead, without a word.
     """
     with pytest.raises(HookError, match=r"ROTATION_LEAD_DAYS is '.*azd env set ROTATION_LEAD_DAYS 30"):
-        preprovision(provisioned(ROTATION_LEAD_DAYS=value), Azure(FREE))
+        preprovision(provisioned(ROTATION_LEAD_DAYS=value), Azure(FREE), Kept())
 
 
 def test_numbers_are_checked_that_the_template_has() -> None:
@@ -355,7 +473,7 @@ def test_numbers_are_checked_that_the_template_has() -> None:
     for number in numbers:
         (variable,) = re.findall(r"\$\{(\w+)=", given[number]["value"])
         with pytest.raises(HookError, match=variable):
-            preprovision(provisioned(**{variable: "many"}), Azure(FREE))
+            preprovision(provisioned(**{variable: "many"}), Azure(FREE), Kept())
 
 
 def test_az_is_run_and_its_json_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,10 +489,32 @@ printf '["%s"]' "$*"
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.defpath}")
 
     assert AzureCli().ask("group", "show") == ["group show --output json --only-show-errors"]
-    assert AzureCli().succeeds("group", "show")
-    assert not AzureCli().succeeds("broken")
+    assert not AzureCli().problem_of("group", "show")
+    assert AzureCli().problem_of("broken") == "az broken failed: ERROR: who are you?"
     with pytest.raises(HookError, match=r"az broken failed: ERROR: who are you\?"):
         AzureCli().ask("broken")
+
+
+def test_azd_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    For the environment that is named; what fails says what azd said.
+    """
+    azd = tmp_path / "azd"
+    azd.write_text("""#!/bin/sh
+printf '%s' "$*" >"$(dirname "$0")/asked"
+[ "$3" = BROKEN ] && { echo 'no such environment' >&2; exit 1; }
+exit 0
+""")
+    azd.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.defpath}")
+
+    Azd().set("prod", "NAME", "value")
+    assert (tmp_path / "asked").read_text() == "env set NAME value --environment prod"
+    with pytest.raises(HookError, match="azd env set BROKEN failed: no such environment"):
+        Azd().set("prod", "BROKEN", "value")
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    with pytest.raises(HookError, match="azd"):
+        Azd().set("prod", "NAME", "value")
 
 
 def test_a_missing_az_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

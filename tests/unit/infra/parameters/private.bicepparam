@@ -7,4 +7,5 @@ param allowedScopes = '/subscriptions/11111111-1111-4111-8111-111111111111/resou
 param operatorPrincipalId = '44444444-4444-4444-8444-444444444444'
 param operatorPrincipalType = 'Group'
 param privateNetworking = 'true'
+param networkPrefix = '10.7.0.0/23'
 param callerRanges = '203.0.113.0/24,198.51.100.7/32'

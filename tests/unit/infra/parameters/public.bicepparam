@@ -8,6 +8,7 @@ param vaultIds = '/subscriptions/11111111-1111-4111-8111-111111111111/resourceGr
 param alertEmail = 'oncall@example.com'
 param leadDays = 45
 param deployedOn = '2026-11-28T03:00:00Z'
+param environmentId = 'an-id-of-its-own'
 param extraSettings = {
   HTTPS_PROXY: 'http://proxy.example.com:3128'
 }
