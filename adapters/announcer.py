@@ -1,5 +1,7 @@
 """
 Completion events, through azure-eventgrid.
+
+It rests on assumptions 62 and 63 of docs/fidelity.md.
 """
 
 from typing import Any

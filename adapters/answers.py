@@ -6,6 +6,8 @@ caller may do next. docs/architecture.md, "How an answer is judged", has the rul
 
 Measured with azure-core 1.41 on aiohttp: a connection that drops after the request was received raises
 `ServiceRequestError`, just like one that was refused, so only a failure to connect proves that nothing was sent.
+
+It rests on assumptions 1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 17, 20, 43, 49 and 53 of docs/fidelity.md.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """
 How both management clients talk to Azure Resource Manager.
+
+It rests on assumptions 12 and 13 of docs/fidelity.md.
 """
 
 from typing import Any

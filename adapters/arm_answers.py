@@ -5,6 +5,8 @@ Who answered a request to Azure Resource Manager: itself, or a resource provider
 request on to (recorded answers). A provider's 429 often has no such header, and no header about reads or writes either:
 those of `POST .../list` of Microsoft.Web and of listKeys of Microsoft.Storage count
 `x-ms-ratelimit-remaining-subscription-resource-requests` instead.
+
+It rests on assumptions 4, 19 and 21 of docs/fidelity.md.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """
 The keys of Azure Batch accounts, through azure-mgmt-batch.
+
+It rests on assumptions 14, 15, 22, 23, 25 and 26 of docs/fidelity.md.
 """
 
 from typing import Any

@@ -1,5 +1,7 @@
 """
 The machine's clocks.
+
+It rests on assumption 7 of docs/fidelity.md.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """
 The app's identity.
+
+It rests on assumptions 71, 93 and 94 of docs/fidelity.md.
 """
 
 import asyncio

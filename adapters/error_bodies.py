@@ -7,6 +7,8 @@ Azure Resource Manager, Key Vault and Event Grid state an error as `{"error": {"
 App Service has another shape for what the host of a site answered, or did not: HTTP 400 with `{"Code", "Message":
 "Encountered an error (ServiceUnavailable) from host runtime.", ...}`. It says nothing about the request (reported:
 LogicAppsUX issues 6161 and 9445, azure-functions-host issue 6568).
+
+It rests on assumptions 1, 8, 10 and 90 of docs/fidelity.md.
 """
 
 import json

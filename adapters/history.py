@@ -1,5 +1,7 @@
 """
 The list of rotations, in the ledger's table: partition `live`, and those rows of partition `done` that sort by age.
+
+It rests on assumption 88 of docs/fidelity.md.
 """
 
 import logging

@@ -3,6 +3,8 @@ The managed secrets, in the ledger's table: a partition for each vault, and one 
 
 A secret's row has two writers that do not know of each other: a look writes its facts, a rotation that ends writes its
 record. Each merges its own columns.
+
+It rests on assumptions 84, 88 and 89 of docs/fidelity.md.
 """
 
 import asyncio

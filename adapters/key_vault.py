@@ -1,5 +1,7 @@
 """
 The secrets of the configured vaults, through azure-keyvault-secrets.
+
+It rests on assumptions 38, 39, 40, 41, 42, 44, 48, 50 and 54 of docs/fidelity.md.
 """
 
 from collections.abc import AsyncGenerator, Mapping

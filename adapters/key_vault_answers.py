@@ -1,5 +1,7 @@
 """
 What Key Vault's answers mean where that is not plain: its codes are too coarse, and a list shows less than a read.
+
+It rests on assumptions 40, 46 and 52 of docs/fidelity.md.
 """
 
 from collections.abc import Mapping

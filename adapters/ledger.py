@@ -4,6 +4,8 @@ The ledger: one table of the app's own storage account, through azure-data-table
 Partition `live` holds what is unfinished, `done` what has ended, `bound` which secrets hold a key of which target.
 Every write carries a word of its own: aiohttp sends a request again when an idle connection drops, and so do we, so a
 write that finds its condition broken looks whether it was broken by itself.
+
+It rests on assumptions 6, 83, 84, 85, 89 and 91 of docs/fidelity.md.
 """
 
 from collections.abc import AsyncIterator

@@ -1,5 +1,7 @@
 """
 The rows of the ledger's table: their keys, and the JSON in them.
+
+It rests on assumptions 87 and 88 of docs/fidelity.md.
 """
 
 import logging

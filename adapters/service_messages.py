@@ -3,6 +3,8 @@ What a service says about an error, made fit for logs, records and events: one l
 
 Azure's messages hold line breaks, ids of the request, its time, and ids of tenants, clients and objects (recorded
 answers of Key Vault, Batch and Azure Resource Manager). Nobody can group what is different each time.
+
+It rests on assumption 17 of docs/fidelity.md.
 """
 
 import re

@@ -1,5 +1,7 @@
 """
 The one table of the app's own storage account, through azure-data-tables: reading, listing, and asking until answered.
+
+It rests on assumptions 86, 88 and 90 of docs/fidelity.md.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """
 OpenTelemetry's SDK and exporters. Importing and setting them up takes 0.1 to 0.5 s, which a thread of its own spends.
+
+It rests on assumption 98 of docs/fidelity.md.
 """
 
 import logging

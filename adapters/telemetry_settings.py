@@ -1,5 +1,7 @@
 """
 Where metrics go, by the settings that OpenTelemetry and Application Insights document.
+
+It rests on assumptions 93 and 98 of docs/fidelity.md.
 """
 
 import logging

@@ -5,6 +5,8 @@ ARM takes a token for each request from a bucket of the subscription, the caller
 refilled by 25 a second, 200 for writes, refilled by 10, less for some subscriptions (Microsoft Learn, Understand how
 Azure Resource Manager throttles requests). It answers how many are left. A POST is a write, so that listing keys costs
 as much as regenerating one (recorded answers of Batch's listKeys and regenerateKeys).
+
+It rests on assumptions 18, 20, 21 and 77 of docs/fidelity.md.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """
 One connection pool for every client, and the last check before the socket.
+
+It rests on assumptions 7, 13, 48 and 71 of docs/fidelity.md.
 """
 
 import asyncio

@@ -3,6 +3,8 @@ The rows by which rotations wait in the ledger: accepted ones and scheduled ones
 
 A rotation that was accepted either begins or ends without having begun. Both take its row away in one transaction with
 what they write, so that only one of them can.
+
+It rests on assumptions 83, 84, 85 and 89 of docs/fidelity.md.
 """
 
 from collections.abc import AsyncIterator

@@ -3,6 +3,8 @@ The composition root: what everything is made of, each part on its first use.
 
 An import of the function app costs little because nothing here imports an SDK before it is needed; azure-mgmt-web alone
 takes half a second and 42 MB.
+
+It rests on assumptions 71, 80 and 94 of docs/fidelity.md.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 The access keys of Logic App (Standard) workflows, through azure-mgmt-web.
 
 The keys themselves are never shown: what each of them gives is a callback URL of a Request trigger, signed with it.
+
+It rests on assumptions 14, 15, 28, 29, 30, 32, 33, 34, 35 and 36 of docs/fidelity.md.
 """
 
 import asyncio

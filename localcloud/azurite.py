@@ -1,5 +1,7 @@
 """
 Azurite: the tables and queues of the local cloud, by Microsoft's own emulator.
+
+It rests on assumptions 83 and 92 of docs/fidelity.md.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """
 The local cloud: a local Azure, Azurite, and the app in a local Functions host, as one.
+
+It rests on assumption 82 of docs/fidelity.md.
 """
 
 from collections.abc import Sequence

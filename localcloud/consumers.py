@@ -1,5 +1,7 @@
 """
 What a secret's value is good for: calls as a workload makes them, with the official client where there is one.
+
+It rests on assumptions 27 and 37 of docs/fidelity.md.
 """
 
 from datetime import UTC, datetime

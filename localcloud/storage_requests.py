@@ -1,5 +1,7 @@
 """
 What a request to a storage account asks for, and how the account answers one that fails.
+
+It rests on assumption 90 of docs/fidelity.md.
 """
 
 import re

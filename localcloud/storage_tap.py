@@ -4,6 +4,8 @@ A tap on the way to Azurite: every table row and queue message passes through it
 The signature of a storage request covers its path, not its host, so the way through a proxy changes nothing.
 Requests to the app's tables and to the queues are logged and meet faults like those of every other service. What the
 Functions host keeps for itself in a table is passed on as it is.
+
+It rests on assumptions 84 and 92 of docs/fidelity.md.
 """
 
 import asyncio

@@ -3,6 +3,8 @@ A witness of the first promise.
 
 That is: a client that reads a secret at any moment, and caches what it read until the next rotation, never gets an
 authentication error.
+
+It rests on assumptions 24, 27 and 37 of docs/fidelity.md.
 """
 
 import asyncio

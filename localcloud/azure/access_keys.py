@@ -1,5 +1,7 @@
 """
 The pair of access keys that an Azure resource has.
+
+It rests on assumptions 23 and 24 of docs/fidelity.md.
 """
 
 from collections.abc import Callable

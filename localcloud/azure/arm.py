@@ -1,5 +1,7 @@
 """
 Azure Resource Manager: who may come in, and what there is.
+
+It rests on assumptions 11, 15 and 16 of docs/fidelity.md.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """
 Batch accounts, as ARM shows and manages them.
+
+It rests on assumptions 11, 14, 15, 22, 25 and 26 of docs/fidelity.md.
 """
 
 import base64

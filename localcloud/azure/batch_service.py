@@ -3,6 +3,8 @@ The Batch service itself: the data plane that an account's keys open.
 
 One port serves all accounts; the account's name comes from the Authorization header.
 Signature: "Authenticate requests to the Azure Batch service", authentication via Shared Key.
+
+It rests on assumptions 24 and 27 of docs/fidelity.md.
 """
 
 import base64

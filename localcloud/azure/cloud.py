@@ -155,14 +155,20 @@ class LocalAzure:
         return settings
 
     async def add_vault(
-        self, name: str, *, subscription: str = SUBSCRIPTION, resource_group: str = RESOURCE_GROUP
+        self,
+        name: str,
+        *,
+        subscription: str = SUBSCRIPTION,
+        resource_group: str = RESOURCE_GROUP,
+        transition: float = 0.0,
     ) -> Vault:
         """
-        Create a vault on a port of its own.
+        Create a vault on a port of its own, in which deleting and recovering take `transition` seconds.
         """
         arm_id = f"{group_id(subscription, resource_group)}/providers/Microsoft.KeyVault/vaults/{name}"
         address = self._reserve()
         store = SecretStore(address.uri)
+        store.transition = transition
         vault = Vault(name, arm_id, store, self._courier)
         self._inventory.add(arm_id, vault)
         service = KeyVaultService(store, self.identity)

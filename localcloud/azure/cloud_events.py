@@ -1,5 +1,7 @@
 """
 CloudEvents 1.0 in their JSON batch format, as a custom topic takes them.
+
+It rests on assumptions 62 and 63 of docs/fidelity.md.
 """
 
 import re

@@ -2,6 +2,8 @@
 Brings events to webhooks, as Event Grid does.
 
 Sources: "Event Grid message delivery and retry"; on handshakes "Webhook event delivery", "CloudEvents v1.0 schema".
+
+It rests on assumptions 59 and 61 of docs/fidelity.md.
 """
 
 import asyncio

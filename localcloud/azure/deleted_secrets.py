@@ -2,6 +2,8 @@
 What a vault can be asked about its deleted secrets.
 
 The answers of recover and purge are not recorded: their shapes are those of the documentation.
+
+It rests on assumption 52 of docs/fidelity.md.
 """
 
 from aiohttp import web

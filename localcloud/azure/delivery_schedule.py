@@ -2,6 +2,8 @@
 When Event Grid tries to deliver an event again, and when it gives the event up.
 
 Source: "Event Grid message delivery and retry". All times are Event Grid's own, in seconds since the first attempt.
+
+It rests on assumptions 59 and 60 of docs/fidelity.md.
 """
 
 from collections.abc import Sequence

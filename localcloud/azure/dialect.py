@@ -1,5 +1,7 @@
 """
 How a service words its answers: its headers, its errors, and what it says about a status that a fault asks for.
+
+It rests on assumption 17 of docs/fidelity.md.
 """
 
 import re

@@ -1,5 +1,7 @@
 """
 An event on its way to a subscriber, in either of Event Grid's formats.
+
+It rests on assumption 57 of docs/fidelity.md.
 """
 
 import uuid

@@ -1,5 +1,7 @@
 """
 A subscription: where events go, what is sent there, and what became of it.
+
+It rests on assumption 56 of docs/fidelity.md.
 """
 
 from collections.abc import Collection

@@ -1,5 +1,7 @@
 """
 What goes wrong, where and how often: the script of a test or of the demo.
+
+It rests on assumptions 5 and 9 of docs/fidelity.md.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 The App Service managed identity endpoint, and the check of the tokens it issued.
 
 Protocol: "How to use managed identities for App Service and Azure Functions", REST endpoint reference, 2019-08-01.
+
+It rests on assumptions 12, 93 and 94 of docs/fidelity.md.
 """
 
 import hmac

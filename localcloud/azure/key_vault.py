@@ -1,5 +1,7 @@
 """
 A key vault: secrets, their versions, and what was deleted and can be recovered.
+
+It rests on assumptions 39, 45, 47 and 52 of docs/fidelity.md.
 """
 
 import re

@@ -1,5 +1,7 @@
 """
 Key Vault's data plane: what a SecretClient talks to.
+
+It rests on assumptions 38, 40, 41, 42, 43, 44, 48, 50 and 51 of docs/fidelity.md.
 """
 
 from collections.abc import Callable

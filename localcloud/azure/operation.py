@@ -1,5 +1,7 @@
 """
 What a service can be asked for, and one call of it.
+
+It rests on assumption 16 of docs/fidelity.md.
 """
 
 import re

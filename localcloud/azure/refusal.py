@@ -1,5 +1,7 @@
 """
 How the local Azure says no.
+
+It rests on assumption 1 of docs/fidelity.md.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,5 +1,7 @@
 """
 Secrets as Key Vault shows them, alone and in pages.
+
+It rests on assumptions 42, 44, 46 and 47 of docs/fidelity.md.
 """
 
 import base64

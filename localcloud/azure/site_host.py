@@ -3,6 +3,8 @@ What App Service answers for the host of a Logic App: HTTP 400 in a shape of its
 
 Public reports have it (LogicAppsUX issues 6161, 9445 and 6271, azure-functions-host issue 6568), no recording does. It
 says nothing about the request, which may have taken effect, or may yet.
+
+It rests on assumption 8 of docs/fidelity.md.
 """
 
 from itertools import product

@@ -1,5 +1,7 @@
 """
 Azure Resource Manager's limits: who asks too often is told to wait.
+
+It rests on assumptions 3, 4, 18, 19 and 20 of docs/fidelity.md.
 """
 
 import math

@@ -1,5 +1,7 @@
 """
 A vault as whoever runs the local Azure holds it: its secrets, and the events it tells.
+
+It rests on assumptions 56 and 58 of docs/fidelity.md.
 """
 
 import asyncio

@@ -3,6 +3,8 @@ What each service says with each status, as recorded or, where that is missing, 
 
 Recorded, with invented ids: codes, texts and headers of Azure Resource Manager, Key Vault and Batch. Reported: 401, 403
 and 429 of Azure Resource Manager, 403 and 429 of Key Vault. The other texts, among them all of 500 and 503, are ours.
+
+It rests on assumptions 1, 2, 3, 9, 12, 17, 49, 52, 53 and 54 of docs/fidelity.md.
 """
 
 from collections.abc import Sequence

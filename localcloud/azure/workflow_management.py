@@ -6,6 +6,8 @@ states, not types, and so does this one. The type stands in the workflow's defin
 returns under `properties.files["workflow.json"]` (example `GetWorkflow.json` of the Microsoft.Web specification). And
 `listCallbackUrl` refuses every other trigger: "The 'ListCallbackUrl' API is not supported by triggers of type
 'Recurrence'." (as in Azure/logicapps issue 895; the error's code is not documented, ours is a guess).
+
+It rests on assumptions 11, 14, 15, 28, 29, 33 and 35 of docs/fidelity.md.
 """
 
 from collections.abc import Sequence

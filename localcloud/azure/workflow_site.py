@@ -1,5 +1,7 @@
 """
 A Logic App (Standard) as its callers see it: the address that callback URLs point to.
+
+It rests on assumption 37 of docs/fidelity.md.
 """
 
 from aiohttp import web

@@ -1,5 +1,7 @@
 """
 Logic App (Standard) workflows: their triggers, their keys and the callback URLs that these sign.
+
+It rests on assumptions 29, 30, 31, 32, 33, 34 and 36 of docs/fidelity.md.
 """
 
 import base64

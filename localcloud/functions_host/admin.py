@@ -4,6 +4,8 @@ The host's admin API: it runs any function now, and tells how functions fared. I
     POST /admin/functions/{name}        run it; 202 as in Azure, here with the id of the invocation
     GET  /admin/invocations/{id}        wait until that run ended (not in Azure)
     GET  /admin/host/status             the state, and for each function how many runs there are and were
+
+It rests on assumption 67 of docs/fidelity.md.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,7 @@
 """
 Indexing: which functions an app has, checked by the rules under which Azure's worker loads them.
+
+It rests on assumption 71 of docs/fidelity.md.
 """
 
 import importlib

@@ -1,5 +1,7 @@
 """
 App settings: the environment, as local.settings.json may fill it, and the `%NAME%` expressions that refer to it.
+
+It rests on assumptions 80 and 82 of docs/fidelity.md.
 """
 
 import os

@@ -6,6 +6,8 @@ A function thus gets here exactly what Azure's Python worker would hand it.
 The one module that uses azure-functions beyond its documented decorators and classes. `get_binding_registry` and
 `Datum` are what Azure's worker itself imports to do this; the rules around them are the worker's
 (azure_functions_runtime/functions.py and bindings/generic.py).
+
+It rests on assumption 71 of docs/fidelity.md.
 """
 
 import json

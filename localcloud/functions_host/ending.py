@@ -1,5 +1,7 @@
 """
 How the host's process ends otherwise than by being told to stop.
+
+It rests on assumption 76 of docs/fidelity.md.
 """
 
 import logging

@@ -1,5 +1,7 @@
 """
 The host: an app's functions, and everything that makes them run.
+
+It rests on assumptions 68, 72, 74 and 78 of docs/fidelity.md.
 """
 
 import asyncio

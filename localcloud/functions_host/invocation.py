@@ -1,5 +1,7 @@
 """
 Running one function once: arguments, time limit, outputs, and a count of how it went.
+
+It rests on assumptions 70 and 79 of docs/fidelity.md.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """
 Access keys: which of them opens what, as with `func start --enableAuth`.
+
+It rests on assumption 67 of docs/fidelity.md.
 """
 
 import hmac

@@ -1,5 +1,7 @@
 """
 The host as a child process, for tests and the demo: started, asked, killed.
+
+It rests on assumption 78 of docs/fidelity.md.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """
 Queue outputs: what a function put into its `func.Out`, as messages.
+
+It rests on assumption 70 of docs/fidelity.md.
 """
 
 import json

@@ -2,6 +2,8 @@
 Queue triggers: messages are fetched, hidden while a function works on them, then deleted, put back, or poisoned.
 
 The rules are those of Azure's queue listener: https://learn.microsoft.com/azure/azure-functions/functions-bindings-storage-queue
+
+It rests on assumptions 72, 73, 75, 76 and 82 of docs/fidelity.md.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """
 Route templates of HTTP triggers, such as `things/{id:int}/parts/{part?}`.
+
+It rests on assumption 68 of docs/fidelity.md.
 """
 
 import re

@@ -1,5 +1,7 @@
 """
 Storage queues, with the bodies of their messages encoded as host.json says.
+
+It rests on assumption 75 of docs/fidelity.md.
 """
 
 import base64

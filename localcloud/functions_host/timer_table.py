@@ -2,6 +2,8 @@
 What the hosts of one app share about its timers: when each ran last, and which host is running it now.
 
 Azure's host keeps this in blobs, a status and a lease for each timer; here it is a row of a table.
+
+It rests on assumptions 81 and 83 of docs/fidelity.md.
 """
 
 import asyncio

@@ -1,5 +1,7 @@
 """
 Timer triggers: functions that run by the clock, in UTC.
+
+It rests on assumptions 80 and 81 of docs/fidelity.md.
 """
 
 import asyncio

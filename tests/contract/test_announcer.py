@@ -44,6 +44,7 @@ def announcer(request: pytest.FixtureRequest) -> Announcer:
     return found
 
 
+@pytest.mark.assumption(62)
 async def test_an_event_may_be_published_again(announcer: Announcer, announcement: Announcement) -> None:
     """
     At least once means more than once is fine.
@@ -52,6 +53,7 @@ async def test_an_event_may_be_published_again(announcer: Announcer, announcemen
     await announcer.publish(announcement)
 
 
+@pytest.mark.assumption(62)
 async def test_the_topic_receives_the_record_as_a_cloud_event(
     wiring: Wiring, received: Received, announcement: Announcement
 ) -> None:

@@ -23,6 +23,8 @@ from tests.contract.sides import sides
 from tests.twins.history import MemoryHistory
 from tests.twins.ledger import MemoryLedger
 
+pytestmark = pytest.mark.assumption(92)
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 GROUP = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg"
@@ -103,6 +105,7 @@ def ended(started_on: datetime, secret: SecretId | None = ONE, target: Target = 
     return outcome.of(record, Skip(reason), later) if reason else outcome.completed(record, later)
 
 
+@pytest.mark.assumption(88)
 async def test_the_newest_comes_first(side: Side) -> None:
     """
     By when they began, to the microsecond, and whatever came into the ledger first.
@@ -120,6 +123,7 @@ async def test_the_newest_comes_first(side: Side) -> None:
     assert await side.list() == [record.id for record in expected]
 
 
+@pytest.mark.assumption(88)
 async def test_rotations_of_one_moment_are_all_listed_once(side: Side) -> None:
     """
     Pages end between them, and nothing is repeated or left out.
@@ -132,6 +136,7 @@ async def test_rotations_of_one_moment_are_all_listed_once(side: Side) -> None:
     assert found == [record.id for record in sorted(records, key=place_of)]
 
 
+@pytest.mark.assumption(88)
 async def test_a_filter_leaves_out_what_is_not_wanted(side: Side) -> None:
     """
     Target, secret, state and time, alone and together; in the ledger's own spelling of a target and a secret.
@@ -153,6 +158,7 @@ async def test_a_filter_leaves_out_what_is_not_wanted(side: Side) -> None:
     assert await side.list(since=NOW - 2 * SECOND, target=ACCOUNT.claim_id) == [one.id, only.id]
 
 
+@pytest.mark.assumption(88)
 @pytest.mark.parametrize(
     ("since", "is_listed"),
     [
@@ -170,6 +176,7 @@ async def test_any_time_can_be_asked_for(side: Side, since: datetime, is_listed:
     assert await side.list(since=since) == ([record.id] if is_listed else [])
 
 
+@pytest.mark.assumption(88)
 async def test_what_runs_and_what_waits_is_listed_among_what_has_ended(side: Side) -> None:
     """
     Each where its beginning places it, in the state that finding it by its id shows.
@@ -195,6 +202,7 @@ async def test_what_runs_and_what_waits_is_listed_among_what_has_ended(side: Sid
     assert await side.list(since=NOW + 2 * SECOND) == [untold.id, running.id]
 
 
+@pytest.mark.assumption(84)
 async def test_one_rotation_is_one_line(side: Side) -> None:
     """
     Running while its row still waits, ended, published, forgotten: the last word counts, as in finding it by its id.
@@ -223,6 +231,7 @@ async def test_one_rotation_is_one_line(side: Side) -> None:
     assert await states() == [State.COMPLETED]
 
 
+@pytest.mark.assumption(86)
 async def test_a_new_ledger_has_no_history(side: Side) -> None:
     """
     And that is no error.
@@ -231,6 +240,7 @@ async def test_a_new_ledger_has_no_history(side: Side) -> None:
     assert not await side.history.is_done("r1")
 
 
+@pytest.mark.assumption(84)
 async def test_a_record_that_is_settled_twice_is_listed_once(side: Side) -> None:
     """
     The first outcome counts.
@@ -244,6 +254,7 @@ async def test_a_record_that_is_settled_twice_is_listed_once(side: Side) -> None
     assert page.rotations == [record]
 
 
+@pytest.mark.assumption(88)
 async def test_what_another_version_has_written_hides_no_other(table: Table, caplog: pytest.LogCaptureFixture) -> None:
     """
     Rows that cannot be read are told of in the log, and left out.
@@ -258,6 +269,7 @@ async def test_what_another_version_has_written_hides_no_other(table: Table, cap
     assert "accepted:r9" in caplog.text
 
 
+@pytest.mark.assumption(88)
 async def test_more_rows_than_a_page_of_the_table_holds_are_listed(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:

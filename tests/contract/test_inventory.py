@@ -23,6 +23,8 @@ from tests.contract.sides import sides
 from tests.twins.inventory import MemoryInventory
 from tests.twins.ledger import MemoryLedger
 
+pytestmark = pytest.mark.assumption(92)
+
 # With microseconds: a moment that were rounded would lose rows, or keep them.
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123_457, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -123,6 +125,7 @@ def failed(name: str = "one", completed_on: datetime = LATER) -> Rotation:
     return outcome.of(begin(request, NOW), Misconfigured("tag"), completed_on)
 
 
+@pytest.mark.assumption(86, 88)
 async def test_what_is_kept_comes_back_as_it_was_found(side: Side) -> None:
     """
     In the order of the names, whatever their case, and of one vault at a time.
@@ -136,6 +139,7 @@ async def test_what_is_kept_comes_back_as_it_was_found(side: Side) -> None:
     assert await side.names("https://nobody.vault.azure.net") == []
 
 
+@pytest.mark.assumption(88)
 async def test_a_listing_goes_on_behind_a_name(side: Side) -> None:
     """
     The name itself is not repeated, and need not be there any more.
@@ -148,6 +152,7 @@ async def test_a_listing_goes_on_behind_a_name(side: Side) -> None:
     assert await side.names(after="c") == []
 
 
+@pytest.mark.assumption(84, 88)
 async def test_a_large_page_is_kept_whole(side: Side) -> None:
     """
     More than one transaction of Table storage holds.
@@ -159,6 +164,7 @@ async def test_a_large_page_is_kept_whole(side: Side) -> None:
     assert await side.names() == names
 
 
+@pytest.mark.assumption(88)
 async def test_what_is_kept_is_registered_with_its_target(side: Side) -> None:
     """
     Before any of them is rotated, its neighbours know of it; one without a target is registered with none.
@@ -179,6 +185,7 @@ async def test_a_later_look_replaces_an_earlier_one(side: Side) -> None:
     assert await side.entries() == [Entry(facts("ONE", LATER, key=KeyName.SECONDARY))]
 
 
+@pytest.mark.assumption(88)
 async def test_a_complete_look_forgets_what_it_has_not_seen(side: Side) -> None:
     """
     Of its own vault alone, and what it has seen itself stays: also what it saw at its very beginning.
@@ -193,6 +200,7 @@ async def test_a_complete_look_forgets_what_it_has_not_seen(side: Side) -> None:
     assert await side.names(OTHER_VAULT) == ["elsewhere"]
 
 
+@pytest.mark.assumption(88)
 async def test_a_moment_is_not_rounded_to_a_second(side: Side) -> None:
     """
     What was seen a millisecond before the look began was not seen by it, and what it saw first was.
@@ -217,6 +225,7 @@ async def test_a_broken_look_forgets_nothing(side: Side) -> None:
     assert await side.inventory.vault_facts(VAULT) == broken
 
 
+@pytest.mark.assumption(86)
 async def test_how_a_look_went_is_remembered_for_each_vault(side: Side) -> None:
     """
     The last one counts; without one there is nothing.
@@ -229,6 +238,7 @@ async def test_how_a_look_went_is_remembered_for_each_vault(side: Side) -> None:
     assert await side.inventory.vault_facts(OTHER_VAULT) is None
 
 
+@pytest.mark.assumption(89)
 async def test_what_a_rotation_stored_counts_over_an_older_look(side: Side) -> None:
     """
     Key, expiry and moment are the new version's; what stood in its way does not any more.
@@ -245,6 +255,7 @@ async def test_what_a_rotation_stored_counts_over_an_older_look(side: Side) -> N
     assert (entry.facts.claim_id, entry.facts.validity_days) == (TARGET.claim_id, 90)
 
 
+@pytest.mark.assumption(89)
 async def test_a_later_look_counts_over_what_was_stored(side: Side) -> None:
     """
     Somebody changed the tags since; the last rotation stays.
@@ -270,6 +281,7 @@ async def test_a_secret_that_no_look_has_seen_is_known_by_its_rotation(side: Sid
     assert (entry.facts.key, entry.facts.target, entry.last) == (KeyName.SECONDARY, TARGET.arm_id, record)
 
 
+@pytest.mark.assumption(89)
 async def test_a_failure_is_the_last_rotation_and_stores_nothing(side: Side) -> None:
     """
     Facts are what they were; a secret of which nothing else is known is not shown.
@@ -283,6 +295,7 @@ async def test_a_failure_is_the_last_rotation_and_stores_nothing(side: Side) -> 
     assert await side.entries() == [Entry(facts(), record)]
 
 
+@pytest.mark.assumption(89)
 async def test_a_failure_leaves_what_was_stored_before(side: Side) -> None:
     """
     The version that the last complete rotation stored is still the current one.
@@ -298,6 +311,7 @@ async def test_a_failure_leaves_what_was_stored_before(side: Side) -> None:
     assert entry.facts.key is KeyName.SECONDARY
 
 
+@pytest.mark.assumption(88, 89)
 async def test_an_older_outcome_that_is_told_late_does_not_hide_a_newer_one(side: Side) -> None:
     """
     It had waited to be published, while another rotation went through.
@@ -315,6 +329,7 @@ async def test_an_older_outcome_that_is_told_late_does_not_hide_a_newer_one(side
     assert await side.names() == ["one"]
 
 
+@pytest.mark.assumption(88)
 async def test_a_rotation_that_ends_during_a_look_keeps_its_row(side: Side) -> None:
     """
     The look may have passed its page before the secret was there.
@@ -340,6 +355,7 @@ async def test_what_is_about_no_secret_or_has_not_ended_is_not_noted(side: Side)
     assert await side.entries() == []
 
 
+@pytest.mark.assumption(86)
 async def test_an_empty_page_is_kept_without_a_word(side: Side) -> None:
     """
     A vault may have none.
@@ -350,6 +366,7 @@ async def test_an_empty_page_is_kept_without_a_word(side: Side) -> None:
     assert await side.entries() == []
 
 
+@pytest.mark.assumption(89)
 async def test_a_row_of_another_version_hides_no_other(table: Table) -> None:
     """
     What cannot be read is left out, with the secret's other columns kept.

@@ -23,6 +23,8 @@ from tests.contract.conftest import MakeTable
 from tests.contract.sides import sides
 from tests.twins.ledger import MemoryLedger
 
+pytestmark = pytest.mark.assumption(92)
+
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SUBSCRIPTION = "/subscriptions/11111111-1111-4111-8111-111111111111"
 TARGET = f"{SUBSCRIPTION}/resourcegroups/rg(1)/providers/microsoft.batch/batchaccounts/a1"
@@ -99,6 +101,7 @@ async def claimed(ledger: Ledger, rotation_id: str = "r1") -> Versioned[OpenRota
     return await ledger.claim(TARGET, running(rotation_id))
 
 
+@pytest.mark.assumption(83, 85, 86)
 async def test_the_first_claim_of_a_target_wins(ledger: Ledger) -> None:
     """
     A second claim gets the row of the first, and changes nothing.
@@ -119,6 +122,7 @@ async def test_targets_are_claimed_independently(ledger: Ledger) -> None:
     assert (await ledger.claim(TARGET + "2", running("r2"))).row.request.id == "r2"
 
 
+@pytest.mark.assumption(85)
 async def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
     """
     Request, record, journal and times survive the ledger.
@@ -136,6 +140,7 @@ async def test_a_row_comes_back_as_it_was_written(ledger: Ledger) -> None:
     assert await ledger.read_open(TARGET) == written
 
 
+@pytest.mark.assumption(83, 85)
 async def test_a_row_is_replaced_only_under_the_tag_it_was_read_with(ledger: Ledger) -> None:
     """
     A stale worker's write is refused and leaves the newer row.
@@ -148,6 +153,7 @@ async def test_a_row_is_replaced_only_under_the_tag_it_was_read_with(ledger: Led
     assert await ledger.read_open(TARGET) == second
 
 
+@pytest.mark.assumption(85)
 async def test_a_row_that_is_gone_cannot_be_replaced(ledger: Ledger) -> None:
     """
     A worker whose rotation was ended by another does not bring it back.
@@ -159,6 +165,7 @@ async def test_a_row_that_is_gone_cannot_be_replaced(ledger: Ledger) -> None:
     assert await ledger.read_open(TARGET) is None
 
 
+@pytest.mark.assumption(83, 85, 89)
 async def test_a_release_needs_the_tag_too(ledger: Ledger) -> None:
     """
     Only the row that was read is deleted; one that is gone already is fine.
@@ -173,6 +180,7 @@ async def test_a_release_needs_the_tag_too(ledger: Ledger) -> None:
     assert await ledger.read_open(TARGET) is None
 
 
+@pytest.mark.assumption(84, 85)
 async def test_ending_frees_the_target_and_keeps_the_outcome(ledger: Ledger) -> None:
     """
     One step: the running rotation is gone and its outcome waits.
@@ -186,6 +194,7 @@ async def test_ending_frees_the_target_and_keeps_the_outcome(ledger: Ledger) -> 
     assert await ledger.find("r1") == ending().record
 
 
+@pytest.mark.assumption(83, 84, 85)
 async def test_ending_does_both_or_nothing(ledger: Ledger) -> None:
     """
     With a stale tag, or another outcome in the way, neither row changes.
@@ -202,6 +211,7 @@ async def test_ending_does_both_or_nothing(ledger: Ledger) -> None:
     assert await ledger.read_outcome("r1") == ending(reason="paused")
 
 
+@pytest.mark.assumption(83)
 async def test_the_first_unclaimed_outcome_counts(ledger: Ledger) -> None:
     """
     A second outcome of the same rotation is refused.
@@ -211,6 +221,7 @@ async def test_the_first_unclaimed_outcome_counts(ledger: Ledger) -> None:
     assert await ledger.read_outcome("r1") == ending()
 
 
+@pytest.mark.assumption(84, 86)
 async def test_a_settled_outcome_is_kept_for_good(ledger: Ledger) -> None:
     """
     The first one settled is the rotation's outcome, also where two were written.
@@ -222,6 +233,7 @@ async def test_a_settled_outcome_is_kept_for_good(ledger: Ledger) -> None:
     assert await ledger.find("r1") == ending().record
 
 
+@pytest.mark.assumption(89)
 async def test_an_outcome_waits_until_it_is_forgotten(ledger: Ledger) -> None:
     """
     Settled is not told: it goes on waiting to be published, and is forgotten as often as anybody says so.
@@ -261,6 +273,7 @@ async def test_the_target_of_a_running_rotation_is_found_by_its_id(ledger: Ledge
     assert await ledger.find_claim("r1") is None
 
 
+@pytest.mark.assumption(83, 88)
 async def test_a_row_of_another_version_stops_nobody_else(tables: TableLedger) -> None:
     """
     What cannot be read is left out of the lists, and its target is busy, whatever else the ledger holds.
@@ -302,6 +315,7 @@ class BusyTable:
         return await self._table.submit_transaction(operations)
 
 
+@pytest.mark.assumption(84)
 async def test_a_transaction_that_failed_is_tried_again(tables: TableLedger) -> None:
     """
     A busy storage account inside a transaction is no sign that another worker has taken over.
@@ -313,6 +327,7 @@ async def test_a_transaction_that_failed_is_tried_again(tables: TableLedger) -> 
     assert await tables.read_outcome("r1") == ending()
 
 
+@pytest.mark.assumption(88)
 async def test_everything_unfinished_is_listed(ledger: Ledger) -> None:
     """
     Running rotations come with the claim id that finds them again, outcomes as they wait.
@@ -329,6 +344,7 @@ async def test_everything_unfinished_is_listed(ledger: Ledger) -> None:
     assert [waiting.record.id async for waiting in ledger.list_outcomes()] == ["r3"]
 
 
+@pytest.mark.assumption(86)
 async def test_a_new_ledger_is_empty(ledger: Ledger) -> None:
     """
     Before anything was written there is nothing to read, and that is no error.
@@ -340,6 +356,7 @@ async def test_a_new_ledger_is_empty(ledger: Ledger) -> None:
     assert await ledger.replace(TARGET, running(), "W/\"datetime'2026-01-01T00%3A00%3A00.0000000Z'\"") is None
 
 
+@pytest.mark.assumption(87, 88)
 async def test_secrets_are_bound_to_one_target(ledger: Ledger) -> None:
     """
     Binding twice is binding once, in any spelling; a target whose id begins the same has its own.
@@ -355,6 +372,7 @@ async def test_secrets_are_bound_to_one_target(ledger: Ledger) -> None:
     assert len(await ledger.bound_secrets(TARGET + "2")) == 1
 
 
+@pytest.mark.assumption(83, 84, 89)
 async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transport: LosingTransport) -> None:
     """
     A write whose answer was lost is sent again, finds itself in the way, and counts as done.
@@ -401,6 +419,7 @@ async def list_waiting(ledger: Ledger) -> list[WaitingRotation]:
     return sorted([row async for row in ledger.list_waiting()], key=lambda row: row.record.id)
 
 
+@pytest.mark.assumption(83)
 async def test_what_was_accepted_is_remembered_once(ledger: Ledger) -> None:
     """
     It is found by its id and listed; a second one of the same id changes nothing.
@@ -445,6 +464,7 @@ async def test_a_waiting_rotation_is_postponed_if_it_waits(ledger: Ledger) -> No
     assert await list_waiting(ledger) == [structs.replace(waiting(), due_on=later)]
 
 
+@pytest.mark.assumption(89)
 @pytest.mark.parametrize("revokes", [False, True])
 async def test_a_waiting_rotation_is_forgotten(ledger: Ledger, revokes: bool) -> None:
     """
@@ -460,6 +480,7 @@ async def test_a_waiting_rotation_is_forgotten(ledger: Ledger, revokes: bool) ->
     assert await ledger.find("r1") is None
 
 
+@pytest.mark.assumption(83, 84, 85)
 async def test_beginning_takes_the_row_by_which_a_rotation_waited(ledger: Ledger) -> None:
     """
     In one step: the running rotation is written anew, and waits no more. Others wait on.
@@ -478,6 +499,7 @@ async def test_beginning_takes_the_row_by_which_a_rotation_waited(ledger: Ledger
     assert await ledger.replace(TARGET, row, begun.etag) is not None
 
 
+@pytest.mark.assumption(83, 84, 85)
 async def test_beginning_does_both_or_nothing(ledger: Ledger) -> None:
     """
     Under a stale tag, or where nothing waits any more, neither row changes.
@@ -495,6 +517,7 @@ async def test_beginning_does_both_or_nothing(ledger: Ledger) -> None:
     assert await ledger.read_open(TARGET) == second
 
 
+@pytest.mark.assumption(84)
 async def test_ending_what_was_accepted_takes_the_same_row(ledger: Ledger) -> None:
     """
     In one step with its outcome; then it cannot begin any more.
@@ -510,6 +533,7 @@ async def test_ending_what_was_accepted_takes_the_same_row(ledger: Ledger) -> No
     assert await ledger.read_open(TARGET) == first
 
 
+@pytest.mark.assumption(84)
 async def test_what_has_begun_cannot_be_ended_as_if_it_waited(ledger: Ledger) -> None:
     """
     Nothing is remembered then; nor for what never waited, nor a second outcome.
@@ -529,6 +553,7 @@ async def test_what_has_begun_cannot_be_ended_as_if_it_waited(ledger: Ledger) ->
     assert await list_waiting(ledger) == [waiting("r2")]
 
 
+@pytest.mark.assumption(84)
 async def test_ending_schedules_what_is_to_follow(ledger: Ledger) -> None:
     """
     In one step: the claim is gone, the outcome waits to be told, and the second rotation waits to be due.
@@ -544,6 +569,7 @@ async def test_ending_schedules_what_is_to_follow(ledger: Ledger) -> None:
     assert await ledger.find("r2") == second.record
 
 
+@pytest.mark.assumption(83, 84)
 async def test_what_cannot_be_ended_schedules_nothing(ledger: Ledger) -> None:
     """
     A stale tag, or a schedule that is there already, changes none of the rows.
@@ -562,6 +588,7 @@ async def test_what_cannot_be_ended_schedules_nothing(ledger: Ledger) -> None:
     assert await ledger.read_outcome("r1") is None
 
 
+@pytest.mark.assumption(83)
 async def test_the_first_that_reserves_an_id_counts(ledger: Ledger) -> None:
     """
     Whoever asks later is told what was asked for first, and by whichever id.
@@ -580,6 +607,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adapters.answers._ASKS_AGAIN_AFTER", (0.0, 0.0, 0.0))
 
 
+@pytest.mark.assumption(83, 84, 89)
 @pytest.mark.usefixtures("impatience")
 async def test_a_lost_answer_about_what_waits_is_made_out(tables: TableLedger, transport: LosingTransport) -> None:
     """
@@ -611,6 +639,7 @@ async def test_a_lost_answer_about_what_waits_is_made_out(tables: TableLedger, t
     assert await tables.read_outcome("r3") == ending("r3")
 
 
+@pytest.mark.assumption(84)
 @pytest.mark.usefixtures("impatience")
 @pytest.mark.parametrize("status", [503, 500])
 async def test_beginning_is_tried_again_in_a_busy_storage_account(tables: TableLedger, status: int) -> None:

@@ -70,7 +70,7 @@ class LocalCloud:
         Start it, with a topic whose events go to a queue of Azurite.
         """
         async with Azurite(self._directory / "azurite") as azurite, LocalAzure(ca=self._ca) as azure:
-            vault = await azure.add_vault("kv-live")
+            vault = await azure.add_vault("kv-live", transition=1)
             account = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account1")
             names = ("orders", "returns") if self._has_logic_app else ()
             workflows = [await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", name) for name in names]

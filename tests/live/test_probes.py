@@ -12,11 +12,9 @@ from azure.batch import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import HttpResponseError
 
-from tests.live.description import Description, description, is_live
+from tests.live.description import Description, description
 from tests.live.http import ARM, EVENT_GRID, KEY_VAULT, Answer, ask
 from tests.live.other_end import RealVault
-
-pytestmark = pytest.mark.skipif(not is_live(), reason="make live runs it, in a place that is described")
 
 BATCH_VERSION = "2025-06-01"
 VAULT_VERSION = "7.4"
@@ -146,6 +144,20 @@ def test_an_api_version_that_is_missing_or_unknown_is_refused(place: Description
     assert (missing.status, missing.code) == (400, "MissingApiVersionParameter")
     assert unknown.status == 400
     assert unknown.code in {"NoRegisteredProviderFound", "InvalidResourceType"}
+
+
+@pytest.mark.assumption(16)
+def test_an_id_may_be_written_in_any_case(place: Description) -> None:
+    """
+    It names the same account.
+    """
+    written = place.batch.replace("/resourceGroups/", "/RESOURCEGROUPS/")
+    group, _, name = written.rpartition("/")
+
+    answer = arm(place, "GET", f"{group}/{name.upper()}")
+
+    assert answer.status == 200
+    assert answer.body["name"].lower() == name.lower()
 
 
 @pytest.mark.assumption(19)
@@ -318,13 +330,20 @@ def test_a_topic_takes_what_conforms(
 
 def callback(place: Description, workflow: str, key: str) -> dict[str, str]:
     """
-    Return the parameters of a workflow's callback URL.
+    Return a workflow's callback URL and its signature.
+    """
+    body = answered(place, workflow, key).body
+    return {"value": body["value"], "sig": body["queries"]["sig"]}
+
+
+def answered(place: Description, workflow: str, key: str) -> Answer:
+    """
+    Ask for a workflow's callback URL.
     """
     site, _, rest = workflow.partition("/workflows/")
     name, _, trigger = rest.partition("/triggers/")
     path = f"{site}/hostruntime/runtime/webhooks/workflow/api/management/workflows/{name}/triggers/{trigger}"
-    answer = arm(place, "POST", f"{path}/listCallbackUrl", {"keyType": key}, "2025-05-01")
-    return {"value": answer.body["value"], "sig": answer.body["queries"]["sig"]}
+    return arm(place, "POST", f"{path}/listCallbackUrl", {"keyType": key}, "2025-05-01")
 
 
 def regenerate(place: Description, workflow: str, key: str) -> Answer:
@@ -364,6 +383,34 @@ def test_a_workflows_keys_are_its_own(place: Description, workflows: list[str], 
     assert before[one, "Primary"] != before[one, "Secondary"]
     assert changed == {(one, "Secondary")}
     assert (other, "Secondary") not in changed
+
+
+@pytest.mark.assumption(33)
+def test_a_callback_url_comes_with_its_parts(place: Description, workflows: list[str], seen: Seen) -> None:
+    """
+    Whole, and in parts that make the same.
+    """
+    parts = answered(place, workflows[0], "Primary").body
+
+    seen(f"{sorted(parts)}, queries {sorted(parts['queries'])}")
+    assert {"value", "method", "basePath", "queries"} <= set(parts)
+    assert {"api-version", "sp", "sv", "sig"} <= set(parts["queries"])
+    assert parts["value"].startswith(parts["basePath"].partition("/api/")[0])
+
+
+@pytest.mark.assumption(35)
+def test_a_workflow_says_which_of_its_triggers_is_a_request(
+    place: Description, workflows: list[str], seen: Seen
+) -> None:
+    """
+    In its definition, as the resource provider gives it.
+    """
+    workflow, _, trigger = workflows[0].partition("/triggers/")
+    answer = arm(place, "GET", workflow, version="2025-05-01")
+
+    files = answer.body["properties"]["files"]
+    seen(f"{answer.status}, files {sorted(files)}")
+    assert files["workflow.json"]["definition"]["triggers"][trigger]["type"] == "Request"
 
 
 @pytest.mark.assumption(30, 32, 37)

@@ -84,6 +84,15 @@ def test_nothing_that_may_be_a_key_or_an_id_is_told(secret: str) -> None:
     assert "\n" not in said
 
 
+def test_the_name_of_a_header_is_told() -> None:
+    """
+    It is long, and no key.
+    """
+    header = "x-ms-ratelimit-remaining-subscription-global-reads"
+
+    assert scrubbed(f"{header}, {header}") == f"{header}, {header}"
+
+
 def test_the_names_of_the_place_are_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Neither the vault's nor the account's.
