@@ -5,8 +5,10 @@ Try in a real subscription what docs/fidelity.md assumes: `make live`.
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -24,24 +26,31 @@ _ROOT = Path(__file__).parents[2]
 
 def main() -> int:
     """
-    Run the suite from the command line; return 0 if nothing was refuted, and something was confirmed.
+    Run the suite from the command line; return 0 if nothing was refuted, something was confirmed, and all is removed.
     """
     options = _options()
     with tempfile.TemporaryDirectory(prefix="live-", ignore_cleanup_errors=True) as directory:
-        place = _place(options, Path(directory))
+        results = Path(directory) / "ended.json"
+        problem = ""
         try:
+            place = _place(options, Path(directory))
             if not _is_agreed(place, sure=options.yes):
                 return 1
-            ended = asyncio.run(_run(place, Path(directory), options.pytest))
+            asyncio.run(_run(place, Path(directory), results, options.pytest))
         except HookError as error:
-            sys.stderr.write(f"live: {error}\n")
-            return 1
+            problem = str(error)
+        ended = msgspec.json.decode(results.read_bytes(), type=list[Ended]) if results.exists() else []
     verdicts = judge(read_page(), ended)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_bytes(msgspec.json.format(msgspec.json.encode(verdicts)))
-    sys.stdout.write(f"{table(verdicts)}\n")
+    if ended:  # Also if what was made could not be removed.
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(verdicts)))
+        sys.stdout.write(f"{table(verdicts)}\n")
+    else:
+        problem = problem or "the tests ended without results"
+    if problem:
+        sys.stderr.write(f"live: {problem}\n")
     found = {one.verdict for one in verdicts}
-    return 0 if CONFIRMED in found and REFUTED not in found else 1
+    return 0 if not problem and CONFIRMED in found and REFUTED not in found else 1
 
 
 def _options() -> argparse.Namespace:
@@ -78,23 +87,35 @@ def _is_agreed(place: Place, *, sure: bool) -> bool:
     return input("Go on? [y/N] ").strip().lower() in {"y", "yes"}
 
 
-async def _run(place: Place, directory: Path, more: list[str]) -> list[Ended]:
+async def _run(place: Place, directory: Path, results: Path, more: list[str]) -> None:
     """
     Run the tests in a process of their own, as the SDKs read the environment when they are imported.
     """
-    file, ended = directory / "place.json", directory / "ended.json"
+    with suppress(NotImplementedError):  # Windows has no such signal.
+        this = asyncio.current_task()
+        assert this is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
+    file = directory / "place.json"
     async with place.open() as made:
         description.write(made, file)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.live.plugin", "--ended", str(ended)]
-        command += ["tests/contract", "tests/live", *more]
-        environment = {**os.environ, **made.settings, description.VARIABLE: str(file)}
-        process = await asyncio.create_subprocess_exec(
-            *command, cwd=_ROOT, env=environment, stdout=sys.stderr, stderr=sys.stderr
-        )
+        # No traceback and no summary: what an assertion compares may be keys.
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "--no-summary", "--show-capture=no"]
+        command += ["-p", "tests.live.plugin", "--ended", str(results), "tests/contract", "tests/live", *more]
+        environment = {**_own_environment(), **made.settings, description.VARIABLE: str(file)}
+        process = await asyncio.create_subprocess_exec(*command, cwd=_ROOT, env=environment, stdout=sys.stderr)
         await process.wait()
-        if not ended.exists():
-            raise HookError(f"pytest ended with {process.returncode} and no results")
-        return msgspec.json.decode(ended.read_bytes(), type=list[Ended])
+
+
+def _own_environment() -> dict[str, str]:
+    """
+    Return the environment without what would have the SDKs, or the app's settings, look elsewhere.
+    """
+    elsewhere = ("AZURE_", "AzureWebJobs", "IDENTITY_", "MSI_", "ROTATION_")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name == "AZURE_CONFIG_DIR" or not name.startswith(elsewhere)
+    }
 
 
 if __name__ == "__main__":

@@ -69,8 +69,8 @@ resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   }
   properties: {
     allowBlobPublicAccess: false
-    // A Logic App (Standard) keeps its files in a share, which asks for a key.
-    allowSharedKeyAccess: hasLogicApp
+    // Event Grid delivers to the queue with a key, and a Logic App (Standard) keeps its files in a share, which asks for one.
+    allowSharedKeyAccess: true
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
   }

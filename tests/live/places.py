@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 
 from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableServiceClient
-from azure.identity import DefaultAzureCredential
+from azure.identity import AzureCliCredential
 from azure.keyvault.secrets import SecretClient
 from azure.storage.queue import QueueClient
 from azure.storage.queue.aio import QueueClient as AsyncQueueClient
@@ -113,13 +114,15 @@ async def _pass_on(azure: LocalAzure, queue: AsyncQueueClient) -> None:
 
 class Subscription:
     """
-    A subscription of Azure, of the account that the Azure CLI is signed in with: a resource group of its own.
+    The subscription of Azure that the Azure CLI is signed in to: a resource group of its own, and nothing else.
     """
 
     def __init__(self, location: str, *, has_logic_app: bool, azure: AzureCli | None = None) -> None:
         self._location = location
         self._has_logic_app = has_logic_app
         self._azure = azure or AzureCli()
+        # Asked once: whatever az is told meanwhile, it all happens there.
+        self._account = self._azure.ask("account", "show")
         token = secrets.token_hex(5)
         self.group = f"rg-key-rotator-live-{token}"
         self._token = f"kr{token}"
@@ -128,7 +131,6 @@ class Subscription:
         """
         Say what is made, where, and what it costs.
         """
-        account = self._azure.ask("account", "show")
         plan = (
             "\nand, as you asked for it, a Logic App (Standard) with two workflows: its plan WS1 is billed by the hour,"
             " about a quarter of a US dollar in most regions (https://azure.microsoft.com/pricing/details/logic-apps/)"
@@ -136,9 +138,10 @@ class Subscription:
             else ""
         )
         return (
-            f"In the subscription {account['name']} ({account['id']}) this makes the resource group {self.group} in"
-            f" {self._location}, with a Batch account without nodes, a vault, a storage account and a topic: together a"
-            f" few US cents{plan}. It takes half an hour, touches nothing else, and removes everything at its end."
+            f"In the subscription {self._account['name']} ({self._account['id']}) this makes the resource group"
+            f" {self.group} in {self._location}, with a Batch account without nodes, a vault, a storage account and a"
+            f" topic: together a few US cents{plan}. It takes half an hour, touches nothing else, and removes"
+            " everything at its end."
         )
 
     @asynccontextmanager
@@ -152,40 +155,21 @@ class Subscription:
             self._remove()
 
     def _make(self) -> Description:
-        self._azure.ask(
-            "group", "create", "--name", self.group, "--location", self._location, "--tags", "made-by=key-rotator-live"
+        self._ask(
+            "group", "create", "--name", self.group, "--location", self._location, "--tags", "made-by=key-rotator"
         )
         with tempfile.TemporaryDirectory() as folder:
-            parameters = Path(folder) / "live.parameters.json"
-            given = {
-                "token": self._token,
-                "principalId": self._principal()["id"],
-                "principalType": self._principal()["type"],
-                "logicApp": str(self._has_logic_app).lower(),
-            }
-            parameters.write_text(
-                json.dumps(
-                    {
-                        "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
-                        "contentVersion": "1.0.0.0",
-                        "parameters": {name: {"value": value} for name, value in given.items()},
-                    }
+            outputs = self._deploy(Path(folder))
+            if self._has_logic_app:
+                package = shutil.make_archive(str(Path(folder) / "workflows"), "zip", _HERE / "workflows")
+                self._ask(
+                    *("logicapp", "deployment", "source", "config-zip", "--resource-group", self.group),
+                    *("--name", outputs["siteName"], "--src", package),
                 )
-            )
-            deployment = self._azure.ask(
-                *("deployment", "group", "create", "--resource-group", self.group, "--name", "live"),
-                *("--template-file", str(_HERE / "live.bicep"), "--parameters", f"@{parameters}"),
-            )
-        outputs = {name: output["value"] for name, output in deployment["properties"]["outputs"].items()}
-        workflows = []
-        if self._has_logic_app:
-            self._azure.ask(
-                *("logicapp", "deployment", "source", "config-zip", "--resource-group", self.group),
-                *("--name", outputs["siteName"], "--src", str(_zip_of_workflows())),
-            )
-            workflows = [f"{outputs['siteId']}/workflows/{name}/triggers/manual" for name in ("orders", "returns")]
+        names = ("orders", "returns") if self._has_logic_app else ()
         made = Description(
             settings={
+                "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential",
                 "ROTATION_VAULTS": outputs["vaultUri"].rstrip("/"),
                 "ROTATION_ALLOWED_SCOPES": outputs["groupId"],
                 "ROTATION_TOPIC_ENDPOINT": outputs["topicEndpoint"],
@@ -193,7 +177,7 @@ class Subscription:
             },
             vault=outputs["vaultUri"].rstrip("/"),
             batch=outputs["batchId"],
-            workflows=workflows,
+            workflows=[f"{outputs['siteId']}/workflows/{name}/triggers/manual" for name in names],
             queue_service=outputs["queues"].rstrip("/"),
             queue=outputs["queueName"],
             patience=_ROLES_COUNT_WITHIN,
@@ -201,38 +185,62 @@ class Subscription:
         _wait_for_roles(made)
         return made
 
-    def _principal(self) -> dict[str, str]:
-        user = self._azure.ask("account", "show")["user"]
+    def _deploy(self, folder: Path) -> dict[str, str]:
+        """
+        Deploy the template, and return its outputs.
+        """
+        given = {
+            "token": self._token,
+            "principalId": self._principal(),
+            "principalType": "User" if self._account["user"]["type"] == "user" else "ServicePrincipal",
+            "logicApp": str(self._has_logic_app).lower(),
+        }
+        file = folder / "live.parameters.json"
+        file.write_text(
+            json.dumps(
+                {
+                    "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
+                    "contentVersion": "1.0.0.0",
+                    "parameters": {name: {"value": value} for name, value in given.items()},
+                }
+            )
+        )
+        deployment = self._ask(
+            *("deployment", "group", "create", "--resource-group", self.group, "--name", "live"),
+            *("--template-file", str(_HERE / "live.bicep"), "--parameters", f"@{file}"),
+        )
+        return {name: output["value"] for name, output in deployment["properties"]["outputs"].items()}
+
+    def _principal(self) -> str:
+        """
+        Return the object id of the account that is signed in.
+        """
+        user = self._account["user"]
         if user["type"] == "user":
-            return {"id": self._azure.ask("ad", "signed-in-user", "show")["id"], "type": "User"}
-        return {"id": self._azure.ask("ad", "sp", "show", "--id", user["name"])["id"], "type": "ServicePrincipal"}
+            return str(self._azure.ask("ad", "signed-in-user", "show")["id"])
+        return str(self._azure.ask("ad", "sp", "show", "--id", user["name"])["id"])
 
     def _remove(self) -> None:
         """
         Delete the group, wait for it, and purge the vault, whose name would be taken for a week.
         """
-        if not self._azure.ask("group", "exists", "--name", self.group):
+        if not self._ask("group", "exists", "--name", self.group):
             return
         sys.stderr.write(f"Removing {self.group} ...\n")
-        self._azure.ask("group", "delete", "--name", self.group, "--yes")
-        self._azure.ask("keyvault", "purge", "--name", f"kv-{self._token}")
+        self._ask("group", "delete", "--name", self.group, "--yes")
+        vault = f"kv-{self._token}"
+        if vault in [deleted["name"] for deleted in self._ask("keyvault", "list-deleted") or []]:
+            self._ask("keyvault", "purge", "--name", vault)
 
-
-def _zip_of_workflows() -> Path:
-    """
-    Return the workflows as a zip.
-    """
-    import shutil  # noqa: PLC0415 - only where a Logic App was asked for
-
-    folder = Path(tempfile.mkdtemp(prefix="live-workflows-"))
-    return Path(shutil.make_archive(str(folder / "workflows"), "zip", _HERE / "workflows"))
+    def _ask(self, *arguments: str) -> Any:
+        return self._azure.ask(*arguments, "--subscription", self._account["id"])
 
 
 def _wait_for_roles(made: Description) -> None:
     """
     Wait until the roles that were assigned just now count.
     """
-    credential = DefaultAzureCredential()
+    credential = AzureCliCredential()
     tables = TableServiceClient(made.settings["AzureWebJobsStorage__tableServiceUri"], credential=credential)
     questions: list[Callable[[], Any]] = [
         lambda: list(SecretClient(made.vault, credential).list_properties_of_secrets()),
