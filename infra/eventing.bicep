@@ -23,7 +23,7 @@ param storageId string
 @description('Name of the container that undelivered events are stored in.')
 param deadLetterContainer string
 
-@description('Resource id of the action group that is told of undelivered events.')
+@description('Resource id of the action group that undelivered events alert.')
 param actionGroupId string
 
 var abbreviations = loadJsonContent('abbreviations.json')

@@ -1,4 +1,4 @@
-// Who is told what, from the app's own metrics: a metric is never sampled. Undelivered events are told of by vault-events.bicep.
+// Who is alerted to what, from the app's own metrics: a metric is never sampled. Undelivered events are the matter of vault-events.bicep.
 
 @description('Region of the rules.')
 param location string

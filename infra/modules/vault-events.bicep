@@ -24,7 +24,7 @@ param deadLetterContainer string
 @description('Whether the topic has an identity to store undelivered events with. Without one they are dropped.')
 param keepsDeadLetters bool
 
-@description('Resource id of the action group that is told of undelivered events.')
+@description('Resource id of the action group that undelivered events alert.')
 param actionGroupId string
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' existing = {

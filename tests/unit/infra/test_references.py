@@ -24,7 +24,7 @@ def test_every_module_is_used() -> None:
 @pytest.mark.parametrize("path", [*sorted(INFRA.glob("*.bicep")), *MODULES], ids=lambda path: path.name)
 def test_a_parameter_is_described(path: Path) -> None:
     """
-    Whoever sets a parameter reads what it is for.
+    Those who set a parameter read what it is for.
     """
     for before, name in re.findall(r"((?:^[^\n]+\n)*)^param (\w+) ", path.read_text(), re.MULTILINE):
         assert "@description(" in before, name
