@@ -1,5 +1,5 @@
 """
-Deployments as Azure Resource Manager evaluates them: `bicep snapshot` of the parameter files in `parameters/`.
+Deployments as Azure Resource Manager evaluates them: snapshots, by the Bicep compiler, of the files in `parameters/`.
 
 Conditions, loops, names and scopes are what they become. What only a deployed resource knows stays an expression, such
 as `[reference('...').principalId]`. Evaluating takes seconds, so that results are kept in `.local/bicep`, by what they
@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.unit.infra.compiler import Compiler, RefusedError
 
 ROOT = Path(__file__).parents[3]
 INFRA = ROOT / "infra"
@@ -44,12 +45,6 @@ CLOUDS = {
         ".vault.azure.cn",
     ),
 }
-
-
-class RefusedError(Exception):
-    """
-    The deployment fails before anything is made; the message is what Azure Resource Manager says.
-    """
 
 
 @dataclass(frozen=True)
@@ -141,15 +136,17 @@ def _snapshot(folder: Path, text: str, cloud: str) -> dict[str, Any]:
     for path in folder.rglob("*.bicep"):
         here = os.path.relpath(folder / "infra" / "cloud.json", path.parent)
         path.write_text(path.read_text().replace("environment()", f"loadJsonContent('{here}')"))
-    (folder / "it.bicepparam").write_text(text.replace("../../../../infra/", "infra/"))
-    command = ["bicep", "snapshot", "it.bicepparam", "--mode", "overwrite"]
-    command += ["--subscription-id", SUBSCRIPTION, "--tenant-id", TENANT, "--location", "westeurope"]
-    done = subprocess.run(  # noqa: S603 - it stands above
-        command, cwd=folder, env={**os.environ, "HOME": str(folder)}, check=False, capture_output=True, text=True
-    )
-    if done.returncode:
-        return {"refused": done.stdout + done.stderr}
-    return dict(json.loads((folder / "it.snapshot.json").read_text()))
+    parameters = folder / "it.bicepparam"
+    parameters.write_text(text.replace("../../../../infra/", "infra/"))
+    try:
+        return _compiler().snapshot(parameters)
+    except RefusedError as error:
+        return {"refused": str(error)}
+
+
+@cache
+def _compiler() -> Compiler:
+    return Compiler(subscriptionId=SUBSCRIPTION, tenantId=TENANT, location="westeurope")
 
 
 def _environment(cloud: str) -> dict[str, Any]:

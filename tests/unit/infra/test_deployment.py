@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from tests.unit.infra.app import bindings
+from tests.unit.infra.compiler import RefusedError
 from tests.unit.infra.deployment import (
     INFRA,
     OTHER_SUBSCRIPTION,
     ROOT,
     SUBSCRIPTION,
-    RefusedError,
     deployment,
     parameter_files,
 )
