@@ -1,5 +1,7 @@
 """
 The HTTP API.
+
+It rests on assumption 69 of docs/fidelity.md.
 """
 
 import hashlib

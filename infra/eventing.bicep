@@ -1,4 +1,5 @@
 // The event subscriptions, deployed after the code: a subscription is refused while its function does not exist.
+// Assumption 102 of docs/fidelity.md.
 targetScope = 'subscription'
 
 import { idsIn } from 'modules/ids.bicep'

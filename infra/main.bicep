@@ -1,4 +1,5 @@
 // Everything but the event subscriptions: those need the function to exist, and are deployed after the code by eventing.bicep.
+// Assumption 109 of docs/fidelity.md.
 targetScope = 'subscription'
 
 import { distinctIds, idsIn } from 'modules/ids.bicep'

@@ -1,5 +1,7 @@
 """
 When a secret is due: one rule for the sweep, the overview, and events that do not say which version they are about.
+
+It rests on assumption 55 of docs/fidelity.md.
 """
 
 from contextlib import suppress

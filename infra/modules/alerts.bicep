@@ -1,4 +1,5 @@
 // Who is alerted to what, from the app's own metrics: a metric is never sampled. Undelivered events are the matter of vault-events.bicep.
+// Assumption 100 of docs/fidelity.md.
 
 @description('Region of the rules.')
 param location string

@@ -1,4 +1,5 @@
 // Asks callers of the HTTP API for a token of Microsoft Entra, on top of the function key; or turns that off again.
+// Assumptions 95, 96 and 97 of docs/fidelity.md.
 
 @description('Name of the Function App, in this resource group.')
 param appName string

@@ -1,4 +1,5 @@
 // Lets the system topic of one vault store the events that it could not deliver.
+// Assumption 104 of docs/fidelity.md.
 
 @description('Name of the storage account, in the resource group that this is deployed to.')
 param storageName string

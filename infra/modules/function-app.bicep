@@ -1,4 +1,5 @@
 // The Function App on a Flex Consumption plan. It holds no key: storage, deployment and telemetry go by its identity.
+// Assumptions 99 and 101 of docs/fidelity.md.
 
 @description('Region of the plan and the app.')
 param location string

@@ -1,4 +1,5 @@
 // Private ways to storage, vaults and the topic. Telemetry and Azure Resource Manager stay on their public endpoints.
+// Assumption 108 of docs/fidelity.md.
 
 @description('Region of the network.')
 param location string

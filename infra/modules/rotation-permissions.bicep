@@ -1,4 +1,5 @@
 // What the app may do to the things whose keys it rotates: look at them, read their keys, regenerate their keys.
+// Assumption 105 of docs/fidelity.md.
 
 @export()
 var rotationPermissions = [

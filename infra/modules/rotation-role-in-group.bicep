@@ -1,4 +1,5 @@
 // Defines the custom role in a resource group, which asks for no right on its subscription. The id is the subscription's all the same.
+// Assumption 106 of docs/fidelity.md.
 
 import { rotationPermissions } from 'rotation-permissions.bicep'
 

@@ -1,4 +1,5 @@
 // Makes the system topic of a vault that has none. It lies in the vault's resource group and region.
+// Assumption 103 of docs/fidelity.md.
 
 @description('Region of the topic: that of its vault.')
 param location string

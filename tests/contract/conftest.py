@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from azure.data.tables.aio import TableClient
 
+from adapters.clock import SystemClock
 from adapters.transport import SharedTransport
 from adapters.wiring import Wiring
 from localcloud.azure.certificates import CertificateAuthority
@@ -45,9 +46,9 @@ def clock() -> HandClock:
 @pytest.fixture
 def deadline(clock: HandClock) -> Deadline:
     """
-    Return a fresh deadline.
+    Return a fresh deadline. In a place that is described, pauses are pauses.
     """
-    return Deadline(clock)
+    return Deadline(SystemClock() if is_live() else clock)
 
 
 async def _local_vault(azure: LocalAzure) -> Vault:

@@ -315,7 +315,6 @@ class BusyTable:
         return await self._table.submit_transaction(operations)
 
 
-@pytest.mark.assumption(84)
 async def test_a_transaction_that_failed_is_tried_again(tables: TableLedger) -> None:
     """
     A busy storage account inside a transaction is no sign that another worker has taken over.
@@ -639,7 +638,6 @@ async def test_a_lost_answer_about_what_waits_is_made_out(tables: TableLedger, t
     assert await tables.read_outcome("r3") == ending("r3")
 
 
-@pytest.mark.assumption(84)
 @pytest.mark.usefixtures("impatience")
 @pytest.mark.parametrize("status", [503, 500])
 async def test_beginning_is_tried_again_in_a_busy_storage_account(tables: TableLedger, status: int) -> None:

@@ -47,7 +47,14 @@ def fingerprints(target: Target, keys: Keys) -> dict[KeyName, str]:
     return {key: target.fingerprint(keys[key]) for key in KeyName}
 
 
-@pytest.mark.assumption(14, 15, 22, 23, 25, 28, 29, 30)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("batch", marks=pytest.mark.assumption(14, 15, 22, 23, 25)),
+        pytest.param("workflow", marks=pytest.mark.assumption(28, 29, 30)),
+    ],
+    indirect=True,
+)
 @pytest.mark.parametrize("key", list(KeyName))
 async def test_regenerating_changes_one_key_and_no_other(
     provider: Provider, target: Target, deadline: Deadline, key: KeyName
@@ -67,7 +74,7 @@ async def test_regenerating_changes_one_key_and_no_other(
         assert fingerprints(target, answer) == after
 
 
-@pytest.mark.assumption(11)
+@pytest.mark.parametrize("kind", [pytest.param("batch", marks=pytest.mark.assumption(11)), "workflow"], indirect=True)
 async def test_an_unknown_target_is_not_found(provider: Provider, target: Target, deadline: Deadline) -> None:
     """
     Reading and regenerating both say so.

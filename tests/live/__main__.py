@@ -6,19 +6,22 @@ import argparse
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from azure.core.exceptions import AzureError
 
 from localcloud.azure.certificates import CertificateAuthority
 from tests.live import description
 from tests.live.fidelity import read_page
 from tests.live.places import LocalCloud, Place, Subscription
 from tests.live.plugin import Ended
-from tests.live.report import CONFIRMED, REFUTED, judge, table
+from tests.live.report import CONFIRMED, REFUTED, Run, Verdict, judge, table
 from tools.azd.errors import HookError
 
 _ROOT = Path(__file__).parents[2]
@@ -37,20 +40,32 @@ def main() -> int:
             if not _is_agreed(place, sure=options.yes):
                 return 1
             asyncio.run(_run(place, Path(directory), results, options.pytest))
-        except HookError as error:
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            problem = "stopped"
+        except (HookError, AzureError) as error:
             problem = str(error)
         ended = msgspec.json.decode(results.read_bytes(), type=list[Ended]) if results.exists() else []
     verdicts = judge(read_page(), ended)
-    if ended:  # Also if what was made could not be removed.
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(verdicts)))
-        sys.stdout.write(f"{table(verdicts)}\n")
+    if ended:  # Also if it was stopped, or if what was made could not be removed.
+        _write(options.json or Path(f"dist/live-{place.name.replace(' ', '-')}.json"), place, options.pytest, verdicts)
+        sys.stdout.write(f"{table(verdicts, place.name)}\n")
     else:
         problem = problem or "the tests ended without results"
     if problem:
         sys.stderr.write(f"live: {problem}\n")
     found = {one.verdict for one in verdicts}
-    return 0 if not problem and CONFIRMED in found and REFUTED not in found else 1
+    is_clear = not any(one.outcome == "unclear" for one in ended)
+    return 0 if not problem and is_clear and CONFIRMED in found and REFUTED not in found else 1
+
+
+def _write(file: Path, place: Place, pytest: list[str], verdicts: list[Verdict]) -> None:
+    """
+    Write down what was found, with where and when.
+    """
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=_ROOT, check=False, capture_output=True, text=True)  # noqa: S607 - from PATH
+    run = Run(place.name, datetime.now(UTC).isoformat(timespec="seconds"), commit.stdout.strip(), pytest, verdicts)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(run)))
 
 
 def _options() -> argparse.Namespace:
@@ -63,7 +78,7 @@ def _options() -> argparse.Namespace:
         "--logic-app", action="store_true", help="make a Logic App as well, which is billed by the hour"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--json", type=Path, default=Path("dist/live.json"), help="the results (dist/live.json)")
+    parser.add_argument("--json", type=Path, help="the results (dist/live-....json)")
     parser.add_argument("pytest", nargs="*", help="passed on to pytest, after --")
     return parser.parse_args()
 
@@ -103,7 +118,12 @@ async def _run(place: Place, directory: Path, results: Path, more: list[str]) ->
         command += ["-p", "tests.live.plugin", "--ended", str(results), "tests/contract", "tests/live", *more]
         environment = {**_own_environment(), **made.settings, description.VARIABLE: str(file)}
         process = await asyncio.create_subprocess_exec(*command, cwd=_ROOT, env=environment, stdout=sys.stderr)
-        await process.wait()
+        try:
+            await process.wait()
+        finally:
+            if process.returncode is None:  # It was stopped: what it has found so far is written down.
+                process.send_signal(signal.SIGINT)
+                await process.wait()
 
 
 def _own_environment() -> dict[str, str]:

@@ -29,6 +29,7 @@ var roles = {
   keyVaultSecretsOfficer: 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
   storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
   storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+  storageQueueDataMessageSender: 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
   eventGridDataSender: 'd5a91429-5739-47e2-a06b-3470a27159e7'
 }
 var hasLogicApp = logicApp == 'true'
@@ -69,8 +70,8 @@ resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   }
   properties: {
     allowBlobPublicAccess: false
-    // Event Grid delivers to the queue with a key, and a Logic App (Standard) keeps its files in a share, which asks for one.
-    allowSharedKeyAccess: true
+    // A Logic App (Standard) keeps its files in a share, which asks for a key.
+    allowSharedKeyAccess: hasLogicApp
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
   }
@@ -87,6 +88,9 @@ resource storage 'Microsoft.Storage/storageAccounts@2025-06-01' = {
 resource topic 'Microsoft.EventGrid/topics@2025-02-15' = {
   name: 'evgt-${token}'
   location: location
+  identity: {
+    type: 'SystemAssigned'
+  }
   properties: {
     inputSchema: 'CloudEventSchemaV1_0'
     disableLocalAuth: true
@@ -98,14 +102,35 @@ resource told 'Microsoft.EventGrid/topics/eventSubscriptions@2025-02-15' = {
   parent: topic
   name: 'told'
   properties: {
-    destination: {
-      endpointType: 'StorageQueue'
-      properties: {
-        resourceId: storage.id
-        queueName: storage::queueService::queue.name
+    deliveryWithResourceIdentity: {
+      identity: {
+        type: 'SystemAssigned'
+      }
+      destination: {
+        endpointType: 'StorageQueue'
+        properties: {
+          resourceId: storage.id
+          queueName: storage::queueService::queue.name
+        }
       }
     }
     eventDeliverySchema: 'CloudEventSchemaV1_0'
+  }
+  dependsOn: [
+    deliverer
+  ]
+}
+
+resource deliverer 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(storage.id, topic.id, roles.storageQueueDataMessageSender)
+  scope: storage
+  properties: {
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roles.storageQueueDataMessageSender
+    )
+    principalId: topic.identity.principalId
+    principalType: 'ServicePrincipal'
   }
 }
 

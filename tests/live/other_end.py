@@ -7,16 +7,17 @@ import contextlib
 import json
 import time
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables.aio import TableClient
-from azure.identity import DefaultAzureCredential
 from azure.identity.aio import DefaultAzureCredential as AsyncCredential
 from azure.keyvault.secrets import SecretClient
 from azure.storage.queue import QueueClient
 
 from tests.live.description import Description
+from tests.live.http import credential
 
 
 class RealVault:
@@ -27,7 +28,7 @@ class RealVault:
     def __init__(self, place: Description) -> None:
         self.uri = place.vault
         verify = place.settings.get("ROTATION_VERIFY_VAULT_DOMAIN", "true") == "true"
-        self.client = SecretClient(place.vault, DefaultAzureCredential(), verify_challenge_resource=verify)
+        self.client = SecretClient(place.vault, credential(), verify_challenge_resource=verify)
         self._patience = place.patience
         self._deleted: set[str] = set()
         self._recovering: set[str] = set()
@@ -98,7 +99,7 @@ class Subscriber:
         if "=" in place.queue_service:
             self._queue = QueueClient.from_connection_string(place.queue_service, place.queue)
         else:
-            self._queue = QueueClient(place.queue_service, place.queue, credential=DefaultAzureCredential())
+            self._queue = QueueClient(place.queue_service, place.queue, credential=credential())
 
     def wait_for(self, event_id: str) -> dict[str, Any]:
         """
@@ -106,14 +107,21 @@ class Subscriber:
         """
         end = time.monotonic() + self._patience
         while time.monotonic() < end:
-            for message in self._queue.receive_messages(visibility_timeout=1):
+            messages = self._queue.receive_messages(messages_per_page=32, max_messages=32, visibility_timeout=30)
+            for message in messages:
+                # Events of other tests were asked for by nobody: each test waits for its own as soon as it was sent.
+                self._queue.delete_message(message)
                 event = _decode(message.content)
                 if event["id"] == event_id:
-                    with contextlib.suppress(HttpResponseError):
-                        self._queue.delete_message(message)
                     return event
             time.sleep(1)
         raise TimeoutError(f"no event {event_id} within {self._patience} s")
+
+
+@cache
+def _async_credential() -> AsyncCredential:
+    # Of the Azure CLI, which has no connection to close.
+    return AsyncCredential()
 
 
 def table_client(place: Description, name: str, **options: Any) -> TableClient:
@@ -124,7 +132,7 @@ def table_client(place: Description, name: str, **options: Any) -> TableClient:
     if connection_string:
         return TableClient.from_connection_string(connection_string, name, **options)
     service = place.settings["AzureWebJobsStorage__tableServiceUri"]
-    return TableClient(service, name, credential=AsyncCredential(), **options)
+    return TableClient(service, name, credential=_async_credential(), **options)
 
 
 def _decode(content: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ All that differs between the places that the suite runs in: how each is made, wh
 import asyncio
 import base64
 import json
+import re
 import secrets
 import shutil
 import sys
@@ -12,11 +13,14 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import AzureError
+from azure.core.messaging import CloudEvent
 from azure.data.tables import TableServiceClient
+from azure.eventgrid import EventGridPublisherClient
 from azure.identity import AzureCliCredential
 from azure.keyvault.secrets import SecretClient
 from azure.storage.queue import QueueClient
@@ -26,17 +30,28 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azurite import Azurite
 from tests.live.description import Description
+from tests.live.http import ARM, ask
 from tools.azd.azure_cli import AzureCli
+from tools.azd.errors import HookError
 
 _HERE = Path(__file__).parent
 _QUEUE = "rotations-told"
-_ROLES_COUNT_WITHIN = 600  # seconds
+# seconds
+_READY_WITHIN = 600
+_ASKS_AGAIN_AFTER = 10
+_ROLE_COUNTS_AFTER = 60
+_REMOVAL_PAUSE = 30
+_REMOVAL_TRIES = 10
+_IN_A_ROW = 3
 
 
 class Place(Protocol):
     """
     Where the suite can run.
     """
+
+    name: str
+    """What results say of where they were seen."""
 
     def question(self) -> str | None:
         """
@@ -53,6 +68,8 @@ class LocalCloud:
     """
     The local cloud as the subscription: the proof of the suite itself.
     """
+
+    name = "the local cloud"
 
     def __init__(self, directory: Path, ca: CertificateAuthority, *, has_logic_app: bool = True) -> None:
         self._directory = directory
@@ -117,19 +134,24 @@ class Subscription:
     The subscription of Azure that the Azure CLI is signed in to: a resource group of its own, and nothing else.
     """
 
+    name = "a subscription"
+
     def __init__(self, location: str, *, has_logic_app: bool, azure: AzureCli | None = None) -> None:
         self._location = location
         self._has_logic_app = has_logic_app
         self._azure = azure or AzureCli()
         # Asked once: whatever az is told meanwhile, it all happens there.
         self._account = self._azure.ask("account", "show")
+        if self._account["environmentName"] != "AzureCloud":
+            raise HookError("The live suite knows the public cloud only: az cloud set --name AzureCloud.")
         token = secrets.token_hex(5)
         self.group = f"rg-key-rotator-live-{token}"
         self._token = f"kr{token}"
+        self._has_vault = False
 
     def question(self) -> str | None:
         """
-        Say what is made, where, and what it costs.
+        Say what is made, where, what it costs, and what it needs.
         """
         plan = (
             "\nand, as you asked for it, a Logic App (Standard) with two workflows: its plan WS1 is billed by the hour,"
@@ -140,8 +162,9 @@ class Subscription:
         return (
             f"In the subscription {self._account['name']} ({self._account['id']}) this makes the resource group"
             f" {self.group} in {self._location}, with a Batch account without nodes, a vault, a storage account and a"
-            f" topic: together a few US cents{plan}. It takes half an hour, touches nothing else, and removes"
-            " everything at its end."
+            f" topic: together a few US cents{plan}. It takes half an hour, touches nothing else but the registration"
+            " of their resource providers, and removes everything at its end. You need to be Owner (it assigns roles in"
+            " the group), have a Batch account left in your quota, and leave az signed in as it is meanwhile."
         )
 
     @asynccontextmanager
@@ -150,16 +173,19 @@ class Subscription:
         Make the group and what is in it.
         """
         try:
-            yield self._make()
+            yield await asyncio.to_thread(self._make)
         finally:
-            self._remove()
+            # Whatever ends this, it must not end the removal.
+            await asyncio.shield(asyncio.to_thread(self._remove))
 
     def _make(self) -> Description:
+        principal = self._principal()  # Before anything is made.
+        sys.stderr.write(f"Making {self.group} ...\n")
         self._ask(
             "group", "create", "--name", self.group, "--location", self._location, "--tags", "made-by=key-rotator"
         )
         with tempfile.TemporaryDirectory() as folder:
-            outputs = self._deploy(Path(folder))
+            outputs = self._deploy(Path(folder), principal)
             if self._has_logic_app:
                 package = shutil.make_archive(str(Path(folder) / "workflows"), "zip", _HERE / "workflows")
                 self._ask(
@@ -180,21 +206,17 @@ class Subscription:
             workflows=[f"{outputs['siteId']}/workflows/{name}/triggers/manual" for name in names],
             queue_service=outputs["queues"].rstrip("/"),
             queue=outputs["queueName"],
-            patience=_ROLES_COUNT_WITHIN,
+            patience=_READY_WITHIN,
         )
-        _wait_for_roles(made)
+        sys.stderr.write("Waiting until its roles count ...\n")
+        wait_until_ready(made)
         return made
 
-    def _deploy(self, folder: Path) -> dict[str, str]:
+    def _deploy(self, folder: Path, principal: dict[str, str]) -> dict[str, str]:
         """
         Deploy the template, and return its outputs.
         """
-        given = {
-            "token": self._token,
-            "principalId": self._principal(),
-            "principalType": "User" if self._account["user"]["type"] == "user" else "ServicePrincipal",
-            "logicApp": str(self._has_logic_app).lower(),
-        }
+        given = {**principal, "token": self._token, "logicApp": str(self._has_logic_app).lower()}
         file = folder / "live.parameters.json"
         file.write_text(
             json.dumps(
@@ -205,55 +227,105 @@ class Subscription:
                 }
             )
         )
-        deployment = self._ask(
+        self._has_vault = True  # Perhaps; from now on.
+        command = [
             *("deployment", "group", "create", "--resource-group", self.group, "--name", "live"),
             *("--template-file", str(_HERE / "live.bicep"), "--parameters", f"@{file}"),
-        )
+        ]
+        try:
+            deployment = self._ask(*command)
+        except HookError:
+            # The topic's right to write to the queue may not count yet where the subscription is made.
+            sleep(_ROLE_COUNTS_AFTER)
+            deployment = self._ask(*command)
         return {name: output["value"] for name, output in deployment["properties"]["outputs"].items()}
 
-    def _principal(self) -> str:
+    def _principal(self) -> dict[str, str]:
         """
-        Return the object id of the account that is signed in.
+        Return who is signed in, as the token says it: asking the directory takes rights that a pipeline lacks.
         """
-        user = self._account["user"]
-        if user["type"] == "user":
-            return str(self._azure.ask("ad", "signed-in-user", "show")["id"])
-        return str(self._azure.ask("ad", "sp", "show", "--id", user["name"])["id"])
+        token = self._ask("account", "get-access-token")["accessToken"]
+        claims = token.split(".")[1]
+        told = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        is_user = self._account["user"]["type"] == "user"
+        return {"principalId": told["oid"], "principalType": "User" if is_user else "ServicePrincipal"}
 
     def _remove(self) -> None:
         """
         Delete the group, wait for it, and purge the vault, whose name would be taken for a week.
         """
-        if not self._ask("group", "exists", "--name", self.group):
-            return
         sys.stderr.write(f"Removing {self.group} ...\n")
-        self._ask("group", "delete", "--name", self.group, "--yes")
-        vault = f"kv-{self._token}"
-        if vault in [deleted["name"] for deleted in self._ask("keyvault", "list-deleted") or []]:
-            self._ask("keyvault", "purge", "--name", vault)
+        steps = [["group", "delete", "--name", self.group, "--yes"]]
+        if self._has_vault:
+            steps.append(["keyvault", "purge", "--name", f"kv-{self._token}", "--location", self._location])
+        problems = []
+        for step in steps:
+            problem = self._until_done(*step)
+            if problem:
+                problems.append(f"NOT REMOVED: az {' '.join(step)} --subscription {self._account['id']}\n{problem}")
+        if problems:
+            raise HookError("\n".join(problems))
+
+    def _until_done(self, *step: str) -> str:
+        """
+        Run a step of the removal until it is done, or there is nothing to do; return what kept it from that.
+
+        A deployment that was interrupted goes on for a while, and is in the way.
+        """
+        problem = ""
+        for _ in range(_REMOVAL_TRIES):
+            problem = self._azure.problem_of(*step, "--subscription", self._account["id"])
+            if not problem or re.search("not ?found|could not be found", problem, re.IGNORECASE):
+                return ""
+            sleep(_REMOVAL_PAUSE)
+        return problem
 
     def _ask(self, *arguments: str) -> Any:
         return self._azure.ask(*arguments, "--subscription", self._account["id"])
 
 
-def _wait_for_roles(made: Description) -> None:
+def wait_until_ready(made: Description) -> None:
     """
-    Wait until the roles that were assigned just now count.
+    Wait until each service has answered three times in a row: roles count, names resolve, workflows are loaded.
     """
     credential = AzureCliCredential()
     tables = TableServiceClient(made.settings["AzureWebJobsStorage__tableServiceUri"], credential=credential)
+    topic = EventGridPublisherClient(made.settings["ROTATION_TOPIC_ENDPOINT"], credential)
     questions: list[Callable[[], Any]] = [
         lambda: list(SecretClient(made.vault, credential).list_properties_of_secrets()),
         lambda: list(tables.list_tables()),
         lambda: QueueClient(made.queue_service, made.queue, credential=credential).peek_messages(),
+        lambda: topic.send(CloudEvent("/probe", "Probe", data={})),
+        *(lambda workflow=workflow: _start(credential, workflow) for workflow in made.workflows),
     ]
-    end = time.monotonic() + _ROLES_COUNT_WITHIN
-    for ask in questions:
-        while True:
+    end = time.monotonic() + _READY_WITHIN
+    for question in questions:
+        answered = 0
+        while answered < _IN_A_ROW:
             try:
-                ask()
-                break
-            except HttpResponseError:
+                question()
+                answered += 1
+            except AzureError:
                 if time.monotonic() > end:
                     raise
-                time.sleep(10)
+                answered = 0
+                sleep(_ASKS_AGAIN_AFTER)
+
+
+def _start(credential: AzureCliCredential, workflow: str) -> None:
+    """
+    Start a workflow by its callback URL; raise AzureError where it is not loaded yet.
+    """
+    site, _, rest = workflow.partition("/workflows/")
+    path = f"{site}/hostruntime/runtime/webhooks/workflow/api/management/workflows/{rest}/listCallbackUrl"
+    token = credential.get_token(ARM).token
+    answer = ask("POST", f"https://management.azure.com{path}?api-version=2025-05-01", None, {}, token=token)
+    if answer.status != HTTPStatus.OK or ask("POST", answer.body["value"], None, {}).status >= HTTPStatus.BAD_REQUEST:
+        raise AzureError(f"the workflow is not loaded yet: {answer.status}")
+
+
+def sleep(seconds: float) -> None:
+    """
+    Wait.
+    """
+    time.sleep(seconds)

@@ -32,11 +32,28 @@ def verdicts(*results: Ended) -> dict[int, str]:
 
 def test_what_passed_confirms_and_what_failed_refutes() -> None:
     """
-    One test that failed outweighs all that passed; what nobody ran, or only a skipped test, was not tried.
+    One test that failed outweighs all that passed.
     """
-    found = verdicts(ended("passed", 1), ended("passed", 2), ended("failed", 2), ended("skipped", 3))
+    found = verdicts(ended("passed", 1), ended("passed", 2), ended("failed", 2))
 
     assert found == {1: "confirmed", 2: "refuted", 3: "not tried"}
+
+
+@pytest.mark.parametrize("outcome", ["skipped", "unclear"])
+def test_what_was_left_open_is_not_confirmed_by_the_rest(outcome: str) -> None:
+    """
+    A part that was skipped, for want of a Logic App, or ended by a dropped connection, was not tried.
+    """
+    assert verdicts(ended("passed", 1), ended(outcome, 1), ended("passed", 2))[1] == "not tried"
+
+
+def test_what_is_tried_in_part_says_which_part() -> None:
+    """
+    So that nobody takes it for more.
+    """
+    (made,) = judge([assumption(1, "tried in part: one of the codes")], [ended("passed", 1, seen="400")])
+
+    assert (made.verdict, made.seen) == ("confirmed", ["in part: one of the codes", "400"])
 
 
 def test_what_was_seen_stands_below_its_assumption() -> None:
@@ -49,16 +66,16 @@ def test_what_was_seen_stands_below_its_assumption() -> None:
     )
 
     assert [one.seen for one in made] == [["200"], ["404"], ["cannot be tried: needs an outage"]]
-    text = table(made)
+    text = table(made, "the local cloud")
     assert "   1  confirmed  Statement 1.\n                 - 200\n   2  refuted    Statement 2." in text
-    assert text.endswith("live: 3 assumptions: 1 confirmed, 1 refuted, 1 not tried")
+    assert text.endswith("live, in the local cloud: 3 assumptions: 1 confirmed, 1 refuted, 1 not tried")
 
 
 def test_a_long_statement_is_cut() -> None:
     """
     A line is a line.
     """
-    text = table([Verdict(7, "x" * 200, "confirmed", [], [])])
+    text = table([Verdict(7, "x" * 200, "confirmed", [], [])], "a place")
 
     assert text.splitlines()[0].endswith("...")
     assert len(text.splitlines()[0]) < 100

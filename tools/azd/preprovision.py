@@ -1,5 +1,7 @@
 """
 Before anything is made: what azd would take without a word, and what `azd down` would delete.
+
+It rests on assumption 107 of docs/fidelity.md.
 """
 
 import re

@@ -1,5 +1,7 @@
 """
 From the repository to the zip.
+
+It rests on assumption 110 of docs/fidelity.md.
 """
 
 import shutil
