@@ -11,26 +11,18 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol
 
-from azure.core.exceptions import AzureError
-from azure.core.messaging import CloudEvent
-from azure.data.tables import TableServiceClient
-from azure.eventgrid import EventGridPublisherClient
-from azure.identity import AzureCliCredential
-from azure.keyvault.secrets import SecretClient
-from azure.storage.queue import QueueClient
 from azure.storage.queue.aio import QueueClient as AsyncQueueClient
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azurite import Azurite
 from tests.live.description import Description
-from tests.live.http import ARM, ask
+from tests.live.readiness import wait_until_ready
 from tools.azd.azure_cli import AzureCli
 from tools.azd.errors import HookError
 
@@ -38,11 +30,9 @@ _HERE = Path(__file__).parent
 _QUEUE = "rotations-told"
 # seconds
 _READY_WITHIN = 600
-_ASKS_AGAIN_AFTER = 10
 _ROLE_COUNTS_AFTER = 60
 _REMOVAL_PAUSE = 30
 _REMOVAL_TRIES = 10
-_IN_A_ROW = 3
 
 
 class Place(Protocol):
@@ -282,46 +272,6 @@ class Subscription:
 
     def _ask(self, *arguments: str) -> Any:
         return self._azure.ask(*arguments, "--subscription", self._account["id"])
-
-
-def wait_until_ready(made: Description) -> None:
-    """
-    Wait until each service has answered three times in a row: roles count, names resolve, workflows are loaded.
-    """
-    credential = AzureCliCredential()
-    tables = TableServiceClient(made.settings["AzureWebJobsStorage__tableServiceUri"], credential=credential)
-    topic = EventGridPublisherClient(made.settings["ROTATION_TOPIC_ENDPOINT"], credential)
-    questions: list[Callable[[], Any]] = [
-        lambda: list(SecretClient(made.vault, credential).list_properties_of_secrets()),
-        lambda: list(tables.list_tables()),
-        lambda: QueueClient(made.queue_service, made.queue, credential=credential).peek_messages(),
-        lambda: topic.send(CloudEvent("/probe", "Probe", data={})),
-        *(lambda workflow=workflow: _start(credential, workflow) for workflow in made.workflows),
-    ]
-    end = time.monotonic() + _READY_WITHIN
-    for question in questions:
-        answered = 0
-        while answered < _IN_A_ROW:
-            try:
-                question()
-                answered += 1
-            except AzureError:
-                if time.monotonic() > end:
-                    raise
-                answered = 0
-                sleep(_ASKS_AGAIN_AFTER)
-
-
-def _start(credential: AzureCliCredential, workflow: str) -> None:
-    """
-    Start a workflow by its callback URL; raise AzureError where it is not loaded yet.
-    """
-    site, _, rest = workflow.partition("/workflows/")
-    path = f"{site}/hostruntime/runtime/webhooks/workflow/api/management/workflows/{rest}/listCallbackUrl"
-    token = credential.get_token(ARM).token
-    answer = ask("POST", f"https://management.azure.com{path}?api-version=2025-05-01", None, {}, token=token)
-    if answer.status != HTTPStatus.OK or ask("POST", answer.body["value"], None, {}).status >= HTTPStatus.BAD_REQUEST:
-        raise AzureError(f"the workflow is not loaded yet: {answer.status}")
 
 
 def sleep(seconds: float) -> None:

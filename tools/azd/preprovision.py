@@ -8,8 +8,8 @@ import re
 import uuid
 from collections.abc import Mapping
 
+from tools.azd.azd_cli import Azd
 from tools.azd.azure_cli import AzureCli
-from tools.azd.commands import Azd
 from tools.azd.errors import HookError
 
 # azd passes on nothing where it cannot read a number, and the template's default counts.
