@@ -140,6 +140,32 @@ def test_a_right_to_rotate_is_granted_on_each_scope_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "scope",
+    [
+        f"/subscriptions/{SUBSCRIPTION}",
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-batch",
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-batch/providers/Microsoft.Batch/batchAccounts/prodbatch",
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-apps/providers/Microsoft.Web/sites/orders",
+    ],
+)
+def test_an_assignment_is_the_same_in_every_spelling(scope: str) -> None:
+    """
+    Another name for what is there already is refused, so that respelling an id must not make one.
+    """
+    vault = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-one/providers/Microsoft.KeyVault/vaults/kv-one"
+
+    names = [
+        {one["name"] for one in made.of("Microsoft.Authorization/roleAssignments")}
+        for made in (
+            deployment("public", allowedScopes=scope, vaultIds=vault),
+            deployment("public", allowedScopes=scope.upper(), vaultIds=vault.upper()),
+        )
+    ]
+
+    assert names[0] == names[1]
+
+
 def test_rights_reach_other_subscriptions() -> None:
     """
     A vault and a scope of another subscription are granted there.
