@@ -43,7 +43,8 @@ def main() -> int:
         except (KeyboardInterrupt, asyncio.CancelledError):
             problem = "stopped"
         except (HookError, AzureError) as error:
-            problem = str(error)
+            # Where the removal failed as well, what went wrong first is said first.
+            problem = "\n".join(str(each) for each in (error.__context__, error) if each)
         ended = msgspec.json.decode(results.read_bytes(), type=list[Ended]) if results.exists() else []
     verdicts = judge(read_page(), ended)
     if ended:  # Also if it was stopped, or if what was made could not be removed.

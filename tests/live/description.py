@@ -1,5 +1,5 @@
 """
-What the tests are told of the place that they run in: addresses and names, the same for every place.
+What the tests know of the place that they run in: addresses and names, the same for every place.
 """
 
 import os

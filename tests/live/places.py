@@ -28,6 +28,7 @@ from tools.azd.errors import HookError
 
 _HERE = Path(__file__).parent
 _QUEUE = "rotations-told"
+_WORKFLOWS = ("orders", "returns")
 # seconds
 _READY_WITHIN = 600
 _ROLE_COUNTS_AFTER = 60
@@ -61,10 +62,9 @@ class LocalCloud:
 
     name = "the local cloud"
 
-    def __init__(self, directory: Path, ca: CertificateAuthority, *, has_logic_app: bool = True) -> None:
+    def __init__(self, directory: Path, ca: CertificateAuthority) -> None:
         self._directory = directory
         self._ca = ca
-        self._has_logic_app = has_logic_app
 
     def question(self) -> str | None:
         """
@@ -80,8 +80,7 @@ class LocalCloud:
         async with Azurite(self._directory / "azurite") as azurite, LocalAzure(ca=self._ca) as azure:
             vault = await azure.add_vault("kv-live", transition=1)
             account = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account1")
-            names = ("orders", "returns") if self._has_logic_app else ()
-            workflows = [await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", name) for name in names]
+            workflows = [await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", name) for name in _WORKFLOWS]
             queue = AsyncQueueClient.from_connection_string(azurite.connection_string, _QUEUE)
             passing_on = asyncio.create_task(_pass_on(azure, queue))
             try:
@@ -174,15 +173,15 @@ class Subscription:
         self._ask(
             "group", "create", "--name", self.group, "--location", self._location, "--tags", "made-by=key-rotator"
         )
-        with tempfile.TemporaryDirectory() as folder:
-            outputs = self._deploy(Path(folder), principal)
-            if self._has_logic_app:
+        outputs = self._deploy(principal)
+        if self._has_logic_app:
+            with tempfile.TemporaryDirectory() as folder:
                 package = shutil.make_archive(str(Path(folder) / "workflows"), "zip", _HERE / "workflows")
                 self._ask(
                     *("logicapp", "deployment", "source", "config-zip", "--resource-group", self.group),
                     *("--name", outputs["siteName"], "--src", package),
                 )
-        names = ("orders", "returns") if self._has_logic_app else ()
+        names = _WORKFLOWS if self._has_logic_app else ()
         made = Description(
             settings={
                 "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential",
@@ -202,32 +201,28 @@ class Subscription:
         wait_until_ready(made)
         return made
 
-    def _deploy(self, folder: Path, principal: dict[str, str]) -> dict[str, str]:
+    def _deploy(self, principal: dict[str, str]) -> dict[str, str]:
         """
         Deploy the template, and return its outputs.
         """
         given = {**principal, "token": self._token, "logicApp": str(self._has_logic_app).lower()}
-        file = folder / "live.parameters.json"
-        file.write_text(
-            json.dumps(
-                {
-                    "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
-                    "contentVersion": "1.0.0.0",
-                    "parameters": {name: {"value": value} for name, value in given.items()},
-                }
-            )
+        where = (
+            "group",
+            "create",
+            "--resource-group",
+            self.group,
+            "--name",
+            "live",
+            "--subscription",
+            self._account["id"],
         )
         self._has_vault = True  # Perhaps; from now on.
-        command = [
-            *("deployment", "group", "create", "--resource-group", self.group, "--name", "live"),
-            *("--template-file", str(_HERE / "live.bicep"), "--parameters", f"@{file}"),
-        ]
         try:
-            deployment = self._ask(*command)
+            deployment = self._azure.deploy(*where, template=_HERE / "live.bicep", parameters=given)
         except HookError:
             # The topic's right to write to the queue may not count yet where the subscription is made.
-            sleep(_ROLE_COUNTS_AFTER)
-            deployment = self._ask(*command)
+            time.sleep(_ROLE_COUNTS_AFTER)
+            deployment = self._azure.deploy(*where, template=_HERE / "live.bicep", parameters=given)
         return {name: output["value"] for name, output in deployment["properties"]["outputs"].items()}
 
     def _principal(self) -> dict[str, str]:
@@ -267,15 +262,8 @@ class Subscription:
             problem = self._azure.problem_of(*step, "--subscription", self._account["id"])
             if not problem or re.search("not ?found|could not be found", problem, re.IGNORECASE):
                 return ""
-            sleep(_REMOVAL_PAUSE)
+            time.sleep(_REMOVAL_PAUSE)
         return problem
 
     def _ask(self, *arguments: str) -> Any:
         return self._azure.ask(*arguments, "--subscription", self._account["id"])
-
-
-def sleep(seconds: float) -> None:
-    """
-    Wait.
-    """
-    time.sleep(seconds)

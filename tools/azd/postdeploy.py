@@ -9,7 +9,6 @@ import http.client
 import json
 import re
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -103,30 +102,18 @@ def _subscribe(environment: Mapping[str, str], azure: AzureCli, vaults: list[str
         "deadLetterContainer": environment["EVENTING_DEAD_LETTER_CONTAINER"],
         "actionGroupId": environment["EVENTING_ACTION_GROUP_ID"],
     }
-    # A file, as every shell has rules of its own for what stands between quotes.
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "eventing.parameters.json"
-        file.write_text(
-            json.dumps(
-                {
-                    "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
-                    "contentVersion": "1.0.0.0",
-                    "parameters": {name: {"value": value} for name, value in parameters.items()},
-                }
-            ),
-            encoding="utf-8",
+    try:
+        azure.deploy(
+            *("sub", "create", "--subscription", environment["AZURE_SUBSCRIPTION_ID"]),
+            *("--location", environment["AZURE_LOCATION"]),
+            *("--name", f"eventing-{environment['AZURE_FUNCTION_APP_NAME']}"),
+            template=_TEMPLATE,
+            parameters=parameters,
         )
-        try:
-            azure.ask(
-                *("deployment", "sub", "create", "--subscription", environment["AZURE_SUBSCRIPTION_ID"]),
-                *("--location", environment["AZURE_LOCATION"]),
-                *("--name", f"eventing-{environment['AZURE_FUNCTION_APP_NAME']}"),
-                *("--template-file", str(_TEMPLATE), "--parameters", f"@{file}"),
-            )
-        except HookError as error:
-            raise HookError(
-                f"{error}\nA role that was assigned just now counts everywhere minutes later: azd hooks run postdeploy."
-            ) from None
+    except HookError as error:
+        raise HookError(
+            f"{error}\nA role that was assigned just now counts everywhere minutes later: azd hooks run postdeploy."
+        ) from None
     _say(f"Subscribed to the events of {len(vaults)} vaults.")
 
 
