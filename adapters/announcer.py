@@ -13,7 +13,7 @@ from azure.eventgrid.aio import EventGridPublisherClient
 
 from adapters.answers import until_answered
 from adapters.credential import Identity
-from rotation.announcement import Announcement
+from rotation.ports.announcer import Announcement
 
 _OF_A_URI = "/:()!*',;=&@$+~%"
 

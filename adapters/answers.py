@@ -29,8 +29,8 @@ from azure.core.exceptions import (
 from adapters.arm_answers import is_of_resource_manager, text_of
 from adapters.error_bodies import StatedError, stated_error
 from adapters.service_messages import one_line
-from rotation.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
-from rotation.timing import Deadline
+from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
+from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
 

@@ -9,11 +9,10 @@ from typing import Any
 from azure.mgmt.batch.aio import BatchManagementClient
 
 from adapters.answers import changing, until_answered
-from rotation.errors import Declined, DependencyError, OutOfTime
-from rotation.material import KeyMaterial
-from rotation.ports import Keys
-from rotation.target import BatchAccount, KeyName, Target
-from rotation.timing import Deadline
+from rotation.vocabulary.errors import Declined, DependencyError, OutOfTime
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.target import BatchAccount, KeyName, Keys, Target
+from rotation.vocabulary.timing import Deadline
 
 
 class BatchAccounts:

@@ -13,7 +13,7 @@ from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import AzureError
 
 from adapters.late import is_made, late
-from rotation.errors import Unavailable
+from rotation.vocabulary.errors import Unavailable
 
 T = TypeVar("T")
 

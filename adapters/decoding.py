@@ -4,7 +4,7 @@ Whether the azure-functions that runs here decodes what the app is sent.
 It rests on assumption 57 of docs/fidelity.md.
 """
 
-from rotation.errors import SettingsError
+from rotation.vocabulary.errors import SettingsError
 
 
 async def probe() -> None:

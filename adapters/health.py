@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from msgspec import Struct
 
-from rotation.errors import RotationError
+from rotation.vocabulary.errors import RotationError
 
 _log = logging.getLogger(__name__)
 

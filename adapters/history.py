@@ -12,8 +12,8 @@ import msgspec
 
 from adapters.ledger_rows import ACCEPTED, DONE, HISTORY, LIVE, OPEN, OUTBOX, SCHEDULED, keys_from, kind_of, read_live
 from adapters.table import Table
-from rotation.history import Wanted, place_of_moment
-from rotation.record import Rotation
+from rotation.ports.history import Wanted, place_of_moment
+from rotation.vocabulary.record import Rotation
 
 _log = logging.getLogger(__name__)
 

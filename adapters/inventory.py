@@ -19,8 +19,9 @@ from azure.data.tables import UpdateMode
 
 from adapters.ledger_rows import bound_entity, key_of, read_row
 from adapters.table import Table, raise_if_no_table
-from rotation.inventory import Entry, Facts, VaultFacts, entry_of
-from rotation.record import RotatedSecret, Rotation, State
+from rotation.overview.standing import entry_of
+from rotation.ports.inventory import Entry, Facts, VaultFacts
+from rotation.vocabulary.record import RotatedSecret, Rotation, State
 
 _VAULTS = "vaults"
 _MOST = 100  # rows of one transaction (Table storage documentation)

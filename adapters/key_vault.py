@@ -15,12 +15,12 @@ from azure.keyvault.secrets.aio import SecretClient
 
 from adapters.answers import once, until_answered
 from adapters.key_vault_answers import is_disabled, is_of_certificate, meaning_of_deletion
-from rotation.errors import Forbidden, NotFound, Unavailable
-from rotation.material import KeyMaterial
-from rotation.policy import is_managed
-from rotation.ports import ListedSecret, SecretProperties
-from rotation.secret import SecretId, SecretVersion
-from rotation.timing import Deadline
+from rotation.policy.tags import is_managed
+from rotation.ports.vaults import ListedSecret, SecretProperties
+from rotation.vocabulary.errors import Forbidden, NotFound, Unavailable
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.timing import Deadline
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError
 
 from adapters.answers import meaning_of
-from rotation.errors import Declined, DependencyError, Unavailable
+from rotation.vocabulary.errors import Declined, DependencyError, Unavailable
 
 _PASSING = {"ObjectIsBeingDeleted", "ObjectIsBeingRecovered"}
 

@@ -41,10 +41,10 @@ from adapters.ledger_rows import (
 )
 from adapters.table import RANGE, raise_if_no_table
 from adapters.waiting import WaitingRows
-from rotation.errors import Busy
-from rotation.ledger import Versioned
-from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
-from rotation.secret import SecretId, parse_secret_id
+from rotation.ports.ledger import Versioned
+from rotation.vocabulary.errors import Busy
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.secret import SecretId, parse_secret_id
 
 _EXISTS = 409
 

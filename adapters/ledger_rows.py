@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rotation.history import identity_of, place_of
-from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
-from rotation.secret import SecretId
-from rotation.spelling import caseless
+from rotation.ports.history import identity_of, place_of
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.spelling import caseless
 
 LIVE, DONE, BOUND, ASKED = "live", "done", "bound", "asked"
 OPEN, OUTBOX, ACCEPTED, SCHEDULED = "open:", "outbox:", "accepted:", "scheduled:"

@@ -10,11 +10,11 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from rotation.errors import Malformed, SettingsError
-from rotation.pasted import unwrapped
-from rotation.quoting import quoted
-from rotation.scope import Scopes
-from rotation.secret import parse_vault_uri
+from rotation.policy.scope import Scopes
+from rotation.vocabulary.errors import Malformed, SettingsError
+from rotation.vocabulary.pasted import unwrapped
+from rotation.vocabulary.quoting import quoted
+from rotation.vocabulary.secret import parse_vault_uri
 
 _LEAD_DAYS, _LONGEST_LEAD_DAYS = 30, 365
 _TABLE_URI = "AzureWebJobsStorage__tableServiceUri"

@@ -13,7 +13,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.data.tables.aio import TableClient
 
 from adapters.answers import until_answered
-from rotation.errors import Unavailable
+from rotation.vocabulary.errors import Unavailable
 
 R = TypeVar("R")
 

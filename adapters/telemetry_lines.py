@@ -1,8 +1,8 @@
 """
 What a log line of a rotation measures.
 
-The lines are those of `rotation/story.py`; their fields are the agreement. Nothing is taken from a line but words of
-which there are few (no id, secret or target) and numbers, so that a metric costs the same however much is rotated.
+The lines are those of `rotation/vocabulary/log_lines.py`; their fields are the agreement. Nothing is taken from a line
+but words of which there are few (no id, secret or target) and numbers: a metric costs the same however much is rotated.
 """
 
 import logging

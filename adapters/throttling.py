@@ -20,8 +20,8 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 from adapters.arm_answers import Kind, is_likely_of_resource_manager, requests_left, text_of, whole_number
-from rotation.errors import Unavailable
-from rotation.timing import Clock, Deadline
+from rotation.vocabulary.errors import Unavailable
+from rotation.vocabulary.timing import Clock, Deadline
 
 _log = logging.getLogger(__name__)
 

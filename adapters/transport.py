@@ -13,7 +13,7 @@ from azure.core.exceptions import ServiceResponseTimeoutError
 from azure.core.pipeline.transport import AioHttpTransport
 
 if TYPE_CHECKING:
-    from rotation.timing import Deadline
+    from rotation.vocabulary.timing import Deadline
 
 _CONNECT_WITHIN = 10  # seconds
 _ANSWER_WITHIN = 60  # seconds, for the whole of one request and its answer

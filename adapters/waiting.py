@@ -28,8 +28,8 @@ from adapters.ledger_rows import (
     waiting_entity,
 )
 from adapters.table import RANGE, Table, raise_if_no_table
-from rotation.ledger import Versioned
-from rotation.record import EndedRotation, OpenRotation, WaitingRotation
+from rotation.ports.ledger import Versioned
+from rotation.vocabulary.record import EndedRotation, OpenRotation, WaitingRotation
 
 _CONDITION_BROKEN = {404, 409, 412}
 

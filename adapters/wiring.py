@@ -16,8 +16,8 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from adapters.late import Preloading, importing, late, part
-from rotation.errors import SettingsError
-from rotation.target import BatchAccount, Target
+from rotation.vocabulary.errors import SettingsError
+from rotation.vocabulary.target import BatchAccount, Target
 
 if TYPE_CHECKING:
     from adapters.credential import Identity
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from adapters.telemetry import Telemetry
     from adapters.throttling import Throttling
     from adapters.transport import SharedTransport
-    from rotation.history import History
-    from rotation.inventory import Inventory
-    from rotation.ledger import Ledger
-    from rotation.ports import Announcer, Provider, Vaults
-    from rotation.rotator import Rotator
-    from rotation.world import World
+    from rotation.ports.announcer import Announcer
+    from rotation.ports.history import History
+    from rotation.ports.inventory import Inventory
+    from rotation.ports.ledger import Ledger
+    from rotation.ports.providers import Provider
+    from rotation.ports.vaults import Vaults
+    from rotation.ports.world import World
+    from rotation.run.rotator import Rotator
 
 
 class Wiring:
@@ -66,7 +68,7 @@ class Wiring:
         """
         What runs rotations.
         """
-        from rotation.rotator import Rotator
+        from rotation.run.rotator import Rotator
 
         return Rotator(self.world)
 
@@ -77,7 +79,7 @@ class Wiring:
         """
         from adapters.clock import SystemClock
         from adapters.concurrency import gather
-        from rotation.world import World
+        from rotation.ports.world import World
 
         return World(
             vaults=self.vaults,
@@ -193,7 +195,7 @@ class Wiring:
 
     async def _sweep(self) -> str:
         # Keys are rotated all the same: the host leaves only `sweep_vaults` out.
-        from rotation.schedule import Schedule
+        from rotation.overview.schedule import Schedule
 
         try:
             Schedule.parse(self._environment.get("ROTATION_SWEEP_SCHEDULE", ""))

@@ -14,12 +14,11 @@ from urllib.parse import parse_qs, quote, urlencode
 from azure.mgmt.web.aio import WebSiteManagementClient
 
 from adapters.answers import changing, until_answered
-from rotation.errors import Declined, DependencyError, Misconfigured, OutOfTime
-from rotation.material import KeyMaterial
-from rotation.ports import Keys
-from rotation.spelling import caseless
-from rotation.target import KeyName, Target, Workflow
-from rotation.timing import Deadline
+from rotation.vocabulary.errors import Declined, DependencyError, Misconfigured, OutOfTime
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.spelling import caseless
+from rotation.vocabulary.target import KeyName, Keys, Target, Workflow
+from rotation.vocabulary.timing import Deadline
 
 
 class Workflows:

@@ -10,12 +10,12 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from rotation.errors import Malformed, Misconfigured
-from rotation.inventory import Status
-from rotation.pasted import bare
-from rotation.record import State
-from rotation.secret import SecretId, parse_secret_id
-from rotation.target import Target, parse_target
+from rotation.overview.standing import Status
+from rotation.vocabulary.errors import Malformed, Misconfigured
+from rotation.vocabulary.pasted import bare
+from rotation.vocabulary.record import State
+from rotation.vocabulary.secret import SecretId, parse_secret_id
+from rotation.vocabulary.target import Target, parse_target
 
 T = TypeVar("T", bound=Struct)
 

@@ -12,10 +12,10 @@ import msgspec
 from adapters.decoding import require_cloud_events
 from adapters.wiring import wired
 from handlers.key_vault_events import read_secret, read_trigger
-from rotation.errors import Malformed, SettingsError
-from rotation.quoting import quoted
-from rotation.request import Trigger, request_for_event
-from rotation.story import report_dropped_event
+from rotation.vocabulary.errors import Malformed, SettingsError
+from rotation.vocabulary.log_lines import report_dropped_event
+from rotation.vocabulary.quoting import quoted
+from rotation.vocabulary.request import Trigger, request_for_event
 
 _log = logging.getLogger(__name__)
 

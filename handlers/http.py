@@ -27,19 +27,21 @@ from handlers.contract import (
     read_query,
     read_target_id,
 )
-from rotation import history, overview
-from rotation.acceptance import accept, accept_target
-from rotation.errors import Busy, KeyReused, Malformed, SettingsError, UnknownRotation
-from rotation.pasted import unwrapped
-from rotation.quoting import quoted
-from rotation.record import Rotation, State, WaitingRotation, begin
-from rotation.rehearsal import rehearse
-from rotation.request import RotationRequest, keyed_id
-from rotation.resumption import QUEUED_FOR
-from rotation.secret import SecretId, parse_secret_id
-from rotation.story import report
-from rotation.sweep import look
-from rotation.target import KeyName
+from rotation.overview import rotations as history
+from rotation.overview import secrets as overview
+from rotation.overview.sweep import look
+from rotation.ports.history import Wanted
+from rotation.run.acceptance import accept, accept_target
+from rotation.run.rehearsal import rehearse
+from rotation.run.resumption import QUEUED_FOR
+from rotation.vocabulary.errors import Busy, KeyReused, Malformed, SettingsError, UnknownRotation
+from rotation.vocabulary.log_lines import report
+from rotation.vocabulary.pasted import unwrapped
+from rotation.vocabulary.quoting import quoted
+from rotation.vocabulary.record import Rotation, State, WaitingRotation, begin
+from rotation.vocabulary.request import RotationRequest, keyed_id
+from rotation.vocabulary.secret import SecretId, parse_secret_id
+from rotation.vocabulary.target import KeyName
 
 blueprint = func.Blueprint()
 
@@ -114,7 +116,7 @@ async def list_rotations(request: func.HttpRequest) -> func.HttpResponse:
     """
     query = read_query(_query(request), RotationsQuery)
     secret = parse_secret_id(query.secret) if query.secret else None
-    wanted = history.Wanted(
+    wanted = Wanted(
         target=read_target_id(query.target).claim_id if query.target else None,
         secret=secret.identity if secret else None,
         state=query.state,

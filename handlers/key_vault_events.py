@@ -2,7 +2,7 @@
 Key Vault's events, read as people's systems send them.
 
 Published samples and relays have blanks in names and values, an `Id` without a version or none at all, members in
-lower case, and data as a text. What the id of a secret looks like is known to `rotation/secret.py` alone.
+lower case, and data as a text. What the id of a secret looks like is known to `rotation/vocabulary/secret.py` alone.
 """
 
 import re
@@ -12,10 +12,10 @@ from urllib.parse import unquote
 
 import msgspec
 
-from rotation.errors import Malformed
-from rotation.quoting import quoted
-from rotation.request import Trigger
-from rotation.secret import SecretId, parse_secret_id, parse_vault_uri
+from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.quoting import quoted
+from rotation.vocabulary.request import Trigger
+from rotation.vocabulary.secret import SecretId, parse_secret_id, parse_vault_uri
 
 TYPES = {
     "Microsoft.KeyVault.SecretNearExpiry": Trigger.SECRET_NEAR_EXPIRY,

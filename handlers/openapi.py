@@ -17,9 +17,9 @@ from handlers.contract import (
     SecretsQuery,
 )
 from handlers.problems import STATUS
-from rotation.history import RotationsPage
-from rotation.overview import SecretsPage
-from rotation.record import Rotation
+from rotation.overview.rotations import RotationsPage
+from rotation.overview.secrets import SecretsPage
+from rotation.vocabulary.record import Rotation
 
 _TYPES = (NewRotation, Rotation, RotationsPage, SecretsPage, ProblemDetails, Health)
 _RETRY_AFTER = {

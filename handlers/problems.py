@@ -12,8 +12,8 @@ import azure.functions as func
 import msgspec
 
 from handlers.contract import ProblemDetails
-from rotation.errors import Busy, DependencyError, RotationError, SettingsError, Unfinished
-from rotation.record import Rotation
+from rotation.vocabulary.errors import Busy, DependencyError, RotationError, SettingsError, Unfinished
+from rotation.vocabulary.record import Rotation
 
 #: The code of every problem, and its status.
 STATUS = {

@@ -9,7 +9,7 @@ import azure.functions as func
 import msgspec
 
 from adapters.wiring import wired
-from rotation.sweep import sweep
+from rotation.overview.sweep import sweep
 
 blueprint = func.Blueprint()
 

@@ -9,11 +9,11 @@ import azure.functions as func
 import msgspec
 
 from adapters.wiring import wired
-from rotation.errors import Forbidden, Malformed
-from rotation.record import Rotation
-from rotation.request import RotationRequest
-from rotation.resumption import list_unfinished
-from rotation.story import report_poisoned
+from rotation.run.resumption import list_unfinished
+from rotation.vocabulary.errors import Forbidden, Malformed
+from rotation.vocabulary.log_lines import report_poisoned
+from rotation.vocabulary.record import Rotation
+from rotation.vocabulary.request import RotationRequest
 
 _log = logging.getLogger(__name__)
 

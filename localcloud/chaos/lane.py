@@ -17,7 +17,7 @@ from localcloud.chaos.subject import Subject, make_subject
 from localcloud.consumers import BatchConsumer, WorkflowConsumer
 from localcloud.rotation_feed import StuckError
 from localcloud.witness import Witness
-from rotation.request import Trigger
+from rotation.vocabulary.request import Trigger
 
 _PATIENCE = 150  # seconds until a step is over
 _TRIES = 40  # seconds in which a rotation that can begin has begun

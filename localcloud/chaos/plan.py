@@ -10,7 +10,7 @@ from localcloud.azure.faults import Fault
 from localcloud.chaos.kinds import FAULT_KINDS, FOR_GOOD, FaultKind
 from localcloud.chaos.points import POINTS, QUEUE_POINTS, Point
 from localcloud.chaos.subject import KINDS, Kind, Subject
-from rotation.request import Trigger
+from rotation.vocabulary.request import Trigger
 
 _STEPS = (2, 4)
 _MOST_COPIES = 4

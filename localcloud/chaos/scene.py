@@ -26,7 +26,7 @@ from localcloud.chaos.supervisor import Supervisor
 from localcloud.cloud import OFTEN, LocalCloud
 from localcloud.leaks import Place
 from localcloud.rotation_feed import StuckError
-from rotation.request import Trigger
+from rotation.vocabulary.request import Trigger
 
 _POLL = 0.1  # seconds
 _QUIET_WITHIN = 150  # seconds

@@ -11,8 +11,8 @@ from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.azure.vault import Vault
 from localcloud.azure.workflows import Workflow
 from localcloud.cloud import LocalCloud
-from rotation.request import Trigger, request_for_event
-from rotation.secret import SecretId
+from rotation.vocabulary.request import Trigger, request_for_event
+from rotation.vocabulary.secret import SecretId
 
 Kind: TypeAlias = Literal["batch", "workflow"]
 Strategy: TypeAlias = Literal["Alternate", "InPlace"]

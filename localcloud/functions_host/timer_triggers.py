@@ -16,7 +16,7 @@ from localcloud.functions_host.app_index import IndexedFunction
 from localcloud.functions_host.errors import StartupError
 from localcloud.functions_host.invocation import InvocationError, Invoker
 from localcloud.functions_host.timer_table import TimerRow
-from rotation.schedule import Schedule
+from rotation.overview.schedule import Schedule
 
 _log = logging.getLogger("host.timers")
 _LOOK_AGAIN = 1.0  # seconds, while another host has the timer

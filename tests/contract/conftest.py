@@ -16,8 +16,8 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.vault import Vault
 from localcloud.azurite import Azurite
-from rotation.target import Target, parse_target
-from rotation.timing import Deadline
+from rotation.vocabulary.target import Target, parse_target
+from rotation.vocabulary.timing import Deadline
 from tests.live.description import description, is_live
 from tests.live.other_end import RealVault, Subscriber, table_client
 from tests.twins.clock import HandClock

@@ -8,13 +8,12 @@ import pytest
 from adapters.wiring import Wiring
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
-from rotation import outcome
-from rotation.announcement import Announcement, announcement_of
-from rotation.errors import DependencyError
-from rotation.ports import Announcer
-from rotation.record import begin
-from rotation.request import RotationRequest, Trigger
-from rotation.secret import SecretId
+from rotation.ports.announcer import Announcement, Announcer, announcement_of
+from rotation.run import outcome
+from rotation.vocabulary.errors import DependencyError
+from rotation.vocabulary.record import begin
+from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
 from tests.contract.conftest import Received
 from tests.contract.sides import sides
 from tests.twins.announcer import MemoryAnnouncer

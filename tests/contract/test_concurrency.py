@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from adapters.concurrency import gather
-from rotation.concurrency import Gather, given, tried
-from rotation.errors import Drift, Skip
+from rotation.vocabulary.concurrency import Gather, given, tried
+from rotation.vocabulary.errors import Drift, Skip
 from tests.interleavings.calls import at_once
 from tests.interleavings.gathering import LaidOut, Order
 from tests.twins.concurrency import one_after_another

@@ -10,14 +10,15 @@ from adapters.history import TableHistory
 from adapters.ledger import TableLedger
 from adapters.table import Table
 from adapters.transport import SharedTransport
-from rotation import outcome
-from rotation.errors import Skip
-from rotation.history import History, Wanted, list_rotations, place_of
-from rotation.ledger import Ledger
-from rotation.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation, begin
-from rotation.request import LeakedKey, RotationRequest, Trigger
-from rotation.secret import SecretId
-from rotation.target import KeyName, Target, parse_target
+from rotation.overview.rotations import list_rotations
+from rotation.ports.history import History, Wanted, place_of
+from rotation.ports.ledger import Ledger
+from rotation.run import outcome
+from rotation.vocabulary.errors import Skip
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation, begin
+from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName, Target, parse_target
 from tests.contract.conftest import MakeTable
 from tests.contract.sides import sides
 from tests.twins.history import MemoryHistory

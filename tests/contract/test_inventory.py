@@ -10,14 +10,14 @@ from adapters.inventory import TableInventory
 from adapters.ledger import TableLedger
 from adapters.table import Table
 from adapters.transport import SharedTransport
-from rotation import outcome
-from rotation.errors import Misconfigured, Skip
-from rotation.inventory import Entry, Facts, Inventory, VaultFacts
-from rotation.ledger import Ledger
-from rotation.record import Rotation, begin, stored
-from rotation.request import RotationRequest, Trigger
-from rotation.secret import SecretId
-from rotation.target import KeyName, parse_target
+from rotation.ports.inventory import Entry, Facts, Inventory, VaultFacts
+from rotation.ports.ledger import Ledger
+from rotation.run import outcome
+from rotation.vocabulary.errors import Misconfigured, Skip
+from rotation.vocabulary.record import Rotation, begin, stored
+from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName, parse_target
 from tests.contract.conftest import MakeTable
 from tests.contract.sides import sides
 from tests.twins.inventory import MemoryInventory

@@ -12,13 +12,13 @@ from adapters.ledger import TableLedger
 from adapters.ledger_rows import open_key
 from adapters.table import Table
 from adapters.transport import SharedTransport
-from rotation import outcome
-from rotation.errors import Busy, Skip
-from rotation.ledger import Ledger, Versioned
-from rotation.record import EndedRotation, Journal, OpenRotation, State, WaitingRotation, begin
-from rotation.request import LeakedKey, RotationRequest, Trigger
-from rotation.secret import SecretId
-from rotation.target import KeyName
+from rotation.ports.ledger import Ledger, Versioned
+from rotation.run import outcome
+from rotation.vocabulary.errors import Busy, Skip
+from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, State, WaitingRotation, begin
+from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName
 from tests.contract.conftest import MakeTable
 from tests.contract.sides import sides
 from tests.twins.ledger import MemoryLedger

@@ -9,10 +9,18 @@ from adapters.wiring import Wiring
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.site_host import wrapped
-from rotation.errors import Declined, DependencyError, Misconfigured, NoAnswer, NotFound, OutOfTime, Unavailable
-from rotation.ports import Keys, Provider
-from rotation.target import KeyName, Target, parse_target
-from rotation.timing import LAST_SEND, Deadline
+from rotation.ports.providers import Provider
+from rotation.vocabulary.errors import (
+    Declined,
+    DependencyError,
+    Misconfigured,
+    NoAnswer,
+    NotFound,
+    OutOfTime,
+    Unavailable,
+)
+from rotation.vocabulary.target import KeyName, Keys, Target, parse_target
+from rotation.vocabulary.timing import LAST_SEND, Deadline
 from tests.contract.sides import sides
 from tests.twins.clock import HandClock
 from tests.twins.providers import MemoryProvider

@@ -14,12 +14,12 @@ from localcloud.azure.dialect import CLIENT_ID, OBJECT_ID, TENANT_ID
 from localcloud.azure.faults import Fault
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.azure.vault import Vault
-from rotation.errors import Declined, NoAnswer, NotFound, Unavailable
-from rotation.record import State
-from rotation.request import Trigger, request_for_event
-from rotation.secret import SecretId
-from rotation.target import KeyName, parse_target
-from rotation.timing import Deadline
+from rotation.vocabulary.errors import Declined, NoAnswer, NotFound, Unavailable
+from rotation.vocabulary.record import State
+from rotation.vocabulary.request import Trigger, request_for_event
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName, parse_target
+from rotation.vocabulary.timing import Deadline
 from tests.twins.clock import HandClock
 
 

@@ -25,8 +25,8 @@ from adapters.wiring import Wiring
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.vault import Vault
-from rotation.record import State
-from rotation.story import report_poisoned, report_sweep
+from rotation.vocabulary.log_lines import report_poisoned, report_sweep
+from rotation.vocabulary.record import State
 from tests.twins.world import VAULT, TwinWorld
 
 ROOT = Path(__file__).parents[2]
@@ -418,8 +418,8 @@ REAL_ROTATION = """
 import asyncio, json, os, sys, threading
 import function_app
 from adapters.wiring import wired
-from rotation.acceptance import accept
-from rotation.secret import parse_secret_id
+from rotation.run.acceptance import accept
+from rotation.vocabulary.secret import parse_secret_id
 
 async def rotate():
     wiring = wired()

@@ -10,9 +10,9 @@ import pytest
 from adapters.throttling import Throttling
 from adapters.wiring import Wiring
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
-from rotation.errors import Unavailable
-from rotation.target import KeyName, Target, parse_target
-from rotation.timing import Deadline
+from rotation.vocabulary.errors import Unavailable
+from rotation.vocabulary.target import KeyName, Target, parse_target
+from rotation.vocabulary.timing import Deadline
 from tests.twins.clock import HandClock
 
 OTHER_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"

@@ -11,11 +11,11 @@ from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.azure.vault import Vault
-from rotation.errors import Declined, DependencyError, Forbidden, NoAnswer, NotFound, OutOfTime, Unavailable
-from rotation.material import KeyMaterial
-from rotation.ports import ListedSecret, Vaults
-from rotation.secret import SecretId
-from rotation.timing import LAST_SEND, Deadline
+from rotation.ports.vaults import ListedSecret, Vaults
+from rotation.vocabulary.errors import Declined, DependencyError, Forbidden, NoAnswer, NotFound, OutOfTime, Unavailable
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.timing import LAST_SEND, Deadline
 from tests.contract.sides import sides
 from tests.live.description import is_live
 from tests.twins.clock import HandClock

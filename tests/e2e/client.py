@@ -17,8 +17,8 @@ from azure.storage.queue.aio import QueueClient
 from adapters.table import NAME
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
-from rotation.request import Trigger, request_for_event
-from rotation.secret import SecretId
+from rotation.vocabulary.request import Trigger, request_for_event
+from rotation.vocabulary.secret import SecretId
 
 PATIENCE = 30  # seconds until a test gives up waiting
 ENDED = {"Completed", "Failed", "Skipped"}

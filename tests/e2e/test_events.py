@@ -10,8 +10,8 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.delivery_schedule import RetryPolicy
 from localcloud.azure.event import Schema
 from localcloud.cloud import LocalCloud
-from rotation.request import Trigger, request_for_event
-from rotation.secret import SecretId
+from rotation.vocabulary.request import Trigger, request_for_event
+from rotation.vocabulary.secret import SecretId
 from tests.e2e.client import Client, Subject
 
 SCHEMAS: list[Schema] = ["EventGridSchema", "CloudEventSchemaV1_0"]

@@ -326,7 +326,7 @@ def test_whatever_it_imports_is_in_the_package(run: Run, unpacked: Path, worker:
     others = {name: file for name, file in files.items() if not file.is_relative_to(unpacked)}
 
     assert {name for name, file in others.items() if not is_of_python_or(worker, file)} == {"__main__"}
-    for module in ("function_app", "adapters", "rotation.rotator", "handlers.http"):
+    for module in ("function_app", "adapters", "rotation.run.rotator", "handlers.http"):
         assert files[module].is_relative_to(unpacked)
     for module in ("azure.functions", "azure.mgmt.batch", "azure.mgmt.web", "azure.identity.aio", "msgspec", "aiohttp"):
         assert files[module].is_relative_to(unpacked / SITE_PACKAGES)
@@ -358,7 +358,9 @@ async def test_nothing_is_compiled_at_a_cold_start(app: Path, unpacked: Path, wo
 
     answer, _ = await ask(broken, worker, {"imports": sorted(imports_of(app))}, {})
 
-    assert {"azure.mgmt.web.aio", "azure.monitor.opentelemetry.exporter", "rotation.rotator"} <= answer["files"].keys()
+    assert {"azure.mgmt.web.aio", "azure.monitor.opentelemetry.exporter", "rotation.run.rotator"} <= answer[
+        "files"
+    ].keys()
 
 
 def copy_broken(file: str, copy: str) -> None:

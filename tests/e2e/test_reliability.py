@@ -11,8 +11,8 @@ from localcloud.azure.request_log import LoggedRequest
 from localcloud.azure.site_host import wrapped
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
-from rotation.request import Trigger, request_for_event
-from rotation.secret import SecretId
+from rotation.vocabulary.request import Trigger, request_for_event
+from rotation.vocabulary.secret import SecretId
 from tests.e2e.client import Client, eventually
 from tests.e2e.test_events import event_of
 

@@ -7,8 +7,8 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.azure.faults import Fault
 from localcloud.cloud import OFTEN, LocalCloud
-from rotation.request import request_for_sweep
-from rotation.secret import SecretId
+from rotation.vocabulary.request import request_for_sweep
+from rotation.vocabulary.secret import SecretId
 from tests.e2e.client import Client, Subject
 from tests.e2e.conftest import assert_nothing_leaked
 

@@ -7,11 +7,11 @@ from collections import Counter
 import msgspec
 from msgspec import UNSET
 
-from rotation.errors import Exhausted
-from rotation.policy import stored_by
-from rotation.record import RotatedSecret, Rotation, State
-from rotation.request import RotationRequest
-from rotation.secret import SecretId, SecretVersion
+from rotation.policy.tags import stored_by
+from rotation.vocabulary.errors import Exhausted
+from rotation.vocabulary.record import RotatedSecret, Rotation, State
+from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.secret import SecretId, SecretVersion
 from tests.interleavings.calls import Call
 from tests.interleavings.laboratory import KEY_MARK
 from tests.interleavings.scenarios import Scenario

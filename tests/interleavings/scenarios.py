@@ -5,8 +5,8 @@ What the workers are asked to do, and how much may go wrong meanwhile.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from rotation.request import Trigger
-from rotation.target import KeyName
+from rotation.vocabulary.request import Trigger
+from rotation.vocabulary.target import KeyName
 from tests.interleavings.gathering import Order
 
 

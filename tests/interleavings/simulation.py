@@ -8,18 +8,25 @@ from typing import Any, NamedTuple
 
 from msgspec import structs
 
-from rotation.errors import Busy, Declined, DependencyError, NoAnswer, Unavailable, Unfinished
-from rotation.material import KeyMaterial
-from rotation.policy import PAUSED
-from rotation.record import Rotation, WaitingRotation, begin
-from rotation.request import LeakedKey, Revocation, RotationRequest, Trigger, request_for_event, request_to_revoke
-from rotation.resumption import QUEUED_FOR, list_unfinished
-from rotation.rotator import Rotator
-from rotation.scope import Scopes
-from rotation.secret import SecretId
-from rotation.target import KeyName
-from rotation.timing import CLAIM_TTL, IN_FLIGHT, SKEW
-from rotation.world import World
+from rotation.policy.scope import Scopes
+from rotation.policy.tags import PAUSED
+from rotation.ports.world import World
+from rotation.run.resumption import QUEUED_FOR, list_unfinished
+from rotation.run.rotator import Rotator
+from rotation.vocabulary.errors import Busy, Declined, DependencyError, NoAnswer, Unavailable, Unfinished
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.record import Rotation, WaitingRotation, begin
+from rotation.vocabulary.request import (
+    LeakedKey,
+    Revocation,
+    RotationRequest,
+    Trigger,
+    request_for_event,
+    request_to_revoke,
+)
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName
+from rotation.vocabulary.timing import CLAIM_TTL, IN_FLIGHT, SKEW
 from tests.interleavings import wires
 from tests.interleavings.calls import Call, Kind, Worker, at_once
 from tests.interleavings.gathering import LaidOut

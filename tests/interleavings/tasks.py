@@ -8,13 +8,13 @@ from typing import Any
 
 import msgspec
 
-from rotation.errors import Busy, DependencyError, Unfinished
-from rotation.ledger import Versioned
-from rotation.material import KeyMaterial
-from rotation.record import EndedRotation, Rotation
-from rotation.request import RotationRequest
-from rotation.secret import SecretVersion
-from rotation.timing import IN_FLIGHT, PAUSE
+from rotation.ports.ledger import Versioned
+from rotation.vocabulary.errors import Busy, DependencyError, Unfinished
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.record import EndedRotation, Rotation
+from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.secret import SecretVersion
+from rotation.vocabulary.timing import IN_FLIGHT, PAUSE
 from tests.interleavings.calls import Call, Nap, Worker
 from tests.interleavings.scenarios import Message
 

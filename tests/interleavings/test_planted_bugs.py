@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from rotation import attempt
-from rotation.attempt import Claim
-from rotation.ledger import Versioned
-from rotation.material import KeyMaterial
-from rotation.record import EndedRotation, Journal, OpenRotation, WaitingRotation
-from rotation.secret import SecretVersion
-from rotation.secret_rotation import SecretRotation
-from rotation.timing import Deadline
+from rotation.ports.ledger import Versioned
+from rotation.run import claim as attempt
+from rotation.run.claim import Claim
+from rotation.run.secret_rotation import SecretRotation
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, WaitingRotation
+from rotation.vocabulary.secret import SecretVersion
+from rotation.vocabulary.timing import Deadline
 from tests.interleavings import wires
 from tests.interleavings.calls import Kind, ask
 from tests.interleavings.exploration import Found, vary, wander

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from rotation import timing
-from rotation.errors import Busy
-from rotation.secret_rotation import SecretRotation
+from rotation.run.secret_rotation import SecretRotation
+from rotation.vocabulary import timing
+from rotation.vocabulary.errors import Busy
 from tests.interleavings.gathering import Order
 from tests.interleavings.judge import Broken
 from tests.interleavings.laboratory import Laboratory
@@ -65,7 +65,7 @@ def test_with_a_claim_two_seconds_shorter_a_promise_breaks(
     laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    The inequality of rotation/timing.py is tight: none of its terms can be left out.
+    The inequality of rotation/vocabulary/timing.py is tight: none of its terms can be left out.
     """
     monkeypatch.setattr(timing, "CLAIM_TTL", timing.CLAIM_TTL - timedelta(seconds=2))
 

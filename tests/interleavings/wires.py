@@ -8,14 +8,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from rotation.announcement import Announcement
-from rotation.ledger import Versioned
-from rotation.material import KeyMaterial
-from rotation.ports import Keys, ListedSecret, SecretProperties
-from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
-from rotation.secret import SecretId, SecretVersion
-from rotation.target import KeyName, Target
-from rotation.timing import Deadline
+from rotation.ports.announcer import Announcement
+from rotation.ports.ledger import Versioned
+from rotation.ports.vaults import ListedSecret, SecretProperties
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.timing import Deadline
 from tests.interleavings.calls import Kind, Nap, ask
 from tests.twins.announcer import MemoryAnnouncer
 from tests.twins.clock import HandClock

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from rotation.errors import Declined, NotFound
+from rotation.vocabulary.errors import Declined, NotFound
 from tests.live.description import description, is_live
 
 MARK = "assumption"

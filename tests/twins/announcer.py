@@ -2,7 +2,7 @@
 The Event Grid topic in memory.
 """
 
-from rotation.announcement import Announcement
+from rotation.ports.announcer import Announcement
 from tests.twins.faults import Faults
 
 

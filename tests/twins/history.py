@@ -4,8 +4,8 @@ The list of rotations in memory.
 
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from rotation.history import Wanted, place_of
-from rotation.record import Rotation
+from rotation.ports.history import Wanted, place_of
+from rotation.vocabulary.record import Rotation
 from tests.twins.ledger import MemoryLedger
 
 

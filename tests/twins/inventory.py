@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 
-from rotation.inventory import Entry, Facts, VaultFacts, entry_of
-from rotation.record import Rotation, State
+from rotation.overview.standing import entry_of
+from rotation.ports.inventory import Entry, Facts, VaultFacts
+from rotation.vocabulary.record import Rotation, State
 from tests.twins.faults import Faults
 from tests.twins.ledger import MemoryLedger
 

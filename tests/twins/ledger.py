@@ -9,9 +9,9 @@ from datetime import datetime
 import msgspec
 from msgspec import structs
 
-from rotation.ledger import Versioned
-from rotation.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
-from rotation.secret import SecretId
+from rotation.ports.ledger import Versioned
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.secret import SecretId
 from tests.twins.faults import Faults
 
 

@@ -7,11 +7,10 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable
 
-from rotation.errors import NotFound
-from rotation.material import KeyMaterial
-from rotation.ports import Keys
-from rotation.target import BatchAccount, KeyName, Target, Workflow
-from rotation.timing import Deadline
+from rotation.vocabulary.errors import NotFound
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.target import BatchAccount, KeyName, Keys, Target, Workflow
+from rotation.vocabulary.timing import Deadline
 from tests.twins.faults import Faults
 
 

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from msgspec import structs
 
-from rotation.errors import Declined, Forbidden, NotFound, Unavailable
-from rotation.material import KeyMaterial
-from rotation.policy import is_managed
-from rotation.ports import ListedSecret, SecretProperties
-from rotation.secret import SecretId, SecretVersion
-from rotation.timing import Clock, Deadline
+from rotation.policy.tags import is_managed
+from rotation.ports.vaults import ListedSecret, SecretProperties
+from rotation.vocabulary.errors import Declined, Forbidden, NotFound, Unavailable
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.timing import Clock, Deadline
 from tests.twins.faults import Faults
 
 _PAGE = 2

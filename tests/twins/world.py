@@ -7,15 +7,15 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from rotation.record import Rotation, WaitingRotation, begin
-from rotation.request import RotationRequest, Trigger, new_id, request_for_event
-from rotation.resumption import QUEUED_FOR, list_unfinished
-from rotation.rotator import Rotator
-from rotation.scope import Scopes
-from rotation.secret import SecretId, SecretVersion
-from rotation.target import BatchAccount, KeyName, Target, Workflow
-from rotation.timing import CLAIM_TTL
-from rotation.world import World
+from rotation.policy.scope import Scopes
+from rotation.ports.world import World
+from rotation.run.resumption import QUEUED_FOR, list_unfinished
+from rotation.run.rotator import Rotator
+from rotation.vocabulary.record import Rotation, WaitingRotation, begin
+from rotation.vocabulary.request import RotationRequest, Trigger, new_id, request_for_event
+from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.target import BatchAccount, KeyName, Target, Workflow
+from rotation.vocabulary.timing import CLAIM_TTL
 from tests.twins.announcer import MemoryAnnouncer
 from tests.twins.clock import HandClock
 from tests.twins.concurrency import one_after_another

@@ -55,7 +55,13 @@ def test_a_cold_start_imports_the_app(imported: set[str]) -> None:
     """
     The list of imports that the other tests look through is the real one.
     """
-    assert {"function_app", "azure.functions", "handlers.http", "rotation.request", "adapters.wiring"} <= imported
+    assert {
+        "function_app",
+        "azure.functions",
+        "handlers.http",
+        "rotation.vocabulary.request",
+        "adapters.wiring",
+    } <= imported
 
 
 def test_a_cold_start_imports_one_package_more_than_azures_own(imported: set[str]) -> None:

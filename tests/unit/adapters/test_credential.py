@@ -5,7 +5,7 @@ from azure.core.credentials import AccessTokenInfo
 
 from adapters.credential import Identity
 from adapters.late import is_made, late
-from rotation.errors import Unavailable
+from rotation.vocabulary.errors import Unavailable
 
 
 class Credential:

@@ -5,7 +5,7 @@ import pytest
 
 from adapters import health
 from adapters.health import Health, HealthCheck
-from rotation.errors import Declined, NoAnswer, NotFound, SettingsError, Unavailable
+from rotation.vocabulary.errors import Declined, NoAnswer, NotFound, SettingsError, Unavailable
 
 
 class Part:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from adapters.settings import CLOUDS, NAMES, Settings, read_settings
-from rotation.errors import OutOfScope, SettingsError
-from rotation.target import BatchAccount
+from rotation.vocabulary.errors import OutOfScope, SettingsError
+from rotation.vocabulary.target import BatchAccount
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "local.settings.sample.json"

@@ -11,12 +11,12 @@ from opentelemetry.sdk.metrics.export import DataPointT, HistogramDataPoint, InM
 from adapters.telemetry import Telemetry, telemetry
 from adapters.telemetry_instruments import Instruments
 from adapters.telemetry_lines import Measurement, NearestExpiry, measure
-from rotation.errors import NoAnswer
-from rotation.record import State, begin
-from rotation.request import RotationRequest, Trigger
-from rotation.secret import SecretId
-from rotation.story import report, report_dropped_event, report_poisoned, report_sweep
-from rotation.target import KeyName
+from rotation.vocabulary.errors import NoAnswer
+from rotation.vocabulary.log_lines import report, report_dropped_event, report_poisoned, report_sweep
+from rotation.vocabulary.record import State, begin
+from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName
 from tests.twins.world import VAULT, TwinWorld
 
 DAY = 86_400.0
@@ -301,7 +301,7 @@ def test_a_line_that_tells_no_step_measures_nothing() -> None:
     """
     Warnings and errors about a rotation go through the same logger.
     """
-    line = logging.makeLogRecord({"name": "rotation.outcome", "msg": "rotation r1: Failed", "rotation": "r1"})
+    line = logging.makeLogRecord({"name": "rotation.run.outcome", "msg": "rotation r1: Failed", "rotation": "r1"})
 
     assert measure(line) == []
 

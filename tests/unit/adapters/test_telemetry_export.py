@@ -20,7 +20,7 @@ from adapters.telemetry import Telemetry
 from adapters.telemetry_export import _NOT_ASKED_FOR, Exported, Outspoken, _credential, open_metrics
 from adapters.telemetry_lines import POISONED, Count
 from adapters.telemetry_settings import EntraSignIn, read_telemetry_settings
-from rotation.record import State
+from rotation.vocabulary.record import State
 from tests.twins.world import TwinWorld
 
 EMPTY = MetricsData([])

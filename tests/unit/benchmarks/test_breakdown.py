@@ -63,7 +63,7 @@ def test_an_import_that_hides_behind_a_request_is_told() -> None:
 @pytest.mark.parametrize(
     ("module", "package"),
     [
-        ("rotation.rotator", "this app"),
+        ("rotation.run.rotator", "this app"),
         ("json.decoder", "the standard library"),
         ("azure.functions.meta", "azure.functions"),
         ("azure.keyvault.secrets.aio", "azure.keyvault.secrets"),

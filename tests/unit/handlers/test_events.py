@@ -8,7 +8,7 @@ import pytest
 from adapters.decoding import probe
 from adapters.wiring import wired
 from handlers.events import on_secret_event
-from rotation.errors import SettingsError
+from rotation.vocabulary.errors import SettingsError
 
 
 class Rotations(func.Out[list[str]]):

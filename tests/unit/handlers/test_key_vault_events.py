@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from handlers.key_vault_events import read_secret, read_trigger
-from rotation.errors import Malformed
-from rotation.request import Trigger
-from rotation.secret import SecretId
+from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.request import Trigger
+from rotation.vocabulary.secret import SecretId
 
 VERSION = "0123456789abcdef0123456789abcdef"
 VAULT = "https://kv.vault.azure.net"

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery, SecretsQuery, read_body, read_query
 from handlers.openapi import document
 from handlers.problems import STATUS
-from rotation.errors import Malformed
-from rotation.secret import parse_secret_id
-from rotation.target import parse_target
+from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.secret import parse_secret_id
+from rotation.vocabulary.target import parse_target
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = json.loads(json.dumps(document()))

@@ -11,9 +11,9 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoi
 
 from adapters.telemetry_instruments import Instruments
 from adapters.telemetry_lines import measure
-from rotation.request import Trigger, request_for_event
-from rotation.story import report_poisoned, report_sweep
-from rotation.sweep import sweep
+from rotation.overview.sweep import sweep
+from rotation.vocabulary.log_lines import report_poisoned, report_sweep
+from rotation.vocabulary.request import Trigger, request_for_event
 from tests.twins.world import TwinWorld
 from tests.unit.infra.deployment import INFRA, deployment
 

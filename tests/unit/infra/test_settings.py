@@ -4,7 +4,7 @@ import re
 import pytest
 
 from adapters.settings import CLOUDS, NAMES, read_settings
-from rotation.schedule import Schedule
+from rotation.overview.schedule import Schedule
 from tests.unit.infra.app import bindings
 from tests.unit.infra.deployment import CLOUDS as AZURES_CLOUDS
 from tests.unit.infra.deployment import deployment

@@ -6,12 +6,12 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from rotation.errors import Busy, Declined, NoAnswer, Unavailable
-from rotation.record import Journal, OpenRotation, Rotation, State, begin
-from rotation.request import RotationRequest
-from rotation.resumption import QUEUED_FOR, list_unfinished
-from rotation.target import KeyName
-from rotation.timing import CLAIM_TTL
+from rotation.run.resumption import QUEUED_FOR, list_unfinished
+from rotation.vocabulary.errors import Busy, Declined, NoAnswer, Unavailable
+from rotation.vocabulary.record import Journal, OpenRotation, Rotation, State, begin
+from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.target import KeyName
+from rotation.vocabulary.timing import CLAIM_TTL
 from tests.twins.calls import ROTATION
 from tests.twins.world import TARGETS, Killed, TwinWorld
 

@@ -4,11 +4,11 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from rotation.announcement import Announcement, announcement_of
-from rotation.record import Rotation, State, begin
-from rotation.request import RotationRequest, Trigger
-from rotation.secret import SecretId
-from rotation.target import BatchAccount, Workflow
+from rotation.ports.announcer import Announcement, announcement_of
+from rotation.vocabulary.record import Rotation, State, begin
+from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import BatchAccount, Workflow
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VAULT = "https://kv.vault.azure.net"

@@ -5,7 +5,7 @@ What a rotation asks of the world: each thing once, and nothing that it could do
 import pytest
 from msgspec import structs
 
-from rotation.target import KeyName
+from rotation.vocabulary.target import KeyName
 from tests.twins.calls import KEY_REGENERATION, ROTATION
 from tests.twins.world import TARGETS, TwinWorld
 

@@ -2,14 +2,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from rotation.choice import Regenerate, StoreLive, active_key, choose, signed_with_one_key
-from rotation.errors import ActiveKey, Drift, Misconfigured, RotationError, SingleKey
-from rotation.material import KeyMaterial
-from rotation.policy import RotationPolicy, Strategy
-from rotation.ports import Keys
-from rotation.request import RotationRequest, Trigger
-from rotation.secret import SecretId
-from rotation.target import BatchAccount, KeyName, Target, Workflow
+from rotation.policy.tags import RotationPolicy, Strategy
+from rotation.run.choice import Regenerate, StoreLive, active_key, choose, signed_with_one_key
+from rotation.vocabulary.errors import ActiveKey, Drift, Misconfigured, RotationError, SingleKey
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import BatchAccount, KeyName, Keys, Target, Workflow
 
 PRIMARY, SECONDARY = KeyName
 ALTERNATE, IN_PLACE = Strategy

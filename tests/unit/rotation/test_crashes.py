@@ -3,8 +3,9 @@ from datetime import timedelta
 
 import pytest
 
-from rotation import outcome
-from rotation.errors import (
+from rotation.run import outcome
+from rotation.run.rotator import MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH
+from rotation.vocabulary.errors import (
     Busy,
     Declined,
     DependencyError,
@@ -15,11 +16,10 @@ from rotation.errors import (
     Unavailable,
     Unfinished,
 )
-from rotation.material import KeyMaterial
-from rotation.record import State, begin
-from rotation.rotator import MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH
-from rotation.target import KeyName
-from rotation.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, SKEW
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.record import State, begin
+from rotation.vocabulary.target import KeyName
+from rotation.vocabulary.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, SKEW
 from tests.twins.calls import ROTATION
 from tests.twins.vaults import MemoryVaults
 from tests.twins.world import TARGETS, Killed, TwinWorld

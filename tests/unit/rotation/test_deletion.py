@@ -4,8 +4,8 @@ What becomes of a rotation whose secret is deleted, at each point of its course.
 
 import pytest
 
-from rotation.record import Rotation, State
-from rotation.rotator import MAX_ATTEMPTS_TO_FINISH
+from rotation.run.rotator import MAX_ATTEMPTS_TO_FINISH
+from rotation.vocabulary.record import Rotation, State
 from tests.twins.world import TARGETS, TwinWorld
 
 # The calls of a rotation in their order, each with how many of the same name come before it.

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from rotation.errors import NoAnswer, Unavailable
-from rotation.request import RotationRequest, Trigger, request_for_event
-from rotation.secret import SecretId
+from rotation.vocabulary.errors import NoAnswer, Unavailable
+from rotation.vocabulary.request import RotationRequest, Trigger, request_for_event
+from rotation.vocabulary.secret import SecretId
 from tests.twins.world import VAULT, TwinWorld
 
 DAY = timedelta(days=1)

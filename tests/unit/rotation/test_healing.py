@@ -3,11 +3,11 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from rotation.errors import Unavailable
-from rotation.policy import ROTATION
-from rotation.record import Rotation, State
-from rotation.request import RotationRequest, Trigger, request_for_event, request_for_sweep
-from rotation.target import BatchAccount, KeyName
+from rotation.policy.tags import ROTATION
+from rotation.vocabulary.errors import Unavailable
+from rotation.vocabulary.record import Rotation, State
+from rotation.vocabulary.request import RotationRequest, Trigger, request_for_event, request_for_sweep
+from rotation.vocabulary.target import BatchAccount, KeyName
 from tests.twins.world import SUBSCRIPTION, TARGETS, Killed, TwinWorld
 
 PRIMARY, SECONDARY = KeyName

@@ -7,14 +7,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
-from rotation import outcome
-from rotation.errors import Drift, Malformed, Skip
-from rotation.history import Wanted, list_rotations, place_of, place_of_moment
-from rotation.paging import continuation_of
-from rotation.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation, begin
-from rotation.request import LeakedKey, RotationRequest, Trigger
-from rotation.secret import SecretId
-from rotation.target import BatchAccount
+from rotation.overview.paging import continuation_of
+from rotation.overview.rotations import list_rotations
+from rotation.ports.history import Wanted, place_of, place_of_moment
+from rotation.run import outcome
+from rotation.vocabulary.errors import Drift, Malformed, Skip
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation, begin
+from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import BatchAccount
 from tests.twins.history import MemoryHistory
 from tests.twins.ledger import MemoryLedger
 from tests.twins.world import SUBSCRIPTION, TwinWorld

@@ -5,15 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from rotation import outcome
-from rotation.errors import Drift
-from rotation.inventory import IS_DUE, Entry, Facts, Status, entry_of, facts_of, status_of
-from rotation.ports import ListedSecret
-from rotation.record import Rotation, begin, stored
-from rotation.request import request_for_sweep
-from rotation.scope import Scopes
-from rotation.secret import SecretId
-from rotation.target import KeyName, Workflow
+from rotation.overview.standing import IS_DUE, Status, entry_of, facts_of, status_of
+from rotation.policy.scope import Scopes
+from rotation.ports.inventory import Entry, Facts
+from rotation.ports.vaults import ListedSecret
+from rotation.run import outcome
+from rotation.vocabulary.errors import Drift
+from rotation.vocabulary.record import Rotation, begin, stored
+from rotation.vocabulary.request import request_for_sweep
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName, Workflow
 from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,12 +5,12 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from rotation.acceptance import accept_target
-from rotation.errors import Busy, Declined, NoAnswer, OutOfScope, Unavailable
-from rotation.record import Rotation, State
-from rotation.request import RotationRequest, Trigger
-from rotation.target import BatchAccount, KeyName, Workflow
-from rotation.timing import CLAIM_TTL
+from rotation.run.acceptance import accept_target
+from rotation.vocabulary.errors import Busy, Declined, NoAnswer, OutOfScope, Unavailable
+from rotation.vocabulary.record import Rotation, State
+from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.target import BatchAccount, KeyName, Workflow
+from rotation.vocabulary.timing import CLAIM_TTL
 from tests.twins.calls import KEY_REGENERATION
 from tests.twins.world import SUBSCRIPTION, TARGETS, Killed, TwinWorld
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotation.material import KeyMaterial
+from rotation.vocabulary.material import KeyMaterial
 
 SECRET = "s3cr3t-k3y"
 

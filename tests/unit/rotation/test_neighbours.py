@@ -3,11 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from rotation.errors import Declined, Unavailable
-from rotation.neighbours import Neighbours
-from rotation.record import State
-from rotation.target import BatchAccount, KeyName
-from rotation.timing import Deadline
+from rotation.run.neighbours import Neighbours
+from rotation.vocabulary.errors import Declined, Unavailable
+from rotation.vocabulary.record import State
+from rotation.vocabulary.target import BatchAccount, KeyName
+from rotation.vocabulary.timing import Deadline
 from tests.twins.world import SUBSCRIPTION, TARGETS, TwinWorld
 
 

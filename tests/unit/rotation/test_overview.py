@@ -3,16 +3,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rotation.errors import Declined, Malformed, Unavailable
-from rotation.inventory import Status
-from rotation.overview import SecretsPage, SecretStatus, Wanted, has_looked, list_secrets
-from rotation.paging import continuation_of
-from rotation.ports import ListedSecret
-from rotation.record import State
-from rotation.request import Trigger
-from rotation.secret import SecretId
-from rotation.sweep import look
-from rotation.target import BatchAccount, KeyName
+from rotation.overview.paging import continuation_of
+from rotation.overview.secrets import SecretsPage, SecretStatus, Wanted, has_looked, list_secrets
+from rotation.overview.standing import Status
+from rotation.overview.sweep import look
+from rotation.ports.vaults import ListedSecret
+from rotation.vocabulary.errors import Declined, Malformed, Unavailable
+from rotation.vocabulary.record import State
+from rotation.vocabulary.request import Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import BatchAccount, KeyName
 from tests.twins.vaults import MemoryVaults
 from tests.twins.world import SUBSCRIPTION, VAULT, TwinWorld
 

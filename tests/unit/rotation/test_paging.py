@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rotation.errors import Malformed
-from rotation.paging import continuation_of, read_continuation
+from rotation.overview.paging import continuation_of, read_continuation
+from rotation.vocabulary.errors import Malformed
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 

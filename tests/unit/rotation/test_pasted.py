@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotation.errors import Malformed, Misconfigured, OutOfScope
-from rotation.pasted import arm_path, bare, secret_address, unwrapped
-from rotation.policy import is_paused, read_target, renewed, tagged_key
-from rotation.scope import Scopes
-from rotation.secret import parse_secret_id, parse_vault_uri
-from rotation.spelling import caseless
-from rotation.target import KeyName, Workflow, parse_target
+from rotation.policy.scope import Scopes
+from rotation.policy.tags import is_paused, read_target, renewed, tagged_key
+from rotation.vocabulary.errors import Malformed, Misconfigured, OutOfScope
+from rotation.vocabulary.pasted import arm_path, bare, secret_address, unwrapped
+from rotation.vocabulary.secret import parse_secret_id, parse_vault_uri
+from rotation.vocabulary.spelling import caseless
+from rotation.vocabulary.target import KeyName, Workflow, parse_target
 
 VAULT = "https://my-vault.vault.azure.net"
 VERSION = "0123456789abcdef0123456789abcdef"

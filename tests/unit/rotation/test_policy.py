@@ -5,8 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rotation.errors import Misconfigured
-from rotation.policy import (
+from rotation.policy.tags import (
     MAX_TAGS,
     RotationPolicy,
     Strategy,
@@ -18,7 +17,8 @@ from rotation.policy import (
     stored_by,
     tagged_key,
 )
-from rotation.target import BatchAccount, KeyName
+from rotation.vocabulary.errors import Misconfigured
+from rotation.vocabulary.target import BatchAccount, KeyName
 
 SUBSCRIPTION = "00000000-0000-4000-8000-00000000abcd"
 ADDRESS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Batch/batchAccounts/account1"

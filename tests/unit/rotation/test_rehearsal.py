@@ -5,12 +5,12 @@ import msgspec
 import pytest
 from msgspec import UNSET, structs
 
-from rotation.acceptance import accept, accept_target
-from rotation.errors import Busy, Declined, NoAnswer, NotFound, Unavailable
-from rotation.record import Rotation, State
-from rotation.rehearsal import rehearse
-from rotation.request import RotationRequest
-from rotation.target import BatchAccount, KeyName
+from rotation.run.acceptance import accept, accept_target
+from rotation.run.rehearsal import rehearse
+from rotation.vocabulary.errors import Busy, Declined, NoAnswer, NotFound, Unavailable
+from rotation.vocabulary.record import Rotation, State
+from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.target import BatchAccount, KeyName
 from tests.twins.world import SUBSCRIPTION, TARGETS, TwinWorld
 
 PRIMARY, SECONDARY = KeyName

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotation.errors import Malformed
-from rotation.request import RotationRequest, Trigger, new_id, request_for_event
-from rotation.secret import SecretId, parse_secret_id
-from rotation.target import KeyName
+from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.request import RotationRequest, Trigger, new_id, request_for_event
+from rotation.vocabulary.secret import SecretId, parse_secret_id
+from rotation.vocabulary.target import KeyName
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VAULT = "https://kv.vault.azure.net"

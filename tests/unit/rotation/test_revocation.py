@@ -5,13 +5,13 @@ import msgspec
 import pytest
 from msgspec import UNSET, structs
 
-from rotation.acceptance import accept
-from rotation.errors import Busy, Declined, Misconfigured, NoAnswer, Unavailable
-from rotation.record import Rotation, State, WaitingRotation
-from rotation.request import RotationRequest, Trigger
-from rotation.resumption import QUEUED_FOR, list_unfinished
-from rotation.secret import SecretId
-from rotation.target import BatchAccount, KeyName
+from rotation.run.acceptance import accept
+from rotation.run.resumption import QUEUED_FOR, list_unfinished
+from rotation.vocabulary.errors import Busy, Declined, Misconfigured, NoAnswer, Unavailable
+from rotation.vocabulary.record import Rotation, State, WaitingRotation
+from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import BatchAccount, KeyName
 from tests.twins.calls import ROTATION
 from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, Killed, TwinWorld
 

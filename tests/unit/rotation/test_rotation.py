@@ -2,11 +2,11 @@ from datetime import timedelta
 
 import pytest
 
-from rotation.errors import Busy, Forbidden
-from rotation.record import Rotation, State
-from rotation.request import Trigger
-from rotation.secret import SecretId
-from rotation.target import KeyName
+from rotation.vocabulary.errors import Busy, Forbidden
+from rotation.vocabulary.record import Rotation, State
+from rotation.vocabulary.request import Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName
 from tests.twins.world import TARGETS, TwinWorld
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotation.schedule import Schedule
+from rotation.overview.schedule import Schedule
 
 FRIDAY = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotation.errors import Misconfigured, OutOfScope
-from rotation.scope import Scopes
-from rotation.target import parse_target
+from rotation.policy.scope import Scopes
+from rotation.vocabulary.errors import Misconfigured, OutOfScope
+from rotation.vocabulary.target import parse_target
 
 SUBSCRIPTION = "00000000-0000-4000-8000-00000000abcd"
 ELSEWHERE = "00000000-0000-4000-8000-00000000abce"

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotation.errors import Malformed
-from rotation.material import KeyMaterial
-from rotation.secret import SecretId, SecretVersion, parse_secret_id, parse_vault_uri
+from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.secret import SecretId, SecretVersion, parse_secret_id, parse_vault_uri
 
 VAULT = "https://my-vault.vault.azure.net"
 SECRET = f"{VAULT}/secrets/batch-key"

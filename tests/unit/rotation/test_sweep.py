@@ -7,15 +7,16 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from rotation.errors import Declined, NoAnswer, Unavailable
-from rotation.inventory import Status, VaultFacts, status_of
-from rotation.ports import ListedSecret
-from rotation.record import State
-from rotation.request import RotationRequest, Trigger, request_for_sweep
-from rotation.secret import SecretId
-from rotation.sweep import look, sweep
-from rotation.target import BatchAccount, KeyName
-from rotation.timing import Clock
+from rotation.overview.standing import Status, status_of
+from rotation.overview.sweep import look, sweep
+from rotation.ports.inventory import VaultFacts
+from rotation.ports.vaults import ListedSecret
+from rotation.vocabulary.errors import Declined, NoAnswer, Unavailable
+from rotation.vocabulary.record import State
+from rotation.vocabulary.request import RotationRequest, Trigger, request_for_sweep
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import BatchAccount, KeyName
+from rotation.vocabulary.timing import Clock
 from tests.twins.vaults import MemoryVaults
 from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, TwinWorld
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotation.errors import Misconfigured
-from rotation.material import KeyMaterial
-from rotation.target import BatchAccount, KeyName, Target, Workflow, parse_target
+from rotation.vocabulary.errors import Misconfigured
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.target import BatchAccount, KeyName, Target, Workflow, parse_target
 
 SUBSCRIPTION = "00000000-0000-4000-8000-00000000abcd"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotation.errors import OutOfTime
-from rotation.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, PAUSE, SKEW, Deadline
+from rotation.vocabulary.errors import OutOfTime
+from rotation.vocabulary.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, PAUSE, SKEW, Deadline
 from tests.twins.clock import HandClock
 
 MOMENT = timedelta(milliseconds=1)

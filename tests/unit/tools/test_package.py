@@ -25,7 +25,13 @@ def app(tmp_path: Path) -> Path:
     """
     Return a small app with something beside it that stays home.
     """
-    for path in ("handlers/http.py", "rotation/rotator.py", "adapters/batch.py", "function_app.py", "tests/test_it.py"):
+    for path in (
+        "handlers/http.py",
+        "rotation/run/rotator.py",
+        "adapters/batch.py",
+        "function_app.py",
+        "tests/test_it.py",
+    ):
         write(tmp_path / path)
     for path in ("host.json", "requirements.txt", "README.md"):
         write(tmp_path / path)
@@ -120,7 +126,7 @@ def test_every_file_of_the_repository_stays_home_or_is_part_of_the_app() -> None
 
     assert {path.partition("/")[0] for path in found} == {part.rstrip("/") for part in APP}
     assert found == sorted(found)
-    assert "rotation/rotator.py" in found
+    assert "rotation/run/rotator.py" in found
 
 
 def test_an_app_is_its_modules_and_settings(app: Path) -> None:
@@ -136,12 +142,12 @@ def test_an_app_is_its_modules_and_settings(app: Path) -> None:
         "handlers/http.py",
         "host.json",
         "requirements.txt",
-        "rotation/rotator.py",
+        "rotation/run/rotator.py",
     ]
 
 
 @pytest.mark.parametrize(
-    "stray", [".env", "notes/plan.txt", "rotation/rotator.py.orig", "rotation/__pycache__/rotator.cpython-313.pyc"]
+    "stray", [".env", "notes/plan.txt", "rotation/run/rotator.py.orig", "rotation/__pycache__/rotator.cpython-313.pyc"]
 )
 def test_a_file_that_would_be_deployed_by_accident_is_told(app: Path, stray: str) -> None:
     """
@@ -164,7 +170,7 @@ def test_many_such_files_are_told_in_one_line(app: Path) -> None:
         find_app_files(app)
 
 
-@pytest.mark.parametrize("part", ["host.json", "requirements.txt", "function_app.py", "rotation/rotator.py"])
+@pytest.mark.parametrize("part", ["host.json", "requirements.txt", "function_app.py", "rotation/run/rotator.py"])
 def test_half_an_app_is_no_app(app: Path, part: str) -> None:
     """
     A part that is missing is told, rather than that a package is made which cannot start.

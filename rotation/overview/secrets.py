@@ -1,0 +1,217 @@
+"""
+The list of managed secrets, as `GET /secrets` shows it.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import datetime, timedelta
+
+from msgspec import Struct, structs
+
+from rotation.overview.paging import continuation_of, not_ours, read_continuation
+from rotation.overview.standing import Status, status_of
+from rotation.ports.inventory import Entry, Inventory, VaultFacts
+from rotation.ports.world import World
+from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.record import Rotation, State
+from rotation.vocabulary.request import Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName
+
+_ASKED_AT_ONCE = 16
+_BEFORE_ALL_NAMES = "!"  # The place of the line about a vault: sorts before every name of a secret, and is not empty.
+_PLACE = re.compile(rf"{_BEFORE_ALL_NAMES}|[0-9a-z-]{{1,127}}")
+
+
+class ManagedSecret(Struct, frozen=True):
+    """
+    The secret of a line; without a name the line is about the vault itself, which could not be looked through.
+    """
+
+    vault: str
+    name: str | None
+
+
+class LastRotation(Struct, frozen=True, rename="camel"):
+    """
+    How the last rotation of a secret ended; `error` is its code.
+    """
+
+    id: str
+    state: State
+    trigger: Trigger
+    completed_on: datetime | None
+    error: str | None
+
+
+class SecretStatus(Struct, frozen=True, rename="camel"):
+    """
+    How a managed secret stands, as of `seen_on`. `key_name` is the key that it holds, by its tag.
+
+    `why` explains the status where it needs that. `shares_target_with` lists the ids of the other secrets that are
+    known to hold a key of the same target.
+    """
+
+    secret: ManagedSecret
+    target: str | None
+    provider: str | None
+    key_name: KeyName | None
+    expires_on: datetime | None
+    status: Status
+    why: str | None
+    shares_target_with: list[str]
+    last_rotation: LastRotation | None
+    seen_on: datetime
+
+
+class SecretsPage(Struct, frozen=True, rename="camel"):
+    """
+    A page of managed secrets by vault and name; `as_of` is when the oldest of the looks at the vaults began.
+    """
+
+    secrets: list[SecretStatus]
+    as_of: datetime | None
+    continuation: str | None
+
+
+class Wanted(Struct, frozen=True):
+    """
+    Which secrets are asked for: of a target, named by its claim id, and in a status; None is any.
+    """
+
+    target: str | None = None
+    status: Status | None = None
+
+
+async def list_secrets(
+    world: World, wanted: Wanted, *, lead: timedelta, top: int, continuation: str | None
+) -> SecretsPage:
+    """
+    Return at most `top` managed secrets of the configured vaults.
+
+    Raises `Malformed` for a continuation that is none, or a `DependencyError`.
+    """
+    vaults, inventory, now = world.vaults.uris, world.inventory, world.clock.now()
+    vault, after = _read_place(continuation, vaults) if continuation else (vaults[0], "")
+    looks = await asyncio.gather(*map(inventory.vault_facts, vaults))
+    known = {facts.vault: facts for facts in looks if facts}
+    found: list[tuple[SecretStatus, str | None]] = []
+    remaining = vaults[vaults.index(vault) :]
+    async with aclosing(_lines(inventory, remaining, known, after, now, lead)) as lines:
+        async for line in lines:
+            status, claim_id = line
+            if wanted.target in {None, claim_id} and wanted.status in {None, status.status}:
+                found.append(line)
+            if len(found) > top:
+                break
+    page = found[:top]
+    last = page[-1][0].secret if len(found) > top else None
+    return SecretsPage(
+        await _with_sharing(world, page),
+        _as_of(vaults, known),
+        continuation_of(last.vault, (last.name or _BEFORE_ALL_NAMES).lower()) if last else None,
+    )
+
+
+async def has_looked(world: World) -> bool:
+    """
+    Return whether every vault has been looked at.
+    """
+    looks = await asyncio.gather(*map(world.inventory.vault_facts, world.vaults.uris))
+    return all(looks)
+
+
+def _read_place(continuation: str, vaults: list[str]) -> tuple[str, str]:
+    vault, after = read_continuation(continuation, 2)
+    if vault not in vaults:
+        raise Malformed("continuation is about a vault that ROTATION_VAULTS does not name (any more); begin anew")
+    if not _PLACE.fullmatch(after):
+        raise not_ours()
+    return vault, after
+
+
+async def _lines(  # noqa: PLR0913, PLR0917 - what the lines depend on
+    inventory: Inventory,
+    vaults: list[str],
+    known: dict[str, VaultFacts],
+    after: str,
+    now: datetime,
+    lead: timedelta,
+) -> AsyncGenerator[tuple[SecretStatus, str | None], None]:
+    for vault in vaults:
+        facts = known.get(vault)
+        if facts and facts.problem and not after:
+            yield _about_vault(facts), None
+        async for entry in inventory.list_entries(vault, after):
+            yield _about_secret(entry, now, lead), entry.facts.claim_id
+        after = ""
+
+
+def _about_vault(facts: VaultFacts) -> SecretStatus:
+    return SecretStatus(
+        ManagedSecret(facts.vault, None),
+        target=None,
+        provider=None,
+        key_name=None,
+        expires_on=None,
+        status=Status.MISCONFIGURED,
+        why=facts.problem,
+        shares_target_with=[],
+        last_rotation=None,
+        seen_on=facts.looked_on,
+    )
+
+
+def _about_secret(entry: Entry, now: datetime, lead: timedelta) -> SecretStatus:
+    facts = entry.facts
+    return SecretStatus(
+        ManagedSecret(facts.secret.vault, facts.secret.name),
+        target=facts.target,
+        provider=facts.provider,
+        key_name=facts.key,
+        expires_on=facts.expires_on,
+        status=status_of(facts, now, lead),
+        why=facts.paused or facts.misconfigured,
+        shares_target_with=[],
+        last_rotation=_last(entry.last) if entry.last else None,
+        seen_on=facts.seen_on,
+    )
+
+
+def _last(record: Rotation) -> LastRotation:
+    return LastRotation(
+        record.id, record.state, record.trigger, record.completed_on, record.error.code if record.error else None
+    )
+
+
+async def _with_sharing(world: World, page: list[tuple[SecretStatus, str | None]]) -> list[SecretStatus]:
+    """
+    Return the lines with the other secrets of their targets; one question for each target of the page.
+    """
+    at_once = asyncio.Semaphore(_ASKED_AT_ONCE)
+
+    async def ask(claim_id: str) -> list[SecretId]:
+        async with at_once:
+            return await world.ledger.bound_secrets(claim_id)
+
+    claims = sorted({claim_id for _, claim_id in page if claim_id})
+    sharing = dict(zip(claims, await asyncio.gather(*map(ask, claims)), strict=True))
+    lines = []
+    for status, claim_id in page:
+        name = status.secret.name
+        mine = SecretId(status.secret.vault, name).identity if name else None
+        others = [
+            other.unversioned
+            for other in sharing.get(claim_id or "", [])
+            if other.identity != mine and other.vault in world.vaults.uris
+        ]
+        lines.append(structs.replace(status, shares_target_with=sorted(others)))
+    return lines
+
+
+def _as_of(vaults: list[str], known: dict[str, VaultFacts]) -> datetime | None:
+    moments = [known[vault].as_of if vault in known else None for vault in vaults]
+    begun = [moment for moment in moments if moment]
+    return min(begun) if len(begun) == len(vaults) else None

@@ -1,0 +1,3 @@
+"""
+What is rotated, and when: what tags say, what is due, what may be touched. No I/O.
+"""

@@ -1,0 +1,47 @@
+"""
+When a secret is due: one rule for the sweep, the overview, and events that do not say which version they are about.
+
+It rests on assumption 55 of docs/fidelity.md.
+"""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from rotation.policy.tags import read_policy
+from rotation.vocabulary.errors import Misconfigured
+from rotation.vocabulary.request import EVENTS, RotationRequest
+from rotation.vocabulary.secret import SecretVersion
+
+NEAR_EXPIRY = timedelta(days=30)  # When Key Vault raises SecretNearExpiry (Key Vault documentation).
+
+
+def due_on(expires_on: datetime, validity: timedelta | None, lead: timedelta) -> datetime:
+    """
+    Return when a version is due: `lead` before its expiry.
+
+    A version is not due in its first 30 days because of a long lead: each would be rotated soon after its birth, and
+    kill what clients have cached. Then 30 days count, as in Key Vault's own event. `validity` is None where unknown.
+    """
+    if validity is not None and lead > validity - NEAR_EXPIRY:
+        lead = NEAR_EXPIRY
+    return expires_on - lead
+
+
+def is_meant(current: SecretVersion, request: RotationRequest, now: datetime, lead: timedelta) -> bool:
+    """
+    Return whether a request is about the version that is current now.
+
+    An event without a version means the current one if that is due; otherwise a rotation came before the event. Key
+    Vault raises events 30 days before the expiry, so that a shorter `lead` does not make its event wrong.
+    """
+    pinned = request.secret.version if request.secret else None
+    if pinned is not None:
+        return current.version == pinned
+    if request.trigger not in EVENTS:
+        return True
+    if current.expires_on is None:
+        return False
+    validity = None
+    with suppress(Misconfigured):
+        validity = read_policy(current.tags).validity
+    return due_on(current.expires_on, validity, max(lead, NEAR_EXPIRY)) <= now

@@ -1,0 +1,199 @@
+"""
+What the tags of a managed secret say about its rotation.
+
+The first three tags are Microsoft's dual-credential convention (Key Vault documentation, "Automate the rotation of a
+secret for resources with two sets of authentication credentials"), so a secret set up for it works unchanged. Tag names
+are found in any case: `rotationpaused` must not be overlooked.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from rotation.vocabulary.errors import Misconfigured
+from rotation.vocabulary.pasted import bare, unwrapped
+from rotation.vocabulary.quoting import quoted
+from rotation.vocabulary.spelling import caseless
+from rotation.vocabulary.target import KeyName, Target, parse_target
+
+TARGET = "ProviderAddress"
+KEY = "CredentialId"
+VALIDITY = "ValidityPeriodDays"
+PAUSED = "RotationPaused"
+STRATEGY = "RotationStrategy"
+ROTATION = "RotationId"
+
+MAX_TAGS = 15  # Key Vault refuses a sixteenth.
+_SHORTEST, _LONGEST = 31, 3650
+
+_KEY_STYLES = (
+    {KeyName.PRIMARY: "Primary", KeyName.SECONDARY: "Secondary"},
+    {KeyName.PRIMARY: "primary", KeyName.SECONDARY: "secondary"},
+    {KeyName.PRIMARY: "PRIMARY", KeyName.SECONDARY: "SECONDARY"},
+    {KeyName.PRIMARY: "key1", KeyName.SECONDARY: "key2"},
+    {KeyName.PRIMARY: "Key1", KeyName.SECONDARY: "Key2"},
+    {KeyName.PRIMARY: "KEY1", KeyName.SECONDARY: "KEY2"},
+)
+
+
+class Strategy(StrEnum):
+    """
+    Which key is regenerated: the one not in use, or, where there is only one to speak of, that one.
+    """
+
+    ALTERNATE = "Alternate"
+    IN_PLACE = "InPlace"
+
+
+class RotationPolicy(Struct, frozen=True):
+    """
+    A secret's tags, read and checked. `tagged_key` is what the tag claims, which may be wrong.
+    """
+
+    target: Target
+    tagged_key: KeyName | None
+    validity: timedelta
+    strategy: Strategy
+
+
+def is_managed(tags: Mapping[str, str]) -> bool:
+    """
+    Return whether a secret with these tags is for this app to rotate.
+    """
+    return bool(_spellings(tags, TARGET))
+
+
+def is_paused(tags: Mapping[str, str]) -> bool:
+    """
+    Return whether the secret is to be left alone.
+
+    Raises `Misconfigured` for a value that is neither `true` nor `false`.
+    """
+    value = unwrapped(_find(tags, PAUSED) or "false").lower()
+    if value not in {"true", "false"}:
+        raise _wrong(PAUSED, value, "it must be 'true' or 'false'")
+    return value == "true"
+
+
+def stored_by(tags: Mapping[str, str]) -> str | None:
+    """
+    Return the id of the rotation that made this version, if one did.
+    """
+    return _find(tags, ROTATION)
+
+
+def read_target(tags: Mapping[str, str]) -> Target:
+    """
+    Return what the secret's key belongs to.
+
+    Raises `Misconfigured`.
+    """
+    address = _find(tags, TARGET) or ""
+    try:
+        return parse_target(address)
+    except Misconfigured as error:
+        raise Misconfigured(f"tag {TARGET}: {error}") from None
+
+
+def possible_targets(tags: Mapping[str, str]) -> list[Target]:
+    """
+    Return every target that the tags could mean, also where they mean several: a neighbour must not be overlooked.
+    """
+    targets = []
+    for name in _spellings(tags, TARGET):
+        with suppress(Misconfigured):
+            targets.append(parse_target(tags[name]))
+    return targets
+
+
+def read_policy(tags: Mapping[str, str]) -> RotationPolicy:
+    """
+    Return the policy that the tags of a managed secret spell out.
+
+    Raises `Misconfigured`, which names the tag, what it is and what it must be.
+    """
+    policy = RotationPolicy(
+        target=read_target(tags),
+        tagged_key=tagged_key(tags),
+        validity=_read_validity(tags),
+        strategy=_read_strategy(tags),
+    )
+    if len(renewed(tags, KeyName.PRIMARY, "")) > MAX_TAGS:
+        raise Misconfigured(
+            f"the secret has {len(tags)} tags and Key Vault allows {MAX_TAGS}: remove one to make room for {ROTATION}"
+        )
+    return policy
+
+
+def tagged_key(tags: Mapping[str, str]) -> KeyName | None:
+    """
+    Return the key that the tag claims the value to be, which may be wrong; None without the tag.
+
+    Raises `Misconfigured`.
+    """
+    written = _find(tags, KEY)
+    if written is None:
+        return None
+    for style in _KEY_STYLES[::3]:
+        for key, name in style.items():
+            if caseless(unwrapped(written)) == name.lower():
+                return key
+    raise _wrong(KEY, written, "it must be Primary or Secondary, or key1 or key2")
+
+
+def renewed(tags: Mapping[str, str], key: KeyName, rotation_id: str) -> dict[str, str]:
+    """
+    Return the tags of the next version: unknown ones kept, the key written in the style found.
+    """
+    written = unwrapped(_find(tags, KEY) or "")
+    like = _KEY_STYLES[3] if written.lower().startswith("key") else _KEY_STYLES[0]
+    style = next((style for style in _KEY_STYLES if written in style.values()), like)
+    next_tags = dict(tags)
+    next_tags[_spelling(tags, KEY)] = style[key]
+    next_tags[_spelling(tags, ROTATION)] = rotation_id
+    return next_tags
+
+
+def _read_validity(tags: Mapping[str, str]) -> timedelta:
+    written = _find(tags, VALIDITY)
+    allowed = f"it must be {_SHORTEST} to {_LONGEST}, or the new version is near expiry at birth"
+    if written is None:
+        raise Misconfigured(f"tag {VALIDITY} is missing; {allowed}")
+    days = unwrapped(written)
+    is_short = days.isascii() and days.isdigit() and len(days) <= len(str(_LONGEST))
+    if not (is_short and _SHORTEST <= int(days) <= _LONGEST):
+        raise _wrong(VALIDITY, written, allowed)
+    return timedelta(days=int(days))
+
+
+def _read_strategy(tags: Mapping[str, str]) -> Strategy:
+    written = _find(tags, STRATEGY)
+    if written is None:
+        return Strategy.ALTERNATE
+    for strategy in Strategy:
+        if unwrapped(written).lower() == strategy.lower():
+            return strategy
+    raise _wrong(STRATEGY, written, "it must be Alternate or InPlace")
+
+
+def _spellings(tags: Mapping[str, str], tag: str) -> list[str]:
+    wanted = tag.lower()
+    return [name for name in tags if bare(name).lower() == wanted]
+
+
+def _find(tags: Mapping[str, str], tag: str) -> str | None:
+    return tags.get(_spelling(tags, tag))
+
+
+def _spelling(tags: Mapping[str, str], tag: str) -> str:
+    spellings = _spellings(tags, tag)
+    if len(spellings) > 1:
+        raise Misconfigured(f"tag {tag} is there {len(spellings)} times in different spellings; keep one of them")
+    return spellings[0] if spellings else tag
+
+
+def _wrong(tag: str, value: str, remedy: str) -> Misconfigured:
+    return Misconfigured(f"tag {tag} is {quoted(value)}; {remedy}")

@@ -1,0 +1,177 @@
+"""
+What the rotator needs of its memory: the port that the ledger stands behind. It has an adapter and an in-memory twin.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
+
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.secret import SecretId
+
+T = TypeVar("T")
+
+
+class Versioned(Struct, Generic[T], frozen=True):
+    """
+    A row of the ledger and the tag under which it was read or written; a write names the tag it expects.
+    """
+
+    row: T
+    etag: str
+
+
+class Ledger(Protocol):
+    """
+    What is remembered. Every write is conditional: it says True, or a tag, only if it is this write that took effect.
+    """
+
+    async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+        """
+        Insert the running rotation of a target, or return the one that is there: compare the `claim`.
+        """
+        ...
+
+    async def read_open(self, claim_id: str) -> Versioned[OpenRotation] | None:
+        """
+        Return the running rotation of a target.
+        """
+        ...
+
+    async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        Write the running rotation anew; None if the row is no longer the one with that tag.
+        """
+        ...
+
+    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        In one step write the running rotation anew and forget that it was accepted; None if either is impossible.
+        """
+        ...
+
+    async def release(self, claim_id: str, etag: str) -> bool:
+        """
+        Delete the running rotation and leave no trace of it.
+        """
+        ...
+
+    async def end(
+        self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+    ) -> bool:
+        """
+        In one step delete the running rotation, remember its outcome, and schedule what is to follow it.
+
+        False if any of it is impossible.
+        """
+        ...
+
+    async def end_accepted(self, outcome: EndedRotation) -> bool:
+        """
+        In one step remember the outcome of a rotation that was accepted and forget that it was; False if it has begun.
+        """
+        ...
+
+    async def end_unclaimed(self, outcome: EndedRotation) -> bool:
+        """
+        Remember the outcome of a rotation that never claimed a target; False if there is an outcome to be published.
+        """
+        ...
+
+    async def read_outcome(self, rotation_id: str) -> EndedRotation | None:
+        """
+        Return an outcome that waits to be published.
+        """
+        ...
+
+    async def read_done(self, rotation_id: str) -> Rotation | None:
+        """
+        Return the record of a rotation whose outcome is settled.
+        """
+        ...
+
+    async def settle(self, record: Rotation) -> Rotation:
+        """
+        Keep the record for good, unless one is kept; return the one that is, which is the rotation's outcome.
+        """
+        ...
+
+    async def forget_outcome(self, rotation_id: str) -> None:
+        """
+        Forget that an outcome waited to be published.
+        """
+        ...
+
+    async def find_claim(self, rotation_id: str) -> str | None:
+        """
+        Return the claim id of the target on which a rotation is running.
+        """
+        ...
+
+    async def find(self, rotation_id: str) -> Rotation | None:
+        """
+        Return the record of a rotation, wherever it stands.
+        """
+        ...
+
+    def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
+        """
+        Yield every running rotation with its claim id.
+        """
+        ...
+
+    async def wait(self, row: WaitingRotation) -> bool:
+        """
+        Remember a rotation that was accepted; False if it is remembered already.
+        """
+        ...
+
+    def list_waiting(self) -> AsyncIterator[WaitingRotation]:
+        """
+        Yield every rotation that was accepted or scheduled and has not ended.
+        """
+        ...
+
+    async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
+        """
+        Let a waiting rotation be due at another time, if it still waits.
+        """
+        ...
+
+    async def forget_waiting(self, rotation_id: str) -> None:
+        """
+        Forget that a rotation waited.
+        """
+        ...
+
+    async def reserve(self, rotation_id: str, digest: str) -> str:
+        """
+        Remember what was asked for under an id, unless something is remembered; return what counts.
+        """
+        ...
+
+    def list_outcomes(self) -> AsyncIterator[EndedRotation]:
+        """
+        Yield every outcome that waits to be published.
+        """
+        ...
+
+    async def bound_secrets(self, claim_id: str) -> list[SecretId]:
+        """
+        Return the secrets that are known to hold a key of the target.
+        """
+        ...
+
+    async def bind(self, claim_id: str, secret: SecretId) -> None:
+        """
+        Remember that a secret holds a key of the target.
+        """
+        ...
+
+    async def unbind(self, claim_id: str, secret: SecretId) -> None:
+        """
+        Forget that a secret holds a key of the target.
+        """
+        ...

@@ -1,0 +1,79 @@
+"""
+Step 1: what a caller asks for becomes a rotation's request.
+"""
+
+from datetime import timedelta
+
+from rotation.policy.tags import is_managed, read_target
+from rotation.ports.world import World
+from rotation.vocabulary.errors import Declined, NotFound, UnknownSecret, VaultRefused
+from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, Trigger, new_id
+from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.target import KeyName, Target
+from rotation.vocabulary.timing import Deadline
+
+
+async def accept(  # noqa: PLR0913 - what a caller may ask for
+    world: World,
+    secret: SecretId,
+    *,
+    rotation_id: str | None = None,
+    key: KeyName | None = None,
+    force: bool = False,
+    reason: str | None = None,
+    revoke_previous_after: timedelta | None = None,
+) -> RotationRequest:
+    """
+    Return a request pinned to the version that is current now, unless the caller has named one. Nothing is written.
+
+    Raises `Forbidden`, `UnknownSecret`, `VaultRefused`, a `DependencyError`, or `Misconfigured` where tags do not say
+    what is to be revoked.
+    """
+    world.vaults.require(secret)
+    now = world.clock.now()
+    revocation = None
+    if secret.version is None or revoke_previous_after is not None:
+        current = await _read_current(world, secret)
+        secret = secret if secret.version else current.id
+        revocation = _revocation(current, revoke_previous_after)
+    return RotationRequest(
+        rotation_id or new_id(now), Trigger.HTTP, secret, now, key, force, reason, revocation=revocation
+    )
+
+
+def accept_target(  # noqa: PLR0913 - what a caller may ask for
+    world: World,
+    target: Target,
+    key: KeyName,
+    *,
+    rotation_id: str | None = None,
+    force: bool = False,
+    reason: str | None = None,
+) -> RotationRequest:
+    """
+    Return a request to regenerate one key of a target, whose new value goes nowhere.
+
+    Raises `OutOfScope`.
+    """
+    world.scopes.require(target)
+    now = world.clock.now()
+    return RotationRequest(rotation_id or new_id(now), Trigger.HTTP, None, now, key, force, reason, target=target)
+
+
+async def _read_current(world: World, secret: SecretId) -> SecretVersion:
+    try:
+        return await world.vaults.read_current(secret, Deadline(world.clock))
+    except Declined as error:
+        raise VaultRefused(str(error)) from error
+    except NotFound:
+        raise UnknownSecret(f"there is no secret {secret.unversioned}") from None
+
+
+def _revocation(current: SecretVersion, after: timedelta | None) -> Revocation | None:
+    """
+    Return what is to be revoked: the value that is current now. A secret that will be skipped has nothing to revoke.
+    """
+    if after is None or current.value is None or not is_managed(current.tags):
+        return None
+    target = read_target(current.tags)
+    return Revocation(after, LeakedKey(target.fingerprint(current.value), target.address))

@@ -1,0 +1,135 @@
+"""
+Step 4, the decision: which key is in use, and what is to be done about it. No I/O: a dry run asks the same question.
+"""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from rotation.policy.tags import KEY, RotationPolicy, Strategy
+from rotation.vocabulary.errors import ActiveKey, Drift, Misconfigured, SingleKey, Skip
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.request import LeakedKey, RotationRequest
+from rotation.vocabulary.target import KeyName, Keys, Target
+
+
+class Regenerate(Struct, frozen=True):
+    """
+    Regenerate `key` and store its new value; `active` is the key that the secret holds until then, None without one.
+    """
+
+    key: KeyName
+    active: KeyName | None
+
+    @property
+    def in_place(self) -> bool:
+        """
+        Whether the secret's own key dies, so that clients wait for the new version.
+        """
+        return self.key is self.active
+
+    def adopted_from(self, expires_on: datetime | None) -> "StoreLive":
+        """
+        Return what is to be done instead where another secret holds `key`, until then.
+        """
+        return StoreLive(self.key, self.active, adopted=True, not_after=expires_on)
+
+
+class StoreLive(Struct, frozen=True):
+    """
+    Regenerate nothing: store the present value of `key`, to expire no later than `not_after`.
+
+    `active` is the key that the secret held, None where it held a dead one. `adopted` says that another secret holds
+    `key`.
+    """
+
+    key: KeyName
+    active: KeyName | None
+    adopted: bool = False
+    not_after: datetime | None = None
+
+
+def choose(request: RotationRequest, policy: RotationPolicy, keys: Keys, value: KeyMaterial) -> Regenerate | StoreLive:
+    """
+    Return what the rotation has to do, going by the values and not by what a tag claims.
+
+    Raises `Drift`, `ActiveKey`, `SingleKey`, `Misconfigured` where healing needs a tag that is not there or a
+    leaked key belongs elsewhere, or `Skip` where a key that is to be revoked is dead already.
+    """
+    active = active_key(policy.target, keys, value, tagged=policy.tagged_key)
+    if request.revokes is not None:
+        return _revoke(request.revokes, policy.target, keys, active)
+    in_place = policy.strategy is Strategy.IN_PLACE
+    if active is None:
+        if not request.force:
+            raise _drift(policy.target)
+        return heal(policy)
+    if signed_with_one_key(policy.target, keys):
+        if not in_place:
+            raise SingleKey(
+                f"both keys of {policy.target.arm_id} give the same credential, so there is no alternate to move to; "
+                "the tag RotationStrategy=InPlace regenerates the key in use, with a short gap"
+            )
+        # Whichever key is asked for, it may be the one that signs.
+        active = request.key or active
+    key = request.key or (active if in_place else active.other)
+    if key is active and not (in_place or request.force):
+        raise ActiveKey(
+            f"{key} of {policy.target.arm_id} is the key that the secret holds; regenerating it would lock its clients "
+            f"out. Ask for {key.other} or 'auto', or say force"
+        )
+    return Regenerate(key, active)
+
+
+def active_key(target: Target, keys: Keys, value: KeyMaterial, *, tagged: KeyName | None) -> KeyName | None:
+    """
+    Return the key whose value the secret holds; where both match, the tagged one or Primary.
+    """
+    held = target.fingerprint(value)
+    matching = [key for key in KeyName if target.fingerprint(keys[key]) == held]
+    return tagged if tagged in matching else next(iter(matching), None)
+
+
+def signed_with_one_key(target: Target, keys: Keys) -> bool:
+    """
+    Return whether both keys give the same credential.
+    """
+    return target.fingerprint(keys[KeyName.PRIMARY]) == target.fingerprint(keys[KeyName.SECONDARY])
+
+
+def heal(policy: RotationPolicy) -> StoreLive:
+    """
+    Return what puts drift right: to store the present value of the key that the tag names.
+
+    Raises `Misconfigured` where that tag is not there.
+    """
+    if policy.tagged_key is None:
+        raise Misconfigured(f"tag {KEY} is missing; it must be Primary or Secondary, the key whose value to store")
+    return StoreLive(policy.tagged_key, active=None)
+
+
+def _revoke(wanted: LeakedKey, target: Target, keys: Keys, active: KeyName | None) -> Regenerate:
+    if target.address != wanted.address:
+        raise Misconfigured(
+            f"the key that is to be revoked is one of {wanted.address}, and the secret names another target by now; "
+            "regenerate that key with a request for the target"
+        )
+    leaked = next((key for key in KeyName if target.fingerprint(keys[key]) == wanted.fingerprint), None)
+    if leaked is None:
+        raise Skip("revoked")
+    if active is None:
+        raise _drift(target)
+    if leaked is active or signed_with_one_key(target, keys):
+        raise ActiveKey(
+            f"{leaked} of {target.arm_id}, which is to be revoked, is still the key that the secret holds; rotate the "
+            "secret, then regenerate that key"
+        )
+    return Regenerate(leaked, active)
+
+
+def _drift(target: Target) -> Drift:
+    return Drift(
+        f"the secret's value is neither key of {target.arm_id}: a key was regenerated by hand, or the value "
+        "never was one (an account key or a callback URL). A rotation with force stores the present value of the "
+        "key named by the tag CredentialId"
+    )

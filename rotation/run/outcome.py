@@ -1,0 +1,157 @@
+"""
+Steps 8 and 9: a rotation ends in one step, and is told about afterwards.
+
+The first outcome that is remembered is the rotation's outcome. Nothing here undoes it, and failing to publish it
+leaves it where `resume_rotations` finds it.
+"""
+
+import logging
+from datetime import datetime
+
+from msgspec import structs
+
+from rotation.ports.announcer import announcement_of
+from rotation.ports.world import World
+from rotation.run.claim import Claim
+from rotation.vocabulary.errors import SUPERSEDED, DependencyError, Ending, Skip, Unfinished
+from rotation.vocabulary.log_lines import report
+from rotation.vocabulary.record import (
+    EndedRotation,
+    Problem,
+    Rotation,
+    ScheduledRevocation,
+    State,
+    WaitingRotation,
+    begin,
+)
+from rotation.vocabulary.request import RotationRequest, request_to_revoke
+from rotation.vocabulary.timing import Deadline
+
+_log = logging.getLogger(__name__)
+
+
+def completed(record: Rotation, now: datetime) -> Rotation:
+    """
+    Return the record of a rotation whose new version is stored.
+    """
+    return structs.replace(record, state=State.COMPLETED, completed_on=now)
+
+
+def of(record: Rotation, ending: Ending, now: datetime) -> Rotation:
+    """
+    Return the record of a rotation that ends skipped or failed.
+    """
+    if isinstance(ending, Skip):
+        return structs.replace(record, state=State.SKIPPED, completed_on=now, reason=ending.reason)
+    name = f"secret {record.secret.name!r}: " if record.secret else ""
+    problem = Problem(ending.code, f"{name}{ending}", ending.retryable)
+    return structs.replace(record, state=State.FAILED, completed_on=now, error=problem)
+
+
+async def find(world: World, rotation_id: str) -> Rotation | None:
+    """
+    Return the record of a rotation that has ended, and publish it if that is still to be done.
+    """
+    if waiting := await world.ledger.read_outcome(rotation_id):
+        return await announce(world, waiting)
+    return await world.ledger.read_done(rotation_id)
+
+
+async def end(world: World, claim: Claim, record: Rotation) -> EndedRotation | Rotation:
+    """
+    Remember the outcome, and the revocation that is to follow, and free the target; return what is to be announced.
+
+    Where an outcome is remembered already, it is announced and its record returned. Raises `Unfinished` if another
+    worker has taken the rotation over: then that one's outcome counts.
+    """
+    request = claim.row.request
+    revocation = _revocation(request, record, world.clock.now())
+    if revocation:
+        record = structs.replace(record, revocation=ScheduledRevocation(revocation.record.id, revocation.due_on))
+    outcome = EndedRotation(request, record)
+    if await world.ledger.end(outcome, claim_id=claim.claim_id, etag=claim.etag, scheduled=revocation):
+        _tell(record, claim.deadline)
+        return outcome
+    if known := await find(world, record.id):
+        await world.ledger.release(claim.claim_id, claim.etag)
+        return known
+    raise Unfinished("another worker has taken this rotation over", in_flight=False)
+
+
+async def end_unclaimed(world: World, request: RotationRequest, record: Rotation, ending: Ending) -> Rotation:
+    """
+    End a rotation that has no target to claim, or nothing to do there; return the outcome that counts.
+    """
+    if done := await world.ledger.read_done(request.id):
+        return done
+    outcome = EndedRotation(request, of(record, ending, world.clock.now()))
+    if not await world.ledger.end_unclaimed(outcome):
+        return await find(world, request.id) or outcome.record
+    _tell(outcome.record)
+    return await announce(world, outcome)
+
+
+async def end_accepted(world: World, request: RotationRequest, record: Rotation, ending: Ending) -> Rotation | None:
+    """
+    End a rotation that was accepted and has not begun; None if it has, with whatever worker.
+
+    Both this and beginning take the row by which it waits: only one of them can.
+    """
+    if known := await find(world, request.id):
+        return known
+    outcome = EndedRotation(request, of(record, ending, world.clock.now()))
+    if not await world.ledger.end_accepted(outcome):
+        return await find(world, request.id)
+    _tell(outcome.record)
+    return await announce(world, outcome)
+
+
+def _revocation(request: RotationRequest, record: Rotation, now: datetime) -> WaitingRotation | None:
+    """
+    Return the second rotation that was asked for; a secret that somebody else has rotated meanwhile needs it as well.
+    """
+    wanted = request.revocation
+    is_due = record.state is State.COMPLETED or (record.state, record.reason) == (State.SKIPPED, SUPERSEDED)
+    if wanted is None or not is_due:
+        return None
+    second = request_to_revoke(request, wanted, now)
+    waiting = structs.replace(begin(second, now), state=State.SCHEDULED, provider=record.provider, target=record.target)
+    return WaitingRotation(second, waiting, now + wanted.after)
+
+
+def _tell(record: Rotation, deadline: Deadline | None = None) -> None:
+    if record.error:
+        # Told once more, for whoever watches the log for errors.
+        _log.error("rotation %s: Failed (%s): %s", record.id, record.error.code, record.error.message)
+    # A reason that a caller has given is no reason for the outcome.
+    skipped = record.reason if record.state is State.SKIPPED else None
+    reason = record.error.code if record.error else skipped
+    report(record, "ended", deadline, outcome=record.state, reason=reason)
+
+
+async def announce(world: World, outcome: EndedRotation) -> Rotation:
+    """
+    Settle an outcome and publish it; return the record that counts, whether or not that works.
+
+    Ended twice, with a claim and without one, only the outcome that is settled first is told.
+    """
+    record = outcome.record
+    try:
+        record = await world.ledger.settle(record)
+        if announcement := announcement_of(record):
+            await world.announcer.publish(announcement)
+            report(record, "announced")
+        await world.gather(world.ledger.forget_outcome(record.id), _show(world, record))
+    except DependencyError as error:
+        _log.warning("rotation %s: its outcome waits to be published: %s", record.id, error)
+    return record
+
+
+async def _show(world: World, record: Rotation) -> None:
+    """
+    Let the inventory show the outcome; best effort, since the next sweep puts it right.
+    """
+    try:
+        await world.inventory.note(record)
+    except DependencyError as error:
+        _log.warning("rotation %s: the inventory does not show it yet: %s", record.id, error)

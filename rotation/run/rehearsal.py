@@ -1,0 +1,163 @@
+"""
+A dry run: what a request would do, step by step. It reads what a rotation reads, and changes nothing.
+"""
+
+from datetime import timedelta
+
+from msgspec import structs
+
+from rotation.policy.eligibility import find_target
+from rotation.policy.tags import RotationPolicy, read_policy
+from rotation.ports.world import World
+from rotation.run.choice import Regenerate, StoreLive, choose
+from rotation.run.key_regeneration import in_use
+from rotation.run.neighbours import Neighbours
+from rotation.run.reading import read_keys, read_secret
+from rotation.vocabulary.errors import SUPERSEDED, ActiveKey, Busy, Ending, RotationError, Skip
+from rotation.vocabulary.record import Problem, Rotation, State, Step, begin
+from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.timing import Deadline
+
+
+async def rehearse(world: World, request: RotationRequest, *, revoke_after: timedelta | None = None) -> Rotation:
+    """
+    Return a record in the state Planned, with the steps that the request would take now and how it would end.
+
+    Raises a `DependencyError` or `OutOfTime` if that cannot be found out.
+    """
+    rehearsal = _Rehearsal(world, request, revoke_after)
+    try:
+        if request.target and request.key:
+            await rehearsal.regenerate(request.target, request.key)
+        elif request.secret:
+            await rehearsal.rotate(request.secret)
+    except Skip as skip:
+        rehearsal.add("end", f"Skipped: {skip.reason}. The secret is left as it is")
+    except (Ending, Busy) as error:
+        rehearsal.fail(error)
+    return structs.replace(rehearsal.record, state=State.PLANNED, steps=rehearsal.steps)
+
+
+class _Rehearsal:
+    """
+    The steps so far, and what the record would show.
+    """
+
+    def __init__(self, world: World, request: RotationRequest, revoke_after: timedelta | None) -> None:
+        self._world = world
+        self._request = request
+        self._revoke_after = revoke_after
+        self._deadline = Deadline(world.clock)
+        self._neighbours = Neighbours(world)
+        self.record = begin(request, self._deadline.started_on)
+        self.steps: list[Step] = []
+
+    def add(self, step: str, detail: str) -> None:
+        """
+        Add a step.
+        """
+        self.steps.append(Step(step, detail))
+
+    def fail(self, error: RotationError) -> None:
+        """
+        Add how the rotation would fail.
+        """
+        self.add("end", f"Failed ({error.code}): {error}. Nothing is changed")
+        problem = Problem(error.code, str(error), error.retryable)
+        self.record = structs.replace(self.record, error=problem)
+
+    async def rotate(self, asked: SecretId) -> None:
+        """
+        Go through the rotation of a secret.
+        """
+        secret = await read_secret(self._world.vaults, asked, self._deadline)
+        target = find_target(secret)
+        await self._claim(target)
+        self.add("look", f"read {secret.id}, the current version")
+        if secret.version != asked.version:
+            self._add_revocation()
+            raise Skip(SUPERSEDED)
+        policy = read_policy(secret.tags)
+        plan = await self._inspect(secret, policy)
+        self.record = structs.replace(
+            self.record,
+            key_name=plan.key,
+            previous_key_name=plan.active,
+            adopted=isinstance(plan, StoreLive) and plan.adopted,
+        )
+        if isinstance(plan, Regenerate):
+            self._add_regeneration(plan.key)
+        days = policy.validity.days
+        self.add(
+            "store",
+            f"make a new version of {secret.id.unversioned} with {plan.key}, which expires in {days} days"
+            + (", or with the secret whose key it adopts" if isinstance(plan, StoreLive) and plan.adopted else ""),
+        )
+        self._add_end(plan)
+
+    async def regenerate(self, target: Target, key: KeyName) -> None:
+        """
+        Go through the regeneration of a key.
+        """
+        await self._claim(target)
+        keys = await read_keys(self._world.providers, target, self._deadline)
+        self.add("inspect", f"read both keys of {target.arm_id}, and whether a managed secret holds {key}")
+        holder = await self._find_holder(None, target, key, keys)
+        if holder and not self._request.force:
+            raise ActiveKey(in_use(target, key, holder))
+        self.record = structs.replace(self.record, key_name=key)
+        self._add_regeneration(key)
+        if holder:
+            self.add("end", f"Completed. {holder.id.unversioned} holds a dead key from then on: its clients fail")
+        else:
+            self.add("end", "Completed. The new value goes nowhere")
+        self._add_announcement()
+
+    async def _claim(self, target: Target) -> None:
+        self._world.scopes.require(target)
+        self.record = self.record.about(target)
+        if running := await self._world.ledger.read_open(target.claim_id):
+            raise Busy(running.row.request.id)
+        self.add("claim", f"claim {target.arm_id}, so that nobody else rotates it meanwhile")
+
+    async def _inspect(self, secret: SecretVersion, policy: RotationPolicy) -> Regenerate | StoreLive:
+        target = policy.target
+        keys = await read_keys(self._world.providers, target, self._deadline)
+        if secret.value is None:
+            raise Skip("disabled")
+        plan = choose(self._request, policy, keys, secret.value)
+        holds = "neither key" if plan.active is None else f"{plan.active}"
+        self.add("inspect", f"read both keys of {target.arm_id}: the secret holds {holds}")
+        holder = await self._find_holder(secret.id, target, plan.key, keys)
+        if holder and isinstance(plan, Regenerate) and not plan.in_place:
+            self.add("adopt", f"{holder.id.unversioned} holds {plan.key}, so it is adopted instead of regenerated")
+            return plan.adopted_from(holder.expires_on)
+        return plan
+
+    async def _find_holder(
+        self, secret: SecretId | None, target: Target, key: KeyName, keys: Keys
+    ) -> SecretVersion | None:
+        others = await self._neighbours.learn(secret, target, self._deadline)
+        return await self._neighbours.look_for_holder(others, target, key, keys, self._deadline)
+
+    def _add_regeneration(self, key: KeyName) -> None:
+        self.add("journal", f"write down that {key} is regenerated, and the fingerprint of its present value")
+        self.add("regenerate", f"regenerate {key}; its present value is dead from then on")
+
+    def _add_end(self, plan: Regenerate | StoreLive) -> None:
+        gap = isinstance(plan, Regenerate) and plan.in_place
+        self.add("end", "Completed" + (", with a gap in which the secret holds a dead key" if gap else ""))
+        self._add_revocation()
+        self._add_announcement()
+        if isinstance(plan, Regenerate):
+            self.add("tidy", f"disable older versions that hold the dead value of {plan.key}")
+
+    def _add_revocation(self) -> None:
+        if self._revoke_after is not None:
+            hours = self._revoke_after.total_seconds() / 3600
+            self.add("schedule", f"after {hours:g} hours: a second rotation regenerates the key that is current now")
+
+    def _add_announcement(self) -> None:
+        self.add("announce", "publish KeyRotator.RotationCompleted")

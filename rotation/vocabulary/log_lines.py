@@ -1,0 +1,102 @@
+"""
+One structured log line for every step of a rotation, and for what happens around rotations.
+
+Metrics are made of these lines (docs/adr/0005-metrics-from-the-log-lines.md), so their fields are an agreement:
+`step`, and what stands beside it here.
+"""
+
+import logging
+
+from rotation.vocabulary.record import Rotation
+from rotation.vocabulary.timing import Deadline
+
+_log = logging.getLogger("rotation")
+
+
+def report(record: Rotation, step: str, deadline: Deadline | None = None, **facts: object) -> None:
+    """
+    Log that a rotation has come past a step: with the seconds since its attempt began and since the step before.
+
+    None of the facts may be key material, whose type shows nothing.
+    """
+    fields = {
+        "rotation": record.id,
+        "step": step,
+        "state": str(record.state),
+        "trigger": str(record.trigger),
+        "provider": record.provider,
+        "target": record.target,
+        "secret": f"{record.secret.vault}/secrets/{record.secret.name}" if record.secret else None,
+        "attempt": record.attempts,
+        "seconds": round(deadline.elapsed, 3) if deadline else None,
+        "duration": round(deadline.lap(), 3) if deadline else None,
+        **{name: None if fact is None else str(fact) for name, fact in facts.items()},
+    }
+    # Azure's worker passes on the message alone, so it has to hold everything.
+    told = [f"{name} {fact}" for name, fact in facts.items() if fact is not None]
+    told += [
+        f"{name} {fields[name]}"
+        for name in ("secret", "target", "trigger", "seconds", "duration")
+        if fields[name] is not None
+    ]
+    _log.info("rotation %s: %s (%s)", record.id, step, ", ".join(told), extra=fields)
+
+
+def report_sweep(  # noqa: PLR0913 - what a sweep has found
+    vault: str,
+    *,
+    secrets: int,
+    due: int,
+    misconfigured: int,
+    nearest_expiry: float | None,
+    seconds: float,
+    problem: str | None,
+) -> None:
+    """
+    Log what a sweep has found in one vault, and what kept it from finding all.
+
+    `nearest_expiry` is the seconds until the first secret expires.
+    """
+    _log.info(
+        "sweep of %s: %d managed secrets, %d due, %d misconfigured, nearest expiry in %s days (%s seconds)",
+        vault,
+        secrets,
+        due,
+        misconfigured,
+        "-" if nearest_expiry is None else round(nearest_expiry / 86_400, 1),
+        round(seconds, 3),
+        extra={
+            "step": "swept",
+            "vault": vault,
+            "secrets": secrets,
+            "due": due,
+            "misconfigured": misconfigured,
+            "nearest_expiry": nearest_expiry,
+            "seconds": round(seconds, 3),
+            "problem": problem,
+        },
+    )
+
+
+def report_dropped_event(event_id: str | None, reason: str, problem: str) -> None:
+    """
+    Log that an event was acknowledged and ignored; `reason` is one of few words, `problem` says it to people.
+    """
+    _log.warning(
+        "event %s dropped: %s",
+        event_id,
+        problem,
+        extra={"step": "event dropped", "event_id": event_id, "reason": reason},
+    )
+
+
+def report_poisoned(message_id: str | None, rotation_id: str | None) -> None:
+    """
+    Log that a message has used up its retries.
+    """
+    _log.warning(
+        "rotation %s: poisoned (message %s)",
+        rotation_id or "unknown",
+        message_id,
+        extra={"step": "poisoned", "rotation": rotation_id, "message_id": message_id},
+    )

@@ -1,0 +1,197 @@
+"""
+What is remembered of a rotation, and what of it is shown.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName, Target
+
+
+class State(StrEnum):
+    """
+    Where a rotation stands. Completed, Failed and Skipped are ends.
+    """
+
+    ACCEPTED = "Accepted"
+    SCHEDULED = "Scheduled"
+    PLANNED = "Planned"
+    REGENERATING = "Regenerating"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+
+
+class RotatedSecret(Struct, frozen=True, rename="camel"):
+    """
+    The secret of a rotation: `version` is the newest one the rotation knows of, `previous_version` the one it replaced.
+    """
+
+    vault: str
+    name: str
+    version: str | None
+    previous_version: str | None = None
+    expires_on: datetime | None = None
+
+
+class Problem(Struct, frozen=True):
+    """
+    Why a rotation failed: a stable code, a sentence for people, and whether a later rotation can succeed unaided.
+    """
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class Step(Struct, frozen=True):
+    """
+    A step that a rotation would take, and what it would do.
+    """
+
+    step: str
+    detail: str
+
+
+class ScheduledRevocation(Struct, frozen=True, rename="camel"):
+    """
+    The later rotation that kills the previous key: its id, and when it is due.
+    """
+
+    id: str
+    due_on: datetime
+
+
+class Rotation(Struct, frozen=True, rename="camel"):
+    """
+    The record of one rotation, exactly as `GET /rotations/{id}` and the published events show it.
+
+    `reason` is the caller's, or why a rotation was skipped. `gap_seconds` is there for InPlace rotations: how long the
+    secret held a key that was already dead. `revocation` is there where `revokePreviousAfter` asked for one, `steps`
+    where a dry run tells what would happen.
+    """
+
+    id: str
+    state: State
+    trigger: Trigger
+    provider: str | None
+    target: str | None
+    key_name: KeyName | None
+    previous_key_name: KeyName | None
+    secret: RotatedSecret | None
+    adopted: bool
+    started_on: datetime
+    completed_on: datetime | None
+    attempts: int
+    reason: str | None
+    error: Problem | None
+    gap_seconds: float | UnsetType = UNSET
+    revocation: ScheduledRevocation | UnsetType = UNSET
+    steps: list[Step] | UnsetType = UNSET
+
+    def about(self, target: Target) -> "Rotation":
+        """
+        Return the record with the target it is about.
+        """
+        return structs.replace(self, provider=target.provider, target=target.arm_id)
+
+
+class Journal(Struct, frozen=True):
+    """
+    Written before a key is regenerated: which one, and the fingerprint of its value before.
+
+    The fingerprint is of what the target at `address` shows, since each trigger of a workflow shows a URL of its own.
+    Where it has changed, the key has been regenerated, whatever became of the answer.
+    """
+
+    key: KeyName
+    fingerprint: str
+    previous_key: KeyName | None
+    written_on: datetime
+    address: str
+    in_place: bool = False
+
+
+class OpenRotation(Struct, frozen=True):
+    """
+    The running rotation of a target: claim, journal and request in one row of the ledger.
+
+    `claim` is new for every attempt; until `claimed_until` only the attempt that wrote it may go on. `begun` says that
+    the row by which the rotation waited is gone: from then on it can only end under its claim.
+    """
+
+    request: RotationRequest
+    record: Rotation
+    claim: str
+    claimed_until: datetime
+    journal: Journal | None = None
+    begun: bool = False
+
+    @property
+    def is_kept(self) -> bool:
+        """
+        Whether the row stays until the rotation has ended: its worker gives back only what it has not begun.
+        """
+        return self.journal is not None or self.begun
+
+
+class WaitingRotation(Struct, frozen=True):
+    """
+    A rotation that was answered 202 and has not begun (Accepted), or is to begin later (Scheduled).
+
+    From `due_on` on it is put into the queue, again and again until it has ended.
+    """
+
+    request: RotationRequest
+    record: Rotation
+    due_on: datetime
+
+
+class EndedRotation(Struct, frozen=True):
+    """
+    The outcome of a rotation, waiting to be published.
+    """
+
+    request: RotationRequest
+    record: Rotation
+
+
+def begin(request: RotationRequest, now: datetime) -> Rotation:
+    """
+    Return the record of a rotation that is accepted and not begun.
+    """
+    secret, target = request.secret, request.target
+    return Rotation(
+        id=request.id,
+        state=State.ACCEPTED,
+        trigger=request.trigger,
+        provider=target.provider if target else None,
+        target=target.arm_id if target else None,
+        key_name=request.key if target else None,
+        previous_key_name=None,
+        secret=RotatedSecret(secret.vault, secret.name, secret.version) if secret else None,
+        adopted=False,
+        started_on=now,
+        completed_on=None,
+        attempts=1,
+        reason=request.reason,
+        error=None,
+    )
+
+
+def stored(record: Rotation, version: SecretId, expires_on: datetime | None) -> Rotation:
+    """
+    Return the record with the version that the rotation has stored.
+
+    It may say so already: an attempt that is suspended after storing keeps its record.
+    """
+    if record.secret is None:
+        return record
+    is_new = record.secret.version != version.version
+    previous = record.secret.version if is_new else record.secret.previous_version
+    secret = structs.replace(record.secret, version=version.version, previous_version=previous, expires_on=expires_on)
+    return structs.replace(record, secret=secret)

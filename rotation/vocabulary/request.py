@@ -1,0 +1,151 @@
+"""
+What is asked for: one request, whichever trigger it came through. Its JSON is the message of the queue `rotations`.
+"""
+
+import secrets
+import uuid
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from msgspec import Struct
+
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import BatchAccount, KeyName, Workflow
+
+_NAMESPACE = uuid.UUID("6f0c8d1e-5a0b-4c57-9a5e-5d4a3f1b7c20")
+
+
+class Trigger(StrEnum):
+    """
+    What started a rotation.
+    """
+
+    SECRET_NEAR_EXPIRY = "SecretNearExpiry"  # noqa: S105 - a word of Key Vault's
+    SECRET_EXPIRED = "SecretExpired"  # noqa: S105 - as above
+    SWEEP = "Sweep"
+    HTTP = "Http"
+
+
+#: What Key Vault raises.
+EVENTS = frozenset({Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED})
+
+
+class LeakedKey(Struct, frozen=True):
+    """
+    A key that is to die, by the fingerprint of its value, and the address of what shows it.
+    """
+
+    fingerprint: str
+    address: str
+
+
+class Revocation(Struct, frozen=True):
+    """
+    A wish: that long after the rotation, the key whose value the secret held when it was asked for is to be dead.
+    """
+
+    after: timedelta
+    leaked: LeakedKey
+
+
+class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """
+    One rotation that is asked for: of a secret, or, without one, of a key of `target` whose new value goes nowhere.
+
+    `secret` is pinned to the version that the request is about: if another one is current by the time it runs, the work
+    has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the claim id of the target
+    on which an earlier attempt left its journal, and `ended` says that the outcome waits to be published; only resuming
+    sets them. `waits` says that the ledger holds a row for the request until it has ended. `revocation` asks for a
+    second rotation later; that one `revokes` the leaked key, and is pinned when it has found it. A field that this
+    version does not know is an error: what it asks for must not be left out.
+    """
+
+    id: str
+    trigger: Trigger
+    secret: SecretId | None
+    accepted_on: datetime
+    key: KeyName | None = None
+    force: bool = False
+    reason: str | None = None
+    claimed: str | None = None
+    ended: bool = False
+    target: BatchAccount | Workflow | None = None
+    waits: bool = False
+    revocation: Revocation | None = None
+    revokes: LeakedKey | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """
+        Whether somebody was promised an outcome; a revocation waits too, and for nobody.
+        """
+        return self.waits and self.revokes is None
+
+    def __post_init__(self) -> None:
+        if (self.secret is None) is (self.target is None):
+            raise ValueError("a request is about a secret or about a target, one of them")
+        if self.target is not None and self.key is None:
+            raise ValueError("a request about a target names the key")
+
+
+def request_for_event(
+    secret: SecretId, trigger: Trigger, now: datetime, *, event_id: str | None = None
+) -> RotationRequest:
+    """
+    Return the request that a secret's event stands for: the same id however often it is delivered.
+
+    The id is made of the version, or of the event's own id where the event names no version. An event that has no id
+    either counts once a day.
+    """
+    which = f"/{secret.version}" if secret.version else f"|event {event_id or now.date()}"
+    return RotationRequest(_id_of(f"{secret.identity}{which}|{trigger}"), trigger, secret, now)
+
+
+def request_for_sweep(secret: SecretId, now: datetime) -> RotationRequest:
+    """
+    Return the request of a sweep that found a secret version due: one id a day, so that what failed is tried again.
+    """
+    identity = f"{secret.identity}/{secret.version}|{Trigger.SWEEP}|{now:%Y-%m-%d}"
+    return RotationRequest(_id_of(identity), Trigger.SWEEP, secret, now)
+
+
+def request_to_revoke(request: RotationRequest, revocation: Revocation, now: datetime) -> RotationRequest:
+    """
+    Return the second rotation that a request asks for: the same id however often the first one ends.
+    """
+    if request.secret is None:
+        raise ValueError("only what a secret holds can be revoked")
+    return RotationRequest(
+        _id_of(f"{request.id}|revocation"),
+        Trigger.HTTP,
+        SecretId(request.secret.vault, request.secret.name),
+        now,
+        reason=request.reason,
+        waits=True,
+        revokes=revocation.leaked,
+    )
+
+
+def keyed_id(idempotency_key: str) -> str:
+    """
+    Return the id of the rotation that a caller's Idempotency-Key stands for.
+    """
+    return _id_of(f"Idempotency-Key|{idempotency_key}")
+
+
+def new_id(now: datetime) -> str:
+    """
+    Return a UUIDv7 (RFC 9562): 48 bits of milliseconds, then chance.
+    """
+    milliseconds = int(now.timestamp() * 1000)
+    chance = secrets.randbits(74)
+    version_7, variant = 7, 0b10
+    return str(
+        uuid.UUID(
+            int=milliseconds << 80 | version_7 << 76 | (chance >> 62) << 64 | variant << 62 | (chance & (1 << 62) - 1)
+        )
+    )
+
+
+def _id_of(identity: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, identity))
