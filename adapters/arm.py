@@ -1,10 +1,11 @@
 """
-How both management clients talk to Azure Resource Manager.
+How management clients talk to Azure Resource Manager.
 
 It rests on assumptions 12 and 13 of docs/fidelity.md.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from azure.core.pipeline.policies import (
     AsyncRetryPolicy,
@@ -18,25 +19,42 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 from adapters.credential import Identity
 from adapters.throttling import Throttling, ThrottlingPolicy
 
+C = TypeVar("C")
 
-def client_options(credential: Identity, scope: str, transport: Any, throttling: Throttling) -> dict[str, Any]:
+
+class ResourceManager:
     """
-    Return the options of a management client: one request for one call.
+    Azure Resource Manager at an endpoint, reached with a credential; it makes one request for one call.
 
     The policies are spelled out because of two defaults. Retries: after a 5xx that followed the work, or any error with
     Retry-After, the SDK regenerates again, silently. Registration: a 409 MissingSubscriptionRegistration makes
     azure-mgmt-core register the provider and poll without bound. Logging policies are left out: they have nothing to
     add to ours, and answers hold keys. `throttling` is shared by all clients: they draw on the same limits.
     """
-    return {
-        "transport": transport,
-        "policies": [
-            RequestIdPolicy(),
-            UserAgentPolicy("azure-key-rotator"),
-            ContentDecodePolicy(),
-            AsyncRetryPolicy.no_retries(),
-            AsyncARMChallengeAuthenticationPolicy(credential, scope),
-            CustomHookPolicy(),
-            ThrottlingPolicy(throttling),
-        ],
-    }
+
+    def __init__(self, credential: Identity, endpoint: str, scope: str, transport: Any, throttling: Throttling) -> None:
+        self._credential = credential
+        self._endpoint = endpoint
+        self._options = {
+            "transport": transport,
+            "policies": [
+                RequestIdPolicy(),
+                UserAgentPolicy("azure-key-rotator"),
+                ContentDecodePolicy(),
+                AsyncRetryPolicy.no_retries(),
+                AsyncARMChallengeAuthenticationPolicy(credential, scope),
+                CustomHookPolicy(),
+                ThrottlingPolicy(throttling),
+            ],
+        }
+        self._clients: dict[tuple[Any, str], Any] = {}
+
+    def client(self, kind: Callable[..., C], subscription: str) -> C:
+        """
+        Return the management client of a subscription: one of each kind.
+        """
+        place = kind, subscription.lower()
+        if place not in self._clients:
+            self._clients[place] = kind(self._credential, place[1], base_url=self._endpoint, **self._options)
+        client: C = self._clients[place]
+        return client

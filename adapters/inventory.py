@@ -46,7 +46,7 @@ class TableInventory:
         """
         await asyncio.gather(
             self._write_all(_facts_entity(found, now) for found in facts),
-            self._write_all(bound_entity(found.claim_id, found.secret) for found in facts if found.claim_id),
+            self._write_all(bound_entity(target, found.secret) for found in facts if (target := found.target_identity)),
         )
 
     async def finish(self, facts: VaultFacts) -> None:

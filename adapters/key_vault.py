@@ -4,7 +4,7 @@ The secrets of the configured vaults, through azure-keyvault-secrets.
 It rests on assumptions 38, 39, 40, 41, 42, 44, 48, 50 and 54 of docs/fidelity.md.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
@@ -16,10 +16,10 @@ from azure.keyvault.secrets.aio import SecretClient
 from adapters.answers import once, until_answered
 from adapters.key_vault_answers import is_disabled, is_of_certificate, meaning_of_deletion
 from rotation.policy.tags import is_managed
-from rotation.ports.vaults import ListedSecret, SecretProperties
+from rotation.ports.vaults import NewVersion, SecretProperties
 from rotation.vocabulary.errors import Forbidden, NotFound, Unavailable
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.timing import Deadline
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -112,16 +112,7 @@ class KeyVaults:
 
         return await until_answered(f"get of secret {str(secret)!r}", read, deadline)
 
-    async def store(  # noqa: PLR0913 - a version is made of these
-        self,
-        secret: SecretId,
-        value: KeyMaterial,
-        *,
-        tags: Mapping[str, str],
-        content_type: str | None,
-        expires_on: datetime,
-        deadline: Deadline,
-    ) -> SecretId:
+    async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
         """
         Make a new version.
         """
@@ -132,10 +123,10 @@ class KeyVaults:
             try:
                 made = await client.set_secret(
                     secret.name,
-                    value.reveal(),
-                    tags=dict(tags),
-                    content_type=content_type,
-                    expires_on=expires_on,
+                    version.value.reveal(),
+                    tags=dict(version.tags),
+                    content_type=version.content_type,
+                    expires_on=version.expires_on,
                     deadline=deadline,
                 )
                 return secret.at(_text(made.properties.version))

@@ -26,7 +26,6 @@ from adapters.ledger_rows import (
     bound_entity,
     bound_key,
     bound_prefix,
-    claim_id_of,
     done_entity,
     history_entity,
     keys_from,
@@ -37,6 +36,7 @@ from adapters.ledger_rows import (
     read_live,
     read_row,
     read_row_if_possible,
+    target_of,
     waiting_entity,
 )
 from adapters.table import RANGE, raise_if_no_table
@@ -54,11 +54,11 @@ class TableLedger(WaitingRows):
     The `Ledger` on Azure Table storage.
     """
 
-    async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
         """
         Insert the running rotation of a target, or return the one that is there.
         """
-        entity = open_entity(claim_id, row)
+        entity = open_entity(target, row)
 
         async def insert() -> Versioned[OpenRotation]:
             while True:
@@ -75,18 +75,18 @@ class TableLedger(WaitingRows):
 
         return await self._table.ask("claim", insert)
 
-    async def read_open(self, claim_id: str) -> Versioned[OpenRotation] | None:
+    async def read_open(self, target: str) -> Versioned[OpenRotation] | None:
         """
         Return the running rotation of a target.
         """
-        found = await self._table.read(LIVE, open_key(claim_id))
+        found = await self._table.read(LIVE, open_key(target))
         return found and Versioned(read_row(found, OpenRotation), found.metadata["etag"])
 
-    async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
-        Write the running rotation anew if it is the one with that tag.
+        Replace the running rotation if it is the one with that tag.
         """
-        entity = open_entity(claim_id, row)
+        entity = open_entity(target, row)
 
         async def update() -> Versioned[OpenRotation] | None:
             try:
@@ -103,7 +103,7 @@ class TableLedger(WaitingRows):
 
         return await self._table.ask("journal", update)
 
-    async def release(self, claim_id: str, etag: str) -> bool:
+    async def release(self, target: str, etag: str) -> bool:
         """
         Delete the running rotation if it is the one with that tag, or is gone already.
         """
@@ -111,7 +111,7 @@ class TableLedger(WaitingRows):
         async def delete() -> bool:
             try:
                 await self._client.delete_entity(
-                    LIVE, open_key(claim_id), etag=etag, match_condition=MatchConditions.IfNotModified
+                    LIVE, open_key(target), etag=etag, match_condition=MatchConditions.IfNotModified
                 )
             except ResourceModifiedError:
                 return False
@@ -120,12 +120,12 @@ class TableLedger(WaitingRows):
         return await self._table.ask("release", delete)
 
     async def end(
-        self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+        self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
     ) -> bool:
         """
         In one transaction delete the running rotation, insert its outcome, and what is scheduled.
         """
-        running = {"PartitionKey": LIVE, "RowKey": open_key(claim_id)}
+        running = {"PartitionKey": LIVE, "RowKey": open_key(target)}
         expected = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
         steps: list[Any] = [("delete", running, expected), ("create", outcome_entity(outcome))]
         if scheduled:
@@ -177,13 +177,13 @@ class TableLedger(WaitingRows):
         """
         await self._delete("record", LIVE, OUTBOX + rotation_id)
 
-    async def find_claim(self, rotation_id: str) -> str | None:
+    async def find_claimed(self, rotation_id: str) -> str | None:
         """
-        Return the claim id of the target on which a rotation is running.
+        Return the identity of the target on which a rotation is running.
         """
         for found in await self._table.list(LIVE, "RotationId eq @id", {"id": rotation_id}):
             if found["RowKey"].startswith(OPEN):
-                return claim_id_of(found["RowKey"])
+                return target_of(found["RowKey"])
         return None
 
     async def find(self, rotation_id: str) -> Rotation | None:
@@ -198,11 +198,11 @@ class TableLedger(WaitingRows):
 
     async def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
         """
-        Yield every running rotation with its claim id.
+        Yield every running rotation with the identity of its target.
         """
         for found in await self._table.list(LIVE, RANGE, keys_from(OPEN)):
             if row := read_row_if_possible(found, OpenRotation):
-                yield claim_id_of(found["RowKey"]), row
+                yield target_of(found["RowKey"]), row
 
     async def list_outcomes(self) -> AsyncIterator[EndedRotation]:
         """
@@ -212,24 +212,24 @@ class TableLedger(WaitingRows):
             if outcome := read_row_if_possible(found, EndedRotation):
                 yield outcome
 
-    async def bound_secrets(self, claim_id: str) -> list[SecretId]:
+    async def bound_secrets(self, target: str) -> list[SecretId]:
         """
         Return the secrets that are known to hold a key of the target.
         """
-        bound = await self._table.list(BOUND, RANGE, keys_from(bound_prefix(claim_id)))
+        bound = await self._table.list(BOUND, RANGE, keys_from(bound_prefix(target)))
         return [parse_secret_id(found["Secret"]) for found in bound]
 
-    async def bind(self, claim_id: str, secret: SecretId) -> None:
+    async def bind(self, target: str, secret: SecretId) -> None:
         """
         Remember that a secret holds a key of the target.
         """
-        await self._table.ask("binding", lambda: self._client.upsert_entity(bound_entity(claim_id, secret)))
+        await self._table.ask("binding", lambda: self._client.upsert_entity(bound_entity(target, secret)))
 
-    async def unbind(self, claim_id: str, secret: SecretId) -> None:
+    async def unbind(self, target: str, secret: SecretId) -> None:
         """
         Forget that a secret holds a key of the target.
         """
-        await self._delete("binding", BOUND, bound_key(claim_id, secret))
+        await self._delete("binding", BOUND, bound_key(target, secret))
 
     async def probe(self) -> None:
         """

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rotation.ports.history import identity_of, place_of
+from rotation.ports.history import place_of, secret_identity
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.spelling import caseless
+from rotation.vocabulary.target import identity_of
 
 LIVE, DONE, BOUND, ASKED = "live", "done", "bound", "asked"
 OPEN, OUTBOX, ACCEPTED, SCHEDULED = "open:", "outbox:", "accepted:", "scheduled:"
@@ -30,11 +30,11 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def open_entity(claim_id: str, row: OpenRotation) -> dict[str, Any]:
+def open_entity(target: str, row: OpenRotation) -> dict[str, Any]:
     """
     Return the row of a running rotation.
     """
-    return _entity(LIVE, open_key(claim_id), row.request.id, row)
+    return _entity(LIVE, open_key(target), row.request.id, row)
 
 
 def outcome_entity(outcome: EndedRotation) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def history_entity(record: Rotation) -> dict[str, Any]:
     return {
         "PartitionKey": DONE,
         "RowKey": HISTORY + place_of(record),
-        "Target": caseless(record.target or ""),
-        "Secret": identity_of(record) or "",
+        "Target": identity_of(record.target or ""),
+        "Secret": secret_identity(record) or "",
         "State": str(record.state),
         "Record": msgspec.json.encode(record).decode(),
     }
@@ -73,11 +73,11 @@ def waiting_entity(row: WaitingRotation) -> dict[str, Any]:
     return _entity(LIVE, prefix + row.record.id, row.record.id, row)
 
 
-def bound_entity(claim_id: str, secret: SecretId) -> dict[str, Any]:
+def bound_entity(target: str, secret: SecretId) -> dict[str, Any]:
     """
     Return the row that says that a secret holds a key of a target.
     """
-    return {"PartitionKey": BOUND, "RowKey": bound_key(claim_id, secret), "Secret": secret.unversioned}
+    return {"PartitionKey": BOUND, "RowKey": bound_key(target, secret), "Secret": secret.unversioned}
 
 
 def read_row(entity: Any, kind: type[T]) -> T:
@@ -112,32 +112,32 @@ def read_live(entity: Any) -> Rotation:
     return read_row(entity, _LIVE_ROWS[kind_of(entity)]).record
 
 
-def open_key(claim_id: str) -> str:
+def open_key(target: str) -> str:
     """
     Return the key of a target's row.
     """
-    return OPEN + key_of(claim_id)
+    return OPEN + key_of(target)
 
 
-def claim_id_of(key: str) -> str:
+def target_of(key: str) -> str:
     """
-    Return the claim id that a key was made of.
+    Return the identity of the target that a key was made of.
     """
     return key.removeprefix(OPEN).replace("|", "/")
 
 
-def bound_key(claim_id: str, secret: SecretId) -> str:
+def bound_key(target: str, secret: SecretId) -> str:
     """
     Return the key of a secret's row for a target.
     """
-    return f"{bound_prefix(claim_id)}{key_of(secret.identity)}"
+    return f"{bound_prefix(target)}{key_of(secret.identity)}"
 
 
-def bound_prefix(claim_id: str) -> str:
+def bound_prefix(target: str) -> str:
     """
     Return what the keys of all secrets of a target begin with.
     """
-    return f"{key_of(claim_id)}||"
+    return f"{key_of(target)}||"
 
 
 def keys_from(prefix: str) -> dict[str, str]:

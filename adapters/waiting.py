@@ -95,11 +95,11 @@ class WaitingRows:
 
         return await self._table.ask("reservation", insert)
 
-    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
-        In one transaction write the running rotation anew and delete the row by which it waited.
+        In one transaction replace the running rotation and delete the row by which it waited.
         """
-        entity = open_entity(claim_id, row)
+        entity = open_entity(target, row)
         expected = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
         accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + row.request.id}
 

@@ -10,20 +10,27 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from providers import KINDS
 from rotation.overview.standing import Status
-from rotation.vocabulary.errors import Malformed, Misconfigured
+from rotation.vocabulary.endings import Misconfigured
+from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.limits import (
+    LARGEST_BODY,
+    LARGEST_PAGE,
+    LONGEST_IDEMPOTENCY_KEY,
+    LONGEST_REASON,
+    LONGEST_REVOCATION,
+)
 from rotation.vocabulary.pasted import bare
 from rotation.vocabulary.record import State
 from rotation.vocabulary.secret import SecretId, parse_secret_id
-from rotation.vocabulary.target import Target, parse_target
+from rotation.vocabulary.target import ParseTarget, Target
 
 T = TypeVar("T", bound=Struct)
 
-LARGEST_BODY = 16 * 1024  # bytes
-IDEMPOTENCY_KEY = r"^[!-~]([ -~]{0,253}[!-~])?$"  # 1 to 255 printable characters of ASCII
+IDEMPOTENCY_KEY = rf"^[!-~]([ -~]{{0,{LONGEST_IDEMPOTENCY_KEY - 2}}}[!-~])?$"  # printable characters of ASCII
 _FLAGS = {"true": True, "false": False}
 _NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
-_LONGEST_WAIT = timedelta(days=365)
 _DURATION = r"^P(?!$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"  # ISO 8601, in days and shorter
 _EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
 
@@ -38,11 +45,11 @@ TargetId = Annotated[
     str,
     Meta(
         max_length=1000,
-        description="The ARM id of a Batch account, or of a workflow of a Logic App (Standard) or one of its triggers.",
+        description=f"The ARM id of {', or of '.join(kind.title for kind in KINDS)}.",
         extra_json_schema=_TARGET,
     ),
 ]
-Top = Annotated[int, Meta(ge=1, le=200, description="How many items a page has at most.")]
+Top = Annotated[int, Meta(ge=1, le=LARGEST_PAGE, description="How many items a page has at most.")]
 Continuation = Annotated[
     str, Meta(max_length=1000, pattern="^[A-Za-z0-9_-]*$", description="The continuation of the page before.")
 ]
@@ -63,7 +70,7 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
         bool, Meta(description="Regenerate also a key in use; store a live key where the secret holds none.")
     ] = False
     dry_run: Annotated[bool, Meta(description="Say what would happen, and change nothing.")] = False
-    reason: Annotated[str, Meta(max_length=500, description="Kept in the record.")] | None = None
+    reason: Annotated[str, Meta(max_length=LONGEST_REASON, description="Kept in the record.")] | None = None
     revoke_previous_after: (
         Annotated[
             str,
@@ -90,14 +97,13 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
             after = msgspec.convert(self.revoke_previous_after, timedelta)
         except msgspec.ValidationError:
             after = None
-        if after is None or after > _LONGEST_WAIT:
+        if after is None or after > LONGEST_REVOCATION:
             raise Malformed("revokePreviousAfter is too long; it must be a duration of at most P365D, such as PT1H")
         return after
 
-    @property
-    def subject(self) -> SecretId | Target:
+    def subject(self, parse: ParseTarget) -> SecretId | Target:
         """
-        The secret or the target that is meant.
+        Return the secret or the target that is meant.
 
         Raises `Malformed`.
         """
@@ -114,7 +120,7 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
             raise Malformed("a request with target needs an explicit key, Primary or Secondary")
         if self.revoke_previous_after is not None:
             raise Malformed("revokePreviousAfter is about what a secret holds; it must not be used with target")
-        return read_target_id(self.target)
+        return read_target_id(self.target, parse)
 
 
 class RotationsQuery(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
@@ -206,13 +212,13 @@ def _literal(text: str) -> str | int | bool:
     return int(text) if _NUMBER.fullmatch(text) else text
 
 
-def read_target_id(text: str) -> Target:
+def read_target_id(text: str, parse: ParseTarget) -> Target:
     """
     Return the target that a caller names.
 
     Raises `Malformed`.
     """
     try:
-        return parse_target(text)
+        return parse(text)
     except Misconfigured as error:
         raise Malformed(f"target {error}") from None

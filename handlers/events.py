@@ -10,12 +10,12 @@ import azure.functions as func
 import msgspec
 
 from adapters.decoding import require_cloud_events
-from adapters.wiring import wired
 from handlers.key_vault_events import read_secret, read_trigger
 from rotation.vocabulary.errors import Malformed, SettingsError
 from rotation.vocabulary.log_lines import report_dropped_event
 from rotation.vocabulary.quoting import quoted
 from rotation.vocabulary.request import Trigger, request_for_event
+from wiring import wired
 
 _log = logging.getLogger(__name__)
 

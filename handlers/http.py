@@ -7,7 +7,6 @@ It rests on assumption 69 of docs/fidelity.md.
 import hashlib
 import re
 import uuid
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, List
 from urllib.parse import urlsplit
@@ -16,7 +15,6 @@ import azure.functions as func
 import msgspec
 from msgspec import structs
 
-from adapters.wiring import wired
 from handlers import problems
 from handlers.contract import (
     IDEMPOTENCY_KEY,
@@ -33,24 +31,26 @@ from rotation.overview.sweep import look
 from rotation.ports.history import Wanted
 from rotation.run.acceptance import accept, accept_target
 from rotation.run.rehearsal import rehearse
-from rotation.run.resumption import QUEUED_FOR
 from rotation.vocabulary.errors import Busy, KeyReused, Malformed, SettingsError, UnknownRotation
+from rotation.vocabulary.limits import (
+    ASK_AGAIN_AFTER,
+    LAST_SEND_FOR_HTTP,
+    LONGEST_IDEMPOTENCY_KEY,
+    LOOK_WITHIN,
+    QUEUED_FOR,
+)
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.pasted import unwrapped
 from rotation.vocabulary.quoting import quoted
-from rotation.vocabulary.record import Rotation, State, WaitingRotation, begin
+from rotation.vocabulary.record import Rotation, State, WaitingRotation
 from rotation.vocabulary.request import RotationRequest, keyed_id
 from rotation.vocabulary.secret import SecretId, parse_secret_id
 from rotation.vocabulary.target import KeyName
+from wiring import wired
 
 blueprint = func.Blueprint()
 
-# App Service gives a caller up after 230 seconds: an answer that is late by then is better a 202.
-_PATIENCE = timedelta(seconds=120)
-_LOOK_WITHIN = timedelta(seconds=120)
-# Seconds: what was just accepted takes no more than that, what got no answer some minutes.
-_ASK_AGAIN_AFTER = {State.ACCEPTED: "1"}
-_RESUMED_LATER = "30"
+_JUST_ACCEPTED = 1  # seconds after which to ask again
 # What Azure's host itself reads of a query: a function key, and who it belongs to.
 _HOSTS_OWN = {"code", "clientId"}
 
@@ -64,7 +64,7 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
     """
     asked = read_body(request.get_body())
     wired().expect_a_rotation()
-    _ = asked.subject, asked.revocation
+    _ = asked.subject(wired().providers.parse_target), asked.revocation
     if asked.dry_run:
         accepted = await _accept(asked, None)
         return _json(await rehearse(wired().world, accepted, revoke_after=asked.revocation))
@@ -83,12 +83,14 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
         rotations.set([msgspec.json.encode(structs.replace(accepted, waits=True)).decode()])
         return _answer(request, record, {"Preference-Applied": "respond-async"})
     try:
-        return _answer(request, await wired().rotator.rotate(accepted, last_send=_PATIENCE))
+        return _answer(request, await wired().rotator.rotate(accepted, last_send=LAST_SEND_FOR_HTTP))
     except Busy as busy:
         if busy.running != accepted.id:
             raise
         # The same Idempotency-Key at the same time: the other request is at it.
-        return _answer(request, await ledger.find(accepted.id) or begin(accepted, accepted.accepted_on))
+        return _answer(
+            request, await ledger.find(accepted.id) or wired().world.accepted(accepted, accepted.accepted_on)
+        )
 
 
 @blueprint.route(route="rotations/{id}", methods=["GET"], trigger_arg_name="request")
@@ -117,7 +119,7 @@ async def list_rotations(request: func.HttpRequest) -> func.HttpResponse:
     query = read_query(_query(request), RotationsQuery)
     secret = parse_secret_id(query.secret) if query.secret else None
     wanted = Wanted(
-        target=read_target_id(query.target).claim_id if query.target else None,
+        target=_identity_of(query.target),
         secret=secret.identity if secret else None,
         state=query.state,
         since=query.since,
@@ -134,11 +136,9 @@ async def list_secrets(request: func.HttpRequest) -> func.HttpResponse:
     """
     query = read_query(_query(request), SecretsQuery)
     world, lead = wired().world, wired().settings.lead
-    wanted = overview.Wanted(
-        target=read_target_id(query.target).claim_id if query.target else None, status=query.status
-    )
+    wanted = overview.Wanted(target=_identity_of(query.target), status=query.status)
     if query.continuation is None and (query.refresh or not await overview.has_looked(world)):
-        await look(world, lead, within=_LOOK_WITHIN)
+        await look(world, lead, within=LOOK_WITHIN)
     page = await overview.list_secrets(world, wanted, lead=lead, top=query.top, continuation=query.continuation)
     return _json(page)
 
@@ -167,7 +167,7 @@ async def get_openapi(request: func.HttpRequest) -> func.HttpResponse:  # noqa: 
 
 
 async def _accept(asked: NewRotation, rotation_id: str | None) -> RotationRequest:
-    world, subject = wired().world, asked.subject
+    world, subject = wired().world, asked.subject(wired().providers.parse_target)
     key = None if asked.key == "auto" else KeyName(asked.key)
     if isinstance(subject, SecretId):
         return await accept(
@@ -189,7 +189,7 @@ async def _promise(accepted: RotationRequest) -> Rotation:
     Remember a rotation that will be answered with 202, so that its Location resolves from that moment.
     """
     request = structs.replace(accepted, waits=True)
-    record = begin(request, request.accepted_on)
+    record = wired().world.accepted(request, request.accepted_on)
     await wired().ledger.wait(WaitingRotation(request, record, request.accepted_on + QUEUED_FOR))
     report(record, "accepted")
     return record
@@ -200,7 +200,9 @@ def _keyed_id(request: func.HttpRequest) -> str | None:
     if key is None:
         return None
     if not re.fullmatch(IDEMPOTENCY_KEY, key):
-        raise Malformed("the header Idempotency-Key must have 1 to 255 characters, all of them printable ASCII")
+        raise Malformed(
+            f"the header Idempotency-Key must have 1 to {LONGEST_IDEMPOTENCY_KEY} characters, all printable ASCII"
+        )
     return keyed_id(key)
 
 
@@ -217,6 +219,10 @@ def _prefers_async(request: func.HttpRequest) -> bool:
     return any(preference.partition(";")[0].strip() == "respond-async" for preference in preferences)
 
 
+def _identity_of(target: str | None) -> str | None:
+    return read_target_id(target, wired().providers.parse_target).identity if target else None
+
+
 def _query(request: func.HttpRequest) -> dict[str, str]:
     return {name: value for name, value in request.params.items() if name not in _HOSTS_OWN}
 
@@ -230,9 +236,8 @@ def _answer(request: func.HttpRequest, rotation: Rotation, headers: dict[str, st
     if rotation.state in {State.COMPLETED, State.SKIPPED}:
         return _json(rotation)
     location = f"{urlsplit(request.url).path.rstrip('/')}/{rotation.id}"
-    found = {"Location": location, "Retry-After": _ASK_AGAIN_AFTER.get(rotation.state, _RESUMED_LATER)} | (
-        headers or {}
-    )
+    seconds = _JUST_ACCEPTED if rotation.state is State.ACCEPTED else ASK_AGAIN_AFTER
+    found = {"Location": location, "Retry-After": str(seconds)} | (headers or {})
     return _json(rotation, HTTPStatus.ACCEPTED, found)
 
 

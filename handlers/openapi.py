@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from adapters.health import Health
 from handlers import examples
 from handlers.contract import (
     IDEMPOTENCY_KEY,
@@ -20,6 +19,7 @@ from handlers.problems import STATUS
 from rotation.overview.rotations import RotationsPage
 from rotation.overview.secrets import SecretsPage
 from rotation.vocabulary.record import Rotation
+from wiring.health import Health
 
 _TYPES = (NewRotation, Rotation, RotationsPage, SecretsPage, ProblemDetails, Health)
 _RETRY_AFTER = {

@@ -13,6 +13,7 @@ import msgspec
 
 from handlers.contract import ProblemDetails
 from rotation.vocabulary.errors import Busy, DependencyError, RotationError, SettingsError, Unfinished
+from rotation.vocabulary.limits import ASK_AGAIN_AFTER
 from rotation.vocabulary.record import Rotation
 
 #: The code of every problem, and its status.
@@ -35,7 +36,6 @@ STATUS = {
     "settings": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 TYPE = "urn:azure-key-rotator:problem:"
-_RETRY_AFTER = 30  # seconds
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def answering(handler: _Answer) -> _Answer:
             _log.error("%s", error)
             # Without the value, which may be an internal name.
             detail = f"the app is not set up: setting {error.setting} must be {error.expected}"
-            return _answer("settings", detail, retry_after=_RETRY_AFTER)
+            return _answer("settings", detail, retry_after=ASK_AGAIN_AFTER)
         except Busy as error:
             return _answer(error.code, str(error), rotation_id=error.running)
         except (DependencyError, Unfinished) as error:
@@ -78,7 +78,7 @@ def failure(rotation: Rotation) -> func.HttpResponse:
 
 def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:
     asked_for = error.retry_after if isinstance(error, DependencyError) else None
-    seconds = int(asked_for.total_seconds()) if asked_for else _RETRY_AFTER
+    seconds = int(asked_for.total_seconds()) if asked_for else ASK_AGAIN_AFTER
     return _answer("unavailable", str(error), retry_after=max(1, seconds))
 
 

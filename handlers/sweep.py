@@ -2,18 +2,16 @@
 The daily sweep through the vaults.
 """
 
-from datetime import timedelta
 from typing import List
 
 import azure.functions as func
 import msgspec
 
-from adapters.wiring import wired
 from rotation.overview.sweep import sweep
+from rotation.vocabulary.limits import SWEEP_WITHIN
+from wiring import wired
 
 blueprint = func.Blueprint()
-
-_WITHIN = timedelta(minutes=8)  # Of the ten that host.json gives a function.
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="%ROTATION_SWEEP_SCHEDULE%")
@@ -27,7 +25,7 @@ async def sweep_vaults(timer: func.TimerRequest, rotations: func.Out[List[str]])
         wired().world,
         wired().settings.lead,
         lambda request: due.append(msgspec.json.encode(request).decode()),
-        within=_WITHIN,
+        within=SWEEP_WITHIN,
     )
     if due:
         rotations.set(due)

@@ -8,12 +8,12 @@ from typing import List
 import azure.functions as func
 import msgspec
 
-from adapters.wiring import wired
 from rotation.run.resumption import list_unfinished
 from rotation.vocabulary.errors import Forbidden, Malformed
 from rotation.vocabulary.log_lines import report_poisoned
 from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.request import RotationRequest
+from wiring import wired
 
 _log = logging.getLogger(__name__)
 

@@ -15,12 +15,12 @@ from rotation.overview.standing import Status, status_of
 from rotation.ports.inventory import Entry, Inventory, VaultFacts
 from rotation.ports.world import World
 from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.limits import TARGETS_ASKED_AT_ONCE
 from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import Trigger
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 
-_ASKED_AT_ONCE = 16
 _BEFORE_ALL_NAMES = "!"  # The place of the line about a vault: sorts before every name of a secret, and is not empty.
 _PLACE = re.compile(rf"{_BEFORE_ALL_NAMES}|[0-9a-z-]{{1,127}}")
 
@@ -78,7 +78,7 @@ class SecretsPage(Struct, frozen=True, rename="camel"):
 
 class Wanted(Struct, frozen=True):
     """
-    Which secrets are asked for: of a target, named by its claim id, and in a status; None is any.
+    Which secrets are asked for: of a target, named by its identity, and in a status; None is any.
     """
 
     target: str | None = None
@@ -101,8 +101,8 @@ async def list_secrets(
     remaining = vaults[vaults.index(vault) :]
     async with aclosing(_lines(inventory, remaining, known, after, now, lead)) as lines:
         async for line in lines:
-            status, claim_id = line
-            if wanted.target in {None, claim_id} and wanted.status in {None, status.status}:
+            status, target = line
+            if wanted.target in {None, target} and wanted.status in {None, status.status}:
                 found.append(line)
             if len(found) > top:
                 break
@@ -145,7 +145,7 @@ async def _lines(  # noqa: PLR0913, PLR0917 - what the lines depend on
         if facts and facts.problem and not after:
             yield _about_vault(facts), None
         async for entry in inventory.list_entries(vault, after):
-            yield _about_secret(entry, now, lead), entry.facts.claim_id
+            yield _about_secret(entry, now, lead), entry.facts.target_identity
         after = ""
 
 
@@ -190,21 +190,21 @@ async def _with_sharing(world: World, page: list[tuple[SecretStatus, str | None]
     """
     Return the lines with the other secrets of their targets; one question for each target of the page.
     """
-    at_once = asyncio.Semaphore(_ASKED_AT_ONCE)
+    at_once = asyncio.Semaphore(TARGETS_ASKED_AT_ONCE)
 
-    async def ask(claim_id: str) -> list[SecretId]:
+    async def ask(target: str) -> list[SecretId]:
         async with at_once:
-            return await world.ledger.bound_secrets(claim_id)
+            return await world.ledger.bound_secrets(target)
 
-    claims = sorted({claim_id for _, claim_id in page if claim_id})
-    sharing = dict(zip(claims, await asyncio.gather(*map(ask, claims)), strict=True))
+    targets = sorted({target for _, target in page if target})
+    sharing = dict(zip(targets, await asyncio.gather(*map(ask, targets)), strict=True))
     lines = []
-    for status, claim_id in page:
+    for status, target in page:
         name = status.secret.name
         mine = SecretId(status.secret.vault, name).identity if name else None
         others = [
             other.unversioned
-            for other in sharing.get(claim_id or "", [])
+            for other in sharing.get(target or "", [])
             if other.identity != mine and other.vault in world.vaults.uris
         ]
         lines.append(structs.replace(status, shares_target_with=sorted(others)))

@@ -1,5 +1,5 @@
 """
-The managed secrets as an operator sees them: what each sweep has found, and how each one's last rotation ended.
+How a managed secret stands: what each sweep has found, and how its last rotation ended.
 """
 
 from collections.abc import Callable
@@ -11,19 +11,15 @@ from typing import TypeVar
 from msgspec import structs
 
 from rotation.policy.due import due_on
-from rotation.policy.eligibility import certificates_secret
-from rotation.policy.scope import Scopes
-from rotation.policy.tags import RotationPolicy, is_managed, is_paused, read_policy, read_target, tagged_key
+from rotation.policy.eligibility import TO_LIST, Case, decide
+from rotation.policy.tags import is_managed, read_validity, tagged_key
 from rotation.ports.inventory import Entry, Facts
-from rotation.ports.vaults import ListedSecret
-from rotation.vocabulary.errors import Misconfigured, OutOfScope
+from rotation.vocabulary.endings import Misconfigured, Skip, SkipReason
+from rotation.vocabulary.limits import OVERDUE_AFTER
 from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import parse_target
 
 T = TypeVar("T")
-
-GRACE = timedelta(days=2)  # A sweep, its rotation and its retries have passed: somebody should look.
 
 
 class Status(StrEnum):
@@ -43,31 +39,34 @@ class Status(StrEnum):
 IS_DUE = frozenset({Status.DUE, Status.OVERDUE, Status.EXPIRED})
 
 
-def facts_of(listed: ListedSecret, scopes: Scopes, now: datetime) -> Facts | None:
+_PAUSES = {
+    SkipReason.PAUSED: "its tag RotationPaused is true",
+    SkipReason.DISABLED: "its current version is disabled",
+}
+
+
+def facts_of(case: Case, now: datetime) -> Facts | None:
     """
     Return what a listing says of a secret, None for one that is not managed.
     """
-    tags = listed.tags
+    tags = case.secret.tags
     if not is_managed(tags):
         return None
-    target = _read_if_possible(lambda: read_target(tags))
+    target = _read_if_possible(lambda: case.target)
     facts = Facts(
-        listed.id,
+        case.secret.id,
         now,
         target=target.arm_id if target else None,
         provider=target.provider if target else None,
-        claim_id=target.claim_id if target else None,
         key=_read_if_possible(lambda: tagged_key(tags)),
-        expires_on=listed.expires_on,
+        expires_on=case.secret.expires_on,
     )
-    try:
-        if is_paused(tags):
-            return structs.replace(facts, paused="its tag RotationPaused is true")
-        if not listed.enabled:
-            return structs.replace(facts, paused="its current version is disabled")
-        return structs.replace(facts, validity_days=_check(listed, scopes).validity.days)
-    except (Misconfigured, OutOfScope) as error:
-        return structs.replace(facts, misconfigured=str(error))
+    reason = decide(case, TO_LIST)
+    if isinstance(reason, Skip):
+        return structs.replace(facts, paused=_PAUSES[reason.reason])
+    if reason:
+        return structs.replace(facts, misconfigured=str(reason))
+    return structs.replace(facts, validity_days=read_validity(tags).days)
 
 
 def entry_of(facts: Facts | None, last: Rotation | None, stored: Rotation | None) -> Entry | None:
@@ -78,13 +77,11 @@ def entry_of(facts: Facts | None, last: Rotation | None, stored: Rotation | None
     """
     if stored and stored.secret and stored.completed_on and (facts is None or facts.seen_on < stored.completed_on):
         since = facts or Facts(SecretId(stored.secret.vault, stored.secret.name), stored.completed_on)
-        target = parse_target(stored.target) if stored.target else None
         facts = structs.replace(
             since,
             seen_on=stored.completed_on,
             target=stored.target,
             provider=stored.provider,
-            claim_id=target.claim_id if target else None,
             key=stored.key_name,
             expires_on=stored.secret.expires_on,
             # What stood in its way then did not any more.
@@ -106,22 +103,9 @@ def status_of(facts: Facts, now: datetime, lead: timedelta) -> Status:
     due = due_on(facts.expires_on, validity, lead)
     if facts.expires_on <= now:
         return Status.EXPIRED
-    if due + GRACE <= now:
+    if due + OVERDUE_AFTER <= now:
         return Status.OVERDUE
     return Status.DUE if due <= now else Status.UP_TO_DATE
-
-
-def _check(listed: ListedSecret, scopes: Scopes) -> RotationPolicy:
-    if listed.is_certificate:
-        raise certificates_secret()
-    policy = read_policy(listed.tags)
-    scopes.require(policy.target)
-    if listed.expires_on is None:
-        raise Misconfigured(
-            "it has no expiry date, so that Key Vault raises no event and no sweep finds it due; set one, or rotate "
-            "the secret once by hand"
-        )
-    return policy
 
 
 def _read_if_possible(read: Callable[[], T]) -> T | None:

@@ -12,18 +12,16 @@ from msgspec import structs
 
 from rotation.overview.standing import IS_DUE, Status, facts_of, status_of
 from rotation.ports.inventory import Facts, VaultFacts
-from rotation.ports.vaults import ListedSecret
 from rotation.ports.world import World
 from rotation.vocabulary.errors import RotationError
+from rotation.vocabulary.limits import KEPT_BEYOND, PAGES_AHEAD, PINNED_AT_ONCE
 from rotation.vocabulary.log_lines import report_sweep
 from rotation.vocabulary.request import RotationRequest, request_for_sweep
+from rotation.vocabulary.secret import ListedSecret
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
 
-_PINNED_AT_ONCE = 8  # due secrets of one vault, of which each costs a request
-_KEPT_BEYOND = 75  # Three pages of Key Vault's; with a fourth, 100 fill a transaction of Table storage.
-_PAGES_AHEAD = 4  # So many are listed while those before them are written.
 
 _Enqueue = Callable[[RotationRequest], None]
 _Handle = Callable[[Facts], Awaitable[Facts]]
@@ -84,7 +82,7 @@ async def _look_at(world: World, vault: str, lead: timedelta, handle: _Handle, w
                 facts = await _handle_page(world, page, asked_on, handle)
                 tally.count(facts)
                 found += facts
-                if len(found) > _KEPT_BEYOND:
+                if len(found) > KEPT_BEYOND:
                     await _keep(world, found, tally)
                     found = []
             await _keep(world, found, tally)
@@ -116,7 +114,7 @@ async def _read_ahead(world: World, vault: str) -> AsyncGenerator[tuple[list[Lis
     that a sweep takes. What the caller does with them is to add nothing to that, and only few wait in memory.
     """
     ready: asyncio.Queue[tuple[list[ListedSecret], datetime] | None] = asyncio.Queue()
-    room = asyncio.Semaphore(_PAGES_AHEAD)
+    room = asyncio.Semaphore(PAGES_AHEAD)
 
     async def read() -> None:
         async with aclosing(world.vaults.list_pages(vault)) as pages:
@@ -139,8 +137,8 @@ async def _read_ahead(world: World, vault: str) -> AsyncGenerator[tuple[list[Lis
 
 
 async def _handle_page(world: World, page: list[ListedSecret], now: datetime, handle: _Handle) -> list[Facts]:
-    managed = [facts for listed in page if (facts := facts_of(listed, world.scopes, now))]
-    at_once = asyncio.Semaphore(_PINNED_AT_ONCE)
+    managed = [facts for listed in page if (facts := facts_of(world.case_of(listed), now))]
+    at_once = asyncio.Semaphore(PINNED_AT_ONCE)
 
     async def handle_one(facts: Facts) -> Facts:
         async with at_once:

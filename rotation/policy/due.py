@@ -7,12 +7,11 @@ It rests on assumption 55 of docs/fidelity.md.
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from rotation.policy.tags import read_policy
-from rotation.vocabulary.errors import Misconfigured
+from rotation.policy.tags import read_validity
+from rotation.vocabulary.endings import Misconfigured
+from rotation.vocabulary.limits import NEAR_EXPIRY
 from rotation.vocabulary.request import EVENTS, RotationRequest
 from rotation.vocabulary.secret import SecretVersion
-
-NEAR_EXPIRY = timedelta(days=30)  # When Key Vault raises SecretNearExpiry (Key Vault documentation).
 
 
 def due_on(expires_on: datetime, validity: timedelta | None, lead: timedelta) -> datetime:
@@ -43,5 +42,5 @@ def is_meant(current: SecretVersion, request: RotationRequest, now: datetime, le
         return False
     validity = None
     with suppress(Misconfigured):
-        validity = read_policy(current.tags).validity
+        validity = read_validity(current.tags)
     return due_on(current.expires_on, validity, max(lead, NEAR_EXPIRY)) <= now

@@ -13,11 +13,12 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from rotation.vocabulary.errors import Misconfigured
+from rotation.vocabulary.endings import Misconfigured
+from rotation.vocabulary.limits import LONGEST_VALIDITY, MAX_TAGS, SHORTEST_VALIDITY
 from rotation.vocabulary.pasted import bare, unwrapped
 from rotation.vocabulary.quoting import quoted
 from rotation.vocabulary.spelling import caseless
-from rotation.vocabulary.target import KeyName, Target, parse_target
+from rotation.vocabulary.target import KeyName, ParseTarget, Target
 
 TARGET = "ProviderAddress"
 KEY = "CredentialId"
@@ -26,8 +27,6 @@ PAUSED = "RotationPaused"
 STRATEGY = "RotationStrategy"
 ROTATION = "RotationId"
 
-MAX_TAGS = 15  # Key Vault refuses a sixteenth.
-_SHORTEST, _LONGEST = 31, 3650
 
 _KEY_STYLES = (
     {KeyName.PRIMARY: "Primary", KeyName.SECONDARY: "Secondary"},
@@ -85,7 +84,7 @@ def stored_by(tags: Mapping[str, str]) -> str | None:
     return _find(tags, ROTATION)
 
 
-def read_target(tags: Mapping[str, str]) -> Target:
+def read_target(tags: Mapping[str, str], parse: ParseTarget) -> Target:
     """
     Return what the secret's key belongs to.
 
@@ -93,32 +92,32 @@ def read_target(tags: Mapping[str, str]) -> Target:
     """
     address = _find(tags, TARGET) or ""
     try:
-        return parse_target(address)
+        return parse(address)
     except Misconfigured as error:
         raise Misconfigured(f"tag {TARGET}: {error}") from None
 
 
-def possible_targets(tags: Mapping[str, str]) -> list[Target]:
+def possible_targets(tags: Mapping[str, str], parse: ParseTarget) -> list[Target]:
     """
     Return every target that the tags could mean, also where they mean several: a neighbour must not be overlooked.
     """
     targets = []
     for name in _spellings(tags, TARGET):
         with suppress(Misconfigured):
-            targets.append(parse_target(tags[name]))
+            targets.append(parse(tags[name]))
     return targets
 
 
-def read_policy(tags: Mapping[str, str]) -> RotationPolicy:
+def read_policy(tags: Mapping[str, str], parse: ParseTarget) -> RotationPolicy:
     """
     Return the policy that the tags of a managed secret spell out.
 
     Raises `Misconfigured`, which names the tag, what it is and what it must be.
     """
     policy = RotationPolicy(
-        target=read_target(tags),
+        target=read_target(tags, parse),
         tagged_key=tagged_key(tags),
-        validity=_read_validity(tags),
+        validity=read_validity(tags),
         strategy=_read_strategy(tags),
     )
     if len(renewed(tags, KeyName.PRIMARY, "")) > MAX_TAGS:
@@ -157,14 +156,20 @@ def renewed(tags: Mapping[str, str], key: KeyName, rotation_id: str) -> dict[str
     return next_tags
 
 
-def _read_validity(tags: Mapping[str, str]) -> timedelta:
+def read_validity(tags: Mapping[str, str]) -> timedelta:
+    """
+    Return how long a new version is valid.
+
+    Raises `Misconfigured`.
+    """
     written = _find(tags, VALIDITY)
-    allowed = f"it must be {_SHORTEST} to {_LONGEST}, or the new version is near expiry at birth"
+    shortest, longest = SHORTEST_VALIDITY.days, LONGEST_VALIDITY.days
+    allowed = f"it must be {shortest} to {longest}, or the new version is near expiry at birth"
     if written is None:
         raise Misconfigured(f"tag {VALIDITY} is missing; {allowed}")
     days = unwrapped(written)
-    is_short = days.isascii() and days.isdigit() and len(days) <= len(str(_LONGEST))
-    if not (is_short and _SHORTEST <= int(days) <= _LONGEST):
+    is_short = days.isascii() and days.isdigit() and len(days) <= len(str(longest))
+    if not (is_short and shortest <= int(days) <= longest):
         raise _wrong(VALIDITY, written, allowed)
     return timedelta(days=int(days))
 

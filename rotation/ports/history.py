@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from rotation.vocabulary.record import Rotation, State
-from rotation.vocabulary.spelling import caseless
+from rotation.vocabulary.target import identity_of
 
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ class Wanted(Struct, frozen=True):
     """
     Which rotations are asked for: of a target, of a secret, in a state, begun since then; None is any.
 
-    `target` is a claim id, `secret` the identity of a secret.
+    Both are named by their identity.
     """
 
     target: str | None = None
@@ -31,8 +31,8 @@ class Wanted(Struct, frozen=True):
         Return whether a rotation is one of those.
         """
         return (
-            self.target in {None, record.target and caseless(record.target)}
-            and self.secret in {None, identity_of(record)}
+            self.target in {None, record.target and identity_of(record.target)}
+            and self.secret in {None, secret_identity(record)}
             and self.state in {None, record.state}
             and (self.since is None or record.started_on >= self.since)
         )
@@ -79,7 +79,7 @@ def place_of_moment(moment: datetime) -> str:
     return f"{(left.days * 86_400 + left.seconds) * 1_000_000 + left.microseconds:018d}"
 
 
-def identity_of(record: Rotation) -> str | None:
+def secret_identity(record: Rotation) -> str | None:
     """
     Return the identity of the secret that a rotation is about.
     """

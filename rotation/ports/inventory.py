@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import KeyName
+from rotation.vocabulary.target import KeyName, identity_of
 
 
 class Facts(Struct, frozen=True):
@@ -24,12 +24,18 @@ class Facts(Struct, frozen=True):
     seen_on: datetime
     target: str | None = None
     provider: str | None = None
-    claim_id: str | None = None
     key: KeyName | None = None
     expires_on: datetime | None = None
     validity_days: int | None = None
     paused: str | None = None
     misconfigured: str | None = None
+
+    @property
+    def target_identity(self) -> str | None:
+        """
+        The identity of the target, None where that is not known.
+        """
+        return identity_of(self.target) if self.target else None
 
 
 class Entry(Struct, frozen=True):

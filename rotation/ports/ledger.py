@@ -25,41 +25,43 @@ class Versioned(Struct, Generic[T], frozen=True):
 
 class Ledger(Protocol):
     """
-    What is remembered. Every write is conditional: it says True, or a tag, only if it is this write that took effect.
+    What is remembered; a target is named by its identity.
+
+    Every write is conditional: it says True, or a tag, only if it is this write that took effect.
     """
 
-    async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
         """
-        Insert the running rotation of a target, or return the one that is there: compare the `claim`.
+        Insert the running rotation of a target, or return the one that is there: compare the `lease`.
         """
         ...
 
-    async def read_open(self, claim_id: str) -> Versioned[OpenRotation] | None:
+    async def read_open(self, target: str) -> Versioned[OpenRotation] | None:
         """
         Return the running rotation of a target.
         """
         ...
 
-    async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
-        Write the running rotation anew; None if the row is no longer the one with that tag.
-        """
-        ...
-
-    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
-        """
-        In one step write the running rotation anew and forget that it was accepted; None if either is impossible.
+        Replace the running rotation; None if the row is no longer the one with that tag.
         """
         ...
 
-    async def release(self, claim_id: str, etag: str) -> bool:
+    async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+        """
+        In one step replace the running rotation and forget that it was accepted; None if either is impossible.
+        """
+        ...
+
+    async def release(self, target: str, etag: str) -> bool:
         """
         Delete the running rotation and leave no trace of it.
         """
         ...
 
     async def end(
-        self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+        self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
     ) -> bool:
         """
         In one step delete the running rotation, remember its outcome, and schedule what is to follow it.
@@ -104,9 +106,9 @@ class Ledger(Protocol):
         """
         ...
 
-    async def find_claim(self, rotation_id: str) -> str | None:
+    async def find_claimed(self, rotation_id: str) -> str | None:
         """
-        Return the claim id of the target on which a rotation is running.
+        Return the identity of the target on which a rotation is running.
         """
         ...
 
@@ -118,7 +120,7 @@ class Ledger(Protocol):
 
     def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
         """
-        Yield every running rotation with its claim id.
+        Yield every running rotation with the identity of its target.
         """
         ...
 
@@ -158,19 +160,19 @@ class Ledger(Protocol):
         """
         ...
 
-    async def bound_secrets(self, claim_id: str) -> list[SecretId]:
+    async def bound_secrets(self, target: str) -> list[SecretId]:
         """
         Return the secrets that are known to hold a key of the target.
         """
         ...
 
-    async def bind(self, claim_id: str, secret: SecretId) -> None:
+    async def bind(self, target: str, secret: SecretId) -> None:
         """
         Remember that a secret holds a key of the target.
         """
         ...
 
-    async def unbind(self, claim_id: str, secret: SecretId) -> None:
+    async def unbind(self, target: str, secret: SecretId) -> None:
         """
         Forget that a secret holds a key of the target.
         """

@@ -15,12 +15,12 @@ class Provider(Protocol):
     """
     What regenerates keys.
 
-    It raises `NotFound` for an unknown target and `Misconfigured` for a workflow without one clear Request trigger.
+    It raises `NotFound` for an unknown target and `Misconfigured` for one whose keys cannot be shown.
     """
 
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
         """
-        Return the credential that each key gives at present: account keys, or one trigger's callback URLs.
+        Return the credential that each key gives at present.
         """
         ...
 
@@ -33,8 +33,14 @@ class Provider(Protocol):
 
 class Providers(Protocol):
     """
-    The providers by kind of target.
+    The kinds of target that the app knows, and the provider of each.
     """
+
+    def parse_target(self, arm_id: str) -> Target:
+        """
+        Return the target that an ARM id names, read as people copy it. Raises `Misconfigured` for any other text.
+        """
+        ...
 
     def prepare(self, target: Target) -> None:
         """
@@ -42,7 +48,7 @@ class Providers(Protocol):
         """
         ...
 
-    async def of(self, target: Target) -> Provider:
+    async def provider_for(self, target: Target) -> Provider:
         """
         Return the provider of a target.
         """

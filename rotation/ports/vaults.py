@@ -12,7 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.timing import Deadline
 
 
@@ -26,16 +26,15 @@ class SecretProperties(Struct, frozen=True):
     created_on: datetime | None
 
 
-class ListedSecret(Struct, frozen=True):
+class NewVersion(Struct, frozen=True):
     """
-    The current version of a secret as the listing of a vault shows it: without its value, and `id` without version.
+    A version to be made.
     """
 
-    id: SecretId
-    tags: dict[str, str]
-    enabled: bool
-    expires_on: datetime | None
-    is_certificate: bool = False
+    value: KeyMaterial
+    tags: Mapping[str, str]
+    content_type: str | None
+    expires_on: datetime
 
 
 class Vaults(Protocol):
@@ -80,16 +79,7 @@ class Vaults(Protocol):
         """
         ...
 
-    async def store(  # noqa: PLR0913 - a version is made of these
-        self,
-        secret: SecretId,
-        value: KeyMaterial,
-        *,
-        tags: Mapping[str, str],
-        content_type: str | None,
-        expires_on: datetime,
-        deadline: Deadline,
-    ) -> SecretId:
+    async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
         """
         Make a new version with exactly one request; return its id.
         """

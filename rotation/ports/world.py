@@ -2,10 +2,11 @@
 Everything a rotation works with, handed in as one.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from rotation.policy.eligibility import Case
 from rotation.policy.scope import Scopes
 from rotation.ports.announcer import Announcer
 from rotation.ports.inventory import Inventory
@@ -13,6 +14,9 @@ from rotation.ports.ledger import Ledger
 from rotation.ports.providers import Providers
 from rotation.ports.vaults import Vaults
 from rotation.vocabulary.concurrency import Gather
+from rotation.vocabulary.record import Rotation, accepted_record
+from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.secret import ListedSecret, SecretVersion
 from rotation.vocabulary.timing import Clock
 
 
@@ -32,3 +36,15 @@ class World(Struct, frozen=True):
     clock: Clock
     gather: Gather
     lead: timedelta
+
+    def case_of(self, secret: ListedSecret | SecretVersion) -> Case:
+        """
+        Return a secret as it is decided whether it is rotated.
+        """
+        return Case(secret, self.providers.parse_target, self.scopes, lead=self.lead)
+
+    def accepted(self, request: RotationRequest, now: datetime) -> Rotation:
+        """
+        Return the record of a rotation that is accepted and not begun.
+        """
+        return accepted_record(request, now, self.providers.parse_target)

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from rotation.policy.tags import is_managed, read_target
 from rotation.ports.world import World
-from rotation.vocabulary.errors import Declined, NotFound, UnknownSecret, VaultRefused
+from rotation.vocabulary.endings import VaultRefused
+from rotation.vocabulary.errors import Declined, NotFound, UnknownSecret
 from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, Trigger, new_id
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Target
@@ -35,7 +36,7 @@ async def accept(  # noqa: PLR0913 - what a caller may ask for
     if secret.version is None or revoke_previous_after is not None:
         current = await _read_current(world, secret)
         secret = secret if secret.version else current.id
-        revocation = _revocation(current, revoke_previous_after)
+        revocation = _revocation(world, current, revoke_previous_after)
     return RotationRequest(
         rotation_id or new_id(now), Trigger.HTTP, secret, now, key, force, reason, revocation=revocation
     )
@@ -57,7 +58,9 @@ def accept_target(  # noqa: PLR0913 - what a caller may ask for
     """
     world.scopes.require(target)
     now = world.clock.now()
-    return RotationRequest(rotation_id or new_id(now), Trigger.HTTP, None, now, key, force, reason, target=target)
+    return RotationRequest(
+        rotation_id or new_id(now), Trigger.HTTP, None, now, key, force, reason, target=target.shown_by
+    )
 
 
 async def _read_current(world: World, secret: SecretId) -> SecretVersion:
@@ -69,11 +72,11 @@ async def _read_current(world: World, secret: SecretId) -> SecretVersion:
         raise UnknownSecret(f"there is no secret {secret.unversioned}") from None
 
 
-def _revocation(current: SecretVersion, after: timedelta | None) -> Revocation | None:
+def _revocation(world: World, current: SecretVersion, after: timedelta | None) -> Revocation | None:
     """
     Return what is to be revoked: the value that is current now. A secret that will be skipped has nothing to revoke.
     """
     if after is None or current.value is None or not is_managed(current.tags):
         return None
-    target = read_target(current.tags)
+    target = read_target(current.tags, world.providers.parse_target)
     return Revocation(after, LeakedKey(target.fingerprint(current.value), target.address))

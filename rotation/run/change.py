@@ -9,32 +9,18 @@ means, the adapters say (docs/architecture.md, "How an answer is judged"):
 - no usable answer: it may take effect yet, so this attempt ends and its claim is kept.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
 
 from rotation.policy.tags import stored_by
 from rotation.ports.providers import Provider
-from rotation.ports.vaults import Vaults
-from rotation.vocabulary.errors import (
-    Declined,
-    DependencyError,
-    Misconfigured,
-    NoAnswer,
-    NotFound,
-    OutOfTime,
-    Refused,
-    TargetNotFound,
-    Unavailable,
-    Unfinished,
-    VaultRefused,
-)
-from rotation.vocabulary.material import KeyMaterial
+from rotation.ports.vaults import NewVersion, Vaults
+from rotation.vocabulary.endings import Misconfigured, Refused, TargetNotFound, VaultRefused
+from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, OutOfTime, Unavailable, Unfinished
+from rotation.vocabulary.limits import LOOKS
 from rotation.vocabulary.record import Journal
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import Keys, Target
 from rotation.vocabulary.timing import Deadline
-
-_LOOKS = 6  # at the keys, after an answer that promised a new one
 
 
 async def regenerate(provider: Provider, target: Target, journal: Journal, before: Keys, deadline: Deadline) -> Keys:
@@ -106,7 +92,7 @@ async def _look_for_change(provider: Provider, target: Target, journal: Journal,
 
 
 async def _await_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys:
-    for pause, _ in zip(_pauses(), range(_LOOKS), strict=False):
+    for pause, _ in zip(_pauses(), range(LOOKS), strict=False):
         try:
             keys = await _read_again(provider, target, deadline)
             if has_changed(target, keys, journal):
@@ -120,17 +106,7 @@ async def _await_change(provider: Provider, target: Target, journal: Journal, de
     )
 
 
-async def store(  # noqa: PLR0913 - a version is made of these
-    vaults: Vaults,
-    secret: SecretId,
-    value: KeyMaterial,
-    *,
-    rotation_id: str,
-    tags: Mapping[str, str],
-    content_type: str | None,
-    expires_on: datetime,
-    deadline: Deadline,
-) -> SecretId:
+async def store(vaults: Vaults, secret: SecretId, new: NewVersion, deadline: Deadline) -> SecretId:
     """
     Return the id of the new version.
 
@@ -138,21 +114,19 @@ async def store(  # noqa: PLR0913 - a version is made of these
     """
     for pause in _pauses():
         try:
-            return await vaults.store(
-                secret, value, tags=tags, content_type=content_type, expires_on=expires_on, deadline=deadline
-            )
+            return await vaults.store(secret, new, deadline)
         except (Unavailable, NoAnswer) as error:
             failure = error
         except (Declined, NotFound) as error:
             raise VaultRefused(str(error)) from error
-        if made := await _look(vaults, secret, rotation_id, failure, deadline):
+        if made := await _look(vaults, secret, stored_by(new.tags), failure, deadline):
             return made
         await deadline.wait(max(pause, failure.retry_after.total_seconds() if failure.retry_after else 0))
     raise AssertionError("the pauses never end")
 
 
 async def _look(
-    vaults: Vaults, secret: SecretId, rotation_id: str, failure: DependencyError, deadline: Deadline
+    vaults: Vaults, secret: SecretId, rotation_id: str | None, failure: DependencyError, deadline: Deadline
 ) -> SecretId | None:
     """
     Return the version that was made in spite of a failure, None if there is none and there never will be.

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from rotation.policy.tags import KEY, RotationPolicy, Strategy
-from rotation.vocabulary.errors import ActiveKey, Drift, Misconfigured, SingleKey, Skip
+from rotation.vocabulary.endings import ActiveKey, Drift, Misconfigured, SingleKey, Skip, SkipReason
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.request import LeakedKey, RotationRequest
 from rotation.vocabulary.target import KeyName, Keys, Target
@@ -116,7 +116,7 @@ def _revoke(wanted: LeakedKey, target: Target, keys: Keys, active: KeyName | Non
         )
     leaked = next((key for key in KeyName if target.fingerprint(keys[key]) == wanted.fingerprint), None)
     if leaked is None:
-        raise Skip("revoked")
+        raise Skip(SkipReason.REVOKED)
     if active is None:
         raise _drift(target)
     if leaked is active or signed_with_one_key(target, keys):

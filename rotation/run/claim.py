@@ -1,27 +1,33 @@
 """
-One try at a rotation, by a worker that holds the claim: what trying has in common, whatever is rotated.
+The claim that a worker holds on a target, with the journal in it. Nobody else changes the row or the record.
 """
 
+import uuid
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import structs
 
 from rotation.ports.ledger import Versioned
 from rotation.ports.world import World
-from rotation.run.choice import Regenerate
-from rotation.vocabulary.errors import DependencyError, RotationError, Unfinished
+from rotation.run.choice import Regenerate, StoreLive
+from rotation.vocabulary.endings import Exhausted
+from rotation.vocabulary.errors import Busy, DependencyError, RotationError, Unfinished
+from rotation.vocabulary.limits import IN_FLIGHT, MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH, SKEW
 from rotation.vocabulary.log_lines import report
-from rotation.vocabulary.record import Journal, OpenRotation, Rotation, State
-from rotation.vocabulary.target import Keys, Target
-from rotation.vocabulary.timing import IN_FLIGHT, SKEW, Deadline
-
-
-class TargetMoved(RotationError):
-    """
-    The secret names another target than the one that is claimed.
-    """
+from rotation.vocabulary.record import (
+    EndedRotation,
+    Journal,
+    OpenRotation,
+    Rotation,
+    State,
+    WaitingRotation,
+)
+from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.timing import Deadline
 
 
 class EndedAlready(RotationError):
@@ -36,28 +42,102 @@ class EndedAlready(RotationError):
 
 class Claim:
     """
-    The claim that a worker holds, with the journal in it: `row` is the running rotation as it was written last.
+    The claim of a worker: the running rotation as it was written last, and what is known of it by now.
 
-    `record` is what is known of the rotation by now; it is written with the next change of the row.
+    Its methods say what happened; that is written with the next change of the row.
     """
 
-    def __init__(self, world: World, claim_id: str, row: Versioned[OpenRotation], deadline: Deadline) -> None:
+    def __init__(self, world: World, target: str, row: Versioned[OpenRotation], deadline: Deadline) -> None:
         self._world = world
-        self.claim_id = claim_id
-        self.etag = row.etag
-        self.row = row.row
-        self.record = row.row.record
+        self._etag = row.etag
+        self._row = row.row
+        self.target = target
         self.deadline = deadline
         # What was accepted and has begun is in no other row any more.
-        self.has_changed_something = row.row.is_kept
+        self._has_changed_something = row.row.is_kept
         self._is_known_to_be_open = False
+
+    @property
+    def record(self) -> Rotation:
+        """
+        What is known of the rotation.
+        """
+        return self._row.record
+
+    @property
+    def request(self) -> RotationRequest:
+        """
+        What was asked for.
+        """
+        return self._row.request
+
+    @property
+    def journal(self) -> Journal | None:
+        """
+        What was written down before a key was regenerated, None before that.
+        """
+        return self._row.journal
 
     @property
     def must_finish(self) -> bool:
         """
         Whether the key in use may have been regenerated: then nothing but storing the new one helps the clients.
         """
-        return self.row.journal is not None and self.row.journal.in_place
+        return self.journal is not None and self.journal.in_place
+
+    def pin(self, secret: SecretId) -> None:
+        """
+        Let the request be about the version that is current now.
+        """
+        request = structs.replace(self.request, secret=secret)
+        self._row = structs.replace(self._row, request=request, record=self.record.pinned(secret.version or ""))
+
+    def about(self, target: Target) -> None:
+        """
+        Say which target the secret names.
+        """
+        self._know(self.record.about(target))
+
+    def chose(self, plan: Regenerate | StoreLive) -> None:
+        """
+        Say what is to be done.
+        """
+        adopted = isinstance(plan, StoreLive) and plan.adopted
+        self._know(structs.replace(self.record, key_name=plan.key, previous_key_name=plan.active, adopted=adopted))
+        self.say("inspected", key=plan.key)
+
+    def begins_to_store(self) -> None:
+        """
+        Say that from here on a version may have been made: the row is not given back.
+        """
+        self._has_changed_something = True
+
+    def stored(self, version: SecretId, expires_on: datetime | None) -> None:
+        """
+        Say which version is the new one.
+        """
+        record = self.record.stored(version, expires_on)
+        if self.journal and self.journal.in_place:
+            gap = self._world.clock.now() - self.journal.written_on
+            record = structs.replace(record, gap_seconds=round(gap.total_seconds(), 3))
+        self._know(record)
+
+    def found_stored(self, target: Target, key: KeyName | None, version: SecretId, expires_on: datetime | None) -> None:
+        """
+        Say that an earlier attempt has stored this version, and did not report it.
+        """
+        journal = self.journal
+        self._know(
+            structs.replace(
+                self.record.about(target),
+                key_name=journal.key if journal else key,
+                previous_key_name=journal.previous_key if journal else key and key.other,
+                # Without a journal nothing was regenerated: the version holds a key that was live already.
+                adopted=journal is None and not self.request.force,
+            )
+        )
+        self.stored(version, expires_on)
+        self.say("found the new version already stored", key=self.record.key_name)
 
     async def write_journal(
         self,
@@ -76,14 +156,14 @@ class Claim:
         journal = Journal(
             plan.key, target.fingerprint(keys[plan.key]), plan.active, now, target.address, in_place=plan.in_place
         )
-        self.record = structs.replace(self.record, state=State.REGENERATING)
+        self._know(structs.replace(self.record, state=State.REGENERATING))
         # Nothing but the ledger is changed before both are answered.
         await self._world.gather(
             self.require_open(),
-            self._write(structs.replace(self.row, record=self.record, journal=journal)),
+            self._write(structs.replace(self._row, journal=journal)),
             *([beside()] if beside else []),
         )
-        self.has_changed_something = True
+        self._has_changed_something = True
         self.say("journaled", key=plan.key)
         return journal
 
@@ -92,8 +172,8 @@ class Claim:
         Make sure, before a version is stored, that this rotation neither has ended nor is ended as Skipped(busy).
         """
         await self.require_open()
-        if self.row.request.is_accepted and not self.row.begun:
-            await self._write(structs.replace(self.row, record=self.record))
+        if self._is_to_begin(self._row):
+            await self._write(self._row)
 
     async def require_open(self) -> None:
         """
@@ -107,35 +187,51 @@ class Claim:
             raise EndedAlready(record)
         self._is_known_to_be_open = True
 
+    def require_attempts_left(self) -> None:
+        """
+        Raise `Exhausted` where a rotation was tried often enough.
+        """
+        limit = MAX_ATTEMPTS_TO_FINISH if self.must_finish else MAX_ATTEMPTS
+        if self.record.attempts > limit:
+            raise self.exhausted(f"{limit} attempts ended without a result")
+
+    def exhausted(self, why: str) -> Exhausted:
+        """
+        Return how a rotation ends that was tried often enough, with what its secret holds.
+        """
+        if self.request.secret is None:
+            return Exhausted(why)
+        holds = "may hold a dead key: rotate it with force" if self.must_finish else "still holds its live key"
+        return Exhausted(f"{why}; the secret {holds}")
+
     async def suspend(self, cause: Unfinished | DependencyError) -> Rotation:
         """
         End this attempt without ending the rotation: return the record as it stands, to be resumed.
 
         Where this rotation has changed nothing, the claim is given back and the cause raised: the trigger tries again.
         """
-        ledger = self._world.ledger
-        if not self.has_changed_something:
-            await ledger.release(self.claim_id, self.etag)
+        if not self._has_changed_something:
+            await self.release()
             raise cause
         in_flight = isinstance(cause, Unfinished) and cause.in_flight
         safe_from = self._world.clock.now() + (IN_FLIGHT + SKEW if in_flight else timedelta())
         self.say("suspended", because=str(cause))
-        if safe_from < self.row.claimed_until:
-            row = structs.replace(self.row, record=self.record, claimed_until=safe_from)
-            await ledger.replace(self.claim_id, row, self.etag)
+        if safe_from < self._row.claimed_until:
+            row = structs.replace(self._row, claimed_until=safe_from)
+            await self._world.ledger.replace(self.target, row, self._etag)
         return self.record
 
-    async def _write(self, row: OpenRotation) -> None:
-        ledger = self._world.ledger
-        if row.request.is_accepted and not row.begun:
-            row = structs.replace(row, begun=True)
-            written = await ledger.begin(self.claim_id, row, self.etag)
-        else:
-            written = await ledger.replace(self.claim_id, row, self.etag)
-        if written is None:
-            raise Unfinished("another worker has taken this rotation over, or ended it", in_flight=False)
-        self.row, self.etag = written.row, written.etag
-        self.has_changed_something = self.has_changed_something or written.row.begun
+    async def release(self) -> None:
+        """
+        Give the target back.
+        """
+        await self._world.ledger.release(self.target, self._etag)
+
+    async def end(self, outcome: EndedRotation, scheduled: WaitingRotation | None) -> bool:
+        """
+        Take step 8: False if another worker has taken the rotation over, or it was ended without a claim.
+        """
+        return await self._world.ledger.end(outcome, target=self.target, etag=self._etag, scheduled=scheduled)
 
     def say(self, step: str, **facts: object) -> None:
         """
@@ -143,24 +239,60 @@ class Claim:
         """
         report(self.record, step, self.deadline, **facts)
 
+    def _know(self, record: Rotation) -> None:
+        self._row = structs.replace(self._row, record=record)
 
-class Attempt(Protocol):
+    async def _write(self, row: OpenRotation) -> None:
+        ledger = self._world.ledger
+        if self._is_to_begin(row):
+            written = await ledger.begin(self.target, structs.replace(row, begun=True), self._etag)
+        else:
+            written = await ledger.replace(self.target, row, self._etag)
+        if written is None:
+            raise Unfinished("another worker has taken this rotation over, or ended it", in_flight=False)
+        self._row, self._etag = written.row, written.etag
+        self._has_changed_something = self._has_changed_something or written.row.begun
+
+    @staticmethod
+    def _is_to_begin(row: OpenRotation) -> bool:
+        return row.request.is_accepted and not row.begun
+
+
+async def take_claim(
+    world: World, target: str, request: RotationRequest, record: Rotation, deadline: Deadline
+) -> Claim | Rotation:
     """
-    One try: look what there is to be done, then do it.
+    Take step 2: return the claim on a target, or the record of the same rotation with another worker.
+
+    Raises `Busy`.
     """
-
-    async def look(self) -> bool:
-        """
-        Step 3: return whether what this rotation makes is there already.
-
-        Raises `Skip`, `Failure` or `TargetMoved`. It changes nothing.
-        """
-        ...
-
-    async def proceed(self) -> None:
-        """
-        Take steps 4 to 7.
-
-        Raises `Failure`, `Unfinished` or a `DependencyError`.
-        """
-        ...
+    wanted = OpenRotation(
+        structs.replace(request, claimed=None, ended=False),
+        record,
+        uuid.uuid4().hex,
+        claimed_until=deadline.claimed_until,
+    )
+    found = await world.ledger.claim(target, wanted)
+    if found.row.lease != wanted.lease:
+        if found.row.request.id != request.id:
+            raise Busy(found.row.request.id)
+        if found.row.claimed_until > world.clock.now():
+            if found.row.journal is None:
+                # Its worker may give it back without a trace, and must find this trigger trying again.
+                raise Busy(request.id)
+            report(found.row.record, "left to the worker that has it", deadline)
+            return found.row.record
+        # Whatever its last worker sent has taken effect by now, or never will.
+        resumed = structs.replace(
+            found.row,
+            lease=wanted.lease,
+            claimed_until=wanted.claimed_until,
+            record=structs.replace(found.row.record, attempts=found.row.record.attempts + 1),
+        )
+        taken = await world.ledger.replace(target, resumed, found.etag)
+        if taken is None:
+            # Taken over by another worker, or given back by the last one: look again which.
+            return await take_claim(world, target, request, record, deadline)
+        found = taken
+    report(found.row.record, "claimed", deadline, attempt=found.row.record.attempts)
+    return Claim(world, target, found, deadline)

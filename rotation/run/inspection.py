@@ -1,11 +1,11 @@
 """
-What there is at a target: what each of its keys gives, and which other secrets it has.
+What there is at a target: what each of its keys gives, and which secrets share it.
 """
 
 from rotation.ports.world import World
-from rotation.run.neighbours import Neighbours, OtherSecrets
+from rotation.run.neighbours import Neighbours, TargetNeighbours
 from rotation.run.reading import read_keys
-from rotation.vocabulary.concurrency import given, tried
+from rotation.vocabulary.concurrency import capture, unwrap
 from rotation.vocabulary.errors import RotationError
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import Keys, Target
@@ -26,32 +26,32 @@ class Inspection:
         self._secret = secret
         self._deadline = deadline
         self._keys: Keys | RotationError | None = None
-        self._others: OtherSecrets | RotationError | None = None
+        self._found: TargetNeighbours | RotationError | None = None
 
     async def read_ahead(self) -> None:
         """
-        Read all of it at the same time. What cannot be read is an error only for whoever asks for it.
+        Read all of it at the same time. What cannot be read is an error only where it is asked for.
         """
-        self._keys, self._others = await self._world.gather(tried(self._read_keys), tried(self._learn))
+        self._keys, self._found = await self._world.gather(capture(self._read_keys), capture(self._find))
 
     async def keys(self) -> Keys:
         """
         Return what each key gives. Raises `TargetNotFound`, `Refused` or a `DependencyError`.
         """
         if self._keys is None:
-            self._keys = await tried(self._read_keys)
-        return given(self._keys)
+            self._keys = await capture(self._read_keys)
+        return unwrap(self._keys)
 
-    async def others(self) -> OtherSecrets:
+    async def neighbours(self) -> TargetNeighbours:
         """
-        Return the other secrets. Raises a `Failure` or a `DependencyError`.
+        Return the neighbours. Raises a `Failure` or a `DependencyError`.
         """
-        if self._others is None:
-            self._others = await tried(self._learn)
-        return given(self._others)
+        if self._found is None:
+            self._found = await capture(self._find)
+        return unwrap(self._found)
 
     async def _read_keys(self) -> Keys:
         return await read_keys(self._world.providers, self.target, self._deadline)
 
-    async def _learn(self) -> OtherSecrets:
-        return await self._neighbours.learn(self._secret, self.target, self._deadline)
+    async def _find(self) -> TargetNeighbours:
+        return await self._neighbours.find(self._secret, self.target, self._deadline)

@@ -2,31 +2,30 @@
 Steps 3 to 6 of a regenerate-only request: a key of a target gets a new value, which goes nowhere.
 """
 
-from msgspec import structs
-
 from rotation.ports.world import World
 from rotation.run import change
 from rotation.run.choice import Regenerate
 from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
 from rotation.run.neighbours import Neighbours
-from rotation.vocabulary.errors import ActiveKey
+from rotation.vocabulary.endings import ActiveKey
+from rotation.vocabulary.record import Journal
 from rotation.vocabulary.secret import SecretVersion
 from rotation.vocabulary.target import KeyName, Target
 
 
 class KeyRegeneration:
     """
-    One try at the regeneration of a key.
+    One try at the regeneration of a key of the target with this ARM id.
     """
 
-    def __init__(self, world: World, neighbours: Neighbours, claim: Claim, target: Target, key: KeyName) -> None:
+    def __init__(self, world: World, neighbours: Neighbours, claim: Claim, target: str, key: KeyName) -> None:
         self._world = world
         self._neighbours = neighbours
         self._claim = claim
-        self._target = target
-        self._key = key
-        self._inspection = Inspection(world, neighbours, target, None, claim.deadline)
+        self._plan = Regenerate(key, active=None)
+        self._journal: Journal | None = None
+        self._inspection = Inspection(world, neighbours, world.providers.parse_target(target), None, claim.deadline)
 
     async def look(self) -> bool:
         """
@@ -34,35 +33,53 @@ class KeyRegeneration:
 
         Raises `Failure`.
         """
-        self._world.scopes.require(self._target)
-        journal = self._claim.row.journal
+        inspection, journal = self._inspection, self._claim.journal
+        self._world.scopes.require(inspection.target)
         if journal is None:
-            if not self._claim.row.request.force:
-                await self._inspection.read_ahead()
+            if not self._claim.request.force:
+                await inspection.read_ahead()
             return False
-        if not change.has_changed(self._target, await self._inspection.keys(), journal):
+        if not change.has_changed(inspection.target, await inspection.keys(), journal):
             return False
-        self._claim.say("found the key already regenerated", key=self._key)
+        self._claim.say("found the key already regenerated", key=self._plan.key)
         return True
 
-    async def proceed(self) -> None:
+    async def inspect(self) -> None:
         """
-        Take steps 4 to 6.
-
-        Raises `Failure`, `Unfinished` or a `DependencyError`.
+        Step 4: make sure that no secret holds the key. Raises `Failure`.
         """
-        claim, target, key = self._claim, self._target, self._key
+        self._claim.require_attempts_left()
+        target, key = self._inspection.target, self._plan.key
         keys = await self._inspection.keys()
-        if not claim.row.request.force:
-            others = await self._inspection.others()
-            if holder := await self._neighbours.find_holder(others, target, key, keys, claim.deadline):
-                raise ActiveKey(in_use(target, key, holder))
-        claim.record = structs.replace(claim.record, key_name=key)
-        claim.say("inspected", key=key)
-        journal = await claim.write_journal(Regenerate(key, active=None), target, keys)
-        provider = await self._world.providers.of(target)
-        await change.regenerate(provider, target, journal, keys, claim.deadline)
-        claim.say("regenerated", key=key)
+        if not self._claim.request.force:
+            others = await self._inspection.neighbours()
+            found = await self._neighbours.find_holder(others, target, key, keys, self._claim.deadline)
+            await self._neighbours.forget(target, found.gone)
+            if found.holder:
+                raise ActiveKey(in_use(target, key, found.holder))
+        self._claim.chose(self._plan)
+
+    async def journal(self) -> None:
+        """
+        Step 5. Raises `EndedAlready`.
+        """
+        target, keys = self._inspection.target, await self._inspection.keys()
+        self._journal = await self._claim.write_journal(self._plan, target, keys)
+
+    async def regenerate(self) -> None:
+        """
+        Step 6. Raises `Failure`.
+        """
+        if journal := self._journal:
+            target, keys = self._inspection.target, await self._inspection.keys()
+            provider = await self._world.providers.provider_for(target)
+            await change.regenerate(provider, target, journal, keys, self._claim.deadline)
+            self._claim.say("regenerated", key=journal.key)
+
+    async def store(self) -> None:
+        """
+        Step 7: the new value goes nowhere.
+        """
 
 
 def in_use(target: Target, key: KeyName, holder: SecretVersion) -> str:

@@ -13,7 +13,8 @@ from msgspec import structs
 from rotation.ports.announcer import announcement_of
 from rotation.ports.world import World
 from rotation.run.claim import Claim
-from rotation.vocabulary.errors import SUPERSEDED, DependencyError, Ending, Skip, Unfinished
+from rotation.vocabulary.endings import Ending, Skip, SkipReason
+from rotation.vocabulary.errors import DependencyError, Unfinished
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import (
     EndedRotation,
@@ -22,7 +23,6 @@ from rotation.vocabulary.record import (
     ScheduledRevocation,
     State,
     WaitingRotation,
-    begin,
 )
 from rotation.vocabulary.request import RotationRequest, request_to_revoke
 from rotation.vocabulary.timing import Deadline
@@ -30,19 +30,19 @@ from rotation.vocabulary.timing import Deadline
 _log = logging.getLogger(__name__)
 
 
-def completed(record: Rotation, now: datetime) -> Rotation:
+def completed_record(record: Rotation, now: datetime) -> Rotation:
     """
     Return the record of a rotation whose new version is stored.
     """
     return structs.replace(record, state=State.COMPLETED, completed_on=now)
 
 
-def of(record: Rotation, ending: Ending, now: datetime) -> Rotation:
+def ended_record(record: Rotation, ending: Ending, now: datetime) -> Rotation:
     """
     Return the record of a rotation that ends skipped or failed.
     """
     if isinstance(ending, Skip):
-        return structs.replace(record, state=State.SKIPPED, completed_on=now, reason=ending.reason)
+        return structs.replace(record, state=State.SKIPPED, completed_on=now, reason=str(ending.reason))
     name = f"secret {record.secret.name!r}: " if record.secret else ""
     problem = Problem(ending.code, f"{name}{ending}", ending.retryable)
     return structs.replace(record, state=State.FAILED, completed_on=now, error=problem)
@@ -64,16 +64,16 @@ async def end(world: World, claim: Claim, record: Rotation) -> EndedRotation | R
     Where an outcome is remembered already, it is announced and its record returned. Raises `Unfinished` if another
     worker has taken the rotation over: then that one's outcome counts.
     """
-    request = claim.row.request
-    revocation = _revocation(request, record, world.clock.now())
+    request = claim.request
+    revocation = _revocation(world, request, record)
     if revocation:
         record = structs.replace(record, revocation=ScheduledRevocation(revocation.record.id, revocation.due_on))
     outcome = EndedRotation(request, record)
-    if await world.ledger.end(outcome, claim_id=claim.claim_id, etag=claim.etag, scheduled=revocation):
-        _tell(record, claim.deadline)
+    if await claim.end(outcome, revocation):
+        _report_end(record, claim.deadline)
         return outcome
     if known := await find(world, record.id):
-        await world.ledger.release(claim.claim_id, claim.etag)
+        await claim.release()
         return known
     raise Unfinished("another worker has taken this rotation over", in_flight=False)
 
@@ -84,10 +84,10 @@ async def end_unclaimed(world: World, request: RotationRequest, record: Rotation
     """
     if done := await world.ledger.read_done(request.id):
         return done
-    outcome = EndedRotation(request, of(record, ending, world.clock.now()))
+    outcome = EndedRotation(request, ended_record(record, ending, world.clock.now()))
     if not await world.ledger.end_unclaimed(outcome):
         return await find(world, request.id) or outcome.record
-    _tell(outcome.record)
+    _report_end(outcome.record)
     return await announce(world, outcome)
 
 
@@ -99,29 +99,32 @@ async def end_accepted(world: World, request: RotationRequest, record: Rotation,
     """
     if known := await find(world, request.id):
         return known
-    outcome = EndedRotation(request, of(record, ending, world.clock.now()))
+    outcome = EndedRotation(request, ended_record(record, ending, world.clock.now()))
     if not await world.ledger.end_accepted(outcome):
         return await find(world, request.id)
-    _tell(outcome.record)
+    _report_end(outcome.record)
     return await announce(world, outcome)
 
 
-def _revocation(request: RotationRequest, record: Rotation, now: datetime) -> WaitingRotation | None:
+def _revocation(world: World, request: RotationRequest, record: Rotation) -> WaitingRotation | None:
     """
     Return the second rotation that was asked for; a secret that somebody else has rotated meanwhile needs it as well.
     """
     wanted = request.revocation
-    is_due = record.state is State.COMPLETED or (record.state, record.reason) == (State.SKIPPED, SUPERSEDED)
+    is_due = record.state is State.COMPLETED or (record.state, record.reason) == (State.SKIPPED, SkipReason.SUPERSEDED)
     if wanted is None or not is_due:
         return None
+    now = world.clock.now()
     second = request_to_revoke(request, wanted, now)
-    waiting = structs.replace(begin(second, now), state=State.SCHEDULED, provider=record.provider, target=record.target)
+    waiting = structs.replace(
+        world.accepted(second, now), state=State.SCHEDULED, provider=record.provider, target=record.target
+    )
     return WaitingRotation(second, waiting, now + wanted.after)
 
 
-def _tell(record: Rotation, deadline: Deadline | None = None) -> None:
+def _report_end(record: Rotation, deadline: Deadline | None = None) -> None:
     if record.error:
-        # Told once more, for whoever watches the log for errors.
+        # A line of its own at level ERROR, for those who watch the log for errors.
         _log.error("rotation %s: Failed (%s): %s", record.id, record.error.code, record.error.message)
     # A reason that a caller has given is no reason for the outcome.
     skipped = record.reason if record.state is State.SKIPPED else None

@@ -4,16 +4,8 @@ Reading what a rotation is about: the managed secret, and the keys of its target
 
 from rotation.ports.providers import Providers
 from rotation.ports.vaults import Vaults
-from rotation.vocabulary.errors import (
-    Declined,
-    Forbidden,
-    NotFound,
-    OutOfScope,
-    Refused,
-    Skip,
-    TargetNotFound,
-    VaultRefused,
-)
+from rotation.vocabulary.endings import OutOfScope, Refused, Skip, SkipReason, TargetNotFound, VaultRefused
+from rotation.vocabulary.errors import Declined, Forbidden, NotFound
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import Keys, Target
 from rotation.vocabulary.timing import Deadline
@@ -29,7 +21,7 @@ async def read_secret(vaults: Vaults, secret: SecretId, deadline: Deadline) -> S
     try:
         return await vaults.read_current(secret, deadline)
     except NotFound:
-        raise Skip("deleted") from None
+        raise Skip(SkipReason.DELETED) from None
     except Forbidden as error:
         raise OutOfScope(str(error)) from None
     except Declined as error:
@@ -42,7 +34,7 @@ async def read_keys(providers: Providers, target: Target, deadline: Deadline) ->
 
     Raises `TargetNotFound` or `Refused`.
     """
-    provider = await providers.of(target)
+    provider = await providers.provider_for(target)
     try:
         return await provider.read_keys(target, deadline)
     except NotFound as error:

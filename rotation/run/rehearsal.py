@@ -6,15 +6,16 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from rotation.policy.eligibility import find_target
+from rotation.policy.eligibility import TO_CLAIM, decide, superseded
 from rotation.policy.tags import RotationPolicy, read_policy
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive, choose
 from rotation.run.key_regeneration import in_use
 from rotation.run.neighbours import Neighbours
 from rotation.run.reading import read_keys, read_secret
-from rotation.vocabulary.errors import SUPERSEDED, ActiveKey, Busy, Ending, RotationError, Skip
-from rotation.vocabulary.record import Problem, Rotation, State, Step, begin
+from rotation.vocabulary.endings import ActiveKey, Ending, Skip, SkipReason
+from rotation.vocabulary.errors import Busy, RotationError
+from rotation.vocabulary.record import Problem, Rotation, State, Step
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
@@ -30,7 +31,7 @@ async def rehearse(world: World, request: RotationRequest, *, revoke_after: time
     rehearsal = _Rehearsal(world, request, revoke_after)
     try:
         if request.target and request.key:
-            await rehearsal.regenerate(request.target, request.key)
+            await rehearsal.regenerate(world.providers.parse_target(request.target), request.key)
         elif request.secret:
             await rehearsal.rotate(request.secret)
     except Skip as skip:
@@ -51,7 +52,7 @@ class _Rehearsal:
         self._revoke_after = revoke_after
         self._deadline = Deadline(world.clock)
         self._neighbours = Neighbours(world)
-        self.record = begin(request, self._deadline.started_on)
+        self.record = world.accepted(request, self._deadline.started_on)
         self.steps: list[Step] = []
 
     def add(self, step: str, detail: str) -> None:
@@ -73,13 +74,15 @@ class _Rehearsal:
         Go through the rotation of a secret.
         """
         secret = await read_secret(self._world.vaults, asked, self._deadline)
-        target = find_target(secret)
-        await self._claim(target)
+        case = structs.replace(self._world.case_of(secret), request=self._request, now=self._deadline.started_on)
+        if reason := decide(case, TO_CLAIM):
+            raise reason
+        await self._claim(case.target)
         self.add("look", f"read {secret.id}, the current version")
-        if secret.version != asked.version:
+        if reason := superseded(case):
             self._add_revocation()
-            raise Skip(SUPERSEDED)
-        policy = read_policy(secret.tags)
+            raise reason
+        policy = read_policy(secret.tags, self._world.providers.parse_target)
         plan = await self._inspect(secret, policy)
         self.record = structs.replace(
             self.record,
@@ -118,7 +121,7 @@ class _Rehearsal:
     async def _claim(self, target: Target) -> None:
         self._world.scopes.require(target)
         self.record = self.record.about(target)
-        if running := await self._world.ledger.read_open(target.claim_id):
+        if running := await self._world.ledger.read_open(target.identity):
             raise Busy(running.row.request.id)
         self.add("claim", f"claim {target.arm_id}, so that nobody else rotates it meanwhile")
 
@@ -126,7 +129,7 @@ class _Rehearsal:
         target = policy.target
         keys = await read_keys(self._world.providers, target, self._deadline)
         if secret.value is None:
-            raise Skip("disabled")
+            raise Skip(SkipReason.DISABLED)
         plan = choose(self._request, policy, keys, secret.value)
         holds = "neither key" if plan.active is None else f"{plan.active}"
         self.add("inspect", f"read both keys of {target.arm_id}: the secret holds {holds}")
@@ -139,8 +142,8 @@ class _Rehearsal:
     async def _find_holder(
         self, secret: SecretId | None, target: Target, key: KeyName, keys: Keys
     ) -> SecretVersion | None:
-        others = await self._neighbours.learn(secret, target, self._deadline)
-        return await self._neighbours.look_for_holder(others, target, key, keys, self._deadline)
+        neighbours = await self._neighbours.find(secret, target, self._deadline)
+        return (await self._neighbours.find_holder(neighbours, target, key, keys, self._deadline)).holder
 
     def _add_regeneration(self, key: KeyName) -> None:
         self.add("journal", f"write down that {key} is regenerated, and the fingerprint of its present value")

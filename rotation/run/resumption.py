@@ -1,18 +1,12 @@
 """
-What is left to be done: rotations whose worker died, outcomes that nobody was told, and what is due by now.
+What is left to be done: rotations whose worker died, outcomes that are not published, and what is due by now.
 """
-
-from datetime import timedelta
 
 from msgspec import structs
 
 from rotation.ports.world import World
+from rotation.vocabulary.limits import PUBLISHED_WITHIN, QUEUED_FOR
 from rotation.vocabulary.request import RotationRequest
-
-# How long a rotation that was put into the queue has before it is put there once more: its message may be lost.
-QUEUED_FOR = timedelta(minutes=15)
-# An outcome younger than this is most likely being published right now.
-_PUBLISHING = timedelta(minutes=2)
 
 
 async def list_unfinished(world: World) -> list[RotationRequest]:
@@ -21,16 +15,16 @@ async def list_unfinished(world: World) -> list[RotationRequest]:
     """
     now = world.clock.now()
     stalled = [
-        structs.replace(row.request, claimed=claim_id)
-        async for claim_id, row in world.ledger.list_open()
+        structs.replace(row.request, claimed=target)
+        async for target, row in world.ledger.list_open()
         if row.claimed_until <= now
     ]
-    untold = [
+    unpublished = [
         structs.replace(outcome.request, ended=True)
         async for outcome in world.ledger.list_outcomes()
-        if outcome.record.completed_on is None or outcome.record.completed_on + _PUBLISHING <= now
+        if outcome.record.completed_on is None or outcome.record.completed_on + PUBLISHED_WITHIN <= now
     ]
-    return stalled + untold + await _list_due(world)
+    return stalled + unpublished + await _list_due(world)
 
 
 async def _list_due(world: World) -> list[RotationRequest]:

@@ -2,40 +2,38 @@
 Steps 3 to 7 of a secret's rotation: after them its current version holds a live key, another one than before.
 """
 
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from rotation.policy.due import is_meant
-from rotation.policy.eligibility import find_target
+from rotation.policy.eligibility import TO_FINISH, TO_ROTATE, decide, superseded
 from rotation.policy.tags import RotationPolicy, read_policy, read_target, renewed, stored_by, tagged_key
+from rotation.ports.vaults import NewVersion
 from rotation.ports.world import World
 from rotation.run import change
 from rotation.run.choice import Regenerate, StoreLive, choose, heal
-from rotation.run.claim import Claim, TargetMoved
+from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
-from rotation.run.neighbours import Neighbours, OtherSecrets
+from rotation.run.neighbours import Neighbours, TargetNeighbours
 from rotation.run.reading import read_secret
-from rotation.vocabulary.errors import (
-    SUPERSEDED,
+from rotation.vocabulary.endings import (
     ActiveKey,
     Drift,
     Ending,
     Misconfigured,
     Refused,
     Skip,
+    SkipReason,
     TargetNotFound,
-    Unfinished,
     VaultRefused,
 )
-from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.record import Rotation, State, stored
+from rotation.vocabulary.errors import Unfinished
+from rotation.vocabulary.limits import EVENT_MARGIN
+from rotation.vocabulary.record import Journal, State
 from rotation.vocabulary.request import Trigger
 from rotation.vocabulary.secret import SecretId, SecretVersion
-from rotation.vocabulary.target import KeyName, Keys, Target, parse_target
-
-_TOLD_OF = timedelta(days=1)
+from rotation.vocabulary.target import KeyName, Keys, Target, identity_of
 
 
 class SecretRotation:
@@ -52,9 +50,12 @@ class SecretRotation:
         self._neighbours = neighbours
         self._claim = claim
         self._id = secret
+        self._inspection = None if ahead is None else self._inspection_of(ahead)
+        # What the look finds: the current version, or why it cannot be read.
         self._secret: SecretVersion | None = None
         self._hindrance: Ending | None = None
-        self._inspection = None if ahead is None else self._inspection_of(ahead)
+        self._work: _Work | None = None
+        self._journal: Journal | None = None
 
     async def look(self) -> bool:
         """
@@ -62,7 +63,7 @@ class SecretRotation:
 
         Raises `Skip`, `Failure` or `TargetMoved`.
         """
-        claim, request = self._claim, self._claim.row.request
+        claim = self._claim
         try:
             secret = self._secret = await self._read()
         except (Skip, VaultRefused) as hindrance:
@@ -71,35 +72,38 @@ class SecretRotation:
                 self._hindrance = hindrance
                 return False
             raise
-        if stored_by(secret.tags) == request.id:
-            self._found_stored(secret)
+        if stored_by(secret.tags) == claim.request.id:
+            target = read_target(secret.tags, self._world.providers.parse_target)
+            claim.found_stored(target, tagged_key(secret.tags), secret.id, secret.expires_on)
             return True
-        if not is_meant(secret, request, self._world.clock.now(), self._world.lead):
-            raise Skip(SUPERSEDED)
-        if self._id.version is None:
-            self._pin(secret)
-        target = read_target(secret.tags) if claim.must_finish else find_target(secret)
-        if (journal := claim.row.journal) and target.address != journal.address:
-            raise Misconfigured(
-                f"tag ProviderAddress was {journal.address} when its key was regenerated; it changed since"
-            )
-        if target.claim_id != claim.claim_id:
-            raise TargetMoved
-        self._world.scopes.require(target)
-        claim.record = claim.record.about(target)
+        case = structs.replace(
+            self._world.case_of(secret),
+            request=claim.request,
+            now=self._world.clock.now(),
+            claimed=claim.target,
+            journal=claim.journal,
+        )
+        reason = decide(case, TO_FINISH if claim.must_finish else TO_ROTATE)
+        if self._id.version is None and not superseded(case):
+            self._id = secret.id
+            claim.pin(secret.id)
+        if reason:
+            raise reason
+        claim.about(case.target)
         return False
 
-    async def proceed(self) -> None:
+    async def inspect(self) -> None:
         """
-        Take steps 4 to 7.
+        Step 4: find out which key is to be stored, and whether it is to be regenerated before.
 
-        Raises `Failure`, `Unfinished` or a `DependencyError`; the secret goes on holding the key that it held.
+        Raises `Skip` or `Failure`.
         """
         claim, secret = self._claim, self._secret
+        claim.require_attempts_left()
         if secret is None:
             raise _dead_key(self._hindrance)
         try:
-            policy = read_policy(secret.tags)
+            policy = read_policy(secret.tags, self._world.providers.parse_target)
             inspection = self._inspection
             if inspection is None or inspection.target != policy.target:
                 inspection = self._inspection_of(policy.target)
@@ -108,42 +112,76 @@ class SecretRotation:
             if claim.must_finish:
                 raise _dead_key(hindrance) from hindrance
             raise
-        earlier = claim.row.journal
+        earlier = claim.journal
         if earlier and change.has_changed(policy.target, keys, earlier):
             claim.say("found the key already regenerated", key=earlier.key)
-            await claim.begin_without_journal()
-            await self._store(policy, secret, earlier.key, keys[earlier.key])
+            self._work = _Work(secret, policy, keys, earlier.key)
             return
-        others = await inspection.others()
-        plan = await self._choose(policy, secret, keys, others)
-        register = partial(self._neighbours.register, secret.id, policy.target, others)
-        if isinstance(plan, StoreLive):
-            await self._world.gather(claim.begin_without_journal(), register())
-            await self._store(policy, secret, plan.key, keys[plan.key], plan)
-            return
-        journal = await claim.write_journal(plan, policy.target, keys, beside=register)
-        provider = await self._world.providers.of(policy.target)
-        keys = await change.regenerate(provider, policy.target, journal, keys, claim.deadline)
-        claim.say("regenerated", key=journal.key)
-        await self._store(policy, secret, journal.key, keys[journal.key])
+        neighbours = await inspection.neighbours()
+        plan = await self._choose(policy, secret, keys, neighbours)
+        self._work = _Work(secret, policy, keys, plan.key, plan, neighbours)
 
-    def _pin(self, secret: SecretVersion) -> None:
+    async def journal(self) -> None:
         """
-        Let the request be about the version that is current now; it is written with the journal.
+        Step 5, or make sure that this rotation has not ended where nothing is to be regenerated.
+
+        Raises `EndedAlready`.
         """
-        claim, self._id = self._claim, secret.id
-        claim.row = structs.replace(claim.row, request=structs.replace(claim.row.request, secret=secret.id))
-        if claim.record.secret:
-            pinned = structs.replace(claim.record.secret, version=secret.version)
-            claim.record = structs.replace(claim.record, secret=pinned)
+        claim, work = self._claim, self._inspected
+        if work.plan is None or work.neighbours is None:
+            await claim.begin_without_journal()
+            return
+        register = partial(self._neighbours.register, work.secret.id, work.policy.target, work.neighbours)
+        if isinstance(work.plan, StoreLive):
+            await self._world.gather(claim.begin_without_journal(), register())
+        else:
+            self._journal = await claim.write_journal(work.plan, work.policy.target, work.keys, beside=register)
+
+    async def regenerate(self) -> None:
+        """
+        Step 6, where something was journaled. Raises `Failure`.
+        """
+        if journal := self._journal:
+            work, target = self._inspected, self._inspected.policy.target
+            provider = await self._world.providers.provider_for(target)
+            keys = await change.regenerate(provider, target, journal, work.keys, self._claim.deadline)
+            self._work = structs.replace(work, keys=keys)
+            self._claim.say("regenerated", key=journal.key)
+
+    async def store(self) -> None:
+        """
+        Step 7. Raises `VaultRefused`.
+        """
+        claim, work = self._claim, self._inspected
+        new = NewVersion(
+            work.keys[work.key],
+            tags=renewed(work.secret.tags, work.key, claim.record.id),
+            content_type=work.secret.content_type,
+            expires_on=self._expiry(work),
+        )
+        claim.begins_to_store()
+        try:
+            version = await change.store(self._world.vaults, self._id, new, claim.deadline)
+        except VaultRefused as error:
+            if claim.must_finish:
+                raise Unfinished(f"{error}; the secret holds a dead key until it is stored", in_flight=False) from error
+            raise VaultRefused(f"{error}; the secret still holds its live key") from error
+        claim.stored(version, new.expires_on)
+        claim.say("stored", key=work.key)
+
+    @property
+    def _inspected(self) -> "_Work":
+        if self._work is None:
+            raise ValueError("nothing was inspected yet")
+        return self._work
 
     async def _read(self) -> SecretVersion:
         """
         Return the current version. Where the target is known already, it is inspected at the same time.
         """
         reading = read_secret(self._world.vaults, self._id, self._claim.deadline)
-        # Who resumes may find the new key there, and has to store it before anything else is asked.
-        if self._inspection is None or self._claim.row.journal:
+        # A resumed rotation may find the new key there, and has to store it before anything else is asked.
+        if self._inspection is None or self._claim.journal:
             return await reading
         secret, _ = await self._world.gather(reading, self._inspection.read_ahead())
         return secret
@@ -152,45 +190,40 @@ class SecretRotation:
         return Inspection(self._world, self._neighbours, target, self._id, self._claim.deadline)
 
     async def _choose(
-        self, policy: RotationPolicy, secret: SecretVersion, keys: Keys, others: OtherSecrets
+        self, policy: RotationPolicy, secret: SecretVersion, keys: Keys, neighbours: TargetNeighbours
     ) -> Regenerate | StoreLive:
         """
-        Step 4: return what is to be done, which is to adopt the key where another secret holds it.
+        Return what is to be done, which is to adopt the key where another secret holds it.
         """
-        claim, request = self._claim, self._claim.row.request
+        claim = self._claim
         if secret.value is None:
-            raise Skip("disabled")
+            raise Skip(SkipReason.DISABLED)
         try:
-            plan: Regenerate | StoreLive = choose(request, policy, keys, secret.value)
+            plan: Regenerate | StoreLive = choose(claim.request, policy, keys, secret.value)
         except Drift:
             if not await self._is_to_be_healed(secret, policy.target):
                 raise
             plan = heal(policy)
-        holder = await self._neighbours.find_holder(others, policy.target, plan.key, keys, claim.deadline)
-        if holder and isinstance(plan, Regenerate) and not plan.in_place:
-            if request.revokes:
+        found = await self._neighbours.find_holder(neighbours, policy.target, plan.key, keys, claim.deadline)
+        await self._neighbours.forget(policy.target, found.gone)
+        if found.holder and isinstance(plan, Regenerate) and not plan.in_place:
+            if claim.request.revokes:
                 raise ActiveKey(
-                    f"{holder.id.unversioned} holds the key that is to be revoked; rotate that secret first"
+                    f"{found.holder.id.unversioned} holds the key that is to be revoked; rotate that secret first"
                 )
-            plan = plan.adopted_from(holder.expires_on)
-            claim.say("adopts the key of another secret", key=plan.key, holder=holder.id)
-        claim.record = structs.replace(
-            claim.record,
-            key_name=plan.key,
-            previous_key_name=plan.active,
-            adopted=isinstance(plan, StoreLive) and plan.adopted,
-        )
-        claim.say("inspected", key=plan.key)
+            plan = plan.adopted_from(found.holder.expires_on)
+            claim.say("adopts the key of another secret", key=plan.key, holder=found.holder.id)
+        claim.chose(plan)
         return plan
 
     async def _is_to_be_healed(self, secret: SecretVersion, target: Target) -> bool:
         """
         Return whether drift is put right unasked: for a sweep, where this app itself stored that very version.
 
-        And stored it for this target: or whoever may write tags could have another target's key put into the secret.
+        And stored it for this target: or anyone who may write tags could have another target's key put into the secret.
         """
         maker = stored_by(secret.tags)
-        if self._claim.row.request.trigger is not Trigger.SWEEP or maker is None:
+        if self._claim.request.trigger is not Trigger.SWEEP or maker is None:
             return False
         made = await self._world.ledger.find(maker)
         return (
@@ -199,67 +232,31 @@ class SecretRotation:
             and made.secret is not None
             and made.secret.version == secret.version
             and made.target is not None
-            and parse_target(made.target).claim_id == target.claim_id
+            and identity_of(made.target) == target.identity
         )
 
-    async def _store(
-        self,
-        policy: RotationPolicy,
-        secret: SecretVersion,
-        key: KeyName,
-        value: KeyMaterial,
-        plan: StoreLive | None = None,
-    ) -> None:
+    def _expiry(self, work: "_Work") -> datetime:
         """
-        Step 7. Whoever gets here has begun.
+        Return when the new version expires: no later than the one whose key it adopts.
         """
-        claim = self._claim
-        expires_on = self._world.clock.now().replace(microsecond=0) + policy.validity
-        if plan and plan.not_after:
-            # Near its expiry, so that it is told of at once; past it, nobody would be told.
-            expires_on = min(expires_on, max(plan.not_after, expires_on - policy.validity + _TOLD_OF))
-        claim.has_changed_something = True
-        try:
-            version = await change.store(
-                self._world.vaults,
-                self._id,
-                value,
-                rotation_id=claim.record.id,
-                tags=renewed(secret.tags, key, claim.record.id),
-                content_type=secret.content_type,
-                expires_on=expires_on,
-                deadline=claim.deadline,
-            )
-        except VaultRefused as error:
-            if claim.must_finish:
-                raise Unfinished(f"{error}; the secret holds a dead key until it is stored", in_flight=False) from error
-            raise VaultRefused(f"{error}; the secret still holds its live key") from error
-        claim.record = self._with_gap(stored(claim.record, version, expires_on))
-        claim.say("stored", key=key)
+        expires_on = self._world.clock.now().replace(microsecond=0) + work.policy.validity
+        if isinstance(work.plan, StoreLive) and work.plan.not_after:
+            # Near its expiry, so that its event comes at once; past it, none would come.
+            return min(expires_on, max(work.plan.not_after, expires_on - work.policy.validity + EVENT_MARGIN))
+        return expires_on
 
-    def _found_stored(self, secret: SecretVersion) -> None:
-        """
-        Complete the record of a rotation whose earlier attempt stored the version and told nobody.
-        """
-        claim = self._claim
-        target, key = read_target(secret.tags), tagged_key(secret.tags)
-        journal = claim.row.journal
-        record = structs.replace(
-            stored(claim.record.about(target), secret.id, secret.expires_on),
-            key_name=journal.key if journal else key,
-            previous_key_name=journal.previous_key if journal else key and key.other,
-            # Without a journal nothing was regenerated: the version holds a key that was live already.
-            adopted=journal is None and not claim.row.request.force,
-        )
-        claim.record = self._with_gap(record)
-        claim.say("found the new version already stored", key=record.key_name)
 
-    def _with_gap(self, record: Rotation) -> Rotation:
-        journal = self._claim.row.journal
-        if journal is None or not journal.in_place:
-            return record
-        gap = self._world.clock.now() - journal.written_on
-        return structs.replace(record, gap_seconds=round(gap.total_seconds(), 3))
+class _Work(Struct, frozen=True):
+    """
+    What was found, and what is to be done: without a plan, an earlier attempt has regenerated `key` already.
+    """
+
+    secret: SecretVersion
+    policy: RotationPolicy
+    keys: Keys
+    key: KeyName
+    plan: Regenerate | StoreLive | None = None
+    neighbours: TargetNeighbours | None = None
 
 
 def _dead_key(hindrance: Ending | None) -> Unfinished:

@@ -6,15 +6,13 @@ import logging
 
 from rotation.ports.vaults import SecretProperties
 from rotation.ports.world import World
-from rotation.vocabulary.concurrency import given, tried
+from rotation.vocabulary.concurrency import capture, unwrap
 from rotation.vocabulary.errors import Declined, DependencyError, NotFound, OutOfTime
+from rotation.vocabulary.limits import VERSIONS_READ_AT_ONCE
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import Journal, Rotation, State
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import parse_target
 from rotation.vocabulary.timing import Deadline
-
-_AT_A_TIME = 10  # versions that are read
 
 _log = logging.getLogger(__name__)
 
@@ -28,22 +26,22 @@ async def disable_dead_versions(world: World, record: Rotation, journal: Journal
     if record.state is not State.COMPLETED or journal is None or record.secret is None or record.target is None:
         return
     secret = SecretId(record.secret.vault, record.secret.name, record.secret.version)
-    target = parse_target(record.target)
+    target = world.providers.parse_target(record.target)
     try:
         older = _older(await world.vaults.list_versions(secret, deadline), secret)
         # A secret that was never tidied may have hundreds: a few at a time.
-        for start in range(0, len(older), _AT_A_TIME):
-            some = older[start : start + _AT_A_TIME]
-            values = await world.gather(*(tried(world.vaults.read_version, old, deadline) for old in some))
+        for start in range(0, len(older), VERSIONS_READ_AT_ONCE):
+            some = older[start : start + VERSIONS_READ_AT_ONCE]
+            values = await world.gather(*(capture(world.vaults.read_version, old, deadline) for old in some))
             for old, value in zip(some, values, strict=True):
-                if isinstance(value, NotFound | Declined) or target.fingerprint(given(value)) != journal.fingerprint:
+                if isinstance(value, NotFound | Declined) or target.fingerprint(unwrap(value)) != journal.fingerprint:
                     continue
                 await world.vaults.disable(old, deadline)
                 report(record, "disabled a dead version", version=old.version)
     except (DependencyError, OutOfTime) as error:
         _log.warning("rotation %s: versions that hold the dead key stay enabled: %s", record.id, error)
     except Exception:  # noqa: BLE001 - see below
-        # The rotation has ended and was told of; nothing that goes wrong here may say otherwise.
+        # The rotation has ended and was published; nothing that goes wrong here may say otherwise.
         _log.exception("rotation %s: versions that hold the dead key stay enabled", record.id)
 
 

@@ -30,9 +30,9 @@ class Gather(Protocol):
     async def __call__(self, *work: Coroutine[Any, Any, T]) -> tuple[T, ...]: ...
 
 
-async def tried(work: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwargs) -> T | RotationError:
+async def capture(work: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwargs) -> T | RotationError:
     """
-    Return what comes of a call, or the error: for whoever does not know yet whether it will matter.
+    Return what comes of a call, or its error, where it is not known yet whether that will matter.
     """
     try:
         return await work(*args, **options)
@@ -40,7 +40,7 @@ async def tried(work: Callable[P, Awaitable[T]], *args: P.args, **options: P.kwa
         return error
 
 
-def given(result: T | RotationError) -> T:
+def unwrap(result: T | RotationError) -> T:
     """
     Return what came of it. Raises the error that came of it instead.
     """

@@ -2,6 +2,7 @@
 Key material: the one type in which a key's value travels.
 """
 
+import hashlib
 import hmac
 from typing import NoReturn
 
@@ -30,6 +31,13 @@ class KeyMaterial:
         The value as bytes; JSON can carry text that plain UTF-8 cannot.
         """
         return self._value.encode(errors="surrogatepass")
+
+    @property
+    def fingerprint(self) -> str:
+        """
+        The SHA-256 of the value.
+        """
+        return hashlib.sha256(self.encoded).hexdigest()
 
     def __repr__(self) -> str:
         return "KeyMaterial(hidden)"

@@ -2,14 +2,16 @@
 What is remembered of a rotation, and what of it is shown.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
+from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import KeyName, Target
+from rotation.vocabulary.target import KeyName, ParseTarget, Target
 
 
 class State(StrEnum):
@@ -99,12 +101,31 @@ class Rotation(Struct, frozen=True, rename="camel"):
         """
         return structs.replace(self, provider=target.provider, target=target.arm_id)
 
+    def pinned(self, version: str) -> "Rotation":
+        """
+        Return the record of a rotation that is about this version of its secret.
+        """
+        return structs.replace(self, secret=structs.replace(self.secret, version=version)) if self.secret else self
+
+    def stored(self, version: SecretId, expires_on: datetime | None) -> "Rotation":
+        """
+        Return the record with the version that the rotation has stored.
+
+        It may say so already: an attempt that is suspended after storing keeps its record.
+        """
+        if self.secret is None:
+            return self
+        is_new = self.secret.version != version.version
+        previous = self.secret.version if is_new else self.secret.previous_version
+        secret = structs.replace(self.secret, version=version.version, previous_version=previous, expires_on=expires_on)
+        return structs.replace(self, secret=secret)
+
 
 class Journal(Struct, frozen=True):
     """
     Written before a key is regenerated: which one, and the fingerprint of its value before.
 
-    The fingerprint is of what the target at `address` shows, since each trigger of a workflow shows a URL of its own.
+    The fingerprint is of the credential that is shown at `address`.
     Where it has changed, the key has been regenerated, whatever became of the answer.
     """
 
@@ -120,13 +141,13 @@ class OpenRotation(Struct, frozen=True):
     """
     The running rotation of a target: claim, journal and request in one row of the ledger.
 
-    `claim` is new for every attempt; until `claimed_until` only the attempt that wrote it may go on. `begun` says that
+    `lease` is new for every attempt; until `claimed_until` only the attempt that wrote it may go on. `begun` says that
     the row by which the rotation waited is gone: from then on it can only end under its claim.
     """
 
     request: RotationRequest
     record: Rotation
-    claim: str
+    lease: str
     claimed_until: datetime
     journal: Journal | None = None
     begun: bool = False
@@ -160,18 +181,18 @@ class EndedRotation(Struct, frozen=True):
     record: Rotation
 
 
-def begin(request: RotationRequest, now: datetime) -> Rotation:
+def accepted_record(request: RotationRequest, now: datetime, parse: ParseTarget) -> Rotation:
     """
     Return the record of a rotation that is accepted and not begun.
     """
-    secret, target = request.secret, request.target
-    return Rotation(
+    secret = request.secret
+    record = Rotation(
         id=request.id,
         state=State.ACCEPTED,
         trigger=request.trigger,
-        provider=target.provider if target else None,
-        target=target.arm_id if target else None,
-        key_name=request.key if target else None,
+        provider=None,
+        target=request.target,
+        key_name=request.key if request.target else None,
         previous_key_name=None,
         secret=RotatedSecret(secret.vault, secret.name, secret.version) if secret else None,
         adopted=False,
@@ -181,17 +202,7 @@ def begin(request: RotationRequest, now: datetime) -> Rotation:
         reason=request.reason,
         error=None,
     )
-
-
-def stored(record: Rotation, version: SecretId, expires_on: datetime | None) -> Rotation:
-    """
-    Return the record with the version that the rotation has stored.
-
-    It may say so already: an attempt that is suspended after storing keeps its record.
-    """
-    if record.secret is None:
-        return record
-    is_new = record.secret.version != version.version
-    previous = record.secret.version if is_new else record.secret.previous_version
-    secret = structs.replace(record.secret, version=version.version, previous_version=previous, expires_on=expires_on)
-    return structs.replace(record, secret=secret)
+    # A row may name a target of a kind that this version does not know: its rotation fails, and its record says so.
+    with suppress(Misconfigured):
+        return record.about(parse(request.target)) if request.target else record
+    return record

@@ -10,7 +10,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import BatchAccount, KeyName, Workflow
+from rotation.vocabulary.target import KeyName
 
 _NAMESPACE = uuid.UUID("6f0c8d1e-5a0b-4c57-9a5e-5d4a3f1b7c20")
 
@@ -52,8 +52,9 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     """
     One rotation that is asked for: of a secret, or, without one, of a key of `target` whose new value goes nowhere.
 
+    `target` is the ARM id of what shows the keys.
     `secret` is pinned to the version that the request is about: if another one is current by the time it runs, the work
-    has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the claim id of the target
+    has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the identity of the target
     on which an earlier attempt left its journal, and `ended` says that the outcome waits to be published; only resuming
     sets them. `waits` says that the ledger holds a row for the request until it has ended. `revocation` asks for a
     second rotation later; that one `revokes` the leaked key, and is pinned when it has found it. A field that this
@@ -69,7 +70,7 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     reason: str | None = None
     claimed: str | None = None
     ended: bool = False
-    target: BatchAccount | Workflow | None = None
+    target: str | None = None
     waits: bool = False
     revocation: Revocation | None = None
     revokes: LeakedKey | None = None

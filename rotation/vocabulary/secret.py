@@ -79,6 +79,18 @@ class SecretVersion(Struct, frozen=True):
         return self.id.version or ""
 
 
+class ListedSecret(Struct, frozen=True):
+    """
+    The current version of a secret as the listing of a vault shows it: without its value, and `id` without version.
+    """
+
+    id: SecretId
+    tags: dict[str, str]
+    enabled: bool
+    expires_on: datetime | None
+    is_certificate: bool = False
+
+
 def parse_vault_uri(uri: str) -> str:
     """
     Return a vault's URI in its one spelling: `https://host[:port]` in lower case. What surrounds it is forgiven.

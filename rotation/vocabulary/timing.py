@@ -1,21 +1,12 @@
 """
-How long an attempt may send, and how long its claim outlives it.
-
-    CLAIM_TTL >= LAST_SEND + PAUSE + IN_FLIGHT + SKEW
-
-When a claim has expired, nothing that its holder sent can take effect any more: the rotation may be resumed elsewhere.
+How long an attempt may send, and how long its claim outlives it: docs/limits.md has the sum.
 """
 
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from rotation.vocabulary.errors import OutOfTime
-
-LAST_SEND = timedelta(seconds=240)  # From the start of an attempt to its last request to ARM or Key Vault.
-PAUSE = timedelta(seconds=30)  # From the check of the deadline to the socket.
-IN_FLIGHT = timedelta(seconds=300)  # How long an abandoned request can still take effect; Azure documents no bound.
-SKEW = timedelta(seconds=30)  # Between the clocks of two workers.
-CLAIM_TTL = timedelta(seconds=600)
+from rotation.vocabulary.limits import CLAIM_TTL, LAST_SEND
 
 
 class Clock(Protocol):

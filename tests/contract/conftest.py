@@ -11,16 +11,17 @@ from azure.data.tables.aio import TableClient
 
 from adapters.clock import SystemClock
 from adapters.transport import SharedTransport
-from adapters.wiring import Wiring
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.vault import Vault
 from localcloud.azurite import Azurite
-from rotation.vocabulary.target import Target, parse_target
+from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
 from tests.live.description import description, is_live
 from tests.live.other_end import RealVault, Subscriber, table_client
 from tests.twins.clock import HandClock
+from tests.twins.targets import parse_target
+from wiring.parts import Wiring
 
 MakeTable = Callable[[SharedTransport], TableClient]
 Received = Callable[[str], Awaitable[dict[str, Any]]]

@@ -5,18 +5,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.wiring import Wiring
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from rotation.ports.announcer import Announcement, Announcer, announcement_of
 from rotation.run import outcome
 from rotation.vocabulary.errors import DependencyError
-from rotation.vocabulary.record import begin
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from tests.contract.conftest import Received
 from tests.contract.sides import sides
 from tests.twins.announcer import MemoryAnnouncer
+from tests.twins.targets import accepted_record
+from wiring.parts import Wiring
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -29,7 +29,7 @@ def announcement() -> Announcement:
     request = RotationRequest(
         str(uuid.uuid4()), Trigger.SWEEP, SecretId("https://kv.vault.azure.net", "one", "a" * 32), NOW
     )
-    made = announcement_of(outcome.completed(begin(request, NOW), NOW))
+    made = announcement_of(outcome.completed_record(accepted_record(request, NOW), NOW))
     assert made is not None
     return made
 

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from adapters.concurrency import gather
-from rotation.vocabulary.concurrency import Gather, given, tried
-from rotation.vocabulary.errors import Drift, Skip
+from rotation.vocabulary.concurrency import Gather, capture, unwrap
+from rotation.vocabulary.endings import Drift, Skip, SkipReason
 from tests.interleavings.calls import at_once
 from tests.interleavings.gathering import LaidOut, Order
 from tests.twins.concurrency import one_after_another
@@ -72,12 +72,12 @@ async def test_an_error_that_was_caught_is_a_result(gathers: Gather) -> None:
     """
     work = Work()
 
-    caught, succeeded = await gathers(tried(work.fail, "a"), tried(work.succeed, "b"))
+    caught, succeeded = await gathers(capture(work.fail, "a"), capture(work.succeed, "b"))
 
     assert isinstance(caught, Drift)
-    assert given(succeeded) == "b"
+    assert unwrap(succeeded) == "b"
     with pytest.raises(Drift):
-        given(caught)
+        unwrap(caught)
 
 
 async def test_requests_are_under_way_at_the_same_time() -> None:
@@ -160,6 +160,6 @@ async def test_skips_are_caught_like_failures() -> None:
     """
 
     async def skip() -> str:
-        raise Skip("paused")
+        raise Skip(SkipReason.PAUSED)
 
-    assert isinstance(await tried(skip), Skip)
+    assert isinstance(await capture(skip), Skip)

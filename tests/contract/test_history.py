@@ -14,15 +14,16 @@ from rotation.overview.rotations import list_rotations
 from rotation.ports.history import History, Wanted, place_of
 from rotation.ports.ledger import Ledger
 from rotation.run import outcome
-from rotation.vocabulary.errors import Skip
-from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation, begin
+from rotation.vocabulary.endings import Skip, SkipReason
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation
 from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import KeyName, Target, parse_target
+from rotation.vocabulary.target import KeyName, Target
 from tests.contract.conftest import MakeTable
 from tests.contract.sides import sides
 from tests.twins.history import MemoryHistory
 from tests.twins.ledger import MemoryLedger
+from tests.twins.targets import accepted_record, parse_target
 
 pytestmark = pytest.mark.assumption(92)
 
@@ -92,7 +93,9 @@ def asked(secret: SecretId | None = ONE, *, revokes: bool = False) -> RotationRe
     """
     rotation_id = str(uuid.uuid4())
     if secret is None:
-        return RotationRequest(rotation_id, Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=ACCOUNT, waits=True)
+        return RotationRequest(
+            rotation_id, Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=ACCOUNT.shown_by, waits=True
+        )
     leaked = LeakedKey("f" * 64, ACCOUNT.address) if revokes else None
     return RotationRequest(rotation_id, Trigger.HTTP, secret, NOW, waits=True, revokes=leaked)
 
@@ -101,9 +104,13 @@ def ended(started_on: datetime, secret: SecretId | None = ONE, target: Target = 
     """
     Return the record of a rotation that has completed, or was skipped for a reason.
     """
-    record = begin(asked(secret), started_on).about(target)
+    record = accepted_record(asked(secret), started_on).about(target)
     later = started_on + SECOND
-    return outcome.of(record, Skip(reason), later) if reason else outcome.completed(record, later)
+    return (
+        outcome.ended_record(record, Skip(SkipReason(reason)), later)
+        if reason
+        else outcome.completed_record(record, later)
+    )
 
 
 @pytest.mark.assumption(88)
@@ -147,16 +154,16 @@ async def test_a_filter_leaves_out_what_is_not_wanted(side: Side) -> None:
     only = await side.end(ended(NOW - 2 * SECOND, None))
     skipped = await side.end(ended(NOW - 3 * SECOND, reason="paused"))
 
-    assert await side.list(target=ACCOUNT.claim_id) == [one.id, only.id, skipped.id]
-    assert await side.list(target=ORDERS.claim_id) == [two.id]
+    assert await side.list(target=ACCOUNT.identity) == [one.id, only.id, skipped.id]
+    assert await side.list(target=ORDERS.identity) == [two.id]
     assert await side.list(secret=ONE.identity) == [one.id, skipped.id]
     assert await side.list(secret=TWO.identity) == [two.id]
     assert await side.list(state=State.SKIPPED) == [skipped.id]
     assert await side.list(state=State.FAILED) == []
-    assert await side.list(state=State.COMPLETED, target=ACCOUNT.claim_id, secret=ONE.identity) == [one.id]
+    assert await side.list(state=State.COMPLETED, target=ACCOUNT.identity, secret=ONE.identity) == [one.id]
     assert await side.list(since=NOW - SECOND) == [one.id, two.id]
     assert await side.list(since=NOW + timedelta(microseconds=1)) == []
-    assert await side.list(since=NOW - 2 * SECOND, target=ACCOUNT.claim_id) == [one.id, only.id]
+    assert await side.list(since=NOW - 2 * SECOND, target=ACCOUNT.identity) == [one.id, only.id]
 
 
 @pytest.mark.assumption(88)
@@ -184,13 +191,13 @@ async def test_what_runs_and_what_waits_is_listed_among_what_has_ended(side: Sid
     """
     old = await side.end(ended(NOW - SECOND))
     waiting = asked()
-    await side.ledger.wait(WaitingRotation(waiting, begin(waiting, NOW), NOW))
+    await side.ledger.wait(WaitingRotation(waiting, accepted_record(waiting, NOW), NOW))
     scheduled = asked(TWO, revokes=True)
-    record = structs.replace(begin(scheduled, NOW + SECOND), state=State.SCHEDULED)
+    record = structs.replace(accepted_record(scheduled, NOW + SECOND), state=State.SCHEDULED)
     await side.ledger.wait(WaitingRotation(scheduled, record, NOW))
     running = asked()
-    row = OpenRotation(running, begin(running, NOW + 2 * SECOND).about(ACCOUNT), "claim", NOW)
-    await side.ledger.claim(ACCOUNT.claim_id, row)
+    row = OpenRotation(running, accepted_record(running, NOW + 2 * SECOND).about(ACCOUNT), "claim", NOW)
+    await side.ledger.claim(ACCOUNT.identity, row)
     untold = ended(NOW + 3 * SECOND, TWO, ORDERS)
     await side.ledger.end_unclaimed(EndedRotation(asked(), untold))
 
@@ -198,7 +205,7 @@ async def test_what_runs_and_what_waits_is_listed_among_what_has_ended(side: Sid
     assert await side.list(state=State.ACCEPTED) == [running.id, waiting.id]
     assert await side.list(state=State.SCHEDULED) == [scheduled.id]
     assert await side.list(state=State.COMPLETED) == [untold.id, old.id]
-    assert await side.list(target=ACCOUNT.claim_id) == [running.id, old.id]
+    assert await side.list(target=ACCOUNT.identity) == [running.id, old.id]
     assert await side.list(secret=TWO.identity) == [untold.id, scheduled.id]
     assert await side.list(since=NOW + 2 * SECOND) == [untold.id, running.id]
 
@@ -209,9 +216,11 @@ async def test_one_rotation_is_one_line(side: Side) -> None:
     Running while its row still waits, ended, published, forgotten: the last word counts, as in finding it by its id.
     """
     request = asked()
-    await side.ledger.wait(WaitingRotation(request, begin(request, NOW), NOW))
-    row = OpenRotation(request, structs.replace(begin(request, NOW + SECOND), state=State.REGENERATING), "claim", NOW)
-    first = await side.ledger.claim(ACCOUNT.claim_id, row)
+    await side.ledger.wait(WaitingRotation(request, accepted_record(request, NOW), NOW))
+    row = OpenRotation(
+        request, structs.replace(accepted_record(request, NOW + SECOND), state=State.REGENERATING), "claim", NOW
+    )
+    first = await side.ledger.claim(ACCOUNT.identity, row)
 
     async def states() -> list[State]:
         page = await list_rotations(side.history, Wanted(), top=10, continuation=None)
@@ -223,8 +232,8 @@ async def test_one_rotation_is_one_line(side: Side) -> None:
         return [record.state for record in page.rotations]
 
     assert await states() == [State.REGENERATING]
-    record = outcome.completed(row.record, NOW + 2 * SECOND)
-    await side.ledger.end(EndedRotation(request, record), claim_id=ACCOUNT.claim_id, etag=first.etag)
+    record = outcome.completed_record(row.record, NOW + 2 * SECOND)
+    await side.ledger.end(EndedRotation(request, record), target=ACCOUNT.identity, etag=first.etag)
     assert await states() == [State.COMPLETED]
     await side.ledger.settle(record)
     assert await states() == [State.COMPLETED]

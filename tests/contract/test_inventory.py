@@ -13,15 +13,16 @@ from adapters.transport import SharedTransport
 from rotation.ports.inventory import Entry, Facts, Inventory, VaultFacts
 from rotation.ports.ledger import Ledger
 from rotation.run import outcome
-from rotation.vocabulary.errors import Misconfigured, Skip
-from rotation.vocabulary.record import Rotation, begin, stored
+from rotation.vocabulary.endings import Misconfigured, Skip, SkipReason
+from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import KeyName, parse_target
+from rotation.vocabulary.target import KeyName
 from tests.contract.conftest import MakeTable
 from tests.contract.sides import sides
 from tests.twins.inventory import MemoryInventory
 from tests.twins.ledger import MemoryLedger
+from tests.twins.targets import accepted_record, parse_target
 
 pytestmark = pytest.mark.assumption(92)
 
@@ -90,7 +91,6 @@ def facts(name: str = "one", seen_on: datetime = NOW, vault: str = VAULT, **more
         seen_on,
         TARGET.arm_id,
         TARGET.provider,
-        TARGET.claim_id,
         key=KeyName.PRIMARY,
         expires_on=EXPIRES,
         validity_days=90,
@@ -113,8 +113,8 @@ def rotation(name: str = "one", completed_on: datetime = LATER, key: KeyName = K
     """
     secret = SecretId(VAULT, name, "a" * 32)
     request = RotationRequest(str(uuid.uuid4()), Trigger.SWEEP, secret, NOW)
-    record = stored(begin(request, NOW).about(TARGET), secret.at("b" * 32), completed_on + timedelta(days=90))
-    return outcome.completed(structs.replace(record, key_name=key), completed_on)
+    record = accepted_record(request, NOW).about(TARGET).stored(secret.at("b" * 32), completed_on + timedelta(days=90))
+    return outcome.completed_record(structs.replace(record, key_name=key), completed_on)
 
 
 def failed(name: str = "one", completed_on: datetime = LATER) -> Rotation:
@@ -122,7 +122,7 @@ def failed(name: str = "one", completed_on: datetime = LATER) -> Rotation:
     Return the record of a failed rotation.
     """
     request = RotationRequest(str(uuid.uuid4()), Trigger.SWEEP, SecretId(VAULT, name, "a" * 32), NOW)
-    return outcome.of(begin(request, NOW), Misconfigured("tag"), completed_on)
+    return outcome.ended_record(accepted_record(request, NOW), Misconfigured("tag"), completed_on)
 
 
 @pytest.mark.assumption(86, 88)
@@ -169,9 +169,9 @@ async def test_what_is_kept_is_registered_with_its_target(side: Side) -> None:
     """
     Before any of them is rotated, its neighbours know of it; one without a target is registered with none.
     """
-    await keep(side.inventory, [facts("one"), facts("TWO"), facts("three", claim_id=None, misconfigured="tag")])
+    await keep(side.inventory, [facts("one"), facts("TWO"), facts("three", target=None, misconfigured="tag")])
 
-    bound = await side.ledger.bound_secrets(TARGET.claim_id)
+    bound = await side.ledger.bound_secrets(TARGET.identity)
     assert {secret.identity for secret in bound} == {f"{VAULT}/secrets/one", f"{VAULT}/secrets/two"}
 
 
@@ -252,7 +252,7 @@ async def test_what_a_rotation_stored_counts_over_an_older_look(side: Side) -> N
     assert entry.last == record
     assert (entry.facts.key, entry.facts.expires_on) == (KeyName.SECONDARY, LATER + timedelta(days=90))
     assert (entry.facts.seen_on, entry.facts.misconfigured, entry.facts.paused) == (LATER, None, None)
-    assert (entry.facts.claim_id, entry.facts.validity_days) == (TARGET.claim_id, 90)
+    assert (entry.facts.target_identity, entry.facts.validity_days) == (TARGET.identity, 90)
 
 
 @pytest.mark.assumption(89)
@@ -345,10 +345,10 @@ async def test_what_is_about_no_secret_or_has_not_ended_is_not_noted(side: Side)
     """
     A regenerate-only request belongs to no line.
     """
-    request = RotationRequest(str(uuid.uuid4()), Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=TARGET)
-    await side.inventory.note(outcome.completed(begin(request, NOW), LATER))
+    request = RotationRequest(str(uuid.uuid4()), Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=TARGET.shown_by)
+    await side.inventory.note(outcome.completed_record(accepted_record(request, NOW), LATER))
     await side.inventory.note(structs.replace(rotation(), completed_on=None))
-    skipped = outcome.of(rotation(), Skip("paused"), LATER)
+    skipped = outcome.ended_record(rotation(), Skip(SkipReason.PAUSED), LATER)
 
     await side.inventory.note(structs.replace(skipped, secret=None))
 

@@ -14,14 +14,16 @@ from adapters.table import Table
 from adapters.transport import SharedTransport
 from rotation.ports.ledger import Ledger, Versioned
 from rotation.run import outcome
-from rotation.vocabulary.errors import Busy, Skip
-from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, State, WaitingRotation, begin
+from rotation.vocabulary.endings import Skip, SkipReason
+from rotation.vocabulary.errors import Busy
+from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, State, WaitingRotation
 from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 from tests.contract.conftest import MakeTable
 from tests.contract.sides import sides
 from tests.twins.ledger import MemoryLedger
+from tests.twins.targets import accepted_record
 
 pytestmark = pytest.mark.assumption(92)
 
@@ -83,7 +85,7 @@ def running(rotation_id: str = "r1", claim: str = "c1") -> OpenRotation:
     Return the row of a running rotation.
     """
     request = RotationRequest(rotation_id, Trigger.SWEEP, SECRET, NOW)
-    return OpenRotation(request, begin(request, NOW), claim, NOW + timedelta(minutes=10))
+    return OpenRotation(request, accepted_record(request, NOW), claim, NOW + timedelta(minutes=10))
 
 
 def ending(rotation_id: str = "r1", reason: str = "superseded") -> EndedRotation:
@@ -91,7 +93,7 @@ def ending(rotation_id: str = "r1", reason: str = "superseded") -> EndedRotation
     Return an outcome.
     """
     row = running(rotation_id)
-    return EndedRotation(row.request, outcome.of(row.record, Skip(reason), NOW))
+    return EndedRotation(row.request, outcome.ended_record(row.record, Skip(SkipReason(reason)), NOW))
 
 
 async def claimed(ledger: Ledger, rotation_id: str = "r1") -> Versioned[OpenRotation]:
@@ -187,7 +189,7 @@ async def test_ending_frees_the_target_and_keeps_the_outcome(ledger: Ledger) -> 
     """
     first = await claimed(ledger)
 
-    assert await ledger.end(ending(), claim_id=TARGET, etag=first.etag)
+    assert await ledger.end(ending(), target=TARGET, etag=first.etag)
 
     assert await ledger.read_open(TARGET) is None
     assert await ledger.read_outcome("r1") == ending()
@@ -203,10 +205,10 @@ async def test_ending_does_both_or_nothing(ledger: Ledger) -> None:
     second = await ledger.replace(TARGET, running(claim="c2"), first.etag)
     assert second is not None
 
-    assert not await ledger.end(ending(), claim_id=TARGET, etag=first.etag)
+    assert not await ledger.end(ending(), target=TARGET, etag=first.etag)
     assert await ledger.read_outcome("r1") is None
     assert await ledger.end_unclaimed(ending(reason="paused"))
-    assert not await ledger.end(ending(), claim_id=TARGET, etag=second.etag)
+    assert not await ledger.end(ending(), target=TARGET, etag=second.etag)
     assert await ledger.read_open(TARGET) == second
     assert await ledger.read_outcome("r1") == ending(reason="paused")
 
@@ -266,11 +268,11 @@ async def test_the_target_of_a_running_rotation_is_found_by_its_id(ledger: Ledge
     Only while it runs.
     """
     first = await claimed(ledger)
-    assert await ledger.find_claim("r1") == TARGET
-    assert await ledger.find_claim("r2") is None
+    assert await ledger.find_claimed("r1") == TARGET
+    assert await ledger.find_claimed("r2") is None
 
-    await ledger.end(ending(), claim_id=TARGET, etag=first.etag)
-    assert await ledger.find_claim("r1") is None
+    await ledger.end(ending(), target=TARGET, etag=first.etag)
+    assert await ledger.find_claimed("r1") is None
 
 
 @pytest.mark.assumption(83, 88)
@@ -285,7 +287,7 @@ async def test_a_row_of_another_version_stops_nobody_else(tables: TableLedger) -
     for key in (open_key(TARGET), "outbox:r3"):
         await tables._client.update_entity({"PartitionKey": "live", "RowKey": key, "Row": '{"request": {"v": 9}}'})
 
-    assert [claim_id async for claim_id, _ in tables.list_open()] == [TARGET + "2"]
+    assert [target async for target, _ in tables.list_open()] == [TARGET + "2"]
     assert [waiting.record.id async for waiting in tables.list_outcomes()] == ["r4"]
     with pytest.raises(Busy) as busy:
         await tables.claim(TARGET, running("r5"))
@@ -322,7 +324,7 @@ async def test_a_transaction_that_failed_is_tried_again(tables: TableLedger) -> 
     first = await claimed(tables)
     busy: Any = BusyTable(tables._client, 503, 500)
 
-    assert await TableLedger(Table(busy)).end(ending(), claim_id=TARGET, etag=first.etag)
+    assert await TableLedger(Table(busy)).end(ending(), target=TARGET, etag=first.etag)
     assert await tables.read_outcome("r1") == ending()
 
 
@@ -338,7 +340,7 @@ async def test_everything_unfinished_is_listed(ledger: Ledger) -> None:
     await ledger.settle(ending("r4").record)
     await ledger.forget_outcome("r4")
 
-    found = {claim_id: row.request.id async for claim_id, row in ledger.list_open()}
+    found = {target: row.request.id async for target, row in ledger.list_open()}
     assert found == {TARGET: "r1", TARGET + "2": "r2"}
     assert [waiting.record.id async for waiting in ledger.list_outcomes()] == ["r3"]
 
@@ -380,12 +382,12 @@ async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transpo
 
     transport.loses = True
     first = await claimed(tables)
-    assert first.row.claim == "c1"
+    assert first.row.lease == "c1"
     transport.loses = True
     second = await tables.replace(TARGET, running(claim="c2"), first.etag)
     assert second is not None
     transport.loses = True
-    assert await tables.end(ending(), claim_id=TARGET, etag=second.etag)
+    assert await tables.end(ending(), target=TARGET, etag=second.etag)
     transport.loses = True
     assert await tables.end_unclaimed(ending("r2"))
     transport.loses = True
@@ -408,7 +410,9 @@ def waiting(rotation_id: str = "r1", *, revokes: bool = False) -> WaitingRotatio
     leaked = LeakedKey("f" * 64, TARGET) if revokes else None
     request = structs.replace(running(rotation_id).request, waits=True, revokes=leaked)
     state = State.SCHEDULED if revokes else State.ACCEPTED
-    return WaitingRotation(request, structs.replace(begin(request, NOW), state=state), NOW + timedelta(minutes=15))
+    return WaitingRotation(
+        request, structs.replace(accepted_record(request, NOW), state=state), NOW + timedelta(minutes=15)
+    )
 
 
 async def list_waiting(ledger: Ledger) -> list[WaitingRotation]:
@@ -430,7 +434,7 @@ async def test_what_was_accepted_is_remembered_once(ledger: Ledger) -> None:
 
     assert await list_waiting(ledger) == [waiting()]
     assert await ledger.find("r1") == waiting().record
-    assert await ledger.find_claim("r1") is None
+    assert await ledger.find_claimed("r1") is None
 
 
 async def test_what_runs_or_has_ended_is_found_before_what_waits(ledger: Ledger) -> None:
@@ -440,7 +444,7 @@ async def test_what_runs_or_has_ended_is_found_before_what_waits(ledger: Ledger)
     await ledger.wait(waiting())
     first = await claimed(ledger)
     assert await ledger.find("r1") == running().record
-    await ledger.end(ending(), claim_id=TARGET, etag=first.etag)
+    await ledger.end(ending(), target=TARGET, etag=first.etag)
     assert await ledger.find("r1") == ending().record
     await ledger.settle(ending().record)
 
@@ -560,7 +564,7 @@ async def test_ending_schedules_what_is_to_follow(ledger: Ledger) -> None:
     first = await claimed(ledger)
     second = waiting("r2", revokes=True)
 
-    assert await ledger.end(ending(), claim_id=TARGET, etag=first.etag, scheduled=second)
+    assert await ledger.end(ending(), target=TARGET, etag=first.etag, scheduled=second)
 
     assert await ledger.read_open(TARGET) is None
     assert await ledger.read_outcome("r1") == ending()
@@ -578,10 +582,10 @@ async def test_what_cannot_be_ended_schedules_nothing(ledger: Ledger) -> None:
     assert row is not None
     second = waiting("r2", revokes=True)
 
-    assert not await ledger.end(ending(), claim_id=TARGET, etag=first.etag, scheduled=second)
+    assert not await ledger.end(ending(), target=TARGET, etag=first.etag, scheduled=second)
     assert await list_waiting(ledger) == []
     await ledger.wait(second)
-    assert not await ledger.end(ending(), claim_id=TARGET, etag=row.etag, scheduled=second)
+    assert not await ledger.end(ending(), target=TARGET, etag=row.etag, scheduled=second)
 
     assert await ledger.read_open(TARGET) == row
     assert await ledger.read_outcome("r1") is None
@@ -624,7 +628,7 @@ async def test_a_lost_answer_about_what_waits_is_made_out(tables: TableLedger, t
     assert begun is not None
     transport.loses = True
     scheduled = waiting("r2", revokes=True)
-    assert await tables.end(ending(), claim_id=TARGET, etag=begun.etag, scheduled=scheduled)
+    assert await tables.end(ending(), target=TARGET, etag=begun.etag, scheduled=scheduled)
     transport.loses = True
     await tables.postpone(scheduled, NOW)
     await tables.wait(waiting("r3"))

@@ -5,25 +5,20 @@ from typing import Any
 import pytest
 
 from adapters.transport import SharedTransport
-from adapters.wiring import Wiring
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.site_host import wrapped
 from rotation.ports.providers import Provider
-from rotation.vocabulary.errors import (
-    Declined,
-    DependencyError,
-    Misconfigured,
-    NoAnswer,
-    NotFound,
-    OutOfTime,
-    Unavailable,
-)
-from rotation.vocabulary.target import KeyName, Keys, Target, parse_target
-from rotation.vocabulary.timing import LAST_SEND, Deadline
+from rotation.vocabulary.endings import Misconfigured
+from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, OutOfTime, Unavailable
+from rotation.vocabulary.limits import LAST_SEND
+from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.timing import Deadline
 from tests.contract.sides import sides
 from tests.twins.clock import HandClock
 from tests.twins.providers import MemoryProvider
+from tests.twins.targets import parse_target
+from wiring.parts import Wiring
 
 REGENERATE = {"batch": "Batch.RegenerateKeys", "workflow": "Workflow.RegenerateAccessKey"}
 
@@ -42,7 +37,7 @@ async def provider(request: pytest.FixtureRequest, wiring: Wiring, target: Targe
     Return the twin, then the adapter.
     """
     if request.param == "adapter":
-        return await wiring.of(target)
+        return await wiring.providers.provider_for(target)
     twin = MemoryProvider()
     twin.add(target)
     return twin
@@ -156,7 +151,7 @@ async def test_regenerating_is_sent_once_however_it_is_answered(
     armed = azure.faults.add(Fault(operation=REGENERATE[kind], **script))
 
     with pytest.raises(behind_a_site if kind == "workflow" else error):
-        await (await wiring.of(target)).regenerate(target, KeyName.SECONDARY, deadline)
+        await (await wiring.providers.provider_for(target)).regenerate(target, KeyName.SECONDARY, deadline)
 
     assert armed.fired == 1
     assert azure.requests.count(REGENERATE[kind]) == 1
@@ -172,7 +167,7 @@ async def test_an_odd_answer_of_success_is_a_success(
     """
     azure.faults.add(Fault(operation=REGENERATE[kind], kind="answer", status=200, body=body, when="after"))
 
-    assert await (await wiring.of(target)).regenerate(target, KeyName.SECONDARY, deadline) is None
+    assert await (await wiring.providers.provider_for(target)).regenerate(target, KeyName.SECONDARY, deadline) is None
 
 
 async def test_an_answer_that_does_not_come_is_no_answer(
@@ -182,7 +177,7 @@ async def test_an_answer_that_does_not_come_is_no_answer(
     A request that hangs is given up, and may take effect yet.
     """
     wiring.__dict__["transport"] = SharedTransport(answer_within=0.2)
-    provider = await wiring.of(target)
+    provider = await wiring.providers.provider_for(target)
     await provider.read_keys(target, deadline)
     azure.faults.add(Fault(operation=REGENERATE[kind], kind="hang"))
 
@@ -196,8 +191,8 @@ async def test_a_service_that_cannot_be_reached_is_unavailable(
     """
     A refused connection proves that nothing was sent, so it may be tried again at once.
     """
-    provider: Any = await wiring.of(target)
-    monkeypatch.setattr(provider, "_endpoint", "https://localhost:1")
+    provider: Any = await wiring.providers.provider_for(target)
+    monkeypatch.setattr(provider._arm, "_endpoint", "https://localhost:1")
 
     with pytest.raises(Unavailable):
         await provider.regenerate(target, KeyName.SECONDARY, deadline)
@@ -223,7 +218,7 @@ async def test_reading_keys_is_tried_again(
     read = "Batch.ListKeys" if kind == "batch" else "Workflow.ListCallbackUrl"
     azure.faults.add(Fault(operation=read, **script))
 
-    keys = await (await wiring.of(target)).read_keys(target, deadline)
+    keys = await (await wiring.providers.provider_for(target)).read_keys(target, deadline)
 
     assert set(keys) == set(KeyName)
 
@@ -240,7 +235,7 @@ async def test_an_account_without_shared_key_is_refused_with_the_reason(
     target = parse_target(made.arm_id)
 
     with pytest.raises(Declined, match=r"403 SharedKeyAuthenticationNotAllowed: .*are AAD: allow SharedKey"):
-        await (await wiring.of(target)).regenerate(target, KeyName.SECONDARY, deadline)
+        await (await wiring.providers.provider_for(target)).regenerate(target, KeyName.SECONDARY, deadline)
 
 
 async def test_the_only_request_trigger_is_found(azure: LocalAzure, wiring: Wiring, deadline: Deadline) -> None:
@@ -252,7 +247,7 @@ async def test_the_only_request_trigger_is_found(azure: LocalAzure, wiring: Wiri
     )
     target = parse_target(workflow.arm_id)
 
-    keys = await (await wiring.of(target)).read_keys(target, deadline)
+    keys = await (await wiring.providers.provider_for(target)).read_keys(target, deadline)
 
     assert keys[KeyName.PRIMARY].reveal() == workflow.callback_url("manual", "Primary")
     assert keys[KeyName.SECONDARY].reveal() == workflow.callback_url("manual", "Secondary")
@@ -271,7 +266,7 @@ async def test_a_workflow_without_one_clear_trigger_is_misconfigured(
     target = parse_target(workflow.arm_id)
 
     with pytest.raises(Misconfigured, match=says):
-        await (await wiring.of(target)).read_keys(target, deadline)
+        await (await wiring.providers.provider_for(target)).read_keys(target, deadline)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +283,9 @@ async def test_the_only_request_trigger_is_found_although_the_site_fails_for_a_m
     workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
     armed = azure.faults.add(Fault(operation="Workflow.Get", **script))
 
-    keys = await (await wiring.of(parse_target(workflow.arm_id))).read_keys(parse_target(workflow.arm_id), deadline)
+    keys = await (await wiring.providers.provider_for(parse_target(workflow.arm_id))).read_keys(
+        parse_target(workflow.arm_id), deadline
+    )
 
     assert armed.fired == 1
     assert keys[KeyName.PRIMARY].reveal() == workflow.callback_url("manual", "Primary")
@@ -306,7 +303,7 @@ async def test_a_trigger_that_is_no_request_trigger_is_misconfigured(
     target = parse_target(f"{workflow.arm_id}/triggers/Daily")
 
     with pytest.raises(Misconfigured, match=r"'Daily' .* is of type Recurrence: only a Request trigger"):
-        await (await wiring.of(target)).read_keys(target, deadline)
+        await (await wiring.providers.provider_for(target)).read_keys(target, deadline)
 
 
 @pytest.mark.parametrize("script", [{}, fault(status=403, times=None)], ids=["definition", "no definition"])
@@ -324,7 +321,7 @@ async def test_a_refusal_for_another_reason_is_no_diagnosis(
         azure.faults.add(Fault(operation="Workflow.Get", **script))
 
     with pytest.raises(Declined, match="403 AuthorizationFailed"):
-        await (await wiring.of(target)).read_keys(target, deadline)
+        await (await wiring.providers.provider_for(target)).read_keys(target, deadline)
 
 
 BASE = "https://site1.example:443/api/orders/triggers/manual/paths/invoke"
@@ -360,7 +357,7 @@ async def test_a_callback_url_is_made_of_its_parts_where_it_is_not_given(
     given = fault(status=200, body=json.dumps(answer).encode(), times=2)
     azure.faults.add(Fault(operation="Workflow.ListCallbackUrl", **given))
 
-    keys = await (await wiring.of(target)).read_keys(target, deadline)
+    keys = await (await wiring.providers.provider_for(target)).read_keys(target, deadline)
 
     assert keys[KeyName.PRIMARY].reveal() == url
 
@@ -376,4 +373,4 @@ async def test_a_url_that_no_key_has_signed_is_misconfigured(
     target = parse_target(f"{workflow.arm_id}/triggers/manual")
 
     with pytest.raises(Misconfigured, match="SAS authentication is switched off"):
-        await (await wiring.of(target)).read_keys(target, deadline)
+        await (await wiring.providers.provider_for(target)).read_keys(target, deadline)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.throttling import Throttling
-from adapters.wiring import Wiring
 from localcloud.azure.batch_accounts import BatchAccount
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.dialect import CLIENT_ID, OBJECT_ID, TENANT_ID
@@ -18,9 +17,11 @@ from rotation.vocabulary.errors import Declined, NoAnswer, NotFound, Unavailable
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import Trigger, request_for_event
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import KeyName, parse_target
+from rotation.vocabulary.target import KeyName
 from rotation.vocabulary.timing import Deadline
 from tests.twins.clock import HandClock
+from tests.twins.targets import parse_target
+from wiring.parts import Wiring
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ async def test_equal_refusals_read_alike(
     """
     vault.set("one", "value")
     target = parse_target(account.arm_id)
-    provider = await wiring.of(target)
+    provider = await wiring.providers.provider_for(target)
     said = set()
     for status in (403, 404):
         azure.faults.add(Fault(operation="Vault.GetSecret", kind="answer", status=status, times=2))
@@ -77,7 +78,7 @@ async def test_an_account_that_is_gone_is_not_found_whoever_says_so(
     """
     account.is_gone = True
     target = parse_target(account.arm_id if is_known_to_arm else account.arm_id.replace("account1", "account2"))
-    provider = await wiring.of(target)
+    provider = await wiring.providers.provider_for(target)
 
     with pytest.raises(NotFound, match="AccountNotFound" if is_known_to_arm else "ResourceNotFound"):
         await provider.regenerate(target, KeyName.PRIMARY, deadline)
@@ -96,10 +97,10 @@ async def test_a_throttled_site_does_not_stop_its_subscription(
         Fault(operation="Workflow.ListCallbackUrl", kind="answer", status=429, retry_after=300, times=None)
     )
     with pytest.raises(NoAnswer, match="429"):
-        await (await wiring.of(site)).read_keys(site, Deadline(clock))
+        await (await wiring.providers.provider_for(site)).read_keys(site, Deadline(clock))
     assert azure.requests.count("Workflow.ListCallbackUrl") == len(KeyName)
 
-    keys = await (await wiring.of(batch)).read_keys(batch, Deadline(clock))
+    keys = await (await wiring.providers.provider_for(batch)).read_keys(batch, Deadline(clock))
 
     assert set(keys) == set(KeyName)
 
@@ -116,10 +117,10 @@ async def test_arms_own_429_stops_the_subscription_whichever_request_it_meets(
     own = {"status": 429, "code": "SubscriptionRequestsThrottled", "retry_after": 60}
     azure.faults.add(Fault(operation="Workflow.ListCallbackUrl", kind="answer", **own, times=None))  # type: ignore[arg-type]
     with pytest.raises(Unavailable, match="429"):
-        await (await wiring.of(site)).read_keys(site, Deadline(clock))
+        await (await wiring.providers.provider_for(site)).read_keys(site, Deadline(clock))
 
     with pytest.raises(Unavailable, match="was not sent"):
-        await (await wiring.of(batch)).read_keys(batch, Deadline(clock))
+        await (await wiring.providers.provider_for(batch)).read_keys(batch, Deadline(clock))
 
 
 @pytest.mark.parametrize(

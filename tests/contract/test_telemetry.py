@@ -21,13 +21,13 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, M
 from adapters.telemetry import Telemetry
 from adapters.telemetry_export import open_metrics
 from adapters.telemetry_settings import read_telemetry_settings
-from adapters.wiring import Wiring
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.vault import Vault
 from rotation.vocabulary.log_lines import report_poisoned, report_sweep
 from rotation.vocabulary.record import State
 from tests.twins.world import VAULT, TwinWorld
+from wiring.parts import Wiring
 
 ROOT = Path(__file__).parents[2]
 BATCH = "Microsoft.Batch/batchAccounts"
@@ -389,7 +389,7 @@ async def test_a_process_that_ends_amid_the_set_up_ends_quietly(station: Station
 
 FIRST_ROTATION = """
 import asyncio, json, os, sys, threading
-from adapters.wiring import Wiring
+from wiring.parts import Wiring
 from tests.twins.world import TwinWorld
 
 Wiring(os.environ).telemetry.attach()
@@ -417,7 +417,7 @@ async def test_the_first_rotation_does_not_wait_for_opentelemetry(station: Stati
 REAL_ROTATION = """
 import asyncio, json, os, sys, threading
 import function_app
-from adapters.wiring import wired
+from wiring import wired
 from rotation.run.acceptance import accept
 from rotation.vocabulary.secret import parse_secret_id
 
@@ -467,7 +467,7 @@ set_meter_provider(provider)
 from adapters.telemetry import Telemetry
 from adapters.telemetry_export import open_metrics
 from adapters.telemetry_settings import read_telemetry_settings
-from adapters.wiring import Wiring
+from wiring.parts import Wiring
 from tests.twins.world import TwinWorld
 
 wired = Wiring({}).telemetry

@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 
 from adapters.throttling import Throttling
-from adapters.wiring import Wiring
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from rotation.vocabulary.errors import Unavailable
-from rotation.vocabulary.target import KeyName, Target, parse_target
+from rotation.vocabulary.target import KeyName, Target
 from rotation.vocabulary.timing import Deadline
 from tests.twins.clock import HandClock
+from tests.twins.targets import parse_target
+from wiring.parts import Wiring
 
 OTHER_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
 
@@ -50,7 +51,7 @@ async def test_a_burst_is_answered_with_few_refusals(
     Of 20 requests by both clients at once most are refused, and none again and again.
     """
     azure.throttle_arm(bucket=3, per_second=10)
-    accounts, workflows = await wiring.of(account), await wiring.of(workflow)
+    accounts, workflows = await wiring.providers.provider_for(account), await wiring.providers.provider_for(workflow)
 
     found = await asyncio.gather(
         *(accounts.read_keys(account, deadline) for _ in range(10)),
@@ -69,7 +70,7 @@ async def test_a_long_refusal_of_one_client_puts_the_other_off(
     """
     wiring.__dict__["throttling"] = Throttling(clock)
     azure.throttle_arm(bucket=1, per_second=0.01)
-    accounts, workflows = await wiring.of(account), await wiring.of(workflow)
+    accounts, workflows = await wiring.providers.provider_for(account), await wiring.providers.provider_for(workflow)
     await accounts.read_keys(account, Deadline(clock))
     with pytest.raises(Unavailable, match="429 SubscriptionRequestsThrottled"):
         await accounts.read_keys(account, Deadline(clock))
@@ -95,7 +96,7 @@ async def test_another_subscription_goes_on(
     wiring.__dict__["throttling"] = Throttling(clock)
     azure.throttle_arm(bucket=1, per_second=0.01)
     made = azure.add_batch_account(subscription=OTHER_SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account2")
-    accounts = await wiring.of(account)
+    accounts = await wiring.providers.provider_for(account)
     await accounts.read_keys(account, Deadline(clock))
     for _ in range(3):
         with pytest.raises(Unavailable):
@@ -115,7 +116,7 @@ async def test_a_wait_counts_against_the_deadline(
     """
     wiring.__dict__["throttling"] = Throttling(clock)
     azure.throttle_arm(bucket=1, per_second=0.2)
-    accounts = await wiring.of(account)
+    accounts = await wiring.providers.provider_for(account)
     await accounts.regenerate(account, KeyName.PRIMARY, Deadline(clock))
     with pytest.raises(Unavailable, match="429 SubscriptionRequestsThrottled"):
         await accounts.regenerate(account, KeyName.PRIMARY, Deadline(clock))

@@ -6,23 +6,24 @@ from typing import Any
 
 import pytest
 
-from adapters.wiring import Wiring
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.azure.vault import Vault
-from rotation.ports.vaults import ListedSecret, Vaults
+from rotation.ports.vaults import NewVersion, Vaults
 from rotation.vocabulary.errors import Declined, DependencyError, Forbidden, NoAnswer, NotFound, OutOfTime, Unavailable
+from rotation.vocabulary.limits import LAST_SEND
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.timing import LAST_SEND, Deadline
+from rotation.vocabulary.secret import ListedSecret, SecretId
+from rotation.vocabulary.timing import Deadline
 from tests.contract.sides import sides
 from tests.live.description import is_live
 from tests.twins.clock import HandClock
 from tests.twins.vaults import MemoryVaults
+from wiring.parts import Wiring
 
 EXPIRES = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
-DRESS: dict[str, Any] = {"tags": {}, "content_type": None, "expires_on": EXPIRES}
+PLAIN = NewVersion(KeyMaterial("x"), {}, None, EXPIRES)
 TAGS = {"ProviderAddress": "/subscriptions/x", "Team": "billing"}
 
 
@@ -167,11 +168,8 @@ async def test_a_stored_version_reads_as_it_was_stored(side: Side, deadline: Dea
 
     made = await side.vaults.store(
         side.secret,
-        KeyMaterial("new/+="),
-        tags=TAGS | {"RotationId": "r1"},
-        content_type="text/plain",
-        expires_on=EXPIRES,
-        deadline=deadline,
+        NewVersion(KeyMaterial("new/+="), TAGS | {"RotationId": "r1"}, "text/plain", EXPIRES),
+        deadline,
     )
 
     current = await side.vaults.read_current(side.secret, deadline)
@@ -206,9 +204,7 @@ async def test_managed_secrets_are_listed_with_their_tags(side: Side, deadline: 
     side.put("old", tags={})
     side.put("new", tags=TAGS)
     for number in range(30):
-        await side.vaults.store(
-            SecretId(side.secret.vault, f"plain-{number}"), KeyMaterial("x"), **DRESS, deadline=deadline
-        )
+        await side.vaults.store(SecretId(side.secret.vault, f"plain-{number}"), PLAIN, deadline)
 
     assert await side.vaults.list_managed(side.secret.vault, deadline) == [(side.secret, TAGS)]
 
@@ -218,7 +214,7 @@ async def test_a_certificates_secret_is_told_apart(side: Side, deadline: Deadlin
     In a list and in a read, which show it in different ways: such a value cannot be set.
     """
     plain = SecretId(side.secret.vault, "plain")
-    await side.vaults.store(plain, KeyMaterial("x"), **DRESS, deadline=deadline)
+    await side.vaults.store(plain, PLAIN, deadline)
     side.put_certificate()
 
     listed = {found.id: found async for page in side.vaults.list_pages(side.secret.vault) for found in page}
@@ -271,12 +267,12 @@ async def test_a_name_is_refused_while_its_secret_is_being_deleted(side: Side, d
     with pytest.raises(NotFound):
         await side.vaults.read_current(side.secret, deadline)
     with pytest.raises(Unavailable):
-        await side.vaults.store(side.secret, KeyMaterial("x"), **DRESS, deadline=deadline)
+        await side.vaults.store(side.secret, PLAIN, deadline)
 
     side.settle()
 
     with pytest.raises(Declined, match=r"(?i)recover.* or purge it"):
-        await side.vaults.store(side.secret, KeyMaterial("x"), **DRESS, deadline=deadline)
+        await side.vaults.store(side.secret, PLAIN, deadline)
     assert await side.vaults.list_versions(side.secret, deadline) == []
     listed = [found.id async for page in side.vaults.list_pages(side.secret.vault) for found in page]
     assert side.secret not in listed
@@ -291,12 +287,12 @@ async def test_a_name_is_refused_while_its_secret_is_being_recovered(side: Side,
     side.delete()
     side.recover()
     with pytest.raises(Unavailable):
-        await side.vaults.store(side.secret, KeyMaterial("x"), **DRESS, deadline=deadline)
+        await side.vaults.store(side.secret, PLAIN, deadline)
 
     side.settle(recovered=True)
 
     assert (await side.vaults.read_current(side.secret, deadline)).id == old
-    await side.vaults.store(side.secret, KeyMaterial("x"), **DRESS, deadline=deadline)
+    await side.vaults.store(side.secret, PLAIN, deadline)
 
 
 async def test_a_secret_that_is_deleted_while_it_is_read_is_not_found(
@@ -368,7 +364,7 @@ async def test_nothing_is_sent_when_the_time_is_over(side: Side, clock: HandCloc
         side.vaults.list_versions(pinned, deadline),
         side.vaults.list_managed(side.secret.vault, deadline),
         side.vaults.disable(pinned, deadline),
-        side.vaults.store(pinned, KeyMaterial("x"), **DRESS, deadline=deadline),
+        side.vaults.store(pinned, PLAIN, deadline),
     ):
         with pytest.raises(OutOfTime):
             await call
@@ -401,11 +397,8 @@ async def test_storing_is_sent_once_however_it_is_answered(
     with pytest.raises(error) as raised:
         await wiring.vaults.store(
             SecretId(vault.uri, "one"),
-            KeyMaterial("k3y"),
-            tags={},
-            content_type=None,
-            expires_on=EXPIRES,
-            deadline=deadline,
+            NewVersion(KeyMaterial("k3y"), {}, None, EXPIRES),
+            deadline,
         )
 
     assert armed.fired == 1
@@ -457,11 +450,8 @@ async def test_without_a_token_nothing_is_sent(
     with pytest.raises(Unavailable):
         await wiring.vaults.store(
             SecretId(vault.uri, "one"),
-            KeyMaterial("new"),
-            tags={},
-            content_type=None,
-            expires_on=EXPIRES,
-            deadline=deadline,
+            NewVersion(KeyMaterial("new"), {}, None, EXPIRES),
+            deadline,
         )
 
     assert azure.requests.count("Vault.SetSecret") == 0
@@ -490,7 +480,7 @@ async def test_a_vault_is_listed_a_page_at_a_time(side: Side, deadline: Deadline
     side.put("new", tags=TAGS, expires_on=EXPIRES, enabled=False)
     for number in range(60):
         name = SecretId(side.secret.vault, f"n-{number:02}")
-        await side.vaults.store(name, KeyMaterial("x"), **DRESS, deadline=deadline)
+        await side.vaults.store(name, PLAIN, deadline)
 
     pages = [page async for page in side.vaults.list_pages(side.secret.vault)]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from adapters.wiring import wired
 from localcloud.azurite import REPOSITORY
 from localcloud.cloud import LocalCloud
 from tests.e2e.client import Client, Subject
 from tests.e2e.test_events import cloud_event_of, event_of
+from wiring import wired
 
 if sys.version_info < (3, 13):
     pytest.skip("azure-functions-runtime runs on Python 3.13 and newer", allow_module_level=True)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from rotation.policy.tags import stored_by
-from rotation.vocabulary.errors import Exhausted
+from rotation.vocabulary.endings import Exhausted
 from rotation.vocabulary.record import RotatedSecret, Rotation, State
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.secret import SecretId, SecretVersion

@@ -5,7 +5,7 @@ Every move that somebody or something can make next, the plainest first.
 from collections import Counter
 from dataclasses import dataclass, field
 
-from rotation.vocabulary.timing import LAST_SEND
+from rotation.vocabulary.limits import LAST_SEND
 from tests.interleavings.calls import Kind
 from tests.interleavings.scenarios import Budget
 from tests.interleavings.simulation import Move, Simulation

@@ -11,11 +11,12 @@ from msgspec import structs
 from rotation.policy.scope import Scopes
 from rotation.policy.tags import PAUSED
 from rotation.ports.world import World
-from rotation.run.resumption import QUEUED_FOR, list_unfinished
+from rotation.run.resumption import list_unfinished
 from rotation.run.rotator import Rotator
 from rotation.vocabulary.errors import Busy, Declined, DependencyError, NoAnswer, Unavailable, Unfinished
+from rotation.vocabulary.limits import CLAIM_TTL, IN_FLIGHT, QUEUED_FOR, SKEW
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.record import Rotation, WaitingRotation, begin
+from rotation.vocabulary.record import Rotation, WaitingRotation
 from rotation.vocabulary.request import (
     LeakedKey,
     Revocation,
@@ -26,7 +27,6 @@ from rotation.vocabulary.request import (
 )
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
-from rotation.vocabulary.timing import CLAIM_TTL, IN_FLIGHT, SKEW
 from tests.interleavings import wires
 from tests.interleavings.calls import Call, Kind, Worker, at_once
 from tests.interleavings.gathering import LaidOut
@@ -34,6 +34,7 @@ from tests.interleavings.judge import Broken, Judge
 from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.scenarios import EVENT, RESUME, Hand, Job, Message, Scenario
 from tests.interleavings.tasks import AGAIN_AFTER, Phase, Task
+from tests.twins.targets import accepted_record
 from tests.twins.world import SUBSCRIPTION, VAULT, TwinWorld
 
 _NAMESPACE = uuid.UUID("00000000-0000-4000-8000-000000000004")
@@ -83,7 +84,7 @@ class Simulation:
             if name != "one":
                 self.world.put(name, key=key)
             if scenario.bound:
-                at_once(self.world.ledger.bind(self.world.target.claim_id, SecretId(VAULT, name)))
+                at_once(self.world.ledger.bind(self.world.target.identity, SecretId(VAULT, name)))
         self._judge = Judge(self.world, scenario)
         self._at_the_outset = {
             key: self.world.target.fingerprint(KeyMaterial(self.world.provider.value(self.world.target, key)))
@@ -282,7 +283,7 @@ class Simulation:
         if request is None and message.job is not Job.RESUME and not message.is_late:
             task.request = self._request(task, message)
             if message.waits:
-                record = begin(task.request, self.epoch)
+                record = accepted_record(task.request, self.epoch)
                 at_once(self.world.ledger.wait(WaitingRotation(task.request, record, self.epoch + QUEUED_FOR)))
         task.redelivers = redelivers
         if message.redelivers is not None and redelivers is None:

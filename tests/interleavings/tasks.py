@@ -10,11 +10,11 @@ import msgspec
 
 from rotation.ports.ledger import Versioned
 from rotation.vocabulary.errors import Busy, DependencyError, Unfinished
+from rotation.vocabulary.limits import IN_FLIGHT, PAUSE
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import EndedRotation, Rotation
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.secret import SecretVersion
-from rotation.vocabulary.timing import IN_FLIGHT, PAUSE
 from tests.interleavings.calls import Call, Nap, Worker
 from tests.interleavings.scenarios import Message
 

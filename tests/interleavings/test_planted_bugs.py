@@ -58,22 +58,22 @@ def test_without_the_claim_a_promise_breaks(laboratory: Laboratory, monkeypatch:
     """
 
     class Unclaimed(WiredLedger):
-        async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
-            return await super().claim(f"{claim_id}#{self.worker}", row)
+        async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
+            return await super().claim(f"{target}#{self.worker}", row)
 
-        async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
-            return await super().replace(f"{claim_id}#{self.worker}", row, etag)
+        async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+            return await super().replace(f"{target}#{self.worker}", row, etag)
 
-        async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
-            return await super().begin(f"{claim_id}#{self.worker}", row, etag)
+        async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+            return await super().begin(f"{target}#{self.worker}", row, etag)
 
-        async def release(self, claim_id: str, etag: str) -> bool:
-            return await super().release(f"{claim_id}#{self.worker}", etag)
+        async def release(self, target: str, etag: str) -> bool:
+            return await super().release(f"{target}#{self.worker}", etag)
 
         async def end(
-            self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+            self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
         ) -> bool:
-            return await super().end(outcome, claim_id=f"{claim_id}#{self.worker}", etag=etag, scheduled=scheduled)
+            return await super().end(outcome, target=f"{target}#{self.worker}", etag=etag, scheduled=scheduled)
 
     monkeypatch.setattr(wires, "WiredLedger", Unclaimed)
 
@@ -86,7 +86,7 @@ def test_without_the_journal_a_promise_breaks(laboratory: Laboratory, monkeypatc
     """
 
     async def forget(self: Claim, plan: Any, target: Any, keys: Any, **_: Any) -> Journal:
-        self.has_changed_something = True
+        self.begins_to_store()
         return Journal(
             plan.key, target.fingerprint(keys[plan.key]), plan.active, self._world.clock.now(), target.address
         )
@@ -139,16 +139,16 @@ def test_with_takeover_by_another_rotation_a_promise_breaks(
     """
 
     class Pushing(WiredLedger):
-        async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+        async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
             async def push() -> Versioned[OpenRotation]:
-                there = await self.twin.read_open(claim_id)
+                there = await self.twin.read_open(target)
                 if (
                     there
                     and there.row.request.id != row.request.id
                     and there.row.claimed_until <= row.record.started_on
                 ):
-                    await self.twin.release(claim_id, there.etag)
-                return await self.twin.claim(claim_id, row)
+                    await self.twin.release(target, there.etag)
+                return await self.twin.claim(target, row)
 
             return await ask("claim", Kind.LEDGER, push, is_timely=False)
 

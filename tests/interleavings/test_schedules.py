@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from rotation.run.secret_rotation import SecretRotation
-from rotation.vocabulary import timing
+from rotation.vocabulary import limits, timing
 from rotation.vocabulary.errors import Busy
 from tests.interleavings.gathering import Order
 from tests.interleavings.judge import Broken
@@ -39,16 +39,16 @@ def scenario(name: str, clocks: tuple[float, ...] = (0.0,)) -> Scenario:
     return dataclasses.replace(SCENARIOS[name], clocks=clocks)
 
 
-def send_at_the_last_moment(laboratory: Laboratory) -> None:
+def send_at_the_last_moment(laboratory: Laboratory, claim_ttl: timedelta = limits.CLAIM_TTL) -> None:
     """
     Let a worker regenerate as late as it may, to arrive as late as it can, against one whose clock is ahead.
     """
     simulation = Simulation(scenario("duplicate", BEHIND_AND_AHEAD), laboratory)
     simulation.go_until(0, "replace")
     simulation.take(Move("arrive", 0))
-    simulation.take(Move("pass", time=timing.LAST_SEND.total_seconds() - 1))
+    simulation.take(Move("pass", time=limits.LAST_SEND.total_seconds() - 1))
     simulation.go_until(0, "regenerate")
-    simulation.take(Move("pass", time=timing.CLAIM_TTL.total_seconds() - 30))
+    simulation.take(Move("pass", time=claim_ttl.total_seconds() - 30))
     simulation.go_until(1, None)
     simulation.go_until(0, None)
     simulation.take(Move("close"))
@@ -65,12 +65,13 @@ def test_with_a_claim_two_seconds_shorter_a_promise_breaks(
     laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    The inequality of rotation/vocabulary/timing.py is tight: none of its terms can be left out.
+    The inequality of rotation/vocabulary/limits.py is tight: none of its terms can be left out.
     """
-    monkeypatch.setattr(timing, "CLAIM_TTL", timing.CLAIM_TTL - timedelta(seconds=2))
+    shorter = limits.CLAIM_TTL - timedelta(seconds=2)
+    monkeypatch.setattr(timing, "CLAIM_TTL", shorter)
 
     with pytest.raises(Broken, match="once"):
-        send_at_the_last_moment(laboratory)
+        send_at_the_last_moment(laboratory, shorter)
 
 
 def test_a_claim_given_back_while_it_is_taken_over_loses_no_rotation(laboratory: Laboratory) -> None:

@@ -4,16 +4,16 @@ The ports of one worker: every call to a twin becomes a request that the schedul
 Deadlines are checked where the request is made, as the adapters do, and not where it arrives.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rotation.ports.announcer import Announcement
 from rotation.ports.ledger import Versioned
-from rotation.ports.vaults import ListedSecret, SecretProperties
+from rotation.ports.vaults import NewVersion, SecretProperties
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
-from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 from tests.interleavings.calls import Kind, Nap, ask
@@ -82,7 +82,13 @@ class WiredProvider:
         Be ready anyway.
         """
 
-    async def of(self, _: Target) -> "WiredProvider":
+    def parse_target(self, arm_id: str) -> Target:
+        """
+        Return the target that an ARM id names.
+        """
+        return self._twin.parse_target(arm_id)
+
+    async def provider_for(self, _: Target) -> "WiredProvider":
         """
         Return itself.
         """
@@ -159,16 +165,7 @@ class WiredVaults:
         deadline.check()
         return await ask("read_version", Kind.READ, lambda: self._twin.read_version(secret, WHENEVER), is_timely=True)
 
-    async def store(
-        self,
-        secret: SecretId,
-        value: KeyMaterial,
-        *,
-        tags: Mapping[str, str],
-        content_type: str | None,
-        expires_on: datetime,
-        deadline: Deadline,
-    ) -> SecretId:
+    async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
         """
         Ask for a new version.
         """
@@ -176,9 +173,7 @@ class WiredVaults:
         return await ask(
             "store",
             Kind.CHANGE,
-            lambda: self._twin.store(
-                secret, value, tags=tags, content_type=content_type, expires_on=expires_on, deadline=WHENEVER
-            ),
+            lambda: self._twin.store(secret, version, WHENEVER),
             about=secret,
             is_timely=True,
         )
@@ -228,38 +223,38 @@ class WiredLedger:
         self.twin = twin
         self.worker = worker
 
-    async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
         """
         Ask for a claim.
         """
-        return await ask("claim", Kind.LEDGER, lambda: self.twin.claim(claim_id, row), is_timely=False)
+        return await ask("claim", Kind.LEDGER, lambda: self.twin.claim(target, row), is_timely=False)
 
-    async def read_open(self, claim_id: str) -> Versioned[OpenRotation] | None:
+    async def read_open(self, target: str) -> Versioned[OpenRotation] | None:
         """
         Ask for a running rotation.
         """
-        return await ask("read_open", Kind.READ, lambda: self.twin.read_open(claim_id), is_timely=False)
+        return await ask("read_open", Kind.READ, lambda: self.twin.read_open(target), is_timely=False)
 
-    async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
         Ask for a running rotation to be written anew.
         """
-        return await ask("replace", Kind.LEDGER, lambda: self.twin.replace(claim_id, row, etag), is_timely=False)
+        return await ask("replace", Kind.LEDGER, lambda: self.twin.replace(target, row, etag), is_timely=False)
 
-    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
         Ask for a running rotation to be written anew, and not to wait any more.
         """
-        return await ask("begin", Kind.LEDGER, lambda: self.twin.begin(claim_id, row, etag), is_timely=False)
+        return await ask("begin", Kind.LEDGER, lambda: self.twin.begin(target, row, etag), is_timely=False)
 
-    async def release(self, claim_id: str, etag: str) -> bool:
+    async def release(self, target: str, etag: str) -> bool:
         """
         Ask for a claim to be forgotten.
         """
-        return await ask("release", Kind.LEDGER, lambda: self.twin.release(claim_id, etag), is_timely=False)
+        return await ask("release", Kind.LEDGER, lambda: self.twin.release(target, etag), is_timely=False)
 
     async def end(
-        self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+        self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
     ) -> bool:
         """
         Ask for a running rotation to become an outcome.
@@ -267,7 +262,7 @@ class WiredLedger:
         return await ask(
             "end",
             Kind.LEDGER,
-            lambda: self.twin.end(outcome, claim_id=claim_id, etag=etag, scheduled=scheduled),
+            lambda: self.twin.end(outcome, target=target, etag=etag, scheduled=scheduled),
             about=outcome.record.state,
             is_timely=False,
         )
@@ -320,11 +315,11 @@ class WiredLedger:
         """
         await ask("forget_outcome", Kind.LEDGER, lambda: self.twin.forget_outcome(rotation_id), is_timely=False)
 
-    async def find_claim(self, rotation_id: str) -> str | None:
+    async def find_claimed(self, rotation_id: str) -> str | None:
         """
         Ask where a rotation is running.
         """
-        return await ask("find_claim", Kind.READ, lambda: self.twin.find_claim(rotation_id), is_timely=False)
+        return await ask("find_claimed", Kind.READ, lambda: self.twin.find_claimed(rotation_id), is_timely=False)
 
     async def find(self, rotation_id: str) -> Rotation | None:
         """
@@ -380,23 +375,23 @@ class WiredLedger:
         """
         return await ask("reserve", Kind.LEDGER, lambda: self.twin.reserve(rotation_id, digest), is_timely=False)
 
-    async def bound_secrets(self, claim_id: str) -> list[SecretId]:
+    async def bound_secrets(self, target: str) -> list[SecretId]:
         """
         Ask which secrets hold a key of the target.
         """
-        return await ask("bound_secrets", Kind.READ, lambda: self.twin.bound_secrets(claim_id), is_timely=False)
+        return await ask("bound_secrets", Kind.READ, lambda: self.twin.bound_secrets(target), is_timely=False)
 
-    async def bind(self, claim_id: str, secret: SecretId) -> None:
+    async def bind(self, target: str, secret: SecretId) -> None:
         """
         Ask for a secret to be remembered.
         """
-        await ask("bind", Kind.LEDGER, lambda: self.twin.bind(claim_id, secret), about=secret.name, is_timely=False)
+        await ask("bind", Kind.LEDGER, lambda: self.twin.bind(target, secret), about=secret.name, is_timely=False)
 
-    async def unbind(self, claim_id: str, secret: SecretId) -> None:
+    async def unbind(self, target: str, secret: SecretId) -> None:
         """
         Ask for a secret to be forgotten.
         """
-        await ask("unbind", Kind.LEDGER, lambda: self.twin.unbind(claim_id, secret), about=secret.name, is_timely=False)
+        await ask("unbind", Kind.LEDGER, lambda: self.twin.unbind(target, secret), about=secret.name, is_timely=False)
 
 
 async def _listed(rows: AsyncIterator[T]) -> list[T]:

@@ -40,8 +40,8 @@ class MemoryInventory:
         for found in facts:
             row = self._row(found.secret.vault, found.secret.name, now)
             row.facts = found
-            if found.claim_id:
-                await self._ledger.bind(found.claim_id, found.secret)
+            if target := found.target_identity:
+                await self._ledger.bind(target, found.secret)
 
     async def finish(self, facts: VaultFacts) -> None:
         """

@@ -48,7 +48,7 @@ class MemoryLedger:
         """
         Return every running rotation.
         """
-        return [self._read(claim_id).row for claim_id in self._open]
+        return [self._read(target).row for target in self._open]
 
     def outcomes(self) -> list[EndedRotation]:
         """
@@ -66,7 +66,7 @@ class MemoryLedger:
         """
         Return all that is stored, to be compared.
         """
-        bound = [(claim_id, tuple(sorted(secrets))) for claim_id, secrets in self._bound.items()]
+        bound = [(target, tuple(sorted(secrets))) for target, secrets in self._bound.items()]
         return (
             tuple(sorted(self._open.items())),
             tuple(sorted(self._outcomes.items())),
@@ -75,73 +75,73 @@ class MemoryLedger:
             tuple(sorted(self._waiting.items())),
         )
 
-    async def claim(self, claim_id: str, row: OpenRotation) -> Versioned[OpenRotation]:
+    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
         """
         Insert the running rotation of a target, or return the one that is there.
         """
         await self.faults.enter("claim")
-        if claim_id not in self._open:
-            self._write(claim_id, row)
+        if target not in self._open:
+            self._write(target, row)
         await self.faults.leave("claim")
-        return self._read(claim_id)
+        return self._read(target)
 
-    async def read_open(self, claim_id: str) -> Versioned[OpenRotation] | None:
+    async def read_open(self, target: str) -> Versioned[OpenRotation] | None:
         """
         Return the running rotation of a target.
         """
         await self.faults.enter("read_open")
-        return self._read(claim_id) if claim_id in self._open else None
+        return self._read(target) if target in self._open else None
 
-    async def replace(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
         Write the running rotation anew if it is the one with that tag.
         """
         await self.faults.enter("replace")
-        if not self._is(claim_id, etag):
+        if not self._is(target, etag):
             return None
-        self._write(claim_id, row)
-        written = self._read(claim_id)
+        self._write(target, row)
+        written = self._read(target)
         await self.faults.leave("replace")
         return written
 
-    async def begin(self, claim_id: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
         In one step write the running rotation anew and forget that it was accepted.
         """
         await self.faults.enter("replace")
-        if not self._is(claim_id, etag) or row.request.id not in self._waiting:
+        if not self._is(target, etag) or row.request.id not in self._waiting:
             return None
         del self._waiting[row.request.id]
-        self._write(claim_id, row)
-        written = self._read(claim_id)
+        self._write(target, row)
+        written = self._read(target)
         await self.faults.leave("replace")
         return written
 
-    async def release(self, claim_id: str, etag: str) -> bool:
+    async def release(self, target: str, etag: str) -> bool:
         """
         Delete the running rotation if it is the one with that tag, or is gone already.
         """
         await self.faults.enter("release")
-        if claim_id in self._open and not self._is(claim_id, etag):
+        if target in self._open and not self._is(target, etag):
             return False
-        self._open.pop(claim_id, None)
+        self._open.pop(target, None)
         await self.faults.leave("release")
         return True
 
     async def end(
-        self, outcome: EndedRotation, *, claim_id: str, etag: str, scheduled: WaitingRotation | None = None
+        self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
     ) -> bool:
         """
         In one step delete the running rotation, insert its outcome, and what is scheduled.
         """
         await self.faults.enter("end")
-        if not self._is(claim_id, etag) or outcome.record.id in self._outcomes:
+        if not self._is(target, etag) or outcome.record.id in self._outcomes:
             return False
         if scheduled:
             if scheduled.record.id in self._waiting:
                 return False
             self._waiting[scheduled.record.id] = msgspec.json.encode(scheduled)
-        del self._open[claim_id]
+        del self._open[target]
         self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
         await self.faults.leave("end")
         return True
@@ -202,13 +202,13 @@ class MemoryLedger:
         self._outcomes.pop(rotation_id, None)
         await self.faults.leave("forget_outcome")
 
-    async def find_claim(self, rotation_id: str) -> str | None:
+    async def find_claimed(self, rotation_id: str) -> str | None:
         """
         Return the claim id of the target on which a rotation is running.
         """
-        await self.faults.enter("find_claim")
-        rows = {claim_id: self._read(claim_id).row for claim_id in self._open}
-        return next((claim_id for claim_id, row in rows.items() if row.request.id == rotation_id), None)
+        await self.faults.enter("find_claimed")
+        rows = {target: self._read(target).row for target in self._open}
+        return next((target for target, row in rows.items() if row.request.id == rotation_id), None)
 
     async def find(self, rotation_id: str) -> Rotation | None:
         """
@@ -226,7 +226,7 @@ class MemoryLedger:
         """
         if outcome := self._outcomes.get(rotation_id):
             return msgspec.json.decode(outcome, type=EndedRotation).record
-        rows = [self._read(claim_id).row for claim_id in self._open]
+        rows = [self._read(target).row for target in self._open]
         records = [row.record for row in rows] + [row.record for row in self.waiting()]
         return next((record for record in records if record.id == rotation_id), None)
 
@@ -235,8 +235,8 @@ class MemoryLedger:
         Yield every running rotation with its claim id.
         """
         await self.faults.enter("list_open")
-        for claim_id in list(self._open):
-            yield claim_id, self._read(claim_id).row
+        for target in list(self._open):
+            yield target, self._read(target).row
 
     async def list_outcomes(self) -> AsyncIterator[EndedRotation]:
         """
@@ -287,33 +287,33 @@ class MemoryLedger:
         await self.faults.enter("reserve")
         return self._asked.setdefault(rotation_id, digest)
 
-    async def bound_secrets(self, claim_id: str) -> list[SecretId]:
+    async def bound_secrets(self, target: str) -> list[SecretId]:
         """
         Return the secrets that are known to hold a key of the target.
         """
         await self.faults.enter("bound_secrets")
-        return list(self._bound.get(claim_id, {}).values())
+        return list(self._bound.get(target, {}).values())
 
-    async def bind(self, claim_id: str, secret: SecretId) -> None:
+    async def bind(self, target: str, secret: SecretId) -> None:
         """
         Remember that a secret holds a key of the target.
         """
         await self.faults.enter("bind")
-        self._bound.setdefault(claim_id, {})[secret.identity] = SecretId(secret.vault, secret.name)
+        self._bound.setdefault(target, {})[secret.identity] = SecretId(secret.vault, secret.name)
 
-    async def unbind(self, claim_id: str, secret: SecretId) -> None:
+    async def unbind(self, target: str, secret: SecretId) -> None:
         """
         Forget that a secret holds a key of the target.
         """
         await self.faults.enter("unbind")
-        self._bound.get(claim_id, {}).pop(secret.identity, None)
+        self._bound.get(target, {}).pop(secret.identity, None)
 
-    def _is(self, claim_id: str, etag: str) -> bool:
-        return claim_id in self._open and self._open[claim_id][1] == etag
+    def _is(self, target: str, etag: str) -> bool:
+        return target in self._open and self._open[target][1] == etag
 
-    def _write(self, claim_id: str, row: OpenRotation) -> None:
-        self._open[claim_id] = (msgspec.json.encode(row), str(next(self._etags)))
+    def _write(self, target: str, row: OpenRotation) -> None:
+        self._open[target] = (msgspec.json.encode(row), str(next(self._etags)))
 
-    def _read(self, claim_id: str) -> Versioned[OpenRotation]:
-        row, etag = self._open[claim_id]
+    def _read(self, target: str) -> Versioned[OpenRotation]:
+        row, etag = self._open[target]
         return Versioned(msgspec.json.decode(row, type=OpenRotation), etag)

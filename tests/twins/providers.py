@@ -1,37 +1,72 @@
 """
-Batch accounts and workflows in memory.
+Targets of any kind in memory.
 """
 
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
+
+from providers import KINDS, ids
+from providers.batch import BATCH_ACCOUNT
+from providers.kind import Kind
+from providers.workflow import WORKFLOW
 from rotation.vocabulary.errors import NotFound
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.target import BatchAccount, KeyName, Keys, Target, Workflow
+from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 from tests.twins.faults import Faults
 
 
+def _callback_url(target: Target, secret: str) -> str:
+    names = target.names
+    trigger = names.get("trigger", "manual")
+    signature = hashlib.sha256(f"{trigger} {secret}".encode()).hexdigest()
+    return f"https://{names['site']}.example/{names['workflow']}/{trigger}?sp=run&sv=1.0&sig={signature}"
+
+
+class Form(Struct, frozen=True):
+    """
+    How a kind shows its keys in memory: as they are, and with none of them in the answer to a regeneration.
+
+    A new key is shown, and opens anything, after so many reads.
+    """
+
+    show: Callable[[Target, str], str] = lambda _, secret: secret
+    answers_with_keys: bool = False
+    reads_until_new: int = 0
+
+
+_FORMS = {BATCH_ACCOUNT.provider: Form(answers_with_keys=True), WORKFLOW.provider: Form(_callback_url)}
+
+
 class MemoryProvider:
     """
-    The `Provider` of both kinds of target, and their `Providers` in one.
+    The `Provider` of all kinds of target, and their `Providers` in one.
 
-    `history` holds every value that each key ever had, the present one last. An account answers a regeneration with
-    both keys, a workflow with nothing.
+    `history` holds every value that each key ever had, the present one last.
     """
 
-    def __init__(self, faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        faults: Faults | None = None,
+        kinds: Sequence[Kind] = KINDS,
+        forms: Mapping[str, Form] | None = None,
+    ) -> None:
         self.history: dict[tuple[str, KeyName], list[str]] = defaultdict(list)
         self.signs_with_one_key = False
         self.answers: Keys | None = None
         self.watch: Callable[[], None] = lambda: None
         self.faults = faults or Faults()
+        self._kinds = kinds
+        self._forms = _FORMS | dict(forms or {})
+        self._unsettled: dict[tuple[str, KeyName], int] = {}
 
     def add(self, target: Target) -> None:
         """
-        Make an account or a workflow with two fresh keys.
+        Make a target with two fresh keys.
         """
         for key in KeyName:
             self.turn(target, key)
@@ -40,22 +75,22 @@ class MemoryProvider:
         """
         Regenerate a key by hand.
         """
-        self.history[target.claim_id, key].append(secrets.token_urlsafe(48))
+        self.history[target.identity, key].append(secrets.token_urlsafe(48))
         self.watch()
 
     def value(self, target: Target, key: KeyName) -> str:
         """
         Return the credential that a key gives now.
         """
-        if isinstance(target, BatchAccount):
-            return self.history[target.claim_id, key][-1]
-        return self._callback_url(target, key)
+        signing = KeyName.PRIMARY if self.signs_with_one_key and target.provider == WORKFLOW.provider else key
+        is_new = not self._unsettled.get((target.identity, signing))
+        return self._form(target).show(target, self.history[target.identity, signing][-1 if is_new else -2])
 
     def regenerations(self, target: Target, key: KeyName) -> int:
         """
         Return how often a key was regenerated since it was made.
         """
-        return len(self.history[target.claim_id, key]) - 1
+        return len(self.history[target.identity, key]) - 1
 
     def is_live(self, target: Target, value: str) -> bool:
         """
@@ -63,12 +98,18 @@ class MemoryProvider:
         """
         return value in {self.value(target, key) for key in KeyName}
 
+    def parse_target(self, arm_id: str) -> Target:
+        """
+        Return the target that an ARM id names.
+        """
+        return ids.parse_target(self._kinds, arm_id)
+
     def prepare(self, target: Target) -> None:
         """
         Be ready anyway.
         """
 
-    async def of(self, _: Target) -> "MemoryProvider":
+    async def provider_for(self, _: Target) -> "MemoryProvider":
         """
         Return itself: it knows every kind of target.
         """
@@ -80,6 +121,10 @@ class MemoryProvider:
         """
         await self._enter("read_keys", target, deadline)
         keys = self.keys(target)
+        for key in KeyName:
+            if left := self._unsettled.get((target.identity, key)):
+                self._unsettled[target.identity, key] = left - 1
+                self.watch()
         await self.faults.leave("read_keys")
         return keys
 
@@ -88,14 +133,16 @@ class MemoryProvider:
         Regenerate one key.
         """
         await self._enter("regenerate", target, deadline)
+        form = self._form(target)
+        self._unsettled[target.identity, key] = form.reads_until_new
         self.turn(target, key)
         await self.faults.leave("regenerate")
-        return (self.answers or self.keys(target)) if isinstance(target, BatchAccount) else None
+        return (self.answers or self.keys(target)) if form.answers_with_keys else None
 
     async def _enter(self, operation: str, target: Target, deadline: Deadline) -> None:
         deadline.check()
         await self.faults.enter(operation)
-        if (target.claim_id, KeyName.PRIMARY) not in self.history:
+        if (target.identity, KeyName.PRIMARY) not in self.history:
             raise NotFound(f"404 ResourceNotFound: {target.arm_id}")
 
     def keys(self, target: Target) -> Keys:
@@ -104,9 +151,5 @@ class MemoryProvider:
         """
         return {key: KeyMaterial(self.value(target, key)) for key in KeyName}
 
-    def _callback_url(self, workflow: Workflow, key: KeyName) -> str:
-        signing = KeyName.PRIMARY if self.signs_with_one_key else key
-        secret = self.history[workflow.claim_id, signing][-1]
-        trigger = workflow.trigger or "manual"
-        signature = hashlib.sha256(f"{trigger} {secret}".encode()).hexdigest()
-        return f"https://{workflow.site}.example/{workflow.workflow}/{trigger}?sp=run&sv=1.0&sig={signature}"
+    def _form(self, target: Target) -> Form:
+        return self._forms.get(target.provider, Form())

@@ -9,10 +9,10 @@ from datetime import datetime
 from msgspec import structs
 
 from rotation.policy.tags import is_managed
-from rotation.ports.vaults import ListedSecret, SecretProperties
+from rotation.ports.vaults import NewVersion, SecretProperties
 from rotation.vocabulary.errors import Declined, Forbidden, NotFound, Unavailable
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.timing import Clock, Deadline
 from tests.twins.faults import Faults
 
@@ -153,16 +153,7 @@ class MemoryVaults:
                 return version.value
         raise NotFound(f"404 SecretNotFound: {secret}")
 
-    async def store(
-        self,
-        secret: SecretId,
-        value: KeyMaterial,
-        *,
-        tags: Mapping[str, str],
-        content_type: str | None,
-        expires_on: datetime,
-        deadline: Deadline,
-    ) -> SecretId:
+    async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
         """
         Make a new version.
         """
@@ -171,7 +162,13 @@ class MemoryVaults:
             raise Unavailable("409 Conflict: the secret is being deleted or recovered")
         if secret.identity in self._deleted:
             raise Declined("409 Conflict: the secret is deleted; recover or purge it")
-        made = self.put(secret, value.reveal(), tags=tags, content_type=content_type, expires_on=expires_on)
+        made = self.put(
+            secret,
+            version.value.reveal(),
+            tags=version.tags,
+            content_type=version.content_type,
+            expires_on=version.expires_on,
+        )
         await self.faults.leave("store")
         return made
 

@@ -9,13 +9,13 @@ from msgspec import structs
 
 from rotation.policy.scope import Scopes
 from rotation.ports.world import World
-from rotation.run.resumption import QUEUED_FOR, list_unfinished
+from rotation.run.resumption import list_unfinished
 from rotation.run.rotator import Rotator
-from rotation.vocabulary.record import Rotation, WaitingRotation, begin
+from rotation.vocabulary.limits import CLAIM_TTL, QUEUED_FOR
+from rotation.vocabulary.record import Rotation, WaitingRotation
 from rotation.vocabulary.request import RotationRequest, Trigger, new_id, request_for_event
 from rotation.vocabulary.secret import SecretId, SecretVersion
-from rotation.vocabulary.target import BatchAccount, KeyName, Target, Workflow
-from rotation.vocabulary.timing import CLAIM_TTL
+from rotation.vocabulary.target import KeyName, Target
 from tests.twins.announcer import MemoryAnnouncer
 from tests.twins.clock import HandClock
 from tests.twins.concurrency import one_after_another
@@ -24,14 +24,15 @@ from tests.twins.history import MemoryHistory
 from tests.twins.inventory import MemoryInventory
 from tests.twins.ledger import MemoryLedger
 from tests.twins.providers import MemoryProvider
+from tests.twins.targets import accepted_record, batch_account, workflow
 from tests.twins.vaults import MemoryVaults
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 VAULT = "https://kv.vault.azure.net"
 
 TARGETS: dict[str, Target] = {
-    "batch": BatchAccount(SUBSCRIPTION, "rg", "account1"),
-    "workflow": Workflow(SUBSCRIPTION, "rg", "site1", "orders", "manual"),
+    "batch": batch_account(SUBSCRIPTION, "rg", "account1"),
+    "workflow": workflow(SUBSCRIPTION, "rg", "site1", "orders", "manual"),
 }
 
 
@@ -48,16 +49,19 @@ class TwinWorld:
     `outages` counts the moments at which the current version of a managed secret held a dead key.
     """
 
-    def __init__(self, kind: str = "batch") -> None:
+    def __init__(
+        self, kind: str = "batch", *, provider: MemoryProvider | None = None, target: Target | None = None
+    ) -> None:
         self.clock = HandClock()
         self.faults = Faults()
         self.vaults = MemoryVaults(self.clock, [VAULT], self.faults)
-        self.provider = MemoryProvider(self.faults)
+        self.provider = provider or MemoryProvider()
+        self.provider.faults = self.faults
         self.ledger = MemoryLedger(self.faults)
         self.inventory = MemoryInventory(self.ledger, self.faults)
         self.history = MemoryHistory(self.ledger)
         self.announcer = MemoryAnnouncer(self.faults)
-        self.target = TARGETS[kind]
+        self.target = target or TARGETS[kind]
         self.provider.add(self.target)
         self.lead = timedelta(days=30)
         self.outages = 0
@@ -143,8 +147,7 @@ class TwinWorld:
         """
         The value of the tag ProviderAddress.
         """
-        trigger = getattr(self.target, "trigger", None)
-        return f"{self.target.arm_id}/triggers/{trigger}" if trigger else self.target.arm_id
+        return self.target.shown_by
 
     def current(self, name: str = "one") -> SecretVersion:
         """
@@ -184,7 +187,9 @@ class TwinWorld:
         Do what is done before a request is answered with 202, and return its message.
         """
         asked = structs.replace(request or self.manual(), waits=True)
-        await self.ledger.wait(WaitingRotation(asked, begin(asked, asked.accepted_on), asked.accepted_on + QUEUED_FOR))
+        await self.ledger.wait(
+            WaitingRotation(asked, accepted_record(asked, asked.accepted_on), asked.accepted_on + QUEUED_FOR)
+        )
         return asked
 
     async def rotate(self, request: RotationRequest | None = None) -> Rotation:

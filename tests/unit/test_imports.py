@@ -60,7 +60,7 @@ def test_a_cold_start_imports_the_app(imported: set[str]) -> None:
         "azure.functions",
         "handlers.http",
         "rotation.vocabulary.request",
-        "adapters.wiring",
+        "wiring.parts",
     } <= imported
 
 

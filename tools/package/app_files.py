@@ -9,7 +9,16 @@ from pathlib import Path
 from tools.package.errors import PackageError
 from tools.package.funcignore import FuncIgnore
 
-APP = ("adapters/", "function_app.py", "handlers/", "host.json", "requirements.txt", "rotation/")
+APP = (
+    "adapters/",
+    "function_app.py",
+    "handlers/",
+    "host.json",
+    "providers/",
+    "requirements.txt",
+    "rotation/",
+    "wiring/",
+)
 
 # Made here by `func ... --build local`, which reads .funcignore too: it cannot be named there. The package has its own.
 _MADE_BY_CORE_TOOLS = ".python_packages/"

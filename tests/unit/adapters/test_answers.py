@@ -31,7 +31,8 @@ from azure.mgmt.core.exceptions import ARMErrorFormat
 from adapters.answers import meaning_of, once, until_answered
 from localcloud.azure.site_host import every_body, wrapped
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, OutOfTime, Unavailable
-from rotation.vocabulary.timing import LAST_SEND, Deadline
+from rotation.vocabulary.limits import LAST_SEND
+from rotation.vocabulary.timing import Deadline
 from tests.twins.clock import HandClock
 
 SECRET = "s3cr3t-k3y"

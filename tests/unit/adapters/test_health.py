@@ -3,9 +3,9 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters import health
-from adapters.health import Health, HealthCheck
 from rotation.vocabulary.errors import Declined, NoAnswer, NotFound, SettingsError, Unavailable
+from wiring import health
+from wiring.health import Health, HealthCheck
 
 
 class Part:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings import CLOUDS, NAMES, Settings, read_settings
-from rotation.vocabulary.errors import OutOfScope, SettingsError
-from rotation.vocabulary.target import BatchAccount
+from rotation.vocabulary.endings import OutOfScope
+from rotation.vocabulary.errors import SettingsError
+from tests.twins.targets import batch_account
+from wiring.settings import CLOUDS, NAMES, Settings, read_settings
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "local.settings.sample.json"
 SUBSCRIPTION = "00000000-0000-4000-8000-00000000abcd"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
-ACCOUNT = BatchAccount(SUBSCRIPTION, "rg", "account1")
+ACCOUNT = batch_account(SUBSCRIPTION, "rg", "account1")
 CLOUDS_BY_LOWER_NAME = {name.lower(): cloud for name, cloud in CLOUDS.items()}
 TOPIC = "https://my-topic.westeurope-1.eventgrid.azure.net/api/events"
 TABLES = "https://account.table.core.windows.net"

@@ -13,16 +13,17 @@ from adapters.telemetry_instruments import Instruments
 from adapters.telemetry_lines import Measurement, NearestExpiry, measure
 from rotation.vocabulary.errors import NoAnswer
 from rotation.vocabulary.log_lines import report, report_dropped_event, report_poisoned, report_sweep
-from rotation.vocabulary.record import State, begin
+from rotation.vocabulary.record import State
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
+from tests.twins.targets import accepted_record
 from tests.twins.world import VAULT, TwinWorld
 
 DAY = 86_400.0
 BATCH = "Microsoft.Batch/batchAccounts"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-RECORD = begin(RotationRequest("r1", Trigger.SWEEP, SecretId(VAULT, "one", "a" * 32), NOW), NOW)
+RECORD = accepted_record(RotationRequest("r1", Trigger.SWEEP, SecretId(VAULT, "one", "a" * 32), NOW), NOW)
 
 Counts = list[tuple[dict[str, Any], float]]
 

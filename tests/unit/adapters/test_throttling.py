@@ -13,7 +13,8 @@ from azure.core.rest import HttpRequest
 
 from adapters.throttling import Throttling, ThrottlingPolicy
 from rotation.vocabulary.errors import OutOfTime, Unavailable
-from rotation.vocabulary.timing import LAST_SEND, Deadline
+from rotation.vocabulary.limits import LAST_SEND
+from rotation.vocabulary.timing import Deadline
 from tests.twins.clock import HandClock
 
 SUBSCRIPTION = "aaaaaaaa-1111-4111-8111-111111111111"

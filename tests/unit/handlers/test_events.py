@@ -6,9 +6,9 @@ import azure.functions as func
 import pytest
 
 from adapters.decoding import probe
-from adapters.wiring import wired
 from handlers.events import on_secret_event
 from rotation.vocabulary.errors import SettingsError
+from wiring import wired
 
 
 class Rotations(func.Out[list[str]]):

@@ -14,7 +14,7 @@ from handlers.openapi import document
 from handlers.problems import STATUS
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.secret import parse_secret_id
-from rotation.vocabulary.target import parse_target
+from tests.twins.targets import parse_target
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = json.loads(json.dumps(document()))
@@ -72,7 +72,7 @@ def test_every_example_of_a_request_is_decoded(request_: dict[str, Any]) -> None
     asked = read_body(json.dumps(request_).encode())
 
     assert isinstance(asked, NewRotation)
-    assert asked.subject is not None
+    assert asked.subject(parse_target) is not None
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/rotations", RotationsQuery), ("/secrets", SecretsQuery)])
@@ -163,7 +163,7 @@ def test_a_body_that_is_refused_is_refused_by_the_document_too(body: dict[str, A
 
     assert not validator(described).is_valid(body)
     with pytest.raises(Malformed):
-        _ = read_body(json.dumps(body).encode()).subject
+        _ = read_body(json.dumps(body).encode()).subject(parse_target)
 
 
 @pytest.mark.parametrize(

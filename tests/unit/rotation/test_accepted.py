@@ -6,13 +6,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from rotation.run.resumption import QUEUED_FOR, list_unfinished
+from rotation.run.resumption import list_unfinished
 from rotation.vocabulary.errors import Busy, Declined, NoAnswer, Unavailable
-from rotation.vocabulary.record import Journal, OpenRotation, Rotation, State, begin
+from rotation.vocabulary.limits import CLAIM_TTL, QUEUED_FOR
+from rotation.vocabulary.record import Journal, OpenRotation, Rotation, State
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.target import KeyName
-from rotation.vocabulary.timing import CLAIM_TTL
 from tests.twins.calls import ROTATION
+from tests.twins.targets import accepted_record
 from tests.twins.world import TARGETS, Killed, TwinWorld
 
 SOON = timedelta(minutes=1)
@@ -53,8 +54,8 @@ async def hold(world: TwinWorld, name: str = "two") -> tuple[RotationRequest, st
     world.put(name, key=KeyName.PRIMARY)
     other = world.manual(name)
     now = world.clock.now()
-    row = OpenRotation(other, begin(other, now), "another worker's claim", now + CLAIM_TTL)
-    return other, (await world.ledger.claim(world.target.claim_id, row)).etag
+    row = OpenRotation(other, accepted_record(other, now), "another worker's claim", now + CLAIM_TTL)
+    return other, (await world.ledger.claim(world.target.identity, row)).etag
 
 
 async def test_it_is_found_from_the_moment_it_is_accepted(world: TwinWorld) -> None:
@@ -184,7 +185,7 @@ async def test_killed_while_it_finds_its_target_taken_it_comes_to_an_end(
     getattr(world.faults, when)(call, Killed())
 
     await world.die_in(request)
-    await world.ledger.release(world.target.claim_id, tag)
+    await world.ledger.release(world.target.identity, tag)
     await finish(world)
 
     record = await world.ledger.find(request.id)
@@ -287,7 +288,7 @@ async def test_what_was_skipped_elsewhere_does_not_begin(world: TwinWorld, holds
     delayed = asyncio.create_task(world.worker().rotate(request))
     async with asyncio.timeout(5):
         await reached.wait()
-    await world.ledger.release(world.target.claim_id, tag)
+    await world.ledger.release(world.target.identity, tag)
 
     async def skip() -> None:
         gate.set()
@@ -320,7 +321,7 @@ async def test_a_duplicate_that_rotated_first_is_what_is_told(world: TwinWorld) 
     delayed = asyncio.create_task(world.worker().rotate(request))
     async with asyncio.timeout(5):
         await reached.wait()
-    await world.ledger.release(world.target.claim_id, tag)
+    await world.ledger.release(world.target.identity, tag)
     rotation = await world.rotate(request)
     gate.set()
 
@@ -346,7 +347,7 @@ async def test_a_suspended_one_whose_target_moved_to_a_taken_one_is_not_skipped(
     other = world.manual()
     journal = Journal(KeyName.PRIMARY, "f" * 64, None, now, moved.address)
     await world.ledger.claim(
-        moved.claim_id, OpenRotation(other, begin(other, now), "claim", now + timedelta(days=1), journal)
+        moved.identity, OpenRotation(other, accepted_record(other, now), "claim", now + timedelta(days=1), journal)
     )
 
     with pytest.raises(Busy):
@@ -459,7 +460,7 @@ async def test_a_passing_fault_leaves_it_waiting(world: TwinWorld, call: str) ->
         await world.rotate(request)
 
     assert [row.request for row in world.ledger.waiting()] == [request]
-    assert await world.ledger.find_claim(request.id) is None
+    assert await world.ledger.find_claimed(request.id) is None
     await finish(world)
     assert_rotated_once(world, request.id)
 

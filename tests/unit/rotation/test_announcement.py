@@ -5,17 +5,17 @@ import pytest
 from msgspec import structs
 
 from rotation.ports.announcer import Announcement, announcement_of
-from rotation.vocabulary.record import Rotation, State, begin
+from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import BatchAccount, Workflow
+from tests.twins.targets import accepted_record, batch_account, workflow
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 VAULT = "https://kv.vault.azure.net"
-ACCOUNT = BatchAccount("00000000-0000-4000-8000-00000000abcd", "RG", "account1")
+ACCOUNT = batch_account("00000000-0000-4000-8000-00000000abcd", "RG", "account1")
 REQUEST = RotationRequest("r-1", Trigger.HTTP, SecretId(VAULT, "n", "0" * 32), NOW)
 ENDED = structs.replace(
-    begin(REQUEST, NOW).about(ACCOUNT), state=State.COMPLETED, completed_on=NOW + timedelta(seconds=5)
+    accepted_record(REQUEST, NOW).about(ACCOUNT), state=State.COMPLETED, completed_on=NOW + timedelta(seconds=5)
 )
 
 
@@ -69,9 +69,9 @@ def test_a_workflows_event_comes_from_the_workflow() -> None:
     """
     The trigger is no part of the source.
     """
-    workflow = Workflow(ACCOUNT.subscription, "rg", "site1", "orders", "manual")
+    target = workflow(ACCOUNT.names["subscription"], "rg", "site1", "orders", "manual")
 
-    assert announced(ENDED.about(workflow)).source == workflow.arm_id
+    assert announced(ENDED.about(target)).source == target.arm_id
 
 
 def test_a_rotation_without_a_secret_is_about_its_target() -> None:

@@ -4,17 +4,19 @@ import pytest
 
 from rotation.policy.tags import RotationPolicy, Strategy
 from rotation.run.choice import Regenerate, StoreLive, active_key, choose, signed_with_one_key
-from rotation.vocabulary.errors import ActiveKey, Drift, Misconfigured, RotationError, SingleKey
+from rotation.vocabulary.endings import ActiveKey, Drift, Misconfigured, SingleKey
+from rotation.vocabulary.errors import RotationError
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import BatchAccount, KeyName, Keys, Target, Workflow
+from rotation.vocabulary.target import KeyName, Keys, Target
+from tests.twins.targets import batch_account, workflow
 
 PRIMARY, SECONDARY = KeyName
 ALTERNATE, IN_PLACE = Strategy
 SUBSCRIPTION = "00000000-0000-4000-8000-00000000abcd"
-ACCOUNT = BatchAccount(SUBSCRIPTION, "rg", "account1")
-ORDERS = Workflow(SUBSCRIPTION, "rg", "site1", "orders", "manual")
+ACCOUNT = batch_account(SUBSCRIPTION, "rg", "account1")
+ORDERS = workflow(SUBSCRIPTION, "rg", "site1", "orders", "manual")
 TARGETS: list[Target] = [ACCOUNT, ORDERS]
 
 

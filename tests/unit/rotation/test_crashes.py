@@ -4,23 +4,14 @@ from datetime import timedelta
 import pytest
 
 from rotation.run import outcome
-from rotation.run.rotator import MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH
-from rotation.vocabulary.errors import (
-    Busy,
-    Declined,
-    DependencyError,
-    Misconfigured,
-    NoAnswer,
-    NotFound,
-    Refused,
-    Unavailable,
-    Unfinished,
-)
+from rotation.vocabulary.endings import Misconfigured, Refused
+from rotation.vocabulary.errors import Busy, Declined, DependencyError, NoAnswer, NotFound, Unavailable, Unfinished
+from rotation.vocabulary.limits import CLAIM_TTL, IN_FLIGHT, LAST_SEND, MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH, SKEW
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.record import State, begin
+from rotation.vocabulary.record import State
 from rotation.vocabulary.target import KeyName
-from rotation.vocabulary.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, SKEW
 from tests.twins.calls import ROTATION
+from tests.twins.targets import accepted_record
 from tests.twins.vaults import MemoryVaults
 from tests.twins.world import TARGETS, Killed, TwinWorld
 
@@ -444,7 +435,7 @@ async def test_tags_that_move_to_another_target_mid_way_start_over(world: TwinWo
     rotation = await world.rotate(request)
 
     assert rotation.target == other.arm_id
-    assert await world.ledger.read_open(world.target.claim_id) is None
+    assert await world.ledger.read_open(world.target.identity) is None
     assert world.regenerations() == 0
 
 
@@ -478,7 +469,7 @@ async def test_a_pause_set_after_a_crash_ends_the_rotation_skipped(world: TwinWo
 
     assert (rotation.state, rotation.reason) == (State.SKIPPED, "paused")
     assert world.holds_live_key()
-    assert await world.ledger.read_open(world.target.claim_id) is None
+    assert await world.ledger.read_open(world.target.identity) is None
 
 
 async def test_an_answer_that_contradicts_what_was_read_is_not_believed() -> None:
@@ -717,7 +708,7 @@ async def test_a_vault_that_is_taken_away_frees_the_target(world: TwinWorld) -> 
 
     assert rotation.error is not None
     assert rotation.error.code == "forbidden"
-    assert await world.ledger.read_open(world.target.claim_id) is None
+    assert await world.ledger.read_open(world.target.identity) is None
     assert world.faults.count("read_current") == reads
 
 
@@ -786,7 +777,7 @@ async def test_of_two_outcomes_the_settled_one_is_told(world: TwinWorld) -> None
     request = world.event()
 
     async def end_elsewhere() -> None:
-        record = begin(request, world.clock.now())
+        record = accepted_record(request, world.clock.now())
         await outcome.end_unclaimed(world.ports, request, record, Refused("given up"))
 
     world.faults.before("store", end_elsewhere)

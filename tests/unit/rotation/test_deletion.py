@@ -4,7 +4,7 @@ What becomes of a rotation whose secret is deleted, at each point of its course.
 
 import pytest
 
-from rotation.run.rotator import MAX_ATTEMPTS_TO_FINISH
+from rotation.vocabulary.limits import MAX_ATTEMPTS_TO_FINISH
 from rotation.vocabulary.record import Rotation, State
 from tests.twins.world import TARGETS, TwinWorld
 
@@ -66,7 +66,7 @@ async def test_a_secret_that_is_gone_is_skipped(world: TwinWorld, call: tuple[st
 
     assert (rotation.state, rotation.reason) == (State.SKIPPED, "deleted")
     assert world.regenerations() == 0
-    assert await world.ledger.find_claim(rotation.id) is None
+    assert await world.ledger.find_claimed(rotation.id) is None
 
 
 @pytest.mark.parametrize("call", AFTER_THE_LOOK, ids=str)

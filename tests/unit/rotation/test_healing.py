@@ -7,7 +7,8 @@ from rotation.policy.tags import ROTATION
 from rotation.vocabulary.errors import Unavailable
 from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import RotationRequest, Trigger, request_for_event, request_for_sweep
-from rotation.vocabulary.target import BatchAccount, KeyName
+from rotation.vocabulary.target import KeyName
+from tests.twins.targets import batch_account
 from tests.twins.world import SUBSCRIPTION, TARGETS, Killed, TwinWorld
 
 PRIMARY, SECONDARY = KeyName
@@ -115,7 +116,7 @@ async def test_a_secret_that_was_pointed_elsewhere_is_not_given_that_targets_key
     """
     world = TwinWorld("batch")
     await world.rotate()
-    other = BatchAccount(SUBSCRIPTION, "rg", "account2")
+    other = batch_account(SUBSCRIPTION, "rg", "account2")
     world.provider.add(other)
     world.current().tags["ProviderAddress"] = other.arm_id
 

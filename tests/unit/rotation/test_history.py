@@ -11,18 +11,19 @@ from rotation.overview.paging import continuation_of
 from rotation.overview.rotations import list_rotations
 from rotation.ports.history import Wanted, place_of, place_of_moment
 from rotation.run import outcome
-from rotation.vocabulary.errors import Drift, Malformed, Skip
-from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation, begin
+from rotation.vocabulary.endings import Drift, Skip, SkipReason
+from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation
 from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import BatchAccount
 from tests.twins.history import MemoryHistory
 from tests.twins.ledger import MemoryLedger
+from tests.twins.targets import accepted_record, batch_account
 from tests.twins.world import SUBSCRIPTION, TwinWorld
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRETS = [SecretId("https://kv.vault.azure.net", name, "a" * 32) for name in ("one", "Two")]
-TARGETS = [BatchAccount(SUBSCRIPTION, "rg", name) for name in ("Account1", "account2")]
+TARGETS = [batch_account(SUBSCRIPTION, "rg", name) for name in ("Account1", "account2")]
 
 # Where a rotation stands in the ledger.
 PLACES = ("accepted", "scheduled", "open", "outbox", "done", "settling")
@@ -56,7 +57,7 @@ seeds = st.lists(
 )
 wishes = st.builds(
     Wanted,
-    target=st.none() | st.sampled_from([target.claim_id for target in TARGETS]),
+    target=st.none() | st.sampled_from([target.identity for target in TARGETS]),
     secret=st.none() | st.sampled_from([secret.identity for secret in SECRETS]),
     state=st.none() | st.sampled_from(State),
     since=st.none() | st.sampled_from([NOW, NOW - timedelta(days=1), NOW + timedelta(seconds=2)]),
@@ -71,7 +72,7 @@ async def plant(ledger: MemoryLedger, seed: Seed) -> Rotation:
     request = RotationRequest(
         str(uuid.UUID(int=seed.number)), Trigger.HTTP, SECRETS[seed.secret], NOW, waits=True, revokes=leaked
     )
-    record = begin(request, NOW + timedelta(seconds=seed.seconds)).about(TARGETS[seed.target])
+    record = accepted_record(request, NOW + timedelta(seconds=seed.seconds)).about(TARGETS[seed.target])
     match seed.place:
         case "accepted" | "scheduled":
             state = State.SCHEDULED if leaked else State.ACCEPTED
@@ -82,8 +83,8 @@ async def plant(ledger: MemoryLedger, seed: Seed) -> Rotation:
             record = structs.replace(record, state=State.REGENERATING)
             await ledger.claim(str(seed.number), OpenRotation(request, record, "claim", NOW))
             return record
-    ending = {State.FAILED: Drift("drift"), State.SKIPPED: Skip("paused")}.get(seed.state)
-    record = outcome.of(record, ending, NOW) if ending else outcome.completed(record, NOW)
+    ending = {State.FAILED: Drift("drift"), State.SKIPPED: Skip(SkipReason.PAUSED)}.get(seed.state)
+    record = outcome.ended_record(record, ending, NOW) if ending else outcome.completed_record(record, NOW)
     if seed.place != "done":
         await ledger.end_unclaimed(EndedRotation(request, record))
     if seed.place != "outbox":

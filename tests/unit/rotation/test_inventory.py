@@ -6,15 +6,16 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from rotation.overview.standing import IS_DUE, Status, entry_of, facts_of, status_of
+from rotation.policy.eligibility import Case
 from rotation.policy.scope import Scopes
 from rotation.ports.inventory import Entry, Facts
-from rotation.ports.vaults import ListedSecret
 from rotation.run import outcome
-from rotation.vocabulary.errors import Drift
-from rotation.vocabulary.record import Rotation, begin, stored
+from rotation.vocabulary.endings import Drift
+from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.request import request_for_sweep
-from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import KeyName, Workflow
+from rotation.vocabulary.secret import ListedSecret, SecretId
+from rotation.vocabulary.target import KeyName
+from tests.twins.targets import accepted_record, parse_target
 from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -37,8 +38,8 @@ def completed(completed_on: datetime) -> Rotation:
     Return the record of a rotation that has stored a version.
     """
     request = request_for_sweep(SECRET.at("a" * 32), NOW)
-    record = stored(begin(request, NOW).about(BATCH), SECRET.at("b" * 32), completed_on + 90 * DAY)
-    return outcome.completed(structs.replace(record, key_name=KeyName.PRIMARY), completed_on)
+    record = accepted_record(request, NOW).about(BATCH).stored(SECRET.at("b" * 32), completed_on + 90 * DAY)
+    return outcome.completed_record(structs.replace(record, key_name=KeyName.PRIMARY), completed_on)
 
 
 def expiring(expires_on: datetime | None, validity_days: int | None = 90) -> Facts:
@@ -52,12 +53,11 @@ def test_a_listing_says_all_that_an_operator_needs() -> None:
     """
     Target, key by its tag, expiry and validity, without a value being read.
     """
-    assert facts_of(listed(), SCOPES, NOW) == Facts(
+    assert facts_of(Case(listed(), parse_target, SCOPES), NOW) == Facts(
         SECRET,
         NOW,
         target=BATCH.arm_id,
         provider="Microsoft.Batch/batchAccounts",
-        claim_id=BATCH.claim_id,
         key=KeyName.SECONDARY,
         expires_on=NOW + 40 * DAY,
         validity_days=90,
@@ -69,18 +69,19 @@ def test_a_workflows_secret_is_shown_with_its_workflow() -> None:
     Whichever trigger the tag names: all triggers are one target.
     """
     workflow = TARGETS["workflow"]
-    assert isinstance(workflow, Workflow)
-    facts = facts_of(listed(TAGS | {"ProviderAddress": f"{workflow.arm_id}/triggers/manual"}), SCOPES, NOW)
+    facts = facts_of(
+        Case(listed(TAGS | {"ProviderAddress": f"{workflow.arm_id}/triggers/manual"}), parse_target, SCOPES), NOW
+    )
 
     assert facts is not None
-    assert (facts.target, facts.claim_id) == (workflow.arm_id, workflow.claim_id)
+    assert (facts.target, facts.target_identity) == (workflow.arm_id, workflow.identity)
 
 
 def test_a_secret_without_the_tag_is_not_shown() -> None:
     """
     It is not ours.
     """
-    assert facts_of(listed({"CredentialId": "Primary"}), SCOPES, NOW) is None
+    assert facts_of(Case(listed({"CredentialId": "Primary"}), parse_target, SCOPES), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -100,20 +101,22 @@ def test_a_wrong_tag_is_named(tags: dict[str, str], word: str) -> None:
     """
     The reason says which one, and what is right about the rest is shown all the same.
     """
-    facts = facts_of(listed(tags), SCOPES, NOW)
+    facts = facts_of(Case(listed(tags), parse_target, SCOPES), NOW)
 
     assert facts is not None
     assert word in str(facts.misconfigured)
     assert status_of(facts, NOW, 30 * DAY) is Status.MISCONFIGURED
     assert facts.expires_on == NOW + 40 * DAY
-    assert facts.claim_id == (BATCH.claim_id if tags.get("ProviderAddress") == BATCH.arm_id else None)
+    assert facts.target_identity == (BATCH.identity if tags.get("ProviderAddress") == BATCH.arm_id else None)
 
 
 def test_a_paused_secret_is_paused_whatever_else_is_wrong() -> None:
     """
     As in its rotation: pausing comes before anything else about the tags is judged.
     """
-    facts = facts_of(listed(TAGS | {"rotationpaused": "TRUE", "ValidityPeriodDays": "x"}), SCOPES, NOW)
+    facts = facts_of(
+        Case(listed(TAGS | {"rotationpaused": "TRUE", "ValidityPeriodDays": "x"}), parse_target, SCOPES), NOW
+    )
 
     assert facts is not None
     assert facts.paused == "its tag RotationPaused is true"
@@ -131,7 +134,7 @@ def test_what_cannot_be_rotated_says_why(change: dict[str, object], word: str) -
     """
     Long before it would fail.
     """
-    facts = facts_of(structs.replace(listed(), **change), SCOPES, NOW)
+    facts = facts_of(Case(structs.replace(listed(), **change), parse_target, SCOPES), NOW)
 
     assert facts is not None
     assert word in str(facts.misconfigured)
@@ -142,7 +145,7 @@ def test_a_target_out_of_scope_is_misconfigured() -> None:
     """
     Nothing would be regenerated there.
     """
-    facts = facts_of(listed(), Scopes([]), NOW)
+    facts = facts_of(Case(listed(), parse_target, Scopes([])), NOW)
 
     assert facts is not None
     assert "ROTATION_ALLOWED_SCOPES" in str(facts.misconfigured)
@@ -220,7 +223,6 @@ def test_what_was_stored_counts_over_an_older_look() -> None:
                 NOW + DAY,
                 target=BATCH.arm_id,
                 provider=BATCH.provider,
-                claim_id=BATCH.claim_id,
                 key=KeyName.PRIMARY,
                 expires_on=NOW + 91 * DAY,
                 validity_days=90,
@@ -244,7 +246,7 @@ def test_nothing_is_known_of_a_secret_that_nobody_has_seen_or_stored() -> None:
     """
     A failed rotation alone makes no line.
     """
-    failed = outcome.of(completed(NOW), Drift("drift"), NOW)
+    failed = outcome.ended_record(completed(NOW), Drift("drift"), NOW)
 
     assert entry_of(None, failed, None) is None
     assert entry_of(None, None, None) is None

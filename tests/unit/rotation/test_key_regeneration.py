@@ -6,12 +6,14 @@ import pytest
 from msgspec import structs
 
 from rotation.run.acceptance import accept_target
-from rotation.vocabulary.errors import Busy, Declined, NoAnswer, OutOfScope, Unavailable
+from rotation.vocabulary.endings import OutOfScope
+from rotation.vocabulary.errors import Busy, Declined, NoAnswer, Unavailable
+from rotation.vocabulary.limits import CLAIM_TTL
 from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import RotationRequest, Trigger
-from rotation.vocabulary.target import BatchAccount, KeyName, Workflow
-from rotation.vocabulary.timing import CLAIM_TTL
+from rotation.vocabulary.target import KeyName
 from tests.twins.calls import KEY_REGENERATION
+from tests.twins.targets import batch_account, workflow
 from tests.twins.world import SUBSCRIPTION, TARGETS, Killed, TwinWorld
 
 PRIMARY, SECONDARY = KeyName
@@ -93,7 +95,7 @@ async def test_a_key_that_a_secret_holds_is_refused(world: TwinWorld, is_registe
     Registered in the ledger or only listed in its vault: the answer names the secret and what to ask for instead.
     """
     if is_registered:
-        await world.ledger.bind(world.target.claim_id, world.secret)
+        await world.ledger.bind(world.target.identity, world.secret)
 
     rotation = await world.rotate(ask(world, PRIMARY))
 
@@ -103,7 +105,7 @@ async def test_a_key_that_a_secret_holds_is_refused(world: TwinWorld, is_registe
     assert "Secondary" in rotation.error.message
     assert world.regenerations() == 0
     assert [event.id for event in world.announcer.published] == [f"{rotation.id}:failed"]
-    assert await world.ledger.read_open(world.target.claim_id) is None
+    assert await world.ledger.read_open(world.target.identity) is None
 
 
 async def test_the_value_says_who_holds_a_key(world: TwinWorld) -> None:
@@ -137,8 +139,7 @@ async def test_a_secret_on_another_trigger_of_the_workflow_holds_its_key_too() -
     All triggers share the keys, each with a URL of its own.
     """
     world = TwinWorld("workflow")
-    assert isinstance(world.target, Workflow)
-    other = structs.replace(world.target, trigger="other")
+    other = workflow(SUBSCRIPTION, "rg", "site1", "orders", "other")
     world.put(
         "two", {"ProviderAddress": f"{other.arm_id}/triggers/other"}, value=world.provider.value(other, SECONDARY)
     )
@@ -232,7 +233,7 @@ async def test_a_target_out_of_scope_is_refused_when_it_is_asked_for(world: Twin
     """
     Nothing is read or written.
     """
-    foreign = BatchAccount(SUBSCRIPTION, "rg2", "account1")
+    foreign = batch_account(SUBSCRIPTION, "rg2", "account1")
 
     with pytest.raises(OutOfScope):
         accept_target(world.ports, foreign, PRIMARY)
@@ -244,10 +245,10 @@ async def test_a_message_about_a_target_out_of_scope_regenerates_nothing(world: 
     """
     However it came into the queue: the scope is asked for again.
     """
-    foreign = BatchAccount(SUBSCRIPTION, "rg2", "account1")
+    foreign = batch_account(SUBSCRIPTION, "rg2", "account1")
     world.provider.add(foreign)
 
-    rotation = await world.rotate(structs.replace(ask(world), target=foreign))
+    rotation = await world.rotate(structs.replace(ask(world), target=foreign.shown_by))
 
     assert rotation.error is not None
     assert rotation.error.code == "forbidden"
@@ -258,9 +259,9 @@ async def test_an_unknown_target_fails_visibly(world: TwinWorld) -> None:
     """
     The provider's own words are passed on.
     """
-    unknown = BatchAccount(SUBSCRIPTION, "rg", "account9")
+    unknown = batch_account(SUBSCRIPTION, "rg", "account9")
 
-    rotation = await world.rotate(structs.replace(ask(world), target=unknown))
+    rotation = await world.rotate(structs.replace(ask(world), target=unknown.shown_by))
 
     assert rotation.error is not None
     assert rotation.error.code == "target_not_found"

@@ -6,8 +6,9 @@ import pytest
 from rotation.run.neighbours import Neighbours
 from rotation.vocabulary.errors import Declined, Unavailable
 from rotation.vocabulary.record import State
-from rotation.vocabulary.target import BatchAccount, KeyName
+from rotation.vocabulary.target import KeyName
 from rotation.vocabulary.timing import Deadline
+from tests.twins.targets import batch_account
 from tests.twins.world import SUBSCRIPTION, TARGETS, TwinWorld
 
 
@@ -92,7 +93,7 @@ async def test_a_neighbour_that_moved_away_is_forgotten(world: TwinWorld) -> Non
     rotation = await world.rotate(world.event("one"))
 
     assert not rotation.adopted
-    bound = await world.ledger.bound_secrets(world.target.claim_id)
+    bound = await world.ledger.bound_secrets(world.target.identity)
     assert [secret.name for secret in bound] == ["one"]
 
 
@@ -170,7 +171,7 @@ async def test_secrets_that_came_after_a_listing_do_not_lose_their_key() -> None
     """
     world = TwinWorld("batch")
     await world.rotate()
-    other = BatchAccount(SUBSCRIPTION, "rg", "account2")
+    other = batch_account(SUBSCRIPTION, "rg", "account2")
     world.provider.add(other)
     for name, key in (("new-one", KeyName.PRIMARY), ("new-two", KeyName.SECONDARY)):
         world.put(name, {"ProviderAddress": other.arm_id}, key=key, value=world.provider.value(other, key))
@@ -192,9 +193,7 @@ async def test_rotations_that_begin_together_share_a_listing(world: TwinWorld) -
             await asyncio.sleep(0)
 
     world.faults.before("list_managed", take_a_while, take_a_while)
-    learning = (
-        neighbours.learn(world.current(name).id, world.target, Deadline(world.clock)) for name in ("one", "two")
-    )
+    learning = (neighbours.find(world.current(name).id, world.target, Deadline(world.clock)) for name in ("one", "two"))
     found = await asyncio.gather(*learning)
 
     assert [[other.name for other in others.secrets.values()] for others in found] == [["two"], ["one"]]

@@ -7,19 +7,19 @@ from rotation.overview.paging import continuation_of
 from rotation.overview.secrets import SecretsPage, SecretStatus, Wanted, has_looked, list_secrets
 from rotation.overview.standing import Status
 from rotation.overview.sweep import look
-from rotation.ports.vaults import ListedSecret
 from rotation.vocabulary.errors import Declined, Malformed, Unavailable
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import Trigger
-from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import BatchAccount, KeyName
+from rotation.vocabulary.secret import ListedSecret, SecretId
+from rotation.vocabulary.target import KeyName
+from tests.twins.targets import batch_account
 from tests.twins.vaults import MemoryVaults
 from tests.twins.world import SUBSCRIPTION, VAULT, TwinWorld
 
 LEAD = timedelta(days=30)
 MINUTE = timedelta(minutes=1)
 SECOND_VAULT = "https://a-second.vault.azure.net"
-OTHER = BatchAccount(SUBSCRIPTION, "rg", "account2")
+OTHER = batch_account(SUBSCRIPTION, "rg", "account2")
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ async def test_a_vault_that_cannot_be_listed_has_a_line_of_its_own(world: TwinWo
     assert one.seen_on < two.seen_on
     misconfigured = (await page_of(world, status=Status.MISCONFIGURED)).secrets
     assert misconfigured == [about]
-    assert about not in (await page_of(world, target=world.target.claim_id)).secrets
+    assert about not in (await page_of(world, target=world.target.identity)).secrets
     await see(world)
     assert about.secret not in [line.secret for line in (await page_of(world)).secrets]
 
@@ -316,9 +316,9 @@ async def test_a_filter_looks_through_all_vaults(world: TwinWorld) -> None:
     rest = await page_of(world, status=Status.OVERDUE, top=1, continuation=overdue.continuation)
     assert [line.secret.name for line in rest.secrets] == ["three"]
     assert rest.continuation is None
-    of_other = await page_of(world, target=OTHER.claim_id)
+    of_other = await page_of(world, target=OTHER.identity)
     assert [line.secret.name for line in of_other.secrets] == ["two"]
-    assert (await page_of(world, target=OTHER.claim_id, status=Status.PAUSED)).secrets == []
+    assert (await page_of(world, target=OTHER.identity, status=Status.PAUSED)).secrets == []
 
 
 @pytest.mark.parametrize(

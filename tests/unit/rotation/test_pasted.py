@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 
 from rotation.policy.scope import Scopes
 from rotation.policy.tags import is_paused, read_target, renewed, tagged_key
-from rotation.vocabulary.errors import Malformed, Misconfigured, OutOfScope
+from rotation.vocabulary.endings import Misconfigured, OutOfScope
+from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.pasted import arm_path, bare, secret_address, unwrapped
 from rotation.vocabulary.secret import parse_secret_id, parse_vault_uri
 from rotation.vocabulary.spelling import caseless
-from rotation.vocabulary.target import KeyName, Workflow, parse_target
+from rotation.vocabulary.target import KeyName
+from tests.twins.targets import parse_target
 
 VAULT = "https://my-vault.vault.azure.net"
 VERSION = "0123456789abcdef0123456789abcdef"
@@ -125,9 +127,9 @@ def test_an_arm_id_is_read_as_people_copy_it(around: str, written: str) -> None:
     """
     found = parse_target(around.format(written))
 
-    assert found.claim_id == BATCH.lower()
+    assert found.identity == BATCH.lower()
     Scopes([around.format(GROUP)]).require(found)
-    assert read_target({" providerADDRESS\u00a0": around.format(written)}) == found
+    assert read_target({" providerADDRESS\u00a0": around.format(written)}, parse_target) == found
 
 
 @pytest.mark.parametrize(
@@ -152,10 +154,9 @@ def test_a_trigger_may_have_any_letters(name: str) -> None:
     plain = parse_target(f"{WORKFLOW}/triggers/{name}")
     encoded = parse_target(f"{WORKFLOW}/triggers/{''.join(f'%{byte:02x}' for byte in name.encode())}")
 
-    assert isinstance(plain, Workflow)
-    assert plain.trigger == name
+    assert plain.names["trigger"] == name
     assert encoded == plain
-    assert parse_target(f"{WORKFLOW}/triggers/{name.upper()}").claim_id == plain.claim_id
+    assert parse_target(f"{WORKFLOW}/triggers/{name.upper()}").identity == plain.identity
 
 
 @pytest.mark.parametrize("before", ["https://portal.azure.com/#@contoso.com/resource", "https://management.azure.com"])
@@ -175,7 +176,7 @@ def test_a_resource_group_may_have_any_letters() -> None:
     id_ = BATCH.replace("/rg/", "/Größe-ЖЗ_(1).x/")
     other = BATCH.replace("/rg/", "/GRößE-жз_(1).X/")
 
-    assert parse_target(id_).claim_id == parse_target(other).claim_id
+    assert parse_target(id_).identity == parse_target(other).identity
     Scopes([id_.partition("/providers")[0].upper().replace("SS", "ß")]).require(parse_target(other))
 
 
@@ -218,7 +219,7 @@ def test_letters_with_one_capital_letter_are_the_same_target(one: str, other: st
     ids = [BATCH.replace("/rg/", f"/x{name}/") for name in (one, other)]
 
     Scopes([ids[0].partition("/providers")[0]]).require(parse_target(ids[1]))
-    assert parse_target(ids[0]).claim_id == parse_target(ids[1]).claim_id
+    assert parse_target(ids[0]).identity == parse_target(ids[1]).identity
 
 
 def test_an_accent_of_its_own_makes_another_name() -> None:
@@ -227,7 +228,7 @@ def test_an_accent_of_its_own_makes_another_name() -> None:
     """
     one, other = (parse_target(f"{SITE}/workflows/{name}") for name in ("caf\u00e9", "cafe\u0301"))
 
-    assert one.claim_id != other.claim_id
+    assert one.identity != other.identity
 
 
 @pytest.mark.parametrize(

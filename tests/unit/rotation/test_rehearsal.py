@@ -10,7 +10,8 @@ from rotation.run.rehearsal import rehearse
 from rotation.vocabulary.errors import Busy, Declined, NoAnswer, NotFound, Unavailable
 from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import RotationRequest
-from rotation.vocabulary.target import BatchAccount, KeyName
+from rotation.vocabulary.target import KeyName
+from tests.twins.targets import batch_account
 from tests.twins.world import SUBSCRIPTION, TARGETS, TwinWorld
 
 PRIMARY, SECONDARY = KeyName
@@ -255,7 +256,7 @@ async def test_a_target_out_of_scope_is_not_even_read(world: TwinWorld) -> None:
     """
     As in a rotation.
     """
-    foreign = BatchAccount(SUBSCRIPTION, "rg2", "account1")
+    foreign = batch_account(SUBSCRIPTION, "rg2", "account1")
     world.put(tags={"ProviderAddress": foreign.arm_id})
 
     plan = await plan_for(world)

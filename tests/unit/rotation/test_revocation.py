@@ -6,13 +6,16 @@ import pytest
 from msgspec import UNSET, structs
 
 from rotation.run.acceptance import accept
-from rotation.run.resumption import QUEUED_FOR, list_unfinished
-from rotation.vocabulary.errors import Busy, Declined, Misconfigured, NoAnswer, Unavailable
+from rotation.run.resumption import list_unfinished
+from rotation.vocabulary.endings import Misconfigured
+from rotation.vocabulary.errors import Busy, Declined, NoAnswer, Unavailable
+from rotation.vocabulary.limits import QUEUED_FOR
 from rotation.vocabulary.record import Rotation, State, WaitingRotation
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import BatchAccount, KeyName
+from rotation.vocabulary.target import KeyName
 from tests.twins.calls import ROTATION
+from tests.twins.targets import batch_account
 from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, Killed, TwinWorld
 
 HOUR = timedelta(hours=1)
@@ -277,7 +280,7 @@ async def test_a_secret_that_names_another_account_by_now_does_not_hide_a_leaked
     """
     world = TwinWorld("batch")
     due = await move(world)
-    other = BatchAccount(SUBSCRIPTION, "rg", "account2")
+    other = batch_account(SUBSCRIPTION, "rg", "account2")
     world.provider.add(other)
     world.put(tags={"ProviderAddress": other.arm_id}, value=world.provider.value(other, KeyName.PRIMARY))
     world.unmanage("one")
@@ -287,7 +290,7 @@ async def test_a_secret_that_names_another_account_by_now_does_not_hide_a_leaked
     assert is_leaked_value_alive(world)
     assert second.error is not None
     assert second.error.code == "misconfigured"
-    assert world.target.claim_id in second.error.message.lower()
+    assert world.target.identity in second.error.message.lower()
     assert all(world.provider.regenerations(other, key) == 0 for key in KeyName)
 
 

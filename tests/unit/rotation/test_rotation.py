@@ -402,11 +402,7 @@ async def test_a_secret_on_another_trigger_adopts_its_own_callback_url() -> None
     world = TwinWorld("workflow")
     other = TARGETS["workflow"].arm_id + "/triggers/other"
     # The second secret's URL belongs to the other trigger, signed with the same key.
-    world.target = type(world.target)(
-        **{f: getattr(world.target, f) for f in world.target.__struct_fields__} | {"trigger": "other"}
-    )
-    value = world.provider.value(world.target, KeyName.PRIMARY)
-    world.target = TARGETS["workflow"]
+    value = world.provider.value(world.provider.parse_target(other), KeyName.PRIMARY)
     world.put("two", {"ProviderAddress": other}, value=value)
     await world.rotate(world.event("one"))
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotation.policy.scope import Scopes
-from rotation.vocabulary.errors import Misconfigured, OutOfScope
-from rotation.vocabulary.target import parse_target
+from rotation.vocabulary.endings import Misconfigured, OutOfScope
+from tests.twins.targets import DETOURS, parse_target
 
 SUBSCRIPTION = "00000000-0000-4000-8000-00000000abcd"
 ELSEWHERE = "00000000-0000-4000-8000-00000000abce"
@@ -22,7 +22,7 @@ def allows(prefix: str, arm_id: str) -> bool:
     Return whether a list of this one prefix allows the target.
     """
     try:
-        Scopes([prefix]).require(parse_target(arm_id))
+        Scopes([prefix], DETOURS).require(parse_target(arm_id))
     except OutOfScope:
         return False
     return True

@@ -10,13 +10,13 @@ from msgspec import structs
 from rotation.overview.standing import Status, status_of
 from rotation.overview.sweep import look, sweep
 from rotation.ports.inventory import VaultFacts
-from rotation.ports.vaults import ListedSecret
 from rotation.vocabulary.errors import Declined, NoAnswer, Unavailable
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import RotationRequest, Trigger, request_for_sweep
-from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import BatchAccount, KeyName
+from rotation.vocabulary.secret import ListedSecret, SecretId
+from rotation.vocabulary.target import KeyName
 from rotation.vocabulary.timing import Clock
+from tests.twins.targets import batch_account
 from tests.twins.vaults import MemoryVaults
 from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, TwinWorld
 
@@ -507,7 +507,7 @@ async def test_what_is_found_is_registered_with_its_target(world: TwinWorld) -> 
 
     await sweep_once(world)
 
-    bound = {secret.name for secret in await world.ledger.bound_secrets(world.target.claim_id)}
+    bound = {secret.name for secret in await world.ledger.bound_secrets(world.target.identity)}
     assert bound == {"one", "paused", "broken"}
 
 
@@ -581,13 +581,13 @@ async def test_a_secret_that_moved_to_another_account_is_shown_with_it(world: Tw
     """
     await sweep_once(world)
     world.clock.advance(DAY)
-    other = BatchAccount(SUBSCRIPTION, "rg", "account2")
+    other = batch_account(SUBSCRIPTION, "rg", "account2")
     put(world, "one", 60, ProviderAddress=other.arm_id)
 
     await sweep_once(world)
 
     (entry,) = [entry async for entry in world.inventory.list_entries(VAULT, "")]
-    assert (entry.facts.target, entry.facts.claim_id) == (other.arm_id, other.claim_id)
+    assert (entry.facts.target, entry.facts.target_identity) == (other.arm_id, other.identity)
     assert structs.replace(entry.facts, seen_on=world.clock.now()) == entry.facts
 
 

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotation.vocabulary.errors import Misconfigured
+from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.target import BatchAccount, KeyName, Target, Workflow, parse_target
+from rotation.vocabulary.target import KeyName, Target
+from tests.twins.targets import batch_account, parse_target, workflow
 
 SUBSCRIPTION = "00000000-0000-4000-8000-00000000abcd"
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
@@ -14,8 +15,8 @@ BATCH = f"{GROUP}/providers/Microsoft.Batch/batchAccounts/account1"
 SITE = f"{GROUP}/providers/Microsoft.Web/sites/site1"
 DESIGNER = "/hostruntime/runtime/webhooks/workflow/api/management"
 WORKFLOW = f"{SITE}/workflows/orders"
-ACCOUNT = BatchAccount(SUBSCRIPTION, "rg", "account1")
-ORDERS = Workflow(SUBSCRIPTION, "rg", "site1", "orders")
+ACCOUNT = batch_account(SUBSCRIPTION, "rg", "account1")
+ORDERS = workflow(SUBSCRIPTION, "rg", "site1", "orders")
 
 KELVIN, LONG_S, DOTTED_I, FULLWIDTH_A = "\u212a", "\u017f", "\u0130", "\uff41"
 
@@ -29,9 +30,9 @@ def named(pattern: str) -> st.SearchStrategy[str]:
 
 groups = named(r"[-\w.()]{0,20}[-\w()]")
 subscriptions = st.uuids().map(str)
-accounts = st.builds(BatchAccount, subscriptions, groups, named(r"[a-zA-Z0-9]{3,24}"))
+accounts = st.builds(batch_account, subscriptions, groups, named(r"[a-zA-Z0-9]{3,24}"))
 workflows = st.builds(
-    Workflow,
+    workflow,
     subscriptions,
     groups,
     named(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,20}[a-zA-Z0-9])?"),
@@ -53,17 +54,17 @@ def respelled(text: str, choices: list[bool]) -> str:
     ("arm_id", "target"),
     [
         (BATCH, ACCOUNT),
-        (BATCH.upper(), BatchAccount(SUBSCRIPTION.upper(), "RG", "ACCOUNT1")),
+        (BATCH.upper(), batch_account(SUBSCRIPTION.upper(), "RG", "ACCOUNT1")),
         (WORKFLOW, ORDERS),
         (f"{SITE}{DESIGNER}/workflows/orders", ORDERS),
         (f"{SITE}{DESIGNER.upper()}/WORKFLOWS/orders", ORDERS),
-        (f"{WORKFLOW}/triggers/manual", Workflow(SUBSCRIPTION, "rg", "site1", "orders", "manual")),
+        (f"{WORKFLOW}/triggers/manual", workflow(SUBSCRIPTION, "rg", "site1", "orders", "manual")),
         (
             f"{SITE}{DESIGNER}/workflows/orders/triggers/When a (HTTP) request",
-            Workflow(SUBSCRIPTION, "rg", "site1", "orders", "When a (HTTP) request"),
+            workflow(SUBSCRIPTION, "rg", "site1", "orders", "When a (HTTP) request"),
         ),
-        (BATCH.replace("/rg/", "/r.g_(1)/"), BatchAccount(SUBSCRIPTION, "r.g_(1)", "account1")),
-        (BATCH.replace("/rg/", f"/{'g' * 90}/"), BatchAccount(SUBSCRIPTION, "g" * 90, "account1")),
+        (BATCH.replace("/rg/", "/r.g_(1)/"), batch_account(SUBSCRIPTION, "r.g_(1)", "account1")),
+        (BATCH.replace("/rg/", f"/{'g' * 90}/"), batch_account(SUBSCRIPTION, "g" * 90, "account1")),
     ],
 )
 def test_an_arm_id_names_its_target(arm_id: str, target: Target) -> None:
@@ -82,16 +83,16 @@ def test_every_spelling_of_a_target_has_one_claim(target: Target, choices: list[
     again = parse_target(target.arm_id)
 
     assert again.arm_id == target.arm_id
-    assert parse_target(respelled(target.arm_id, choices)).claim_id == again.claim_id == target.claim_id
+    assert parse_target(respelled(target.arm_id, choices)).identity == again.identity == target.identity
 
 
 @settings(deadline=None)
 @given(target=workflows, trigger=named(r"\w[-\w ()]{0,19}"))
-def test_all_triggers_of_a_workflow_share_a_claim(target: Workflow, trigger: str) -> None:
+def test_all_triggers_of_a_workflow_share_a_claim(target: Target, trigger: str) -> None:
     """
     A workflow's triggers share its keys, so that two of them are never rotated at the same time.
     """
-    assert parse_target(f"{target.arm_id}/triggers/{trigger}").claim_id == target.claim_id
+    assert parse_target(f"{target.arm_id}/triggers/{trigger}").identity == target.identity
 
 
 @settings(deadline=None)
@@ -100,7 +101,7 @@ def test_different_targets_have_different_claims(one: Target, other: Target) -> 
     """
     Two targets share a claim only if their ids differ in case alone.
     """
-    assert (one.claim_id == other.claim_id) == (one.arm_id.lower() == other.arm_id.lower())
+    assert (one.identity == other.identity) == (one.arm_id.lower() == other.arm_id.lower())
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_a_look_alike_group_never_shares_a_claim(group: str, look_alike: str) ->
         found = parse_target(BATCH.replace("/rg/", f"/{look_alike}/"))
     except Misconfigured:
         return
-    assert found.claim_id != parse_target(BATCH.replace("/rg/", f"/{group}/")).claim_id
+    assert found.identity != parse_target(BATCH.replace("/rg/", f"/{group}/")).identity
 
 
 @pytest.mark.parametrize(

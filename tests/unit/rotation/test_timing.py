@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotation.vocabulary.errors import OutOfTime
-from rotation.vocabulary.timing import CLAIM_TTL, IN_FLIGHT, LAST_SEND, PAUSE, SKEW, Deadline
+from rotation.vocabulary.limits import CLAIM_TTL, IN_FLIGHT, LAST_SEND, PAUSE, SKEW
+from rotation.vocabulary.timing import Deadline
 from tests.twins.clock import HandClock
 
 MOMENT = timedelta(milliseconds=1)

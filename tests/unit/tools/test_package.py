@@ -27,7 +27,9 @@ def app(tmp_path: Path) -> Path:
     """
     for path in (
         "handlers/http.py",
+        "providers/batch/client.py",
         "rotation/run/rotator.py",
+        "wiring/parts.py",
         "adapters/batch.py",
         "function_app.py",
         "tests/test_it.py",
@@ -141,8 +143,10 @@ def test_an_app_is_its_modules_and_settings(app: Path) -> None:
         "function_app.py",
         "handlers/http.py",
         "host.json",
+        "providers/batch/client.py",
         "requirements.txt",
         "rotation/run/rotator.py",
+        "wiring/parts.py",
     ]
 
 

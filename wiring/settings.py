@@ -10,13 +10,14 @@ from datetime import timedelta
 
 from msgspec import Struct
 
+from providers import KINDS
 from rotation.policy.scope import Scopes
 from rotation.vocabulary.errors import Malformed, SettingsError
+from rotation.vocabulary.limits import DEFAULT_LEAD, LONGEST_LEAD
 from rotation.vocabulary.pasted import unwrapped
 from rotation.vocabulary.quoting import quoted
 from rotation.vocabulary.secret import parse_vault_uri
 
-_LEAD_DAYS, _LONGEST_LEAD_DAYS = 30, 365
 _TABLE_URI = "AzureWebJobsStorage__tableServiceUri"
 _ACCOUNT_NAME = "AzureWebJobsStorage__accountName"
 
@@ -165,10 +166,11 @@ def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str
 
 def _read_lead(environment: Mapping[str, str]) -> timedelta:
     name = "ROTATION_LEAD_DAYS"
-    days = _text(environment, name) or str(_LEAD_DAYS)
-    is_short = days.isascii() and days.isdigit() and len(days) <= len(str(_LONGEST_LEAD_DAYS))
-    if not (is_short and 1 <= int(days) <= _LONGEST_LEAD_DAYS):
-        raise SettingsError(name, f"a number of days from 1 to {_LONGEST_LEAD_DAYS}", f"is {quoted(days)}")
+    longest = LONGEST_LEAD.days
+    days = _text(environment, name) or str(DEFAULT_LEAD.days)
+    is_short = days.isascii() and days.isdigit() and len(days) <= len(str(longest))
+    if not (is_short and 1 <= int(days) <= longest):
+        raise SettingsError(name, f"a number of days from 1 to {longest}", f"is {quoted(days)}")
     return timedelta(days=int(days))
 
 
@@ -178,7 +180,7 @@ def _read_scopes(environment: Mapping[str, str]) -> Scopes:
     if name not in environment:
         raise SettingsError(name, "ARM id prefixes with commas between them; empty allows nothing")
     try:
-        return Scopes(prefixes)
+        return Scopes(prefixes, [detour for kind in KINDS for detour in kind.detours])
     except ValueError as error:
         expected = "ARM id prefixes in whole segments, such as /subscriptions/{id}/resourceGroups/{group}"
         raise SettingsError(name, expected, f"holds {quoted(str(error))}") from None

@@ -1,5 +1,5 @@
 """
-The composition root: what everything is made of, each part on its first use.
+What everything is made of, each part on its first use.
 
 An import of the function app costs little because nothing here imports an SDK before it is needed; azure-mgmt-web alone
 takes half a second and 42 MB.
@@ -9,24 +9,21 @@ It rests on assumptions 71, 80 and 94 of docs/fidelity.md.
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from adapters.late import Preloading, importing, late, part
+from adapters.late import Preloading, late, part
 from rotation.vocabulary.errors import SettingsError
-from rotation.vocabulary.target import BatchAccount, Target
 
 if TYPE_CHECKING:
+    from adapters.arm import ResourceManager
     from adapters.credential import Identity
-    from adapters.health import HealthCheck
     from adapters.history import TableHistory
     from adapters.inventory import TableInventory
     from adapters.key_vault import KeyVaults
     from adapters.ledger import TableLedger
-    from adapters.settings import Settings
     from adapters.table import Table
     from adapters.telemetry import Telemetry
     from adapters.throttling import Throttling
@@ -35,10 +32,13 @@ if TYPE_CHECKING:
     from rotation.ports.history import History
     from rotation.ports.inventory import Inventory
     from rotation.ports.ledger import Ledger
-    from rotation.ports.providers import Provider
+    from rotation.ports.providers import Providers
     from rotation.ports.vaults import Vaults
     from rotation.ports.world import World
     from rotation.run.rotator import Rotator
+    from wiring.health import HealthCheck
+    from wiring.kinds import KnownKinds
+    from wiring.settings import Settings
 
 
 class Wiring:
@@ -50,7 +50,6 @@ class Wiring:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._providers: dict[type, Provider] = {}
         self._preloading = Preloading()
         self._warming: asyncio.Task[None] | None = None
 
@@ -59,7 +58,7 @@ class Wiring:
         """
         The settings.
         """
-        from adapters.settings import read_settings
+        from wiring.settings import read_settings
 
         return read_settings(self._environment)
 
@@ -83,7 +82,7 @@ class Wiring:
 
         return World(
             vaults=self.vaults,
-            providers=self,
+            providers=self.providers,
             # A rotation reads the secret first, and announces last: each SDK is imported when it is needed.
             ledger=late(lambda: self.ledger),
             inventory=late(lambda: self.inventory),
@@ -93,6 +92,51 @@ class Wiring:
             gather=gather,
             lead=self.settings.lead,
         )
+
+    @cached_property
+    def providers(self) -> "KnownKinds":
+        """
+        The kinds of target.
+        """
+        from providers import KINDS
+        from wiring.kinds import KnownKinds
+
+        return KnownKinds(KINDS, lambda: self.arm, self._expect_a_provider)
+
+    def _expect_a_provider(self, module: str) -> None:
+        # The claim comes next, and is not to wait for the import of anything else.
+        _ = self.ledger
+        self._preloading.expect(module)
+        if self._warming is None:
+            self._warming = asyncio.create_task(self._get_tokens())
+
+    async def _get_tokens(self) -> None:
+        # Whoever needs a token asks again, and is told what is wrong.
+        with suppress(Exception):
+            await self.identity.get_token_info(self.settings.cloud.arm_scope)
+            await self.identity.get_token_info(self.settings.cloud.event_grid_scope)
+
+    @part
+    def arm(self) -> "ResourceManager":
+        """
+        Azure Resource Manager.
+        """
+        from adapters.arm import ResourceManager
+
+        settings = self.settings
+        return ResourceManager(
+            self.identity, settings.arm_endpoint, settings.cloud.arm_scope, self.transport, self.throttling
+        )
+
+    @part
+    def throttling(self) -> "Throttling":
+        """
+        What Azure Resource Manager has said of its limits.
+        """
+        from adapters.clock import SystemClock
+        from adapters.throttling import Throttling
+
+        return Throttling(SystemClock())
 
     @part
     def vaults(self) -> "KeyVaults":
@@ -171,37 +215,9 @@ class Wiring:
         """
         Whether the app could rotate a key right now.
         """
-        from adapters import decoding
-        from adapters.health import HealthCheck
+        from wiring.health import check_of
 
-        async def resource_manager() -> None:
-            await self.identity.get_token(self.settings.cloud.arm_scope)
-
-        async def secrets() -> str:
-            looks = [await self.inventory.vault_facts(vault) for vault in self.settings.vaults]
-            counts = {
-                "misconfigured": sum(look.misconfigured for look in looks if look),
-                "overdue": sum(look.overdue for look in looks if look),
-            }
-            return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-
-        probes = {
-            "ledger": self.ledger.probe,
-            "vaults": self.vaults.probe,
-            "identity": resource_manager,
-            "events": decoding.probe,
-        }
-        return HealthCheck(probes, notices={"secrets": secrets, "sweep": self._sweep})
-
-    async def _sweep(self) -> str:
-        # Keys are rotated all the same: the host leaves only `sweep_vaults` out.
-        from rotation.overview.schedule import Schedule
-
-        try:
-            Schedule.parse(self._environment.get("ROTATION_SWEEP_SCHEDULE", ""))
-        except ValueError as error:
-            return f"ROTATION_SWEEP_SCHEDULE {error}; it must be an NCRONTAB expression, such as 0 0 3 * * *"
-        return ""
+        return check_of(self, self._environment)
 
     @cached_property
     def telemetry(self) -> "Telemetry":
@@ -230,59 +246,11 @@ class Wiring:
         logging.getLogger("azure").setLevel(logging.WARNING)
         return SharedTransport()
 
-    @part
-    def throttling(self) -> "Throttling":
-        """
-        What Azure Resource Manager has said of its limits.
-        """
-        from adapters.clock import SystemClock
-        from adapters.throttling import Throttling
-
-        return Throttling(SystemClock())
-
     def expect_a_rotation(self) -> None:
         """
         Import what every rotation needs, while the process waits for its message or for the first answers.
         """
         self._preloading.expect("adapters.key_vault", "azure.identity.aio", "adapters.ledger", "adapters.announcer")
-
-    def prepare(self, target: Target) -> None:
-        """
-        Import the SDK of a target's provider and get the tokens that are needed next, while the claim is written.
-        """
-        # The claim comes next, and is not to wait for the import of anything else.
-        _ = self.ledger
-        self._preloading.expect("adapters.batch" if isinstance(target, BatchAccount) else "adapters.workflow")
-        if self._warming is None:
-            self._warming = asyncio.create_task(self._get_tokens())
-
-    async def _get_tokens(self) -> None:
-        # Whoever needs a token asks again, and is told what is wrong.
-        with suppress(Exception):
-            await self.identity.get_token_info(self.settings.cloud.arm_scope)
-            await self.identity.get_token_info(self.settings.cloud.event_grid_scope)
-
-    async def of(self, target: Target) -> "Provider":
-        """
-        Return the provider of a target; the SDK behind it is imported with its first target.
-        """
-        kind = type(target)
-        if kind not in self._providers:
-            with importing:
-                self._providers[kind] = self._make_provider(kind)
-        return self._providers[kind]
-
-    def _make_provider(self, kind: type) -> "Provider":
-        from adapters.arm import client_options
-
-        options = client_options(self.identity, self.settings.cloud.arm_scope, self.transport, self.throttling)
-        if kind is BatchAccount:
-            from adapters.batch import BatchAccounts
-
-            return BatchAccounts(self.identity, self.settings.arm_endpoint, options)
-        from adapters.workflow import Workflows
-
-        return Workflows(self.identity, self.settings.arm_endpoint, options)
 
     async def close(self) -> None:
         """
@@ -307,18 +275,8 @@ class Wiring:
         return developer_identity(settings.cloud.authority)
 
 
-@cache
-def wired() -> Wiring:
-    """
-    Return the process's own wiring, from its environment.
-    """
-    wiring = Wiring(os.environ)
-    wiring.telemetry.attach()
-    return wiring
-
-
 # For mypy: the adapters are what the ports ask for.
 if TYPE_CHECKING:
 
-    def _ports(wiring: Wiring) -> "tuple[Vaults, Ledger, Inventory, History]":
-        return wiring.vaults, wiring.ledger, wiring.inventory, wiring.history
+    def _ports(wiring: Wiring) -> "tuple[Vaults, Providers, Ledger, Inventory, History]":
+        return wiring.vaults, wiring.providers, wiring.ledger, wiring.inventory, wiring.history

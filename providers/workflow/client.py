@@ -12,31 +12,50 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
 from azure.mgmt.web.aio import WebSiteManagementClient
+from msgspec import Struct
 
 from adapters.answers import changing, until_answered
-from rotation.vocabulary.errors import Declined, DependencyError, Misconfigured, OutOfTime
+from adapters.arm import ResourceManager
+from rotation.vocabulary.endings import Misconfigured
+from rotation.vocabulary.errors import Declined, DependencyError, OutOfTime
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.spelling import caseless
-from rotation.vocabulary.target import KeyName, Keys, Target, Workflow
+from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
 
-class Workflows:
+class _Workflow(Struct, frozen=True):
+    """
+    The names of a workflow in the order in which every call takes the last three.
+    """
+
+    subscription: str
+    resource_group: str
+    site: str
+    workflow: str
+    trigger: str | None = None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.resource_group, self.site, self.workflow
+
+    def __str__(self) -> str:
+        return f"workflow {self.site}/{self.workflow}"
+
+
+class Client:
     """
     The `Provider` of `Microsoft.Web/sites/workflows`.
     """
 
-    def __init__(self, credential: Any, endpoint: str, options: dict[str, Any]) -> None:
-        self._credential = credential
-        self._endpoint = endpoint
-        self._options = options
-        self._clients: dict[str, WebSiteManagementClient] = {}
+    def __init__(self, arm: ResourceManager) -> None:
+        self._arm = arm
 
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
         """
         Return the trigger's callback URL under each key.
         """
-        workflow = _workflow(target)
+        workflow = _Workflow(**target.names)
         trigger = workflow.trigger or await self._only_request_trigger(workflow, deadline)
         try:
             primary, secondary = await asyncio.gather(
@@ -52,22 +71,18 @@ class Workflows:
         """
         Regenerate one access key; the answer is empty.
         """
-        workflow = _workflow(target)
+        workflow = _Workflow(**target.names)
         operations = self._client(workflow).workflows
         await changing(
-            f"regenerateAccessKey of workflow {workflow.site}/{workflow.workflow}",
-            lambda: operations.regenerate_access_key(
-                workflow.resource_group, workflow.site, workflow.workflow, {"keyType": str(key)}, deadline=deadline
-            ),
+            f"regenerateAccessKey of {workflow}",
+            lambda: operations.regenerate_access_key(*workflow.place, {"keyType": str(key)}, deadline=deadline),
         )
         return None
 
-    async def _callback_url(self, workflow: Workflow, trigger: str, key: KeyName, deadline: Deadline) -> KeyMaterial:
+    async def _callback_url(self, workflow: _Workflow, trigger: str, key: KeyName, deadline: Deadline) -> KeyMaterial:
         async def read() -> KeyMaterial:
             answer = await self._client(workflow).workflow_triggers.list_callback_url(
-                workflow.resource_group,
-                workflow.site,
-                workflow.workflow,
+                *workflow.place,
                 trigger,
                 deadline=deadline,
                 # The SDK's call has no body. For Consumption the documentation names this one; whether Standard reads
@@ -77,16 +92,16 @@ class Workflows:
             url = _signed_url(answer)
             if url is None:
                 raise Misconfigured(
-                    f"the callback URL of trigger {trigger!r} of workflow {workflow.site}/{workflow.workflow} has no "
+                    f"the callback URL of trigger {trigger!r} of {workflow} has no "
                     "signature: SAS authentication is switched off there, so no key opens it; switch it on, or stop "
                     "managing this secret"
                 )
             return KeyMaterial(url)
 
-        what = f"listCallbackUrl of trigger {trigger!r} of workflow {workflow.site}/{workflow.workflow}"
+        what = f"listCallbackUrl of trigger {trigger!r} of {workflow}"
         return await until_answered(what, read, deadline)
 
-    async def _only_request_trigger(self, workflow: Workflow, deadline: Deadline) -> str:
+    async def _only_request_trigger(self, workflow: _Workflow, deadline: Deadline) -> str:
         """
         Return the name of the only trigger that has a callback URL: only Request triggers do.
         """
@@ -95,12 +110,12 @@ class Workflows:
         if len(names) != 1:
             found = ", ".join(map(repr, names)) or "none"
             raise Misconfigured(
-                f"workflow {workflow.site}/{workflow.workflow} has not one Request trigger ({found}); "
+                f"{workflow} has not one Request trigger ({found}); "
                 "name one in the tag ProviderAddress: .../triggers/{trigger}"
             )
         return names[0]
 
-    async def _explanation(self, workflow: Workflow, trigger: str, deadline: Deadline) -> str | None:
+    async def _explanation(self, workflow: _Workflow, trigger: str, deadline: Deadline) -> str | None:
         """
         Return why a trigger has no callback URL, None where its definition does not say so: a refusal alone does not.
         """
@@ -112,19 +127,17 @@ class Workflows:
         if type_ is None or _is_request(type_):
             return None
         return (
-            f"trigger {trigger!r} of workflow {workflow.site}/{workflow.workflow} is of type {type_}: only a Request "
+            f"trigger {trigger!r} of {workflow} is of type {type_}: only a Request "
             "trigger has a callback URL; name one in the tag ProviderAddress"
         )
 
-    async def _trigger_types(self, workflow: Workflow, deadline: Deadline) -> dict[str, str]:
+    async def _trigger_types(self, workflow: _Workflow, deadline: Deadline) -> dict[str, str]:
         """
         Return the type of each trigger, from the workflow's definition: the list of triggers does not hold it.
         """
 
         async def read() -> dict[str, str]:
-            found = await self._client(workflow).web_apps.get_workflow(
-                workflow.resource_group, workflow.site, workflow.workflow, deadline=deadline
-            )
+            found = await self._client(workflow).web_apps.get_workflow(*workflow.place, deadline=deadline)
             if found.properties is None or found.properties.files is None:
                 raise ValueError("a workflow without files")
             files = {name.lower(): content for name, content in found.properties.files.items()}
@@ -132,24 +145,13 @@ class Workflows:
             return {name: str(trigger["type"]) for name, trigger in triggers.items()}
 
         what = (
-            f"definition of workflow {workflow.site}/{workflow.workflow}, which says what its triggers are "
+            f"definition of {workflow}, which says what its triggers are "
             "(not needed where the tag ProviderAddress names a Request trigger)"
         )
         return await until_answered(what, read, deadline)
 
-    def _client(self, workflow: Workflow) -> WebSiteManagementClient:
-        subscription = workflow.subscription.lower()
-        if subscription not in self._clients:
-            self._clients[subscription] = WebSiteManagementClient(
-                self._credential, subscription, base_url=self._endpoint, **self._options
-            )
-        return self._clients[subscription]
-
-
-def _workflow(target: Target) -> Workflow:
-    if not isinstance(target, Workflow):
-        raise TypeError(f"{target.arm_id} is no workflow")
-    return target
+    def _client(self, workflow: _Workflow) -> WebSiteManagementClient:
+        return self._arm.client(WebSiteManagementClient, workflow.subscription)
 
 
 def _is_request(type_: str) -> bool:

@@ -6,10 +6,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from adapters import decoding
+from rotation.overview.schedule import Schedule
 from rotation.vocabulary.errors import RotationError
+
+if TYPE_CHECKING:
+    from wiring.parts import Wiring
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +63,39 @@ class HealthCheck:
                 self._health = Health(status, checks | dict(zip(self._notices, noticed, strict=True)))
                 self._asked_at = time.monotonic()
             return self._health
+
+
+def check_of(wiring: "Wiring", environment: Mapping[str, str]) -> HealthCheck:
+    """
+    Return the health check of an app.
+    """
+
+    async def resource_manager() -> None:
+        await wiring.identity.get_token(wiring.settings.cloud.arm_scope)
+
+    async def secrets() -> str:
+        looks = [await wiring.inventory.vault_facts(vault) for vault in wiring.settings.vaults]
+        counts = {
+            "misconfigured": sum(look.misconfigured for look in looks if look),
+            "overdue": sum(look.overdue for look in looks if look),
+        }
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+    async def sweep() -> str:
+        # Keys are rotated all the same: the host leaves only `sweep_vaults` out.
+        try:
+            Schedule.parse(environment.get("ROTATION_SWEEP_SCHEDULE", ""))
+        except ValueError as error:
+            return f"ROTATION_SWEEP_SCHEDULE {error}; it must be an NCRONTAB expression, such as 0 0 3 * * *"
+        return ""
+
+    probes = {
+        "ledger": wiring.ledger.probe,
+        "vaults": wiring.vaults.probe,
+        "identity": resource_manager,
+        "events": decoding.probe,
+    }
+    return HealthCheck(probes, notices={"secrets": secrets, "sweep": sweep})
 
 
 async def _ask(name: str, probe: Callable[[], Awaitable[str | None]]) -> str:

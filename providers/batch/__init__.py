@@ -1,0 +1,14 @@
+"""
+Azure Batch accounts. A secret holds an account key itself.
+"""
+
+from providers.kind import Kind, Name
+
+BATCH_ACCOUNT = Kind(
+    provider="Microsoft.Batch/batchAccounts",
+    title="an Azure Batch account",
+    form="/providers/Microsoft.Batch/batchAccounts/{account}",
+    names={"account": Name("[a-z0-9]{3,24}")},
+    package=__name__,
+    example={"account": "mybatch"},
+)
