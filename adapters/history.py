@@ -4,18 +4,25 @@ The list of rotations, in the ledger's table: partition `live`, and those rows o
 It rests on assumption 88 of docs/fidelity.md.
 """
 
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-import msgspec
-
-from adapters.ledger_rows import ACCEPTED, DONE, HISTORY, LIVE, OPEN, OUTBOX, SCHEDULED, keys_from, kind_of, read_live
+from adapters.ledger_rows import (
+    ACCEPTED,
+    DONE,
+    HISTORY,
+    LIVE,
+    OPEN,
+    OUTBOX,
+    SCHEDULED,
+    keys_from,
+    kind_of,
+    read_live,
+    read_row,
+)
 from adapters.table import Table
 from rotation.ports.history import Wanted, place_of_moment
 from rotation.vocabulary.record import Rotation
-
-_log = logging.getLogger(__name__)
 
 _PER_PAGE = 100
 _PRECEDENCE = (OUTBOX, OPEN, ACCEPTED, SCHEDULED)  # As in finding one by its id.
@@ -34,18 +41,13 @@ class TableHistory:
         Yield the record of every rotation that has not ended or is not published yet, once.
         """
         rows = await self._table.list(LIVE, "RowKey ge @first", {"first": ""})
-        told: set[str] = set()
+        seen: set[str] = set()
         for kind in _PRECEDENCE:
             for found in rows:
-                if kind_of(found) != kind or found["RotationId"] in told:
+                if kind_of(found) != kind or found["RotationId"] in seen:
                     continue
-                told.add(found["RotationId"])
-                try:
-                    record = read_live(found)
-                except (msgspec.MsgspecError, KeyError) as error:
-                    _log.error("ledger: row %s cannot be read: %s", found["RowKey"], error)
-                    continue
-                yield record
+                seen.add(found["RotationId"])
+                yield read_live(found)
 
     async def is_done(self, rotation_id: str) -> bool:
         """
@@ -66,9 +68,4 @@ class TableHistory:
                 conditions.append(f"{column} eq @{column.lower()}")
                 values[column.lower()] = str(value)
         async for found in self._table.stream(DONE, " and ".join(conditions), values, per_page=_PER_PAGE):
-            try:
-                record = msgspec.json.decode(found["Record"], type=Rotation)
-            except msgspec.MsgspecError as error:
-                _log.error("ledger: row %s cannot be read: %s", found["RowKey"], error)
-                continue
-            yield record
+            yield read_row(found, Rotation)

@@ -8,16 +8,14 @@ It rests on assumptions 84, 88 and 89 of docs/fidelity.md.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-import msgspec
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
-from adapters.ledger_rows import bound_entity, key_of, read_row
+from adapters.ledger_rows import bound_entity, key_of, read_row, row_of, written
 from adapters.table import Table, raise_if_no_table
 from rotation.overview.standing import entry_of
 from rotation.ports.inventory import Entry, Facts, VaultFacts
@@ -28,7 +26,7 @@ _MOST = 100  # rows of one transaction (Table storage documentation)
 _PER_PAGE = 1000
 _LATE = timedelta(minutes=1)
 
-_log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class TableInventory:
@@ -59,7 +57,7 @@ class TableInventory:
             )
             async for found in gone:
                 await self._forget(found)
-        entity = {"PartitionKey": _VAULTS, "RowKey": key_of(facts.vault), "Row": msgspec.json.encode(facts).decode()}
+        entity = row_of(_VAULTS, key_of(facts.vault), Row=written(facts))
         await self._table.ask("vault", lambda: self._client.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
     async def note(self, record: Rotation) -> None:
@@ -72,15 +70,10 @@ class TableInventory:
             record.secret, record.completed_on
         ):
             return
-        text = msgspec.json.encode(record).decode()
-        entity: dict[str, Any] = {
-            "PartitionKey": _partition(record.secret.vault),
-            "RowKey": record.secret.name.lower(),
-            "Seen": record.completed_on,
-            "Last": text,
-        }
+        columns = {"Seen": record.completed_on, "Last": written(record)}
         if record.state is State.COMPLETED:
-            entity["Stored"] = text
+            columns["Stored"] = columns["Last"]
+        entity = row_of(_partition(record.secret.vault), record.secret.name.lower(), **columns)
         await self._table.ask("inventory", lambda: self._client.upsert_entity(entity, mode=UpdateMode.MERGE))
 
     async def _has_later(self, secret: RotatedSecret, completed_on: datetime) -> bool:
@@ -88,7 +81,7 @@ class TableInventory:
         Return whether a rotation that ended later is remembered: an outcome may have waited for long to be published.
         """
         found = await self._table.read(_partition(secret.vault), secret.name.lower())
-        last: Rotation | None = _decoded(found, "Last", Rotation) if found else None
+        last = _read_column(found, "Last", Rotation) if found else None
         return last is not None and last.completed_on is not None and last.completed_on > completed_on
 
     async def vault_facts(self, vault: str) -> VaultFacts | None:
@@ -105,7 +98,9 @@ class TableInventory:
         rows = self._table.stream(_partition(vault), "RowKey gt @after", {"after": after}, per_page=_PER_PAGE)
         async for found in rows:
             if entry := entry_of(
-                _decoded(found, "Row", Facts), _decoded(found, "Last", Rotation), _decoded(found, "Stored", Rotation)
+                _read_column(found, "Row", Facts),
+                _read_column(found, "Last", Rotation),
+                _read_column(found, "Stored", Rotation),
             ):
                 yield entry
 
@@ -132,24 +127,15 @@ class TableInventory:
 
 
 def _facts_entity(facts: Facts, now: datetime) -> dict[str, Any]:
-    return {
-        "PartitionKey": _partition(facts.secret.vault),
-        "RowKey": facts.secret.name.lower(),
-        "Seen": now,
-        "Row": msgspec.json.encode(facts).decode(),
-    }
+    return row_of(_partition(facts.secret.vault), facts.secret.name.lower(), Seen=now, Row=written(facts))
 
 
 def _partition(vault: str) -> str:
     return f"secrets:{key_of(vault)}"
 
 
-def _decoded(found: Any, column: str, kind: type[Any]) -> Any:
+def _read_column(found: Any, column: str, kind: type[T]) -> T | None:
     """
-    Return what a column holds; None for an empty one, and for what another version of this app has written.
+    Return what a column holds, None for an empty one.
     """
-    try:
-        return msgspec.json.decode(found[column], type=kind) if found.get(column) else None
-    except msgspec.MsgspecError as error:
-        _log.error("ledger: %s of row %s cannot be read: %s", column, found["RowKey"], error)
-        return None
+    return read_row(found, kind, column) if found.get(column) else None

@@ -23,6 +23,7 @@ from adapters.ledger_rows import (
     OPEN,
     OUTBOX,
     SCHEDULED,
+    SCHEMA,
     bound_entity,
     bound_key,
     bound_prefix,
@@ -35,14 +36,14 @@ from adapters.ledger_rows import (
     outcome_entity,
     read_live,
     read_row,
-    read_row_if_possible,
+    read_row_or_log,
+    require_schema,
     target_of,
     waiting_entity,
 )
 from adapters.table import RANGE, raise_if_no_table
 from adapters.waiting import WaitingRows
 from rotation.ports.ledger import Versioned
-from rotation.vocabulary.errors import Busy
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.vocabulary.secret import SecretId, parse_secret_id
 
@@ -68,10 +69,7 @@ class TableLedger(WaitingRows):
                 except ResourceExistsError:
                     # Gone again by now: the place is free.
                     if found := await self._table.get(LIVE, entity["RowKey"]):
-                        there = read_row_if_possible(found, OpenRotation)
-                        if there is None:
-                            raise Busy(found["RotationId"]) from None
-                        return Versioned(there, found.metadata["etag"])
+                        return Versioned(read_row(found, OpenRotation), found.metadata["etag"])
 
         return await self._table.ask("claim", insert)
 
@@ -201,7 +199,7 @@ class TableLedger(WaitingRows):
         Yield every running rotation with the identity of its target.
         """
         for found in await self._table.list(LIVE, RANGE, keys_from(OPEN)):
-            if row := read_row_if_possible(found, OpenRotation):
+            if row := read_row_or_log(found, OpenRotation):
                 yield target_of(found["RowKey"]), row
 
     async def list_outcomes(self) -> AsyncIterator[EndedRotation]:
@@ -209,7 +207,7 @@ class TableLedger(WaitingRows):
         Yield every outcome that waits to be published.
         """
         for found in await self._table.list(LIVE, RANGE, keys_from(OUTBOX)):
-            if outcome := read_row_if_possible(found, EndedRotation):
+            if outcome := read_row_or_log(found, EndedRotation):
                 yield outcome
 
     async def bound_secrets(self, target: str) -> list[SecretId]:
@@ -217,6 +215,8 @@ class TableLedger(WaitingRows):
         Return the secrets that are known to hold a key of the target.
         """
         bound = await self._table.list(BOUND, RANGE, keys_from(bound_prefix(target)))
+        for found in bound:
+            require_schema(found)
         return [parse_secret_id(found["Secret"]) for found in bound]
 
     async def bind(self, target: str, secret: SecretId) -> None:
@@ -233,6 +233,7 @@ class TableLedger(WaitingRows):
 
     async def probe(self) -> None:
         """
-        Ask for something, as a health check does. Raises a `DependencyError`.
+        Ask for what a health check has to report: rows of another schema. Raises a `DependencyError`.
         """
-        await self.read_done("probe")
+        for found in await self._table.list(LIVE, "Schema ne @schema", {"schema": SCHEMA}):
+            require_schema(found)

@@ -1,6 +1,9 @@
 """
 The rows of the ledger's table: their keys, and the JSON in them.
 
+Each row says which schema it has and which version of the app wrote it. A row of another schema is never passed over:
+reading it raises, and so does the health check.
+
 It rests on assumptions 87 and 88 of docs/fidelity.md.
 """
 
@@ -11,9 +14,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from rotation.ports.history import place_of, secret_identity
+from rotation.vocabulary.errors import UnreadableRow
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import identity_of
+from rotation.vocabulary.version import VERSION
 
 LIVE, DONE, BOUND, ASKED = "live", "done", "bound", "asked"
 OPEN, OUTBOX, ACCEPTED, SCHEDULED = "open:", "outbox:", "accepted:", "scheduled:"
@@ -25,9 +30,26 @@ _LIVE_ROWS: dict[str, type[OpenRotation | EndedRotation | WaitingRotation]] = {
     SCHEDULED: WaitingRotation,
 }
 
+#: Of all rows. It is counted up by a version that writes what the one before cannot read.
+SCHEMA = 1
+
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+def row_of(partition: str, key: str, **columns: Any) -> dict[str, Any]:
+    """
+    Return a row, with the schema that it has.
+    """
+    return {"PartitionKey": partition, "RowKey": key, "Schema": SCHEMA, "Version": VERSION, **columns}
+
+
+def written(row: msgspec.Struct) -> str:
+    """
+    Return what a column holds.
+    """
+    return msgspec.json.encode(row).decode()
 
 
 def open_entity(target: str, row: OpenRotation) -> dict[str, Any]:
@@ -55,14 +77,14 @@ def history_entity(record: Rotation) -> dict[str, Any]:
     """
     Return the row by which an ended rotation is listed, newest first, with the columns that a list is filtered by.
     """
-    return {
-        "PartitionKey": DONE,
-        "RowKey": HISTORY + place_of(record),
-        "Target": identity_of(record.target or ""),
-        "Secret": secret_identity(record) or "",
-        "State": str(record.state),
-        "Record": msgspec.json.encode(record).decode(),
-    }
+    return row_of(
+        DONE,
+        HISTORY + place_of(record),
+        Target=identity_of(record.target or ""),
+        Secret=secret_identity(record) or "",
+        State=str(record.state),
+        Row=written(record),
+    )
 
 
 def waiting_entity(row: WaitingRotation) -> dict[str, Any]:
@@ -77,25 +99,41 @@ def bound_entity(target: str, secret: SecretId) -> dict[str, Any]:
     """
     Return the row that says that a secret holds a key of a target.
     """
-    return {"PartitionKey": BOUND, "RowKey": bound_key(target, secret), "Secret": secret.unversioned}
+    return row_of(BOUND, bound_key(target, secret), Secret=secret.unversioned)
 
 
-def read_row(entity: Any, kind: type[T]) -> T:
+def read_row(entity: Any, kind: type[T], column: str = "Row") -> T:
     """
-    Return what a row holds. Raises `msgspec.MsgspecError`.
+    Return what a row holds. Raises `UnreadableRow`.
     """
-    return msgspec.json.decode(entity["Row"], type=kind)
+    require_schema(entity)
+    try:
+        return msgspec.json.decode(entity[column], type=kind)
+    except (msgspec.MsgspecError, KeyError) as error:
+        raise UnreadableRow(f"row {entity['RowKey']} of the ledger cannot be read: {error}") from None
 
 
-def read_row_if_possible(entity: Any, kind: type[T]) -> T | None:
+def read_row_or_log(entity: Any, kind: type[T]) -> T | None:
     """
-    Return what a row holds, None for one that another version of this app has written and this one cannot read.
+    Return what a row holds, None for one that cannot be read: what is done for all others must not stop at it.
     """
     try:
         return read_row(entity, kind)
-    except msgspec.MsgspecError as error:
-        _log.error("ledger: row %s cannot be read: %s", entity["RowKey"], error)
+    except UnreadableRow as error:
+        _log.error("%s", error)
         return None
+
+
+def require_schema(entity: Any) -> None:
+    """
+    Raise `UnreadableRow` for a row of another schema.
+    """
+    if (schema := entity.get("Schema")) != SCHEMA:
+        raise UnreadableRow(
+            f"row {entity['RowKey']} of the ledger has schema {schema} and was written by version "
+            f"{entity.get('Version')}; this is version {VERSION}, which reads schema {SCHEMA}: deploy the version that "
+            "wrote it, or a later one"
+        )
 
 
 def kind_of(entity: Any) -> str:
@@ -107,7 +145,7 @@ def kind_of(entity: Any) -> str:
 
 def read_live(entity: Any) -> Rotation:
     """
-    Return the record in a row of the partition `live`. Raises `msgspec.MsgspecError`.
+    Return the record in a row of the partition `live`. Raises `UnreadableRow`.
     """
     return read_row(entity, _LIVE_ROWS[kind_of(entity)]).record
 
@@ -148,14 +186,8 @@ def keys_from(prefix: str) -> dict[str, str]:
 
 
 def _entity(partition: str, key: str, rotation_id: str, row: msgspec.Struct) -> dict[str, Any]:
-    return {
-        "PartitionKey": partition,
-        "RowKey": key,
-        "RotationId": rotation_id,
-        "Row": msgspec.json.encode(row).decode(),
-        # By which a write whose answer was lost recognises itself.
-        "Write": uuid.uuid4().hex,
-    }
+    # By its word `Write` a write whose answer was lost recognises itself.
+    return row_of(partition, key, RotationId=rotation_id, Row=written(row), Write=uuid.uuid4().hex)
 
 
 def key_of(text: str) -> str:

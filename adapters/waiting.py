@@ -24,7 +24,8 @@ from adapters.ledger_rows import (
     keys_from,
     open_entity,
     outcome_entity,
-    read_row_if_possible,
+    read_row_or_log,
+    row_of,
     waiting_entity,
 )
 from adapters.table import RANGE, Table, raise_if_no_table
@@ -55,7 +56,7 @@ class WaitingRows:
         """
         for prefix in (ACCEPTED, SCHEDULED):
             for found in await self._table.list(LIVE, RANGE, keys_from(prefix)):
-                if row := read_row_if_possible(found, WaitingRotation):
+                if row := read_row_or_log(found, WaitingRotation):
                     yield row
 
     async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
@@ -83,7 +84,7 @@ class WaitingRows:
         """
         Insert what was asked for under an id, or return what was asked for first.
         """
-        entity = {"PartitionKey": ASKED, "RowKey": rotation_id, "Digest": digest}
+        entity = row_of(ASKED, rotation_id, Digest=digest)
 
         async def insert() -> str:
             try:

@@ -16,7 +16,8 @@ Every error this app raises on purpose.
     │   ├── NotFound         it says that the thing does not exist
     │   ├── Declined         a clear no: nothing happened, and asking again will not help
     │   ├── Unavailable      throttled or failing: this request is over; what it did must be looked up
-    │   └── NoAnswer         no usable answer: the request may still take effect
+    │   ├── NoAnswer         no usable answer: the request may still take effect
+    │   └── UnreadableRow    a row of the ledger is not one that this version can read
     └── SettingsError        a setting is missing or malformed
 
 Each error has a stable `code` for callers and knows whether a later retry can help: nothing parses a message for it.
@@ -165,6 +166,14 @@ class NoAnswer(DependencyError):
 
     code = "no_answer"
     retryable = True
+
+
+class UnreadableRow(DependencyError):
+    """
+    A row of the ledger was written by a version that this one does not understand; the message names it.
+    """
+
+    code = "unreadable_row"
 
 
 class SettingsError(RotationError):

@@ -1,3 +1,4 @@
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,13 +10,13 @@ from azure.data.tables.aio import TableClient
 from msgspec import structs
 
 from adapters.ledger import TableLedger
-from adapters.ledger_rows import open_key
+from adapters.ledger_rows import bound_key, open_key
 from adapters.table import Table
 from adapters.transport import SharedTransport
 from rotation.ports.ledger import Ledger, Versioned
 from rotation.run import outcome
 from rotation.vocabulary.endings import Skip, SkipReason
-from rotation.vocabulary.errors import Busy
+from rotation.vocabulary.errors import UnreadableRow
 from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, State, WaitingRotation
 from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
@@ -24,6 +25,7 @@ from tests.contract.conftest import MakeTable
 from tests.contract.sides import sides
 from tests.twins.ledger import MemoryLedger
 from tests.twins.targets import accepted_record
+from wiring.parts import Wiring
 
 pytestmark = pytest.mark.assumption(92)
 
@@ -276,22 +278,82 @@ async def test_the_target_of_a_running_rotation_is_found_by_its_id(ledger: Ledge
 
 
 @pytest.mark.assumption(83, 88)
-async def test_a_row_of_another_version_stops_nobody_else(tables: TableLedger) -> None:
+async def test_a_row_of_another_version_is_loud_and_stops_nobody_else(
+    tables: TableLedger, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    What cannot be read is left out of the lists, and its target is busy, whatever else the ledger holds.
+    What is resumed does not stop at it, and everything that needs it fails with the version that wrote it.
     """
     await claimed(tables)
     await tables.claim(TARGET + "2", running("r2"))
     await tables.end_unclaimed(ending("r3"))
     await tables.end_unclaimed(ending("r4"))
     for key in (open_key(TARGET), "outbox:r3"):
-        await tables._client.update_entity({"PartitionKey": "live", "RowKey": key, "Row": '{"request": {"v": 9}}'})
+        await tables._client.update_entity({"PartitionKey": "live", "RowKey": key, "Schema": 2, "Version": "9.8.7"})
 
     assert [target async for target, _ in tables.list_open()] == [TARGET + "2"]
     assert [waiting.record.id async for waiting in tables.list_outcomes()] == ["r4"]
-    with pytest.raises(Busy) as busy:
+    assert caplog.text.count("written by version 9.8.7") == 2
+    for needs_it in (
+        tables.claim(TARGET, running("r5")),
+        tables.read_open(TARGET),
+        tables.find("r1"),
+        tables.read_outcome("r3"),
+        tables.probe(),
+    ):
+        with pytest.raises(UnreadableRow, match=r"has schema 2 and was written by version 9\.8\.7; .* deploy"):
+            await needs_it
+
+
+async def test_health_reports_a_row_of_another_version(wiring: Wiring) -> None:
+    """
+    After a step back to an older version, somebody has to know.
+    """
+    target = f"{TARGET}-of-another-version"
+    row = await wiring.ledger.claim(target, running(str(uuid.uuid4())))
+    await wiring.table.client.update_entity({"PartitionKey": "live", "RowKey": open_key(target), "Schema": 2})
+
+    health = await wiring.health.report()
+
+    await wiring.table.client.delete_entity("live", open_key(target))
+    assert row.row.record.attempts == 1
+    assert (health.status, health.checks["ledger"]) == ("Unhealthy", "unreadable_row")
+
+
+async def test_a_ledger_of_this_version_is_healthy(tables: TableLedger) -> None:
+    """
+    Whatever is in it.
+    """
+    await tables.probe()
+    await claimed(tables)
+    await tables.end_unclaimed(ending("r3"))
+
+    await tables.probe()
+
+
+@pytest.mark.parametrize("row", ['{"request": {"v": 9}}', "not JSON"])
+async def test_a_row_that_cannot_be_read_is_loud(tables: TableLedger, row: str) -> None:
+    """
+    Whatever has happened to it.
+    """
+    await claimed(tables)
+    await tables._client.update_entity({"PartitionKey": "live", "RowKey": open_key(TARGET), "Row": row})
+
+    with pytest.raises(UnreadableRow, match="cannot be read"):
         await tables.claim(TARGET, running("r5"))
-    assert busy.value.running == "r1"
+
+
+async def test_a_neighbour_of_another_version_is_never_passed_over(tables: TableLedger) -> None:
+    """
+    Its key could be regenerated.
+    """
+    await tables.bind(TARGET, SECRET)
+    await tables._client.update_entity(
+        {"PartitionKey": "bound", "RowKey": bound_key(TARGET, SECRET), "Schema": 2, "Version": "9.8.7"}
+    )
+
+    with pytest.raises(UnreadableRow, match=r"9\.8\.7"):
+        await tables.bound_secrets(TARGET)
 
 
 class BusyTable:
