@@ -1,0 +1,159 @@
+import importlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import providers
+from providers import KINDS
+from providers.ids import parse_target
+from providers.kind import Kind
+from rotation.vocabulary.endings import Misconfigured
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.target import Target
+
+FOLDER = Path(providers.__file__).parent
+NAMES = {"subscription": "11111111-1111-4111-8111-111111111111", "resource_group": "rg-prod"}
+
+
+def example(kind: Kind, **names: str) -> Target:
+    """
+    Return one of a kind: the one of the API's examples.
+    """
+    return kind.target(NAMES | dict(kind.example) | names)
+
+
+def folder(kind: Kind) -> Path:
+    """
+    Return the folder of a kind.
+    """
+    return FOLDER / kind.package.rpartition(".")[2]
+
+
+def test_every_folder_is_a_kind_of_the_table() -> None:
+    """
+    A kind that is not in the table would never be found.
+    """
+    folders = {path.parent.name for path in FOLDER.glob("*/__init__.py")}
+
+    assert {kind.package for kind in KINDS} == {f"providers.{name}" for name in folders}
+    assert len({kind.provider for kind in KINDS}) == len(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+class TestEachKind:
+    """
+    What every kind of the table promises.
+    """
+
+    @pytest.mark.parametrize(
+        "spelled",
+        [
+            "{id}",
+            "  {id}\r\n",
+            "{id}/",
+            '"{id}",',
+            "https://portal.azure.com/#@contoso.com/resource{id}",
+            "https://management.azure.com{id}?api-version=2024-01-01",
+        ],
+    )
+    @pytest.mark.parametrize("case", [str, str.upper, str.lower])
+    def test_its_id_is_read_in_every_spelling(self, kind: Kind, spelled: str, case: Any) -> None:
+        """
+        As people copy it, in any case, and by this kind alone.
+        """
+        target = example(kind)
+
+        found = parse_target(KINDS, spelled.format(id=case(target.shown_by)))
+
+        assert (found.provider, found.identity, found.address) == (kind.provider, target.identity, target.address)
+        assert [one.provider for one in KINDS if one.read(target.shown_by)] == [kind.provider]
+
+    def test_what_it_writes_it_reads(self, kind: Kind) -> None:
+        """
+        A row of the ledger names a target by its id alone.
+        """
+        target = example(kind)
+
+        assert parse_target(KINDS, target.shown_by) == target
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda arm_id: f"{arm_id}/more",
+            lambda arm_id: arm_id.rpartition("/")[0],
+            lambda arm_id: arm_id.replace("/providers/", "/providers/Contoso."),
+            lambda arm_id: arm_id.replace("Microsoft.", "MicrosoftX"),
+            lambda arm_id: arm_id.replace("Microsoft.", "M\u0130crosoft."),
+            lambda arm_id: re.sub(r"/[^/]+$", "/..", arm_id),
+            lambda arm_id: re.sub(r"/[^/]+$", "/", arm_id),
+            lambda arm_id: re.sub(r"/([^/]+)$", r"/\1%2f..", arm_id),
+            lambda arm_id: re.sub(r"/([^/]+)$", r"/\1#x", arm_id),
+            lambda arm_id: arm_id.replace("/", "\u2215"),
+            lambda arm_id: arm_id.replace("/rg-prod/", "/rg-prod./"),
+            lambda arm_id: arm_id.replace(NAMES["subscription"], "not-a-guid"),
+        ],
+    )
+    def test_a_look_alike_is_refused(self, kind: Kind, change: Any) -> None:
+        """
+        The error says what an id looks like.
+        """
+        changed = change(example(kind).arm_id)
+
+        with pytest.raises(Misconfigured, match=re.escape(kind.shape)):
+            parse_target(KINDS, changed)
+
+    def test_what_stands_in_brackets_does_not_change_the_target(self, kind: Kind) -> None:
+        """
+        One claim, and one scope, for whatever of it shows the keys.
+        """
+        target = example(kind)
+        plain = kind.target({name: value for name, value in target.names.items() if f"{{{name}}}" in target_form(kind)})
+
+        assert plain.identity == target.identity
+        assert plain.arm_id == plain.shown_by == target.arm_id
+
+    def test_its_fingerprint_is_of_the_credential_alone(self, kind: Kind) -> None:
+        """
+        It tells two values apart, and shows neither.
+        """
+        target = example(kind)
+        values = [KeyMaterial(text) for text in ("", "one", "https://x.example/?sig=one", "https://x.example/?sig=two")]
+
+        found = [target.fingerprint(value) for value in values]
+
+        assert len(set(found)) == len(values)
+        assert all(re.fullmatch("[0-9a-f]{64}", fingerprint) for fingerprint in found)
+
+    def test_its_client_is_made_when_it_is_needed(self, kind: Kind) -> None:
+        """
+        The folder itself imports no SDK, and knows no other kind.
+        """
+        own = (folder(kind) / "__init__.py").read_text()
+        others = [other.package for other in KINDS if other is not kind]
+
+        assert "azure." not in own
+        assert not [other for other in others for file in folder(kind).glob("*.py") if other in file.read_text()]
+        client = importlib.import_module(kind.client).Client
+        assert callable(client.read_keys)
+        assert callable(client.regenerate)
+
+    def test_its_actions_are_its_own_and_have_reasons(self, kind: Kind) -> None:
+        """
+        The role of the app is made of them.
+        """
+        actions: Mapping[str, str] = json.loads((folder(kind) / "role.json").read_text())
+
+        namespace = kind.provider.partition("/")[0]
+        assert actions
+        assert all(action.startswith(f"{namespace}/") and reason for action, reason in actions.items())
+
+
+def target_form(kind: Kind) -> str:
+    """
+    Return the form of the ids of a kind's targets, with the names that every id has.
+    """
+    return "{subscription}{resource_group}" + re.sub(r"\[[^]]*\]", "", kind.form)
