@@ -13,7 +13,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.data.tables.aio import TableClient
 
 from adapters.answers import until_answered
-from rotation.vocabulary.errors import Unavailable
+from rotation.vocabulary.errors import SettingsError, Unavailable
 
 R = TypeVar("R")
 
@@ -104,6 +104,22 @@ class Table:
                 return await until_answered(f"ledger: {what}", ask_a_table)
         except TimeoutError:
             raise Unavailable(f"ledger: {what}: no answer within {_WITHIN} seconds") from None
+
+
+def open_table(connection_string: str | None, service_uri: str | None, credential: Any, transport: Any) -> Table:
+    """
+    Return the table of a storage account, by connection string, or by the address of its tables and a credential.
+
+    Raises `SettingsError`.
+    """
+    options: dict[str, Any] = {"transport": transport, "retry_total": 0}
+    if not connection_string:
+        return Table(TableClient(str(service_uri), NAME, credential=credential, **options))
+    try:
+        return Table(TableClient.from_connection_string(connection_string, NAME, **options))
+    except ValueError:
+        expected = "the connection string of a storage account"
+        raise SettingsError("AzureWebJobsStorage", expected, "is no connection string") from None
 
 
 def raise_if_no_table(error: HttpResponseError) -> None:

@@ -50,7 +50,7 @@ async def on_secret_event(event: func.EventGridEvent, rotations: func.Out[List[s
     rotations.set([msgspec.json.encode(request).decode()])
     _log.info("rotation %s: accepted (%s)", request.id, request.trigger, extra={"rotation": request.id})
     # Most likely by this process, whose next message it is.
-    app.expect_a_rotation()
+    app.warming.expect_a_rotation()
 
 
 def _trigger_of(event: func.EventGridEvent) -> Trigger:

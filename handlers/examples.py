@@ -1,30 +1,32 @@
 """
-The examples of the API's description. A test holds each against its schema.
+The examples of the API's description, about a target of the first kind. A test holds each against its schema.
 """
 
 from typing import Any
 
 from handlers.problems import STATUS, TYPE
+from providers import KINDS
 
 ROTATION_ID = "0b112d10-c79f-56c4-a589-e94e094e8418"
 
 _VAULT = "https://my-vault.vault.azure.net"
-_SECRET = f"{_VAULT}/secrets/batch-key"
-_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/my-group"
-_ACCOUNT = f"{_GROUP}/providers/Microsoft.Batch/batchAccounts/mybatch"
+_SECRET = f"{_VAULT}/secrets/my-key"
+_KIND = KINDS[0]
+_PLACE = {"subscription": "00000000-0000-0000-0000-000000000000", "resource_group": "my-group"}
+_TARGET = _KIND.target(_PLACE | dict(_KIND.example)).shown_by
 _CONTINUATION = "WyIyNTE2NDQyOTE4NzY1NDMyMTA6MGIxMTJkMTAiXQ"
 
 _RECORD: dict[str, Any] = {
     "id": ROTATION_ID,
     "state": "Completed",
     "trigger": "Http",
-    "provider": "Microsoft.Batch/batchAccounts",
-    "target": _ACCOUNT,
+    "provider": _KIND.provider,
+    "target": _TARGET,
     "keyName": "Secondary",
     "previousKeyName": "Primary",
     "secret": {
         "vault": _VAULT,
-        "name": "batch-key",
+        "name": "my-key",
         "version": "bb15d3a2f0c34ea9a7a5b5cfe32a4f61",
         "previousVersion": "9959a6e8cc2b4f0c8a0c4d1c2f8f5d4e",
         "expiresOn": "2027-02-20T04:17:01Z",
@@ -38,7 +40,7 @@ _RECORD: dict[str, Any] = {
 }
 _PINNED = {
     "vault": _VAULT,
-    "name": "batch-key",
+    "name": "my-key",
     "version": "9959a6e8cc2b4f0c8a0c4d1c2f8f5d4e",
     "previousVersion": None,
     "expiresOn": None,
@@ -62,7 +64,7 @@ REQUESTS: dict[str, Any] = {
     },
     "target": {
         "summary": "Regenerate a key that no secret holds",
-        "value": {"target": _ACCOUNT, "key": "Secondary", "reason": "handed to a supplier"},
+        "value": {"target": _TARGET, "key": "Secondary", "reason": "handed to a supplier"},
     },
 }
 
@@ -79,8 +81,8 @@ ENDED: dict[str, Any] = {
             "secret": _PINNED,
             "completedOn": None,
             "steps": [
-                {"step": "claim", "detail": f"claim {_ACCOUNT}, so that nobody else rotates it meanwhile"},
-                {"step": "inspect", "detail": f"read both keys of {_ACCOUNT}: the secret holds Primary"},
+                {"step": "claim", "detail": f"claim {_TARGET}, so that nobody else rotates it meanwhile"},
+                {"step": "inspect", "detail": f"read both keys of {_TARGET}: the secret holds Primary"},
                 {"step": "regenerate", "detail": "regenerate Secondary; its present value is dead from then on"},
                 {"step": "store", "detail": f"make a new version of {_SECRET} with Secondary"},
                 {"step": "end", "detail": "Completed"},
@@ -91,7 +93,7 @@ ENDED: dict[str, Any] = {
 ACCEPTED: dict[str, Any] = {"accepted": {"value": _UNFINISHED}}
 
 ROTATIONS_QUERY: dict[str, Any] = {
-    "target": _ACCOUNT,
+    "target": _TARGET,
     "secret": _SECRET,
     "state": "Failed",
     "since": "2026-11-01T00:00:00Z",
@@ -101,7 +103,7 @@ ROTATIONS_QUERY: dict[str, Any] = {
 ROTATIONS: dict[str, Any] = {"page": {"value": {"rotations": [_RECORD], "continuation": None}}}
 
 SECRETS_QUERY: dict[str, Any] = {
-    "target": _ACCOUNT,
+    "target": _TARGET,
     "status": "Overdue",
     "refresh": False,
     "top": 100,
@@ -112,14 +114,14 @@ SECRETS: dict[str, Any] = {
         "value": {
             "secrets": [
                 {
-                    "secret": {"vault": _VAULT, "name": "batch-key"},
-                    "target": _ACCOUNT,
-                    "provider": "Microsoft.Batch/batchAccounts",
+                    "secret": {"vault": _VAULT, "name": "my-key"},
+                    "target": _TARGET,
+                    "provider": _KIND.provider,
                     "keyName": "Secondary",
                     "expiresOn": "2027-02-20T04:17:01Z",
                     "status": "UpToDate",
                     "why": None,
-                    "sharesTargetWith": [f"{_VAULT}/secrets/batch-key-of-billing"],
+                    "sharesTargetWith": [f"{_VAULT}/secrets/my-key-of-billing"],
                     "lastRotation": {
                         "id": ROTATION_ID,
                         "state": "Completed",
@@ -153,18 +155,18 @@ _DETAILS = {
     "malformed": "the body is empty; it must be JSON",
     "forbidden": "https://other.vault.azure.net is none of the vaults of ROTATION_VAULTS",
     "secret_not_found": f"there is no secret {_SECRET}",
-    "target_not_found": "listKeys of Batch account mybatch: 404 ResourceNotFound: no such account",
+    "target_not_found": f"listKeys of {_TARGET}: 404 ResourceNotFound: no such resource",
     "rotation_not_found": f"there is no rotation {ROTATION_ID}",
     "busy": f"rotation {ROTATION_ID} of the same target is still running; try again when it has ended",
-    "active_key": f"Primary of {_ACCOUNT} is the key that the secret holds",
-    "drift": f"the secret's value is neither key of {_ACCOUNT}: a key was regenerated by hand",
+    "active_key": f"Primary of {_TARGET} is the key that the secret holds",
+    "drift": f"the secret's value is neither key of {_TARGET}: a key was regenerated by hand",
     "single_key": "both keys give the same credential, so there is no alternate to move to",
-    "misconfigured": "secret 'batch-key': tag ValidityPeriodDays is '7'; it must be 31 to 3650",
-    "provider_refused": "regenerateKeys of Batch account mybatch: 403 AuthorizationFailed: no right to do that",
-    "vault_refused": "set of secret 'batch-key': 403 Forbidden: no right to do that",
+    "misconfigured": "secret 'my-key': tag ValidityPeriodDays is '7'; it must be 31 to 3650",
+    "provider_refused": f"regenerateKeys of {_TARGET}: 403 AuthorizationFailed: no right to do that",
+    "vault_refused": "set of secret 'my-key': 403 Forbidden: no right to do that",
     "exhausted": "10 attempts ended without a result; the secret still holds its live key",
     "idempotency_conflict": "the Idempotency-Key was used with another body before",
-    "unavailable": "get of secret 'batch-key': no connection",
+    "unavailable": "get of secret 'my-key': no connection",
     "settings": "the app is not set up: setting ROTATION_VAULTS must be vault URIs with commas between them",
 }
 _WITH_A_ROTATION = {"busy", "active_key", "drift", "single_key", "misconfigured", "exhausted", "target_not_found"}

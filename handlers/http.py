@@ -63,7 +63,7 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
     Rotate the key of a secret, or regenerate one of a target; answer when that is done, or at once if so preferred.
     """
     asked = read_body(request.get_body())
-    wired().expect_a_rotation()
+    wired().warming.expect_a_rotation()
     _ = asked.subject(wired().providers.parse_target), asked.revocation
     if asked.dry_run:
         accepted = await _accept(asked, None)

@@ -5,8 +5,6 @@ What the HTTP API can be asked, as OpenAPI 3.1: made of the types that decode th
 from functools import cache
 from typing import Any
 
-import msgspec
-
 from handlers import examples
 from handlers.contract import (
     IDEMPOTENCY_KEY,
@@ -16,12 +14,13 @@ from handlers.contract import (
     SecretsQuery,
 )
 from handlers.problems import STATUS
+from handlers.schemas import parameters_of, reference_to, schemas
+from providers import KINDS
 from rotation.overview.rotations import RotationsPage
 from rotation.overview.secrets import SecretsPage
 from rotation.vocabulary.record import Rotation
 from wiring.health import Health
 
-_TYPES = (NewRotation, Rotation, RotationsPage, SecretsPage, ProblemDetails, Health)
 _RETRY_AFTER = {
     "Retry-After": {
         "description": "Seconds after which to ask again.",
@@ -41,7 +40,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Azure Key Rotator",
             "version": "1",
-            "summary": "Rotates the keys of Azure Batch accounts and Logic App (Standard) workflows without downtime.",
+            "summary": "Rotates the access keys of Azure resources without downtime.",
+            "description": f"The resources are {', or '.join(kind.title for kind in KINDS)}.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api"}],
@@ -54,7 +54,7 @@ def document() -> dict[str, Any]:
             "/openapi.json": {"get": _get_openapi()},
         },
         "components": {
-            "schemas": _schemas(),
+            "schemas": schemas(),
             "securitySchemes": {
                 "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
                 "functionKeyInQuery": {"type": "apiKey", "in": "query", "name": "code"},
@@ -75,7 +75,7 @@ def _create_rotation() -> dict[str, Any]:
                 "in": "header",
                 "description": "Makes a repeated request the same rotation.",
                 "schema": {"type": "string", "pattern": IDEMPOTENCY_KEY},
-                "example": "quarterly-2026-4-batch-key",
+                "example": "quarterly-2026-4-my-key",
             },
             {
                 "name": "Prefer",
@@ -87,7 +87,7 @@ def _create_rotation() -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": _ref(NewRotation), "examples": examples.REQUESTS}},
+            "content": {"application/json": {"schema": reference_to(NewRotation), "examples": examples.REQUESTS}},
         },
         "responses": {
             "200": _answer("Completed, Skipped with the reason, or Planned for a dry run", Rotation, examples.ENDED),
@@ -101,7 +101,7 @@ def _list_rotations() -> dict[str, Any]:
     return {
         "operationId": "listRotations",
         "summary": "List rotations, newest first",
-        "parameters": _parameters(RotationsQuery, examples.ROTATIONS_QUERY),
+        "parameters": parameters_of(RotationsQuery, examples.ROTATIONS_QUERY),
         "responses": {
             "200": _answer("A page of rotations", RotationsPage, examples.ROTATIONS),
             **_problems("malformed", "unavailable", "settings"),
@@ -134,7 +134,7 @@ def _list_secrets() -> dict[str, Any]:
     return {
         "operationId": "listSecrets",
         "summary": "List the managed secrets and how each stands",
-        "parameters": _parameters(SecretsQuery, examples.SECRETS_QUERY),
+        "parameters": parameters_of(SecretsQuery, examples.SECRETS_QUERY),
         "responses": {
             "200": _answer("A page of secrets", SecretsPage, examples.SECRETS),
             **_problems("malformed", "unavailable", "settings"),
@@ -191,7 +191,7 @@ def _problems(*codes: str) -> dict[str, Any]:
             "description": "Problem: " + ", ".join(f"`{code}`" for code in coded),
             "content": {
                 "application/problem+json": {
-                    "schema": _ref(ProblemDetails),
+                    "schema": reference_to(ProblemDetails),
                     "examples": {code: {"value": examples.problem(code)} for code in coded},
                 }
             },
@@ -204,67 +204,6 @@ def _problems(*codes: str) -> dict[str, Any]:
 def _answer(description: str, kind: type, shown: dict[str, Any], *, headers: Any = None) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "description": description,
-        "content": {"application/json": {"schema": _ref(kind), "examples": shown}},
+        "content": {"application/json": {"schema": reference_to(kind), "examples": shown}},
     }
     return answer | ({"headers": headers} if headers else {})
-
-
-def _parameters(kind: type[msgspec.Struct], shown: dict[str, Any]) -> list[dict[str, Any]]:
-    """
-    Return a query's parameters: the fields of the type that decodes it. One that is left out is not sent as null.
-    """
-    (_,), components = msgspec.json.schema_components([kind], ref_template=_TEMPLATE)
-    parameters = []
-    for name, schema in components[kind.__name__]["properties"].items():
-        plain = _without_null(schema)
-        parameters.append(
-            {
-                "name": name,
-                "in": "query",
-                "description": plain.pop("description", f"Only those with this {name}."),
-                "schema": plain,
-                "example": shown[name],
-                "allowEmptyValue": True,
-            }
-        )
-    return parameters
-
-
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    plain = dict(schema)
-    if "anyOf" in plain:
-        (given,) = [choice for choice in plain.pop("anyOf") if choice != {"type": "null"}]
-        plain |= given
-        plain.pop("default", None)
-    if "pattern" in plain:
-        # The Functions host drops a parameter without a value, so it cannot be refused.
-        plain["pattern"] = f"^$|{plain['pattern']}"
-    return plain
-
-
-_TEMPLATE = "#/components/schemas/{name}"
-
-
-def _ref(kind: type) -> dict[str, str]:
-    return {"$ref": _TEMPLATE.format(name=kind.__name__)}
-
-
-def _schemas() -> dict[str, Any]:
-    kinds = (*_TYPES, RotationsQuery, SecretsQuery)
-    _, components = msgspec.json.schema_components(kinds, ref_template=_TEMPLATE)
-    for query in (RotationsQuery, SecretsQuery):
-        del components[query.__name__]
-    # Which of the two subjects is meant cannot be said by a field.
-    components[NewRotation.__name__]["oneOf"] = [
-        {"required": ["secret"], "properties": {"secret": {"type": "string"}, "target": {"type": "null"}}},
-        {
-            "required": ["target", "key"],
-            "properties": {
-                "target": {"type": "string"},
-                "secret": {"type": "null"},
-                "key": {"enum": ["Primary", "Secondary"]},
-                "revokePreviousAfter": {"type": "null"},
-            },
-        },
-    ]
-    return components

@@ -31,7 +31,7 @@ async def run_rotation(message: func.QueueMessage) -> None:
     A busy target is such an exception: its other secret may have expired in the same minute, and waits for its turn.
     """
     request = _read(message)
-    wired().expect_a_rotation()
+    wired().warming.expect_a_rotation()
     try:
         _tell(await wired().rotator.rotate(request))
     except Forbidden as error:

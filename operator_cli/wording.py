@@ -43,7 +43,7 @@ def vault_name(uri: str) -> str:
 
 def target_name(arm_id: str | None) -> str:
     """
-    Return what follows the resource provider: `batchAccounts/mybatch`, `sites/shop/workflows/orders`.
+    Return what follows the resource provider: `sites/shop/workflows/orders`.
     """
     if not arm_id:
         return NOTHING

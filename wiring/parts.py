@@ -10,12 +10,11 @@ It rests on assumptions 71, 80 and 94 of docs/fidelity.md.
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from adapters.late import Preloading, late, part
-from rotation.vocabulary.errors import SettingsError
+from adapters.late import late, part
+from wiring.warming import Warming
 
 if TYPE_CHECKING:
     from adapters.arm import ResourceManager
@@ -50,8 +49,7 @@ class Wiring:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._preloading = Preloading()
-        self._warming: asyncio.Task[None] | None = None
+        self.warming = Warming(self)
 
     @cached_property
     def settings(self) -> "Settings":
@@ -101,20 +99,7 @@ class Wiring:
         from providers import KINDS
         from wiring.kinds import KnownKinds
 
-        return KnownKinds(KINDS, lambda: self.arm, self._expect_a_provider)
-
-    def _expect_a_provider(self, module: str) -> None:
-        # The claim comes next, and is not to wait for the import of anything else.
-        _ = self.ledger
-        self._preloading.expect(module)
-        if self._warming is None:
-            self._warming = asyncio.create_task(self._get_tokens())
-
-    async def _get_tokens(self) -> None:
-        # Whoever needs a token asks again, and is told what is wrong.
-        with suppress(Exception):
-            await self.identity.get_token_info(self.settings.cloud.arm_scope)
-            await self.identity.get_token_info(self.settings.cloud.event_grid_scope)
+        return KnownKinds(KINDS, lambda: self.arm, self.warming.expect_a_target)
 
     @part
     def arm(self) -> "ResourceManager":
@@ -184,21 +169,11 @@ class Wiring:
         """
         Where all that is kept.
         """
-        from azure.data.tables.aio import TableClient
-
-        from adapters.table import NAME, Table
+        from adapters.table import open_table
 
         storage = self.settings.storage
-        options: dict[str, Any] = {"transport": self.transport, "retry_total": 0}
-        if storage.connection_string:
-            try:
-                table = TableClient.from_connection_string(storage.connection_string, NAME, **options)
-            except ValueError:
-                expected = "the connection string of a storage account"
-                raise SettingsError("AzureWebJobsStorage", expected, "is no connection string") from None
-            return Table(table)
-        identity = self._identity_of(storage.client_id)
-        return Table(TableClient(str(storage.table_service_uri), NAME, credential=identity, **options))
+        credential = None if storage.connection_string else self._identity_of(storage.client_id)
+        return open_table(storage.connection_string, storage.table_service_uri, credential, self.transport)
 
     @part
     def announcer(self) -> "Announcer":
@@ -246,19 +221,11 @@ class Wiring:
         logging.getLogger("azure").setLevel(logging.WARNING)
         return SharedTransport()
 
-    def expect_a_rotation(self) -> None:
-        """
-        Import what every rotation needs, while the process waits for its message or for the first answers.
-        """
-        self._preloading.expect("adapters.key_vault", "azure.identity.aio", "adapters.ledger", "adapters.announcer")
-
     async def close(self) -> None:
         """
         Close all connections.
         """
-        await asyncio.to_thread(self._preloading.finish)
-        if self._warming:
-            await self._warming
+        await self.warming.finish()
         if "telemetry" in self.__dict__:
             await asyncio.to_thread(self.telemetry.close)
         if "identity" in self.__dict__:

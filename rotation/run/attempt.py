@@ -5,6 +5,8 @@ One try at a rotation, by a worker that holds the claim: the steps that are take
 from typing import Protocol
 
 from rotation.run.claim import Claim
+from rotation.vocabulary.endings import Exhausted
+from rotation.vocabulary.limits import MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH
 
 
 class Attempt(Protocol):
@@ -63,5 +65,24 @@ class GivingUp:
         Step 4. Raises `Exhausted` where nothing has to be finished.
         """
         if not self._claim.must_finish:
-            raise self._claim.exhausted("its retries are used up")
+            raise _exhausted(self._claim, "its retries are used up")
         await self._attempt.inspect()
+
+
+def require_attempts_left(claim: Claim) -> None:
+    """
+    Raise `Exhausted` where a rotation was tried often enough.
+    """
+    limit = MAX_ATTEMPTS_TO_FINISH if claim.must_finish else MAX_ATTEMPTS
+    if claim.record.attempts > limit:
+        raise _exhausted(claim, f"{limit} attempts ended without a result")
+
+
+def _exhausted(claim: Claim, why: str) -> Exhausted:
+    """
+    Return how a rotation ends that was tried often enough, with what its secret holds.
+    """
+    if claim.request.secret is None:
+        return Exhausted(why)
+    holds = "may hold a dead key: rotate it with force" if claim.must_finish else "still holds its live key"
+    return Exhausted(f"{why}; the secret {holds}")

@@ -28,24 +28,31 @@ class Regenerate(Struct, frozen=True):
         """
         return self.key is self.active
 
+    @property
+    def adopts(self) -> bool:
+        """
+        Whether the key is taken over from another secret.
+        """
+        return False
+
     def adopted_from(self, expires_on: datetime | None) -> "StoreLive":
         """
         Return what is to be done instead where another secret holds `key`, until then.
         """
-        return StoreLive(self.key, self.active, adopted=True, not_after=expires_on)
+        return StoreLive(self.key, self.active, adopts=True, not_after=expires_on)
 
 
 class StoreLive(Struct, frozen=True):
     """
     Regenerate nothing: store the present value of `key`, to expire no later than `not_after`.
 
-    `active` is the key that the secret held, None where it held a dead one. `adopted` says that another secret holds
+    `active` is the key that the secret held, None where it held a dead one. `adopts` says that another secret holds
     `key`.
     """
 
     key: KeyName
     active: KeyName | None
-    adopted: bool = False
+    adopts: bool = False
     not_after: datetime | None = None
 
 

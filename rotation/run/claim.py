@@ -2,7 +2,6 @@
 The claim that a worker holds on a target, with the journal in it. Nobody else changes the row or the record.
 """
 
-import uuid
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +11,8 @@ from msgspec import structs
 from rotation.ports.ledger import Versioned
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive
-from rotation.vocabulary.endings import Exhausted
-from rotation.vocabulary.errors import Busy, DependencyError, RotationError, Unfinished
-from rotation.vocabulary.limits import IN_FLIGHT, MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH, SKEW
+from rotation.vocabulary.errors import DependencyError, RotationError, Unfinished
+from rotation.vocabulary.limits import IN_FLIGHT, SKEW
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import (
     EndedRotation,
@@ -102,8 +100,7 @@ class Claim:
         """
         Say what is to be done.
         """
-        adopted = isinstance(plan, StoreLive) and plan.adopted
-        self._know(structs.replace(self.record, key_name=plan.key, previous_key_name=plan.active, adopted=adopted))
+        self._know(self.record.chose(plan.key, plan.active, adopted=plan.adopts))
         self.say("inspected", key=plan.key)
 
     def begins_to_store(self) -> None:
@@ -187,23 +184,6 @@ class Claim:
             raise EndedAlready(record)
         self._is_known_to_be_open = True
 
-    def require_attempts_left(self) -> None:
-        """
-        Raise `Exhausted` where a rotation was tried often enough.
-        """
-        limit = MAX_ATTEMPTS_TO_FINISH if self.must_finish else MAX_ATTEMPTS
-        if self.record.attempts > limit:
-            raise self.exhausted(f"{limit} attempts ended without a result")
-
-    def exhausted(self, why: str) -> Exhausted:
-        """
-        Return how a rotation ends that was tried often enough, with what its secret holds.
-        """
-        if self.request.secret is None:
-            return Exhausted(why)
-        holds = "may hold a dead key: rotate it with force" if self.must_finish else "still holds its live key"
-        return Exhausted(f"{why}; the secret {holds}")
-
     async def suspend(self, cause: Unfinished | DependencyError) -> Rotation:
         """
         End this attempt without ending the rotation: return the record as it stands, to be resumed.
@@ -251,48 +231,8 @@ class Claim:
         if written is None:
             raise Unfinished("another worker has taken this rotation over, or ended it", in_flight=False)
         self._row, self._etag = written.row, written.etag
-        self._has_changed_something = self._has_changed_something or written.row.begun
+        self._has_changed_something |= written.row.begun
 
     @staticmethod
     def _is_to_begin(row: OpenRotation) -> bool:
         return row.request.is_accepted and not row.begun
-
-
-async def take_claim(
-    world: World, target: str, request: RotationRequest, record: Rotation, deadline: Deadline
-) -> Claim | Rotation:
-    """
-    Take step 2: return the claim on a target, or the record of the same rotation with another worker.
-
-    Raises `Busy`.
-    """
-    wanted = OpenRotation(
-        structs.replace(request, claimed=None, ended=False),
-        record,
-        uuid.uuid4().hex,
-        claimed_until=deadline.claimed_until,
-    )
-    found = await world.ledger.claim(target, wanted)
-    if found.row.lease != wanted.lease:
-        if found.row.request.id != request.id:
-            raise Busy(found.row.request.id)
-        if found.row.claimed_until > world.clock.now():
-            if found.row.journal is None:
-                # Its worker may give it back without a trace, and must find this trigger trying again.
-                raise Busy(request.id)
-            report(found.row.record, "left to the worker that has it", deadline)
-            return found.row.record
-        # Whatever its last worker sent has taken effect by now, or never will.
-        resumed = structs.replace(
-            found.row,
-            lease=wanted.lease,
-            claimed_until=wanted.claimed_until,
-            record=structs.replace(found.row.record, attempts=found.row.record.attempts + 1),
-        )
-        taken = await world.ledger.replace(target, resumed, found.etag)
-        if taken is None:
-            # Taken over by another worker, or given back by the last one: look again which.
-            return await take_claim(world, target, request, record, deadline)
-        found = taken
-    report(found.row.record, "claimed", deadline, attempt=found.row.record.attempts)
-    return Claim(world, target, found, deadline)

@@ -4,6 +4,7 @@ Steps 3 to 6 of a regenerate-only request: a key of a target gets a new value, w
 
 from rotation.ports.world import World
 from rotation.run import change
+from rotation.run.attempt import require_attempts_left
 from rotation.run.choice import Regenerate
 from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
@@ -48,7 +49,7 @@ class KeyRegeneration:
         """
         Step 4: make sure that no secret holds the key. Raises `Failure`.
         """
-        self._claim.require_attempts_left()
+        require_attempts_left(self._claim)
         target, key = self._inspection.target, self._plan.key
         keys = await self._inspection.keys()
         if not self._claim.request.force:

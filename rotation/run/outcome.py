@@ -13,8 +13,8 @@ from msgspec import structs
 from rotation.ports.announcer import announcement_of
 from rotation.ports.world import World
 from rotation.run.claim import Claim
-from rotation.vocabulary.endings import Ending, Skip, SkipReason
-from rotation.vocabulary.errors import DependencyError, Unfinished
+from rotation.vocabulary.endings import Ending, Exhausted, Skip, SkipReason
+from rotation.vocabulary.errors import Busy, DependencyError, Unfinished
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import (
     EndedRotation,
@@ -104,6 +104,50 @@ async def end_accepted(world: World, request: RotationRequest, record: Rotation,
         return await find(world, request.id)
     _report_end(outcome.record)
     return await announce(world, outcome)
+
+
+async def end_busy(world: World, request: RotationRequest, busy: Busy) -> Rotation:
+    """
+    End a rotation that was accepted, since its target is taken; raise the error for every other one.
+
+    A revocation waits for its turn, and so does a duplicate of what is running.
+    """
+    if not request.is_accepted or busy.running == request.id:
+        raise busy
+    record = world.accepted(request, world.clock.now())
+    ended = await end_accepted(world, request, record, Skip(SkipReason.BUSY))
+    if ended is None:
+        raise busy
+    return ended
+
+
+async def end_unread(world: World, request: RotationRequest, error: DependencyError) -> Rotation:
+    """
+    End a rotation whose retries are used up and whose last try could not begin, or return the record of an open one.
+
+    Raises `Busy` for one that its worker may still give back without a trace.
+    """
+    target = await world.ledger.find_claimed(request.id)
+    found = target and await world.ledger.read_open(target)
+    if found and found.row.request.id == request.id:
+        if not found.row.is_kept:
+            raise Busy(request.id)
+        return found.row.record
+    failure = Exhausted(f"its retries are used up; the last one ended with: {error}")
+    return await end_unclaimed(world, request, world.accepted(request, world.clock.now()), failure)
+
+
+async def forget_waiting(world: World, request: RotationRequest, record: Rotation) -> None:
+    """
+    Forget that a rotation waited, once it has ended.
+    """
+    if not request.waits or record.completed_on is None:
+        return
+    try:
+        await world.ledger.forget_waiting(request.id)
+    except DependencyError as error:
+        # It will be put into the queue once more, found to have ended, and forgotten then.
+        _log.warning("rotation %s: could not delete the row by which it waited: %s", request.id, error)
 
 
 def _revocation(world: World, request: RotationRequest, record: Rotation) -> WaitingRotation | None:

@@ -9,16 +9,17 @@ from msgspec import structs
 from rotation.policy.eligibility import TO_CLAIM, decide, superseded
 from rotation.policy.tags import RotationPolicy, read_policy
 from rotation.ports.world import World
-from rotation.run.choice import Regenerate, StoreLive, choose
+from rotation.run.choice import Regenerate, StoreLive
 from rotation.run.key_regeneration import in_use
 from rotation.run.neighbours import Neighbours
+from rotation.run.planning import Planner
 from rotation.run.reading import read_keys, read_secret
-from rotation.vocabulary.endings import ActiveKey, Ending, Skip, SkipReason
+from rotation.vocabulary.endings import ActiveKey, Ending, Skip
 from rotation.vocabulary.errors import Busy, RotationError
 from rotation.vocabulary.record import Problem, Rotation, State, Step
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.secret import SecretId, SecretVersion
-from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.target import KeyName, Target
 from rotation.vocabulary.timing import Deadline
 
 
@@ -84,19 +85,14 @@ class _Rehearsal:
             raise reason
         policy = read_policy(secret.tags, self._world.providers.parse_target)
         plan = await self._inspect(secret, policy)
-        self.record = structs.replace(
-            self.record,
-            key_name=plan.key,
-            previous_key_name=plan.active,
-            adopted=isinstance(plan, StoreLive) and plan.adopted,
-        )
+        self.record = self.record.chose(plan.key, plan.active, adopted=plan.adopts)
         if isinstance(plan, Regenerate):
             self._add_regeneration(plan.key)
         days = policy.validity.days
         self.add(
             "store",
             f"make a new version of {secret.id.unversioned} with {plan.key}, which expires in {days} days"
-            + (", or with the secret whose key it adopts" if isinstance(plan, StoreLive) and plan.adopted else ""),
+            + (", or with the secret whose key it adopts" if plan.adopts else ""),
         )
         self._add_end(plan)
 
@@ -107,7 +103,8 @@ class _Rehearsal:
         await self._claim(target)
         keys = await read_keys(self._world.providers, target, self._deadline)
         self.add("inspect", f"read both keys of {target.arm_id}, and whether a managed secret holds {key}")
-        holder = await self._find_holder(None, target, key, keys)
+        neighbours = await self._neighbours.find(None, target, self._deadline)
+        holder = (await self._neighbours.find_holder(neighbours, target, key, keys, self._deadline)).holder
         if holder and not self._request.force:
             raise ActiveKey(in_use(target, key, holder))
         self.record = structs.replace(self.record, key_name=key)
@@ -128,22 +125,15 @@ class _Rehearsal:
     async def _inspect(self, secret: SecretVersion, policy: RotationPolicy) -> Regenerate | StoreLive:
         target = policy.target
         keys = await read_keys(self._world.providers, target, self._deadline)
-        if secret.value is None:
-            raise Skip(SkipReason.DISABLED)
-        plan = choose(self._request, policy, keys, secret.value)
+        neighbours = await self._neighbours.find(secret.id, target, self._deadline)
+        planner = Planner(self._world, self._neighbours, self._request, self._deadline)
+        plan, holding = await planner.plan(policy, secret, keys, neighbours)
         holds = "neither key" if plan.active is None else f"{plan.active}"
         self.add("inspect", f"read both keys of {target.arm_id}: the secret holds {holds}")
-        holder = await self._find_holder(secret.id, target, plan.key, keys)
-        if holder and isinstance(plan, Regenerate) and not plan.in_place:
-            self.add("adopt", f"{holder.id.unversioned} holds {plan.key}, so it is adopted instead of regenerated")
-            return plan.adopted_from(holder.expires_on)
+        if plan.adopts and holding.holder:
+            adopted = f"{holding.holder.id.unversioned} holds {plan.key}"
+            self.add("adopt", f"{adopted}, so it is adopted instead of regenerated")
         return plan
-
-    async def _find_holder(
-        self, secret: SecretId | None, target: Target, key: KeyName, keys: Keys
-    ) -> SecretVersion | None:
-        neighbours = await self._neighbours.find(secret, target, self._deadline)
-        return (await self._neighbours.find_holder(neighbours, target, key, keys, self._deadline)).holder
 
     def _add_regeneration(self, key: KeyName) -> None:
         self.add("journal", f"write down that {key} is regenerated, and the fingerprint of its present value")

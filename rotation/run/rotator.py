@@ -4,7 +4,6 @@ One rotation from its request to its announced end.
 The rules stand in docs/architecture.md, "One rotation, step by step"; the step numbers here are its numbers.
 """
 
-import logging
 from datetime import timedelta
 
 from msgspec import structs
@@ -14,21 +13,20 @@ from rotation.policy.tags import read_target, stored_by
 from rotation.ports.world import World
 from rotation.run import outcome, tidying
 from rotation.run.attempt import Attempt, GivingUp
-from rotation.run.claim import Claim, EndedAlready, take_claim
+from rotation.run.claim import Claim, EndedAlready
+from rotation.run.claiming import take_claim
 from rotation.run.key_regeneration import KeyRegeneration
 from rotation.run.neighbours import Neighbours
 from rotation.run.reading import read_secret
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.concurrency import capture, unwrap
-from rotation.vocabulary.endings import Ending, Exhausted, OutOfScope, Skip, SkipReason
+from rotation.vocabulary.endings import Ending, OutOfScope
 from rotation.vocabulary.errors import Busy, DependencyError, Forbidden, Unfinished
 from rotation.vocabulary.limits import LAST_SEND
 from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
-
-_log = logging.getLogger(__name__)
 
 
 class Rotator:
@@ -54,8 +52,8 @@ class Rotator:
         try:
             record = await _Run(self._world, self._neighbours, request, Deadline(self._world.clock, last_send)).run()
         except Busy as busy:
-            record = await self._end_busy(request, busy)
-        await self._forget_waiting(request, record)
+            record = await outcome.end_busy(self._world, request, busy)
+        await outcome.forget_waiting(self._world, request, record)
         return record
 
     async def give_up(self, request: RotationRequest) -> Rotation:
@@ -69,53 +67,11 @@ class Rotator:
         try:
             record = await _LastRun(self._world, self._neighbours, request, Deadline(self._world.clock)).run()
         except Busy as busy:
-            record = await self._end_busy(request, busy)
+            record = await outcome.end_busy(self._world, request, busy)
         except DependencyError as error:
-            record = await self._find_kept(request) or await self._exhaust_unread(request, error)
-        await self._forget_waiting(request, record)
+            record = await outcome.end_unread(self._world, request, error)
+        await outcome.forget_waiting(self._world, request, record)
         return record
-
-    async def _find_kept(self, request: RotationRequest) -> Rotation | None:
-        """
-        Return the record of a rotation that stays in the ledger until it has ended, None for one that is not open.
-
-        Raises `Busy` for one that its worker may still give back without a trace.
-        """
-        target = await self._world.ledger.find_claimed(request.id)
-        found = target and await self._world.ledger.read_open(target)
-        if not found or found.row.request.id != request.id:
-            return None
-        if not found.row.is_kept:
-            raise Busy(request.id)
-        return found.row.record
-
-    async def _exhaust_unread(self, request: RotationRequest, error: DependencyError) -> Rotation:
-        failure = Exhausted(f"its retries are used up; the last one ended with: {error}")
-        record = self._world.accepted(request, self._world.clock.now())
-        return await outcome.end_unclaimed(self._world, request, record, failure)
-
-    async def _end_busy(self, request: RotationRequest, busy: Busy) -> Rotation:
-        """
-        End a rotation that was accepted, since its target is taken; raise the error for every other one.
-
-        A revocation waits for its turn, and so does a duplicate of what is running.
-        """
-        if not request.is_accepted or busy.running == request.id:
-            raise busy
-        record = self._world.accepted(request, self._world.clock.now())
-        ended = await outcome.end_accepted(self._world, request, record, Skip(SkipReason.BUSY))
-        if ended is None:
-            raise busy
-        return ended
-
-    async def _forget_waiting(self, request: RotationRequest, record: Rotation) -> None:
-        if not request.waits or record.completed_on is None:
-            return
-        try:
-            await self._world.ledger.forget_waiting(request.id)
-        except DependencyError as error:
-            # It will be put into the queue once more, found to have ended, and forgotten then.
-            _log.warning("rotation %s: could not delete the row by which it waited: %s", request.id, error)
 
 
 class _Run:

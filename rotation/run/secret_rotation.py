@@ -12,28 +12,26 @@ from rotation.policy.tags import RotationPolicy, read_policy, read_target, renew
 from rotation.ports.vaults import NewVersion
 from rotation.ports.world import World
 from rotation.run import change
-from rotation.run.choice import Regenerate, StoreLive, choose, heal
+from rotation.run.attempt import require_attempts_left
+from rotation.run.choice import Regenerate, StoreLive
 from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
 from rotation.run.neighbours import Neighbours, TargetNeighbours
+from rotation.run.planning import Planner
 from rotation.run.reading import read_secret
 from rotation.vocabulary.endings import (
-    ActiveKey,
-    Drift,
     Ending,
     Misconfigured,
     Refused,
     Skip,
-    SkipReason,
     TargetNotFound,
     VaultRefused,
 )
 from rotation.vocabulary.errors import Unfinished
 from rotation.vocabulary.limits import EVENT_MARGIN
-from rotation.vocabulary.record import Journal, State
-from rotation.vocabulary.request import Trigger
+from rotation.vocabulary.record import Journal
 from rotation.vocabulary.secret import SecretId, SecretVersion
-from rotation.vocabulary.target import KeyName, Keys, Target, identity_of
+from rotation.vocabulary.target import KeyName, Keys, Target
 
 
 class SecretRotation:
@@ -99,7 +97,7 @@ class SecretRotation:
         Raises `Skip` or `Failure`.
         """
         claim, secret = self._claim, self._secret
-        claim.require_attempts_left()
+        require_attempts_left(claim)
         if secret is None:
             raise _dead_key(self._hindrance)
         try:
@@ -118,7 +116,12 @@ class SecretRotation:
             self._work = _Work(secret, policy, keys, earlier.key)
             return
         neighbours = await inspection.neighbours()
-        plan = await self._choose(policy, secret, keys, neighbours)
+        planner = Planner(self._world, self._neighbours, claim.request, claim.deadline)
+        plan, holding = await planner.plan(policy, secret, keys, neighbours)
+        await self._neighbours.forget(policy.target, holding.gone)
+        if plan.adopts and holding.holder:
+            claim.say("adopts the key of another secret", key=plan.key, holder=holding.holder.id)
+        claim.chose(plan)
         self._work = _Work(secret, policy, keys, plan.key, plan, neighbours)
 
     async def journal(self) -> None:
@@ -188,52 +191,6 @@ class SecretRotation:
 
     def _inspection_of(self, target: Target) -> Inspection:
         return Inspection(self._world, self._neighbours, target, self._id, self._claim.deadline)
-
-    async def _choose(
-        self, policy: RotationPolicy, secret: SecretVersion, keys: Keys, neighbours: TargetNeighbours
-    ) -> Regenerate | StoreLive:
-        """
-        Return what is to be done, which is to adopt the key where another secret holds it.
-        """
-        claim = self._claim
-        if secret.value is None:
-            raise Skip(SkipReason.DISABLED)
-        try:
-            plan: Regenerate | StoreLive = choose(claim.request, policy, keys, secret.value)
-        except Drift:
-            if not await self._is_to_be_healed(secret, policy.target):
-                raise
-            plan = heal(policy)
-        found = await self._neighbours.find_holder(neighbours, policy.target, plan.key, keys, claim.deadline)
-        await self._neighbours.forget(policy.target, found.gone)
-        if found.holder and isinstance(plan, Regenerate) and not plan.in_place:
-            if claim.request.revokes:
-                raise ActiveKey(
-                    f"{found.holder.id.unversioned} holds the key that is to be revoked; rotate that secret first"
-                )
-            plan = plan.adopted_from(found.holder.expires_on)
-            claim.say("adopts the key of another secret", key=plan.key, holder=found.holder.id)
-        claim.chose(plan)
-        return plan
-
-    async def _is_to_be_healed(self, secret: SecretVersion, target: Target) -> bool:
-        """
-        Return whether drift is put right unasked: for a sweep, where this app itself stored that very version.
-
-        And stored it for this target: or anyone who may write tags could have another target's key put into the secret.
-        """
-        maker = stored_by(secret.tags)
-        if self._claim.request.trigger is not Trigger.SWEEP or maker is None:
-            return False
-        made = await self._world.ledger.find(maker)
-        return (
-            made is not None
-            and made.state is State.COMPLETED
-            and made.secret is not None
-            and made.secret.version == secret.version
-            and made.target is not None
-            and identity_of(made.target) == target.identity
-        )
 
     def _expiry(self, work: "_Work") -> datetime:
         """

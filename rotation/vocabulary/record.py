@@ -101,6 +101,12 @@ class Rotation(Struct, frozen=True, rename="camel"):
         """
         return structs.replace(self, provider=target.provider, target=target.arm_id)
 
+    def chose(self, key: KeyName, active: KeyName | None, *, adopted: bool) -> "Rotation":
+        """
+        Return the record of a rotation that stores this key in place of the active one.
+        """
+        return structs.replace(self, key_name=key, previous_key_name=active, adopted=adopted)
+
     def pinned(self, version: str) -> "Rotation":
         """
         Return the record of a rotation that is about this version of its secret.

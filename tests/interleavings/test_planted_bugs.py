@@ -2,6 +2,7 @@
 The explorer sees: with any one of the rules taken out, it finds a promise broken within its budget.
 """
 
+import logging
 import random
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from rotation.ports.ledger import Versioned
 from rotation.run import claim as attempt
 from rotation.run.claim import Claim
+from rotation.run.planning import Planner
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, WaitingRotation
@@ -187,12 +189,12 @@ def test_with_a_key_in_the_log_a_promise_breaks(laboratory: Laboratory, monkeypa
         return material.reveal()
 
     monkeypatch.setattr(KeyMaterial, "__repr__", reveal)
-    choose_in_silence = SecretRotation._choose
+    plan_in_silence = Planner.plan
 
-    async def choose(self: SecretRotation, policy: Any, secret: SecretVersion, keys: Any, others: Any) -> Any:
-        self._claim.say("read", keys=keys)
-        return await choose_in_silence(self, policy, secret, keys, others)
+    async def plan(self: Planner, policy: Any, secret: SecretVersion, keys: Any, neighbours: Any) -> Any:
+        logging.getLogger("rotation").info("read %s", keys)
+        return await plan_in_silence(self, policy, secret, keys, neighbours)
 
-    monkeypatch.setattr(SecretRotation, "_choose", choose)
+    monkeypatch.setattr(Planner, "plan", plan)
 
     find(laboratory, "secret", "alone")
