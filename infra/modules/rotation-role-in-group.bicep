@@ -17,7 +17,7 @@ resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   properties: {
     roleName: displayName
     type: 'CustomRole'
-    description: 'Reads and regenerates the keys of Batch accounts and Logic App (Standard) workflows.'
+    description: 'Reads and regenerates the keys that Azure Key Rotator rotates.'
     assignableScopes: assignableScopes
     permissions: rotationPermissions
   }

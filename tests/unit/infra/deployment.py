@@ -23,6 +23,7 @@ from tests.unit.infra.compiler import Compiler, RefusedError
 
 ROOT = Path(__file__).parents[3]
 INFRA = ROOT / "infra"
+ROLES_OF_KINDS = sorted((ROOT / "providers").glob("*/role.json"))  # Read by infra/modules/rotation-permissions.bicep.
 PARAMETERS = Path(__file__).parent / "parameters"
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
@@ -125,13 +126,17 @@ def _evaluated(name: str, cloud: str, parameters: tuple[tuple[str, str], ...]) -
 def _fingerprint(text: str, cloud: str) -> str:
     compiler = Path(shutil.which("bicep") or "").stat()
     made_of = hashlib.sha256(f"{text}{cloud}{CLOUDS[cloud]}{compiler.st_size}{compiler.st_mtime_ns}".encode())
-    for path in sorted(INFRA.rglob("*.*")):
+    for path in [*sorted(INFRA.rglob("*.*")), *ROLES_OF_KINDS]:
         made_of.update(path.read_bytes())
     return made_of.hexdigest()[:32]
 
 
 def _snapshot(folder: Path, text: str, cloud: str) -> dict[str, Any]:
     shutil.copytree(INFRA, folder / "infra")
+    for path in ROLES_OF_KINDS:
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True)
+        shutil.copy(path, copy)
     (folder / "infra" / "cloud.json").write_text(json.dumps(_environment(cloud)))
     for path in folder.rglob("*.bicep"):
         here = os.path.relpath(folder / "infra" / "cloud.json", path.parent)
