@@ -2,7 +2,8 @@
 // Assumption 109 of docs/fidelity.md.
 targetScope = 'subscription'
 
-import { distinctIds, idsIn } from 'modules/ids.bicep'
+import { distinctIds, idsIn, resourceTypeIn } from 'modules/ids.bicep'
+import { scopeTypes } from 'modules/rotation-on-resource.bicep'
 
 @minLength(1)
 @maxLength(64)
@@ -19,7 +20,7 @@ param environmentName string
 param location string
 
 @minLength(1)
-@description('What may be rotated: ids of subscriptions, resource groups, Batch accounts or sites, with commas between them, in any subscription of the tenant.')
+@description('What may be rotated: ids of subscriptions, resource groups or resources, with commas between them, in any subscription of the tenant.')
 param allowedScopes string
 
 @description('Resource ids of the Key Vaults whose secrets are rotated, with commas between them, in any subscription of the tenant; they must use Azure RBAC. Empty makes a new vault.')
@@ -119,27 +120,21 @@ var ranges = filter(map(split(callerRanges, ','), item => trim(item)), item => !
 var callers = filter(map(split(entraCallerIds, ','), item => trim(item)), item => !empty(item))
 
 // Split at its slashes, /subscriptions/{s} has 3 parts, .../resourceGroups/{g} has 5, .../providers/{namespace}/{type}/{name} has 9.
-// A workflow is no scope for roles, so its site is taken: once, however many workflows are named.
+// An id of something below a resource grants on the resource: on a site once, however many of its workflows are named.
 var namedIds = filter(namedScopes, item => startsWith(toLower(item), '/subscriptions/'))
 var subscriptionScopes = filter(namedIds, item => length(split(item, '/')) == 3)
 var groupScopes = filter(namedIds, item => length(split(item, '/')) == 5 && contains(toLower(item), '/resourcegroups/'))
-var batchScopes = filter(
-  namedIds,
-  item => length(split(item, '/')) == 9 && contains(toLower(item), '/providers/microsoft.batch/batchaccounts/')
-)
-var workflowScopes = filter(
-  namedIds,
-  item => length(split(item, '/')) >= 9 && contains(toLower(item), '/providers/microsoft.web/sites/')
-)
-var siteScopes = distinctIds(map(workflowScopes, item => join(take(split(item, '/'), 9), '/')))
-var grantedScopes = concat(subscriptionScopes, groupScopes, batchScopes, workflowScopes)
+var inResources = filter(namedIds, item => contains(scopeTypes, resourceTypeIn(item)))
+var resourceScopes = distinctIds(map(inResources, item => join(take(split(item, '/'), 9), '/')))
+var grantedScopes = concat(subscriptionScopes, groupScopes, inResources)
 
 // What is wrong is said before anything is made.
+var whatToName = 'the ids of subscriptions, resource groups or resources of these types: ${join(scopeTypes, ', ')}'
 var ungrantedScopes = filter(namedScopes, item => !contains(grantedScopes, item))
 var scopes = empty(namedScopes)
-  ? fail('allowedScopes names nothing that may be rotated: name subscriptions, resource groups, Batch accounts or sites by their ids')
+  ? fail('allowedScopes names nothing that may be rotated: name ${whatToName}')
   : !empty(ungrantedScopes)
-      ? fail('allowedScopes holds what no role can be assigned on: ${join(ungrantedScopes, ', ')}. Name subscriptions, resource groups, Batch accounts or sites by their ids')
+      ? fail('allowedScopes holds what no role can be assigned on: ${join(ungrantedScopes, ', ')}. Name ${whatToName}')
       : namedScopes
 var strangeVaults = filter(
   namedVaults,
@@ -344,28 +339,13 @@ module rotationOnGroups 'modules/rotation-on-resource-group.bicep' = [
   }
 ]
 
-module rotationOnBatchAccounts 'modules/rotation-on-batch-account.bicep' = [
-  for (target, index) in batchScopes: {
-    name: 'rotation-on-batch-${token}-${index}'
+module rotationOnResources 'modules/rotation-on-resource.bicep' = [
+  for (target, index) in resourceScopes: {
+    name: 'rotation-on-resource-${token}-${index}'
     scope: resourceGroup(split(target, '/')[2], split(target, '/')[4])
     params: {
-      accountName: split(target, '/')[8]
-      roleName: rotationRoleName
-      principalId: identity.outputs.principalId
-    }
-    dependsOn: [
-      roleInGroup
-      roleInSubscription
-    ]
-  }
-]
-
-module rotationOnSites 'modules/rotation-on-site.bicep' = [
-  for (target, index) in siteScopes: {
-    name: 'rotation-on-site-${token}-${index}'
-    scope: resourceGroup(split(target, '/')[2], split(target, '/')[4])
-    params: {
-      siteName: split(target, '/')[8]
+      resourceType: resourceTypeIn(target)
+      resourceName: split(target, '/')[8]
       roleName: rotationRoleName
       principalId: identity.outputs.principalId
     }

@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 import pytest
 
 from providers import KINDS
+from providers.kind import Kind
+from tests.unit.infra.compiler import RefusedError
 from tests.unit.infra.deployment import INFRA, OTHER_SUBSCRIPTION, ROOT, SUBSCRIPTION, deployment, parameter_files
 
 # Azure's built-in roles, by the GUIDs that its documentation publishes.
@@ -40,6 +42,23 @@ ALWAYS = {
     ("EventGrid Data Sender", "Microsoft.EventGrid/topics"),
 }
 OFFICER = "Key Vault Secrets Officer"
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-targets"
+
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.provider)
+
+
+def target_of(kind: Kind) -> str:
+    """
+    Return the ARM id of a target.
+    """
+    return kind.target({"subscription": SUBSCRIPTION, "resource_group": "rg-targets", **kind.example}).arm_id
+
+
+def resource_of(kind: Kind) -> str:
+    """
+    Return the ARM id of the resource that a target is, or lies below.
+    """
+    return "/".join(target_of(kind).split("/")[:9])
 
 
 @dataclass(frozen=True, order=True)
@@ -64,11 +83,11 @@ class Assignment:
         return "/".join([parts[6], *parts[7::2]])
 
 
-def assignments(name: str) -> set[Assignment]:
+def assignments(name: str, **parameters: str) -> set[Assignment]:
     """
-    Return all roles that a deployment assigns.
+    Return all roles that a deployment assigns, with some of its parameters exchanged.
     """
-    made = deployment(name)
+    made = deployment(name, **parameters)
     names = {guid: role for role, guid in BUILT_IN.items()}
     custom = {one["name"]: "rotation" for one in made.of(ROLES)}
     found = set()
@@ -145,15 +164,37 @@ def test_a_right_to_rotate_is_granted_on_each_scope_once() -> None:
     ]
 
 
+@every_kind
+def test_a_target_of_every_kind_can_be_an_allowed_scope(kind: Kind) -> None:
+    """
+    The role is then assigned on the target, or on the resource that it lies below, and nowhere else.
+    """
+    granted = assignments("public", allowedScopes=target_of(kind))
+
+    assert [one.scope for one in granted if one.role == "rotation"] == [resource_of(kind)]
+
+
 @pytest.mark.parametrize(
     "scope",
     [
-        f"/subscriptions/{SUBSCRIPTION}",
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-batch",
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-batch/providers/Microsoft.Batch/batchAccounts/prodbatch",
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-apps/providers/Microsoft.Web/sites/orders",
+        f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv-one",
+        f"{GROUP}/providers/Microsoft.Batch/batchAccounts/prodbatch/pools/one",
+        f"{GROUP}/providers/Microsoft.Web/sites",
+        f"{GROUP}/others/Microsoft.Web/sites/orders",
     ],
 )
+def test_a_scope_of_another_type_is_refused(scope: str) -> None:
+    """
+    The message names the id that is refused and the types of resources that are allowed.
+    """
+    with pytest.raises(RefusedError, match=f"no role can be assigned on: {re.escape(scope)}[.]") as refused:
+        deployment("public", allowedScopes=scope)
+
+    for kind in KINDS:
+        assert "/".join(kind.provider.lower().split("/")[:2]) in str(refused.value)
+
+
+@pytest.mark.parametrize("scope", [f"/subscriptions/{SUBSCRIPTION}", GROUP, *map(resource_of, KINDS)])
 def test_an_assignment_is_the_same_in_every_spelling(scope: str) -> None:
     """
     Another name for what is there already is refused, so that respelling an id must not make one.
