@@ -30,6 +30,7 @@ from adapters.arm_answers import is_of_resource_manager, text_of
 from adapters.error_bodies import StatedError, stated_error
 from adapters.service_messages import one_line
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
+from rotation.vocabulary.limits import LONGEST_WAIT_FOR_A_READ, READ_AGAIN_AFTER
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
@@ -40,10 +41,8 @@ T = TypeVar("T")
 _ODD = (ValueError, TypeError, KeyError, AttributeError)
 _OVER = {429, 500, 503}  # Answered by the service itself: that request is over.
 _NOT_FOUND, _TIMED_OUT, _THROTTLED = 404, 408, 429
-_ASKS_AGAIN_AFTER = (0.5, 1.0, 2.0)  # seconds, between tries
 _DAY = 86_400  # seconds; no longer wait is passed on
 _DIGITS = 18  # of a wait
-_LONGEST_WAIT = 10.0  # seconds; a longer Retry-After is for whoever asks next
 
 
 async def once(what: str, send: Callable[[], Awaitable[T]]) -> T:
@@ -109,12 +108,12 @@ async def until_answered(what: str, ask: Callable[[], Awaitable[T]], deadline: D
 
     Raises a `DependencyError`, or `OutOfTime` where no time is left.
     """
-    for pause in _ASKS_AGAIN_AFTER:
+    for pause in READ_AGAIN_AFTER:
         try:
             return await once(what, ask)
         except (Unavailable, NoAnswer) as error:
             wait = max(pause, error.retry_after.total_seconds()) if error.retry_after else pause
-            if wait > _LONGEST_WAIT:
+            if wait > LONGEST_WAIT_FOR_A_READ:
                 raise
         if deadline:
             await deadline.wait(wait)

@@ -14,10 +14,9 @@ from azure.core.exceptions import AzureError
 
 from adapters.late import is_made, late
 from rotation.vocabulary.errors import Unavailable
+from rotation.vocabulary.limits import TOKEN_WITHIN
 
 T = TypeVar("T")
-
-_WITHIN = 15.0  # seconds, for one token with all tries of azure-identity
 
 
 class Identity:
@@ -28,7 +27,7 @@ class Identity:
     Rotations that begin together wait for one token: credentials keep what they got, but ask once for each that asks.
     """
 
-    def __init__(self, credential: Any, scope: str | None = None, *, within: float = _WITHIN) -> None:
+    def __init__(self, credential: Any, scope: str | None = None, *, within: float = TOKEN_WITHIN) -> None:
         self._credential = credential
         self._scope = scope
         self._within = within

@@ -22,9 +22,9 @@ from adapters.ledger_rows import (
 )
 from adapters.table import Table
 from rotation.ports.history import Wanted, place_of_moment
+from rotation.vocabulary.limits import ROTATIONS_PER_PAGE
 from rotation.vocabulary.record import Rotation
 
-_PER_PAGE = 100
 _PRECEDENCE = (OUTBOX, OPEN, ACCEPTED, SCHEDULED)  # As in finding one by its id.
 
 
@@ -67,5 +67,5 @@ class TableHistory:
             if value:
                 conditions.append(f"{column} eq @{column.lower()}")
                 values[column.lower()] = str(value)
-        async for found in self._table.stream(DONE, " and ".join(conditions), values, per_page=_PER_PAGE):
+        async for found in self._table.stream(DONE, " and ".join(conditions), values, per_page=ROTATIONS_PER_PAGE):
             yield read_row(found, Rotation)

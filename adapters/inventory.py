@@ -9,7 +9,7 @@ It rests on assumptions 84, 88 and 89 of docs/fidelity.md.
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -19,12 +19,10 @@ from adapters.ledger_rows import bound_entity, key_of, read_row, row_of, written
 from adapters.table import Table, raise_if_no_table
 from rotation.overview.standing import entry_of
 from rotation.ports.inventory import Entry, Facts, VaultFacts
+from rotation.vocabulary.limits import PUBLISHED_LATE, ROWS_PER_TRANSACTION, SECRETS_PER_PAGE
 from rotation.vocabulary.record import RotatedSecret, Rotation, State
 
 _VAULTS = "vaults"
-_MOST = 100  # rows of one transaction (Table storage documentation)
-_PER_PAGE = 1000
-_LATE = timedelta(minutes=1)
 
 T = TypeVar("T")
 
@@ -53,7 +51,7 @@ class TableInventory:
         """
         if facts.problem is None:
             gone = self._table.stream(
-                _partition(facts.vault), "Seen lt @looked", {"looked": facts.looked_on}, per_page=_PER_PAGE
+                _partition(facts.vault), "Seen lt @looked", {"looked": facts.looked_on}, per_page=SECRETS_PER_PAGE
             )
             async for found in gone:
                 await self._forget(found)
@@ -66,7 +64,7 @@ class TableInventory:
         """
         if record.secret is None or record.completed_on is None:
             return
-        if datetime.now(UTC) - record.completed_on > _LATE and await self._has_later(
+        if datetime.now(UTC) - record.completed_on > PUBLISHED_LATE and await self._has_later(
             record.secret, record.completed_on
         ):
             return
@@ -95,7 +93,7 @@ class TableInventory:
         """
         Yield the managed secrets of a vault by name.
         """
-        rows = self._table.stream(_partition(vault), "RowKey gt @after", {"after": after}, per_page=_PER_PAGE)
+        rows = self._table.stream(_partition(vault), "RowKey gt @after", {"after": after}, per_page=SECRETS_PER_PAGE)
         async for found in rows:
             if entry := entry_of(
                 _read_column(found, "Row", Facts),
@@ -109,8 +107,8 @@ class TableInventory:
         Merge rows of one partition, in as few transactions as there can be. A key may come once in each.
         """
         unique = list({entity["RowKey"]: entity for entity in entities}.values())
-        for start in range(0, len(unique), _MOST):
-            await self._merge(unique[start : start + _MOST])
+        for start in range(0, len(unique), ROWS_PER_TRANSACTION):
+            await self._merge(unique[start : start + ROWS_PER_TRANSACTION])
 
     async def _merge(self, entities: list[dict[str, Any]]) -> None:
         steps = [("upsert", entity, {"mode": UpdateMode.MERGE}) for entity in entities]

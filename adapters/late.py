@@ -14,12 +14,12 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
+from rotation.vocabulary.limits import BREATH
+
 T = TypeVar("T")
 
 #: Held by whoever imports an SDK.
 importing = threading.RLock()
-
-_BREATH = 0.001  # seconds between two modules, in which whoever needs one gets hold of the lock
 
 
 class part(cached_property[T]):  # noqa: N801 - used as a decorator
@@ -95,4 +95,4 @@ def _import(*modules: str) -> None:
         # Whoever needs it meets the error where it can be told.
         with suppress(Exception), importing:
             importlib.import_module(module)
-        time.sleep(_BREATH)
+        time.sleep(BREATH)

@@ -14,6 +14,7 @@ from azure.data.tables.aio import TableClient
 
 from adapters.answers import until_answered
 from rotation.vocabulary.errors import SettingsError, Unavailable
+from rotation.vocabulary.limits import TABLE_WITHIN
 
 R = TypeVar("R")
 
@@ -21,8 +22,6 @@ NAME = "rotations"
 
 #: The rows between two keys, `first` and `last`.
 RANGE = "RowKey ge @first and RowKey lt @last"
-
-_WITHIN = 30  # seconds, for one operation with all its tries
 
 
 class Table:
@@ -100,10 +99,10 @@ class Table:
             return await ask()
 
         try:
-            async with asyncio.timeout(_WITHIN):
+            async with asyncio.timeout(TABLE_WITHIN):
                 return await until_answered(f"ledger: {what}", ask_a_table)
         except TimeoutError:
-            raise Unavailable(f"ledger: {what}: no answer within {_WITHIN} seconds") from None
+            raise Unavailable(f"ledger: {what}: no answer within {TABLE_WITHIN} seconds") from None
 
 
 def open_table(connection_string: str | None, service_uri: str | None, credential: Any, transport: Any) -> Table:

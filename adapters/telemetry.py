@@ -16,6 +16,7 @@ from typing import Protocol
 
 from adapters.telemetry_lines import LOST, Count, Measurement, measure
 from adapters.telemetry_settings import TelemetrySettings, read_telemetry_settings
+from rotation.vocabulary.limits import TELEMETRY_AT_MOST, TELEMETRY_BUFFERED, TELEMETRY_CLOSES_WITHIN, TELEMETRY_QUIET
 
 _log = logging.getLogger(__name__)
 
@@ -27,10 +28,6 @@ _OVER = {
     "poisoned",
     "event dropped",
 }  # Steps after which there may be nothing left to do.
-_QUIET = 2.0  # seconds without a line, after which the set-up competes with nothing
-_AT_MOST = 30.0  # seconds that a process which is never quiet waits for it
-_BUFFERED = 10_000  # measurements, a few megabytes; a rotation makes about ten
-_CLOSES_WITHIN = 6.0  # seconds
 
 
 class Metrics(Protocol):
@@ -63,9 +60,9 @@ class Telemetry(logging.Handler):
         self,
         open_metrics: Callable[[], Metrics | None] | None,
         *,
-        quiet: float = _QUIET,
-        at_most: float = _AT_MOST,
-        buffered: int = _BUFFERED,
+        quiet: float = TELEMETRY_QUIET,
+        at_most: float = TELEMETRY_AT_MOST,
+        buffered: int = TELEMETRY_BUFFERED,
     ) -> None:
         super().__init__(logging.INFO)
         self._open_metrics = open_metrics
@@ -114,7 +111,7 @@ class Telemetry(logging.Handler):
         self._closing.set()
         self._buffer.put(None)
         if self._thread:
-            self._thread.join(_CLOSES_WITHIN)
+            self._thread.join(TELEMETRY_CLOSES_WITHIN)
         super().close()
 
     def _detach(self) -> None:

@@ -24,12 +24,10 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from adapters.telemetry_instruments import Instruments
 from adapters.telemetry_lines import Measurement
 from adapters.telemetry_settings import EntraSignIn, TelemetrySettings
+from rotation.vocabulary.limits import EXPORT_RETRIES, EXPORTED_WITHIN, LAST_EXPORT
 
 _log = logging.getLogger(__name__)
 
-_LAST_EXPORT = 2_000  # milliseconds, for each destination when the process ends
-_ANSWER_WITHIN = 10  # seconds
-_TRIES_AGAIN = 3
 
 # What the exporter of Application Insights does besides, unless told otherwise: send statistics about itself to
 # Microsoft's own resource, add more to the app's, and ask settings.sdk.monitor.azure.com how to behave. Read in
@@ -75,7 +73,7 @@ class Exported:
         """
         for reader in self._readers:
             try:
-                reader.shutdown(timeout_millis=_LAST_EXPORT)
+                reader.shutdown(timeout_millis=LAST_EXPORT)
             except Exception:  # noqa: BLE001 - the other destination has a last export to make
                 _log.exception("metrics: a destination cannot be closed")
 
@@ -214,8 +212,8 @@ def _application_insights(settings: TelemetrySettings) -> MetricExporter:
         connection_string=settings.application_insights,
         credential=credential,
         disable_offline_storage=True,
-        retry_total=_TRIES_AGAIN,
-        read_timeout=_ANSWER_WITHIN,
+        retry_total=EXPORT_RETRIES,
+        read_timeout=EXPORTED_WITHIN,
         **_trusting(settings.certificates),
     )
     connections = [exporter.client, credential] if credential else [exporter.client]

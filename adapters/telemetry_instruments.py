@@ -21,13 +21,10 @@ from adapters.telemetry_lines import (
     NearestExpiry,
     StepDuration,
 )
+from rotation.vocabulary.limits import SWEEP_SHOWN_FOR
 
 # seconds: from a row of the ledger to the longest that an attempt may send (240), and past it
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 240.0, 300.0)
-
-# seconds. Vaults are swept daily, by any instance. What one saw two days ago, another has seen since, or nobody has: a
-# secret that was rotated meanwhile must not seem to expire for as long as this instance lives.
-_SEEN_FOR = 48 * 3600
 
 _COUNTERS = {
     ROTATIONS: ("{rotation}", "Rotations that have ended"),
@@ -85,5 +82,7 @@ class Instruments:
         return [
             Observation(seen.at - now, {"vault": seen.vault})
             for seen in list(self._expiries.values())
-            if seen.at is not None and now - seen.seen_at <= _SEEN_FOR
+            # Vaults are swept daily, by any instance. What one saw two days ago, another has seen since, or nobody has:
+            # a secret that was rotated meanwhile must not seem to expire for as long as this instance lives.
+            if seen.at is not None and now - seen.seen_at <= SWEEP_SHOWN_FOR
         ]

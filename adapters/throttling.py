@@ -21,18 +21,12 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy
 
 from adapters.arm_answers import Kind, is_likely_of_resource_manager, requests_left, text_of, whole_number
 from rotation.vocabulary.errors import Unavailable
+from rotation.vocabulary.limits import AMPLE_AT, CALM, LONGEST_HOLD, LONGEST_WAIT_AT_THE_GATE, PACE, SCARCE_AT
 from rotation.vocabulary.timing import Clock, Deadline
 
 _log = logging.getLogger(__name__)
 
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/?#]+)", re.IGNORECASE)
-# Two instances with twelve rotations each, two requests at a time, can be on their way before one reads an answer.
-_RESERVE = 50  # requests left, or fewer: they go one after the other
-_ROOM = 100  # requests left, or more: they go freely again
-_PACE = 0.1  # seconds from one request to the next: the slower of the two refills
-_CALM = 20.0  # seconds without a sign of scarcity: as long as an empty bucket of writes takes to fill
-_LONGEST_WAIT = 10.0  # seconds a request waits here; a longer wait is for whoever asks next
-_LONGEST_HOLD = 300.0  # seconds; after them ARM is asked again, which answers an early request with a new wait
 
 
 class Throttling:
@@ -40,7 +34,7 @@ class Throttling:
     What is known of the throttling of each subscription: one for all clients of the process.
     """
 
-    def __init__(self, clock: Clock, longest_wait: float = _LONGEST_WAIT) -> None:
+    def __init__(self, clock: Clock, longest_wait: float = LONGEST_WAIT_AT_THE_GATE) -> None:
         self._clock = clock
         self._longest_wait = longest_wait
         self._gates: dict[str, _Gate] = {}
@@ -122,7 +116,7 @@ class _Gate:
         self._tell_if_over(now)
         if self._queued or self._wait(now) > 0:
             now = await self._queue(now, deadline)
-        self._next_at = now + _PACE
+        self._next_at = now + PACE
         return max(now, self._held_until)
 
     def learn(self, kind: Kind, passed_at: float, left: int | None) -> None:
@@ -130,9 +124,9 @@ class _Gate:
         Learn how many requests of a kind are left, from the answer to one that passed at a certain time.
         """
         now = self._clock.monotonic()
-        if left is not None and left <= _RESERVE:
+        if left is not None and left <= SCARCE_AT:
             self._expect_scarcity(kind, now)
-        elif left is not None and left >= _ROOM and passed_at >= self._held_until:
+        elif left is not None and left >= AMPLE_AT and passed_at >= self._held_until:
             self._scarce_until.pop(kind, None)
         self._tell_if_over(now)
 
@@ -147,7 +141,7 @@ class _Gate:
         now = self._clock.monotonic()
         hold: float = asked_for or 0
         if is_own:
-            hold = min(hold, _LONGEST_HOLD)
+            hold = min(hold, LONGEST_HOLD)
             concerns_all = status == 429 or hold > 0  # noqa: PLR2004 - an HTTP status
         else:
             concerns_all = status == 429 and 0 < hold <= self._longest_wait  # noqa: PLR2004 - an HTTP status
@@ -160,10 +154,10 @@ class _Gate:
 
     def _expect_scarcity(self, kind: Kind, now: float) -> None:
         # It outlasts the time in which the way is closed: after that, requests must not come all at once.
-        self._scarce_until[kind] = max(now, self._held_until) + _CALM
+        self._scarce_until[kind] = max(now, self._held_until) + CALM
 
     async def _queue(self, arrived: float, deadline: Deadline | None) -> float:
-        self._require(self._wait(arrived) + self._queued * _PACE, 0, deadline)
+        self._require(self._wait(arrived) + self._queued * PACE, 0, deadline)
         self._tell("they pass one after the other")
         self._waited += 1
         self._queued += 1

@@ -12,11 +12,10 @@ import aiohttp
 from azure.core.exceptions import ServiceResponseTimeoutError
 from azure.core.pipeline.transport import AioHttpTransport
 
+from rotation.vocabulary.limits import ANSWERED_WITHIN, CONNECTED_WITHIN
+
 if TYPE_CHECKING:
     from rotation.vocabulary.timing import Deadline
-
-_CONNECT_WITHIN = 10  # seconds
-_ANSWER_WITHIN = 60  # seconds, for the whole of one request and its answer
 
 
 class SharedTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazily, so untyped
@@ -28,7 +27,7 @@ class SharedTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazil
     Raises `OutOfTime`.
     """
 
-    def __init__(self, answer_within: float = _ANSWER_WITHIN) -> None:
+    def __init__(self, answer_within: float = ANSWERED_WITHIN) -> None:
         super().__init__()
         self._answer_within = answer_within
 
@@ -62,7 +61,7 @@ class SharedTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazil
         deadline: Deadline | None = options.pop("deadline", None)
         if deadline:
             deadline.check()
-        options.setdefault("connection_timeout", _CONNECT_WITHIN)
+        options.setdefault("connection_timeout", CONNECTED_WITHIN)
         options.setdefault("read_timeout", self._answer_within)
         try:
             async with asyncio.timeout(self._answer_within):

@@ -13,14 +13,12 @@ from msgspec import Struct
 from adapters import decoding
 from rotation.overview.schedule import Schedule
 from rotation.vocabulary.errors import RotationError
+from rotation.vocabulary.limits import HEALTH_KEPT_FOR, HEALTH_WITHIN
 
 if TYPE_CHECKING:
     from wiring.parts import Wiring
 
 _log = logging.getLogger(__name__)
-
-_KEPT_FOR = 10  # seconds; the answer is public, and asking must not cost more than that
-_WITHIN = 10  # seconds
 
 
 class Health(Struct, frozen=True):
@@ -55,7 +53,7 @@ class HealthCheck:
         Return the health, from memory if it is fresh.
         """
         async with self._asking:
-            if self._health is None or time.monotonic() - self._asked_at > _KEPT_FOR:
+            if self._health is None or time.monotonic() - self._asked_at > HEALTH_KEPT_FOR:
                 answers = await asyncio.gather(*(_ask(name, probe) for name, probe in self._probes.items()))
                 noticed = await asyncio.gather(*(_ask(name, notice) for name, notice in self._notices.items()))
                 checks = {"settings": "ok"} | dict(zip(self._probes, answers, strict=True))
@@ -100,10 +98,10 @@ def check_of(wiring: "Wiring", environment: Mapping[str, str]) -> HealthCheck:
 
 async def _ask(name: str, probe: Callable[[], Awaitable[str | None]]) -> str:
     try:
-        async with asyncio.timeout(_WITHIN):
+        async with asyncio.timeout(HEALTH_WITHIN):
             return await probe() or "ok"
     except TimeoutError:
-        _log.warning("health: %s did not answer within %s seconds", name, _WITHIN)
+        _log.warning("health: %s did not answer within %s seconds", name, HEALTH_WITHIN)
         return "no_answer"
     except RotationError as error:
         _log.warning("health: %s: %s", name, error)

@@ -16,7 +16,7 @@ LAST_SEND_FOR_HTTP = timedelta(seconds=120)  # App Service gives a caller up aft
 PAUSE = timedelta(seconds=30)  # from the check of the deadline to the socket
 IN_FLIGHT = timedelta(seconds=300)  # in which an abandoned request can still take effect; Azure documents no bound
 SKEW = timedelta(seconds=30)  # between the clocks of two workers
-CLAIM_TTL = timedelta(seconds=600)  # the sum of the four above
+CLAIM_TTL = timedelta(seconds=600)  # at least LAST_SEND + PAUSE + IN_FLIGHT + SKEW
 LOOKS = 6  # at the keys, after an answer that promised a new one
 VERSIONS_READ_AT_ONCE = 10  # while tidying: a secret that was never tidied may have hundreds
 
@@ -31,8 +31,10 @@ LONGEST_REVOCATION = timedelta(days=365)  # between a rotation and the revocatio
 
 # Secrets
 NEAR_EXPIRY = timedelta(days=30)  # before the expiry: when Key Vault raises SecretNearExpiry (Key Vault documentation)
-SHORTEST_VALIDITY, LONGEST_VALIDITY = timedelta(days=31), timedelta(days=3650)  # shorter: near expiry at birth
-DEFAULT_LEAD, LONGEST_LEAD = timedelta(days=30), timedelta(days=365)  # before the expiry: when the sweep finds it due
+SHORTEST_VALIDITY = timedelta(days=31)  # a shorter one would be near expiry at birth
+LONGEST_VALIDITY = timedelta(days=3650)  # ten years
+DEFAULT_LEAD = timedelta(days=30)  # before the expiry: when the sweep finds it due, unless a setting says otherwise
+LONGEST_LEAD = timedelta(days=365)  # of that setting
 OVERDUE_AFTER = timedelta(days=2)  # from when it is due: a sweep, its rotation and its retries have passed
 MAX_TAGS = 15  # Key Vault refuses a sixteenth
 
@@ -45,8 +47,43 @@ KEPT_BEYOND = 75  # secrets: three pages of Key Vault's; with a fourth, 100 fill
 TARGETS_ASKED_AT_ONCE = 16  # for a page of secrets: which others share each target
 
 # What callers send
-LARGEST_BODY = 16 * 1024  # bytes
-LONGEST_REASON = 500  # characters
-LONGEST_IDEMPOTENCY_KEY = 255  # printable characters of ASCII
-LARGEST_PAGE = 200  # items
+LARGEST_BODY = 16 * 1024  # bytes: a request has a few hundred
+LONGEST_REASON = 500  # characters of the reason that a caller gives
+LONGEST_IDEMPOTENCY_KEY = 255  # printable characters of ASCII, as other APIs allow
+LARGEST_PAGE = 200  # items of a list
 ASK_AGAIN_AFTER = 30  # seconds, where the outcome takes some minutes; what was just accepted takes a second
+
+# Requests to Azure
+READ_AGAIN_AFTER = (0.5, 1.0, 2.0)  # seconds between the tries of a read
+LONGEST_WAIT_FOR_A_READ = 10.0  # seconds: a longer Retry-After is for the next attempt
+CONNECTED_WITHIN = 10  # seconds, until there is a connection
+ANSWERED_WITHIN = 60  # seconds, for the whole of one request and its answer
+TOKEN_WITHIN = 15.0  # seconds, for one token with all tries of azure-identity
+TABLE_WITHIN = 30  # seconds, for one operation on the ledger with all its tries
+HEALTH_WITHIN = 10  # seconds, for each part of a health check
+HEALTH_KEPT_FOR = 10  # seconds: the answer is public, and asking must not cost more than that
+BREATH = 0.001  # seconds between two modules that are imported ahead, in which another thread may import one
+
+# Throttling by Azure Resource Manager
+SCARCE_AT = 50  # requests left, or fewer: they go one after the other. Two instances have as many on their way
+AMPLE_AT = 100  # requests left, or more: they go freely again
+PACE = 0.1  # seconds from one request to the next while they are scarce: the slower of the two refills
+CALM = 20.0  # seconds without a sign of scarcity: as long as an empty bucket of writes takes to fill
+LONGEST_WAIT_AT_THE_GATE = 10.0  # seconds a request waits: a longer wait is for the next attempt
+LONGEST_HOLD = 300.0  # seconds: then ARM is asked again, which answers an early request with a new wait
+
+# The ledger
+ROWS_PER_TRANSACTION = 100  # rows (Table storage documentation)
+ROTATIONS_PER_PAGE = 100  # rows that are read at once for a list of rotations
+SECRETS_PER_PAGE = 1000  # rows that are read at once for a list of secrets, the most that Table storage returns
+PUBLISHED_LATE = timedelta(minutes=1)  # an outcome that waited for longer may be older than the one that is shown
+
+# Telemetry
+TELEMETRY_QUIET = 2.0  # seconds without a line, after which its set-up competes with nothing
+TELEMETRY_AT_MOST = 30.0  # seconds that a process which is never quiet waits for it
+TELEMETRY_BUFFERED = 10_000  # measurements, a few megabytes: a rotation makes about ten
+TELEMETRY_CLOSES_WITHIN = 6.0  # seconds, when a process ends
+LAST_EXPORT = 2_000  # milliseconds, for each destination when a process ends
+EXPORTED_WITHIN = 10  # seconds, for one export
+EXPORT_RETRIES = 3  # of one export to Application Insights
+SWEEP_SHOWN_FOR = 48 * 3600  # seconds after a sweep in which its figures are reported

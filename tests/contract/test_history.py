@@ -291,7 +291,7 @@ async def test_more_rows_than_a_page_of_the_table_holds_are_listed(
     """
     The table is asked for a few at a time; a page of ours needs more than one of them.
     """
-    monkeypatch.setattr("adapters.history._PER_PAGE", 3)
+    monkeypatch.setattr("adapters.history.ROTATIONS_PER_PAGE", 3)
     side = Side(TableHistory(table), TableLedger(table))
     records = [await side.end(ended(NOW - number * SECOND)) for number in range(10)]
 

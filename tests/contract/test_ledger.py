@@ -669,7 +669,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     Let what is asked again be asked at once.
     """
-    monkeypatch.setattr("adapters.answers._ASKS_AGAIN_AFTER", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("adapters.answers.READ_AGAIN_AFTER", (0.0, 0.0, 0.0))
 
 
 @pytest.mark.assumption(83, 84, 89)

@@ -513,7 +513,7 @@ async def test_a_page_that_fails_is_asked_for_again(
     """
     That page alone, and no secret is left out or listed twice.
     """
-    monkeypatch.setattr("adapters.answers._ASKS_AGAIN_AFTER", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("adapters.answers.READ_AGAIN_AFTER", (0.0, 0.0, 0.0))
     names = [f"n-{number:02}" for number in range(60)]
     for name in names:
         vault.set(name, "value")
@@ -549,7 +549,7 @@ async def test_a_listing_that_breaks_says_so(
     """
     After the pages that came: a broken list is never taken for a complete one.
     """
-    monkeypatch.setattr("adapters.answers._ASKS_AGAIN_AFTER", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("adapters.answers.READ_AGAIN_AFTER", (0.0, 0.0, 0.0))
     for number in range(30):
         vault.set(f"n-{number:02}", "value")
     azure.faults.add(fault)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from rotation.vocabulary.errors import Declined, NoAnswer, NotFound, SettingsError, Unavailable
+from rotation.vocabulary.limits import HEALTH_KEPT_FOR
 from wiring import health
 from wiring.health import Health, HealthCheck
 
@@ -71,7 +72,7 @@ async def test_a_part_that_hangs_makes_it_unhealthy(monkeypatch: pytest.MonkeyPa
     """
     Who asks gets an answer in bounded time, also about the parts that are well.
     """
-    monkeypatch.setattr(health, "_WITHIN", 0.01)
+    monkeypatch.setattr(health, "HEALTH_WITHIN", 0.01)
 
     report = await HealthCheck({"ledger": never, "vaults": Part().probe}).report()
 
@@ -119,7 +120,7 @@ async def test_an_old_answer_is_not_given_again(age: Callable[[float], float], *
     check = HealthCheck({"ledger": part.probe})
     before = await check.report()
     part.error = None
-    check._asked_at -= age(health._KEPT_FOR)
+    check._asked_at -= age(HEALTH_KEPT_FOR)
 
     after = await check.report()
 
@@ -218,7 +219,7 @@ async def test_a_notice_is_asked_for_as_seldom_as_the_parts(monkeypatch: pytest.
     """
     One that hangs is waited for as long as any part, and the answer is kept.
     """
-    monkeypatch.setattr(health, "_WITHIN", 0.01)
+    monkeypatch.setattr(health, "HEALTH_WITHIN", 0.01)
     notice = Notice("1 overdue")
 
     async def hang() -> str:

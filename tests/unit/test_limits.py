@@ -1,0 +1,111 @@
+import ast
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from rotation.vocabulary import limits
+from tools.limits import DOCUMENT, document
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("rotation", "adapters", "providers", "wiring", "handlers")
+DEPLOYED = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py") if file.name != "limits.py"]
+WORDS = {2: "two", 5: "five", 10: "ten", 15: "fifteen"}
+
+
+def seconds(time: timedelta) -> int:
+    """
+    Return whole seconds.
+    """
+    return round(time.total_seconds())
+
+
+def minutes(time: timedelta) -> str:
+    """
+    Return whole minutes, in words.
+    """
+    return WORDS[seconds(time) // 60]
+
+
+TERMS = (limits.LAST_SEND, limits.PAUSE, limits.IN_FLIGHT, limits.SKEW)
+SUM = f"{seconds(limits.CLAIM_TTL)} >= {' + '.join(str(seconds(term)) for term in TERMS)} seconds"
+#: What other pages say of limits: the page, and the text as it has to stand there.
+QUOTES = [
+    ("architecture.md", SUM),
+    ("architecture.md", f"({seconds(limits.LAST_SEND_FOR_HTTP)} s for HTTP"),
+    ("architecture.md", f"After {WORDS[limits.MAX_ATTEMPTS]} attempts a rotation ends Failed(exhausted)"),
+    ("architecture.md", f"a listing serves all rotations of {minutes(limits.LISTING_KEPT_FOR)} minutes"),
+    ("architecture.md", f"{limits.SCARCE_AT} requests or fewer left"),
+    ("architecture.md", f"{limits.AMPLE_AT} or more; {limits.CALM:g} seconds without a sign"),
+    ("architecture.md", f"that time is over ({WORDS[int(limits.LONGEST_HOLD) // 60]} minutes at most"),
+    ("configuration.md", f"its claim lasts {minutes(limits.CLAIM_TTL)}"),
+    ("operations.md", f"for its {limits.MAX_ATTEMPTS_TO_FINISH} attempts"),
+    ("reliability.md", f"by the {minutes(limits.CLAIM_TTL)} minutes in which"),
+]
+
+
+def test_the_page_of_limits_says_what_the_code_says() -> None:
+    """
+    Every limit with its value and its reason: `python -m tools.limits` writes the page.
+    """
+    assert DOCUMENT.read_text(encoding="utf-8") == document()
+
+
+@pytest.mark.parametrize(("page", "quote"), QUOTES)
+def test_other_pages_quote_limits_as_they_are(page: str, quote: str) -> None:
+    """
+    A number that has changed in the code is changed in the text.
+    """
+    text = re.sub(r"\s+", " ", (ROOT / "docs" / page).read_text(encoding="utf-8"))
+
+    assert quote in text
+
+
+#: Numbers that limit nothing: HTTP statuses, ports, the end of the calendar, and what a format consists of.
+OTHERS = {
+    "_BUCKETS",
+    "_CONDITION_BROKEN",
+    "_DAY",
+    "_DIGITS",
+    "_EXISTS",
+    "_HTTPS_PORT, _LAST_PORT",
+    "_LAYERS",
+    "_LONGEST",
+    "_LONGEST_SPAN",
+    "_MOST_HOURS, _MOST_MINUTES",
+    "_NOT_FOUND, _TIMED_OUT, _THROTTLED",
+    "_OVER",
+    "_THROTTLED",
+    "_WITH_SECONDS, _WITHOUT_SECONDS",
+    "_WRAPPINGS",
+    "_YEARS",
+}
+
+
+@pytest.mark.parametrize("file", DEPLOYED, ids=lambda file: str(file.relative_to(ROOT)))
+def test_limits_stand_nowhere_else(file: Path) -> None:
+    """
+    No other deployed module gives a time or a count a name of its own.
+    """
+    named = {
+        ast.unparse(node.targets[0]).strip("()")
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and is_a_limit(node.value)
+    }
+
+    assert named <= OTHERS
+
+
+def is_a_limit(node: ast.AST) -> bool:
+    """
+    Return whether an expression is a time, or a number of more than one, or several of them.
+    """
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, int | float) and node.value > 1
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) == "timedelta"
+    parts = {ast.BinOp: ("left", "right"), ast.Tuple: ("elts",), ast.Set: ("elts",)}.get(type(node), ())
+    inner = [part for name in parts for part in [getattr(node, name)]]
+    flat = [one for part in inner for one in (part if isinstance(part, list) else [part])]
+    return bool(flat) and all(map(is_a_limit, flat))
