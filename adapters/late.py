@@ -18,7 +18,7 @@ from rotation.vocabulary.limits import BREATH
 
 T = TypeVar("T")
 
-#: Held by whoever imports an SDK.
+#: Held while an SDK is imported.
 importing = threading.RLock()
 
 

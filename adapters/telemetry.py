@@ -1,5 +1,5 @@
 """
-Metrics, made of the log lines that tell of rotations (docs/adr/0005-metrics-from-the-log-lines.md).
+Metrics, made of the log lines about rotations (docs/adr/0005-metrics-from-the-log-lines.md).
 
 A rotation knows nothing of this: it logs. Here the lines are heard, and what they measure goes into a buffer, which
 costs microseconds and waits for nothing. A thread of its own imports OpenTelemetry, once the work is done that the

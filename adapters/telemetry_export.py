@@ -80,7 +80,7 @@ class Exported:
 
 class Borrowed:
     """
-    Metrics of a provider that belongs to whoever has set OpenTelemetry up for the process, and who sends them.
+    Metrics of a provider that belongs to the code that has set OpenTelemetry up for the process, and that sends them.
     """
 
     def __init__(self, provider: MeterProvider) -> None:

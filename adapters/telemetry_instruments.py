@@ -1,7 +1,7 @@
 """
 The instruments of OpenTelemetry that measurements are made with: names, units, buckets.
 
-Importing it costs what the API of OpenTelemetry costs, so that nobody does but whoever measures.
+Importing it costs what the API of OpenTelemetry costs, so only the code that measures does.
 """
 
 import time

@@ -1,5 +1,5 @@
 """
-Azure Resource Manager's throttling, heeded by all requests of a subscription together.
+Azure Resource Manager's throttling: all requests of a subscription wait for it together.
 
 ARM takes a token for each request from a bucket of the subscription, the caller and the kind of request: 250 for reads,
 refilled by 25 a second, 200 for writes, refilled by 10, less for some subscriptions (Microsoft Learn, Understand how
@@ -163,7 +163,7 @@ class _Gate:
         self._queued += 1
         try:
             async with self._turn:
-                # Every time anew: meanwhile another answer may have closed the way for longer.
+                # Asked again each time: meanwhile another answer may have closed the way for longer.
                 while (wait := self._wait(now := self._clock.monotonic())) > 0:
                     self._require(wait, now - arrived, deadline)
                     await self._clock.sleep(wait)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class SharedTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazily, so untyped
     """
-    Sends requests for all clients of the process, which must not close it: that is for whoever made it.
+    Sends requests for all clients of the process, which must not close it: its maker does.
 
     The `deadline` given to an SDK call arrives here as an option and is checked at the last moment, when the connection
     is there: a pipeline may fetch a token or meet a challenge after the call, and a name may take its time to resolve.

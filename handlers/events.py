@@ -46,7 +46,7 @@ async def on_secret_event(event: func.EventGridEvent, rotations: func.Out[List[s
         report_dropped_event(event.id, "other_vault", f"{secret.vault} is none of the vaults of ROTATION_VAULTS")
         return
     request = request_for_event(secret, trigger, datetime.now(UTC), event_id=event.id)
-    # As an element of a list: a bare string that is JSON would be parsed and written anew by the host.
+    # As an element of a list: a bare string that is JSON would be parsed and written again by the host.
     rotations.set([msgspec.json.encode(request).decode()])
     _log.info("rotation %s: accepted (%s)", request.id, request.trigger, extra={"rotation": request.id})
     # Most likely by this process, whose next message it is.

@@ -79,7 +79,7 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
         _require_same(digest, await ledger.reserve(rotation_id, digest))
     if _prefers_async(request):
         record = await _promise(accepted)
-        # As an element of a list: a bare string that is JSON would be parsed and written anew by the host.
+        # As an element of a list: a bare string that is JSON would be parsed and written again by the host.
         rotations.set([msgspec.json.encode(structs.replace(accepted, waits=True)).decode()])
         return _answer(request, record, {"Preference-Applied": "respond-async"})
     try:

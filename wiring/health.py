@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 class Health(Struct, frozen=True):
     """
-    The state of each thing a rotation needs, in words that tell a stranger nothing.
+    The state of each thing a rotation needs, in words that mean nothing to a stranger.
     """
 
     status: str

@@ -217,7 +217,7 @@ class Wiring:
         """
         from adapters.transport import SharedTransport
 
-        # azure-core tells every header and address of a request at INFO, once a request.
+        # azure-core logs the headers and the address of every request at INFO.
         logging.getLogger("azure").setLevel(logging.WARNING)
         return SharedTransport()
 

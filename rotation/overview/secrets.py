@@ -126,7 +126,7 @@ async def has_looked(world: World) -> bool:
 def _read_place(continuation: str, vaults: list[str]) -> tuple[str, str]:
     vault, after = read_continuation(continuation, 2)
     if vault not in vaults:
-        raise Malformed("continuation is about a vault that ROTATION_VAULTS does not name (any more); begin anew")
+        raise Malformed("continuation is about a vault that ROTATION_VAULTS does not name (any more); begin again")
     if not _PLACE.fullmatch(after):
         raise not_ours()
     return vault, after

@@ -189,7 +189,7 @@ class _Tally:
 
     def count(self, page: list[Facts]) -> None:
         """
-        Count one page; a secret that is misconfigured is told of in the log.
+        Count one page; a secret that is misconfigured is logged.
         """
         self.secrets += len(page)
         for facts in page:

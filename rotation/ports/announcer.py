@@ -1,5 +1,5 @@
 """
-The events that tell other systems how a rotation ended.
+The events by which other systems learn how a rotation ended.
 """
 
 from datetime import datetime

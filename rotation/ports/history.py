@@ -47,7 +47,7 @@ class History(Protocol):
         """
         Yield the record of every rotation that has not ended or is not published yet, once, in no order.
 
-        One that waits to begin may have ended meanwhile: `is_done` tells.
+        One that waits to begin may have ended meanwhile: `is_done` says so.
         """
         ...
 

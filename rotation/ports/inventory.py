@@ -77,7 +77,7 @@ class Inventory(Protocol):
 
     async def finish(self, facts: VaultFacts) -> None:
         """
-        Remember how the look at a vault went; after a complete one, forget the secrets that nobody has kept since.
+        Remember how the look at a vault went; after a complete one, forget the secrets that were not kept since.
         """
         ...
 

@@ -82,7 +82,7 @@ async def _read_again(provider: Provider, target: Target, deadline: Deadline) ->
 
 async def _look_for_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys | None:
     """
-    Return the keys if the journaled one has changed, None if it has not, or nobody can tell.
+    Return the keys if the journaled one has changed, None if it has not, or that is not known.
     """
     try:
         keys = await _read_again(provider, target, deadline)
@@ -131,7 +131,7 @@ async def _look(
     """
     Return the version that was made in spite of a failure, None if there is none and there never will be.
 
-    Raises `Unfinished` if that cannot be told, or if somebody else has made a version meanwhile: resuming looks again.
+    Raises `Unfinished` if that is not known, or if somebody else has made a version meanwhile: resuming looks again.
     """
     in_flight = isinstance(failure, NoAnswer)
     try:

@@ -144,7 +144,7 @@ class Claim:
         beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> Journal:
         """
-        Step 5. Whoever resumes must know which key may have changed: from here on the row is not given back.
+        Step 5. A worker that resumes must know which key may have changed: from here on the row is not given back.
 
         Unless the rotation turns out to have ended before, or what goes on `beside` it fails: nothing is changed then.
         """

@@ -136,7 +136,7 @@ class Neighbours:
                 _log.warning("%s cannot be listed; its secrets are known from %s: %s", vault, look.as_of, error)
                 return []
             if isinstance(error, Declined):
-                raise VaultRefused(f"{error}; without a list of secrets no key can be told unused") from error
+                raise VaultRefused(f"{error}; without a list of secrets no key is known to be unused") from error
             raise
 
     async def _holds(

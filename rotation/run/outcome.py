@@ -1,5 +1,5 @@
 """
-Steps 8 and 9: a rotation ends in one step, and is told about afterwards.
+Steps 8 and 9: a rotation ends in one step, and is published afterwards.
 
 The first outcome that is remembered is the rotation's outcome. Nothing here undoes it, and failing to publish it
 leaves it where `resume_rotations` finds it.
@@ -180,7 +180,7 @@ async def announce(world: World, outcome: EndedRotation) -> Rotation:
     """
     Settle an outcome and publish it; return the record that counts, whether or not that works.
 
-    Ended twice, with a claim and without one, only the outcome that is settled first is told.
+    Ended twice, with a claim and without one, only the outcome that is settled first is published.
     """
     record = outcome.record
     try:

@@ -33,13 +33,13 @@ def report(record: Rotation, step: str, deadline: Deadline | None = None, **fact
         **{name: None if fact is None else str(fact) for name, fact in facts.items()},
     }
     # Azure's worker passes on the message alone, so it has to hold everything.
-    told = [f"{name} {fact}" for name, fact in facts.items() if fact is not None]
-    told += [
+    shown = [f"{name} {fact}" for name, fact in facts.items() if fact is not None]
+    shown += [
         f"{name} {fields[name]}"
         for name in ("secret", "target", "trigger", "seconds", "duration")
         if fields[name] is not None
     ]
-    _log.info("rotation %s: %s (%s)", record.id, step, ", ".join(told), extra=fields)
+    _log.info("rotation %s: %s (%s)", record.id, step, ", ".join(shown), extra=fields)
 
 
 def report_sweep(  # noqa: PLR0913 - what a sweep has found

@@ -47,7 +47,7 @@ def unwrapped(text: str) -> str:
         is_list = text[:1] in _QUOTES and text[:1] in text[1:-1]
         if len(text) > 1 and _PAIRS.get(text[0]) == text[-1] and not is_list:
             text = text[1:-1]
-        # By which a spreadsheet is told that what follows is a text.
+        # In a spreadsheet it says that what follows is a text.
         if "'" not in text[1:]:
             text = text.removeprefix("'")
         if text == before:

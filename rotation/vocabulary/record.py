@@ -74,7 +74,7 @@ class Rotation(Struct, frozen=True, rename="camel"):
 
     `reason` is the caller's, or why a rotation was skipped. `gap_seconds` is there for InPlace rotations: how long the
     secret held a key that was already dead. `revocation` is there where `revokePreviousAfter` asked for one, `steps`
-    where a dry run tells what would happen.
+    where a dry run says what would happen.
     """
 
     id: str

@@ -62,7 +62,7 @@ class Target(Struct, frozen=True):
 
     def fingerprint(self, material: KeyMaterial) -> str:
         """
-        Return the SHA-256 of a credential: tells two keys apart, tells nobody the key.
+        Return the SHA-256 of a credential: it differs for two keys, and does not show the key.
         """
         return self.credential(material).fingerprint
 
