@@ -13,12 +13,12 @@ from azure.eventgrid.aio import EventGridPublisherClient
 
 from adapters.answers import until_answered
 from adapters.credential import Identity
-from rotation.ports.announcer import Announcement
+from rotation.ports.announcer import Announcement, Announcer
 
 _OF_A_URI = "/:()!*',;=&@$+~%"
 
 
-class EventGridTopic:
+class EventGridTopic(Announcer):
     """
     The `Announcer` that publishes CloudEvents 1.0 to a custom topic.
     """
@@ -30,9 +30,6 @@ class EventGridTopic:
         )
 
     async def publish(self, announcement: Announcement) -> None:
-        """
-        Publish one event; sending it again does no harm, since its id stays the same.
-        """
         event = CloudEvent(
             # A reference to a URI (CloudEvents 1.0): what is not of ASCII is percent-encoded there.
             source=quote(announcement.source, safe=_OF_A_URI),

@@ -21,14 +21,14 @@ from adapters.ledger_rows import (
     read_row,
 )
 from adapters.table import Table
-from rotation.ports.history import Wanted, place_of_moment
+from rotation.ports.history import History, Wanted, place_of_moment
 from rotation.vocabulary.limits import ROTATIONS_PER_PAGE
 from rotation.vocabulary.record import Rotation
 
 _PRECEDENCE = (OUTBOX, OPEN, ACCEPTED, SCHEDULED)  # As in finding one by its id.
 
 
-class TableHistory:
+class TableHistory(History):
     """
     The `History` on Azure Table storage.
     """
@@ -37,9 +37,6 @@ class TableHistory:
         self._table = table
 
     async def list_live(self) -> AsyncIterator[Rotation]:
-        """
-        Yield the record of every rotation that has not ended or is not published yet, once.
-        """
         rows = await self._table.list(LIVE, "RowKey ge @first", {"first": ""})
         seen: set[str] = set()
         for kind in _PRECEDENCE:
@@ -50,15 +47,9 @@ class TableHistory:
                 yield read_live(found)
 
     async def is_done(self, rotation_id: str) -> bool:
-        """
-        Return whether the outcome of a rotation is settled.
-        """
         return await self._table.read(DONE, rotation_id) is not None
 
     async def list_done(self, wanted: Wanted, after: str) -> AsyncGenerator[Rotation, None]:
-        """
-        Yield the records of ended rotations, newest first.
-        """
         conditions = ["RowKey gt @after", "RowKey lt @last"]
         values: dict[str, Any] = {"after": HISTORY + after, "last": keys_from(HISTORY)["last"]}
         if wanted.since:

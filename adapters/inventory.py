@@ -18,7 +18,7 @@ from azure.data.tables import UpdateMode
 from adapters.ledger_rows import bound_entity, key_of, read_row, row_of, written
 from adapters.table import Table, raise_if_no_table
 from rotation.overview.standing import entry_of
-from rotation.ports.inventory import Entry, Facts, VaultFacts
+from rotation.ports.inventory import Entry, Facts, Inventory, VaultFacts
 from rotation.vocabulary.limits import PUBLISHED_LATE, ROWS_PER_TRANSACTION, SECRETS_PER_PAGE
 from rotation.vocabulary.record import RotatedSecret, Rotation, State
 
@@ -27,7 +27,7 @@ _VAULTS = "vaults"
 T = TypeVar("T")
 
 
-class TableInventory:
+class TableInventory(Inventory):
     """
     The `Inventory` on Azure Table storage.
     """
@@ -37,18 +37,12 @@ class TableInventory:
         self._client = table.client
 
     async def keep(self, facts: list[Facts], now: datetime) -> None:
-        """
-        Merge what was found into the secrets' rows, and register them with their targets.
-        """
         await asyncio.gather(
             self._write_all(_facts_entity(found, now) for found in facts),
             self._write_all(bound_entity(target, found.secret) for found in facts if (target := found.target_identity)),
         )
 
     async def finish(self, facts: VaultFacts) -> None:
-        """
-        Write how the look went; after a complete one, delete the rows of secrets that it has not seen.
-        """
         if facts.problem is None:
             gone = self._table.stream(
                 _partition(facts.vault), "Seen lt @looked", {"looked": facts.looked_on}, per_page=SECRETS_PER_PAGE
@@ -59,9 +53,6 @@ class TableInventory:
         await self._table.ask("vault", lambda: self._client.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
     async def note(self, record: Rotation) -> None:
-        """
-        Merge a record into its secret's row.
-        """
         if record.secret is None or record.completed_on is None:
             return
         if datetime.now(UTC) - record.completed_on > PUBLISHED_LATE and await self._has_later(
@@ -83,16 +74,10 @@ class TableInventory:
         return last is not None and last.completed_on is not None and last.completed_on > completed_on
 
     async def vault_facts(self, vault: str) -> VaultFacts | None:
-        """
-        Return how the last look at a vault went.
-        """
         found = await self._table.read(_VAULTS, key_of(vault))
         return found and read_row(found, VaultFacts)
 
     async def list_entries(self, vault: str, after: str) -> AsyncGenerator[Entry, None]:
-        """
-        Yield the managed secrets of a vault by name.
-        """
         rows = self._table.stream(_partition(vault), "RowKey gt @after", {"after": after}, per_page=SECRETS_PER_PAGE)
         async for found in rows:
             if entry := entry_of(

@@ -16,7 +16,7 @@ from azure.keyvault.secrets.aio import SecretClient
 from adapters.answers import once, until_answered
 from adapters.key_vault_answers import is_disabled, is_of_certificate, meaning_of_deletion
 from rotation.policy.tags import is_managed
-from rotation.ports.vaults import NewVersion, SecretProperties
+from rotation.ports.vaults import NewVersion, SecretProperties, Vaults
 from rotation.vocabulary.errors import Forbidden, NotFound, Unavailable
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
@@ -25,7 +25,7 @@ from rotation.vocabulary.timing import Deadline
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-class KeyVaults:
+class KeyVaults(Vaults):
     """
     The `Vaults` that `ROTATION_VAULTS` names. There is a client for these and for no other, so nothing else is read.
     """
@@ -44,22 +44,13 @@ class KeyVaults:
 
     @property
     def uris(self) -> list[str]:
-        """
-        The URIs of the vaults.
-        """
         return list(self._clients)
 
     def require(self, secret: SecretId) -> None:
-        """
-        Raise `Forbidden` unless the secret is in one of the vaults.
-        """
         if secret.vault not in self._clients:
             raise Forbidden(f"{secret.vault} is none of the vaults of ROTATION_VAULTS")
 
     async def read_current(self, secret: SecretId, deadline: Deadline) -> SecretVersion:
-        """
-        Return the current version; one that is disabled comes without its value.
-        """
         client = self._client(secret)
 
         async def read() -> SecretVersion | None:
@@ -82,9 +73,6 @@ class KeyVaults:
         return found
 
     async def list_managed(self, vault: str, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
-        """
-        Return every managed secret of a vault: a page holds 25 of them, with their tags and without values.
-        """
         self.require(SecretId(vault, ""))
         managed = []
         async for page in self._pages(vault, deadline):
@@ -92,18 +80,12 @@ class KeyVaults:
         return managed
 
     async def list_pages(self, vault: str) -> AsyncGenerator[list[ListedSecret], None]:
-        """
-        Yield every secret of a vault, a page at a time.
-        """
         self.require(SecretId(vault, ""))
         async with aclosing(self._pages(vault, None)) as pages:
             async for page in pages:
                 yield page
 
     async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
-        """
-        Return the value of one version.
-        """
         client = self._client(secret)
 
         async def read() -> KeyMaterial:
@@ -113,9 +95,6 @@ class KeyVaults:
         return await until_answered(f"get of secret {str(secret)!r}", read, deadline)
 
     async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
-        """
-        Make a new version.
-        """
         client = self._client(secret)
         what = f"set of secret {secret.name!r}"
 
@@ -139,9 +118,6 @@ class KeyVaults:
         return await once(what, send)
 
     async def list_versions(self, secret: SecretId, deadline: Deadline) -> list[SecretProperties]:
-        """
-        Return every version, without values and in no order; none of a secret that is not there.
-        """
         client = self._client(secret)
 
         async def read() -> list[SecretProperties]:
@@ -153,9 +129,6 @@ class KeyVaults:
         return await until_answered(f"versions of secret {secret.name!r}", read, deadline)
 
     async def disable(self, secret: SecretId, deadline: Deadline) -> None:
-        """
-        Disable one version.
-        """
         client = self._client(secret)
         await once(
             f"disabling of secret {str(secret)!r}",

@@ -43,22 +43,19 @@ from adapters.ledger_rows import (
 )
 from adapters.table import RANGE, raise_if_no_table
 from adapters.waiting import WaitingRows
-from rotation.ports.ledger import Versioned
+from rotation.ports.ledger import Ledger, Versioned
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.vocabulary.secret import SecretId, parse_secret_id
 
 _EXISTS = 409
 
 
-class TableLedger(WaitingRows):
+class TableLedger(WaitingRows, Ledger):
     """
     The `Ledger` on Azure Table storage.
     """
 
     async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
-        """
-        Insert the running rotation of a target, or return the one that is there.
-        """
         entity = open_entity(target, row)
 
         async def insert() -> Versioned[OpenRotation]:
@@ -74,16 +71,10 @@ class TableLedger(WaitingRows):
         return await self._table.ask("claim", insert)
 
     async def read_open(self, target: str) -> Versioned[OpenRotation] | None:
-        """
-        Return the running rotation of a target.
-        """
         found = await self._table.read(LIVE, open_key(target))
         return found and Versioned(read_row(found, OpenRotation), found.metadata["etag"])
 
     async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
-        """
-        Replace the running rotation if it is the one with that tag.
-        """
         entity = open_entity(target, row)
 
         async def update() -> Versioned[OpenRotation] | None:
@@ -102,10 +93,6 @@ class TableLedger(WaitingRows):
         return await self._table.ask("journal", update)
 
     async def release(self, target: str, etag: str) -> bool:
-        """
-        Delete the running rotation if it is the one with that tag, or is gone already.
-        """
-
         async def delete() -> bool:
             try:
                 await self._client.delete_entity(
@@ -120,9 +107,6 @@ class TableLedger(WaitingRows):
     async def end(
         self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
     ) -> bool:
-        """
-        In one transaction delete the running rotation, insert its outcome, and what is scheduled.
-        """
         running = {"PartitionKey": LIVE, "RowKey": open_key(target)}
         expected = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
         steps: list[Any] = [("delete", running, expected), ("create", outcome_entity(outcome))]
@@ -131,29 +115,18 @@ class TableLedger(WaitingRows):
         return await self._end(steps)
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:
-        """
-        Insert the outcome of a rotation that never claimed a target.
-        """
         return await self._insert("end", outcome_entity(outcome))
 
     async def read_outcome(self, rotation_id: str) -> EndedRotation | None:
-        """
-        Return an outcome that waits to be published.
-        """
         found = await self._table.read(LIVE, OUTBOX + rotation_id)
         return found and read_row(found, EndedRotation)
 
     async def read_done(self, rotation_id: str) -> Rotation | None:
-        """
-        Return the record of a rotation whose outcome is settled.
-        """
         found = await self._table.read(DONE, rotation_id)
         return found and read_row(found, Rotation)
 
     async def settle(self, record: Rotation) -> Rotation:
-        """
-        Keep the record for good, or return the one that is there. It is kept twice: to be found by id, and by its age.
-        """
+        # It is kept twice: to be found by its id, and by its age.
         steps = [("create", done_entity(record)), ("create", history_entity(record))]
 
         async def keep() -> Rotation:
@@ -170,24 +143,15 @@ class TableLedger(WaitingRows):
         return await self._table.ask("record", keep)
 
     async def forget_outcome(self, rotation_id: str) -> None:
-        """
-        Delete the row by which an outcome waits.
-        """
         await self._delete("record", LIVE, OUTBOX + rotation_id)
 
     async def find_claimed(self, rotation_id: str) -> str | None:
-        """
-        Return the identity of the target on which a rotation is running.
-        """
         for found in await self._table.list(LIVE, "RotationId eq @id", {"id": rotation_id}):
             if found["RowKey"].startswith(OPEN):
                 return target_of(found["RowKey"])
         return None
 
     async def find(self, rotation_id: str) -> Rotation | None:
-        """
-        Return the record of a rotation, wherever it stands.
-        """
         rows = await self._table.list(LIVE, "RotationId eq @id", {"id": rotation_id})
         records = {kind_of(found): read_live(found) for found in rows}
         # `done` is looked at last: what ends moves that way.
@@ -195,40 +159,25 @@ class TableLedger(WaitingRows):
         return ended or records.get(OPEN) or records.get(ACCEPTED) or records.get(SCHEDULED)
 
     async def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
-        """
-        Yield every running rotation with the identity of its target.
-        """
         for found in await self._table.list(LIVE, RANGE, keys_from(OPEN)):
             if row := read_row_or_log(found, OpenRotation):
                 yield target_of(found["RowKey"]), row
 
     async def list_outcomes(self) -> AsyncIterator[EndedRotation]:
-        """
-        Yield every outcome that waits to be published.
-        """
         for found in await self._table.list(LIVE, RANGE, keys_from(OUTBOX)):
             if outcome := read_row_or_log(found, EndedRotation):
                 yield outcome
 
     async def bound_secrets(self, target: str) -> list[SecretId]:
-        """
-        Return the secrets that are known to hold a key of the target.
-        """
         bound = await self._table.list(BOUND, RANGE, keys_from(bound_prefix(target)))
         for found in bound:
             require_schema(found)
         return [parse_secret_id(found["Secret"]) for found in bound]
 
     async def bind(self, target: str, secret: SecretId) -> None:
-        """
-        Remember that a secret holds a key of the target.
-        """
         await self._table.ask("binding", lambda: self._client.upsert_entity(bound_entity(target, secret)))
 
     async def unbind(self, target: str, secret: SecretId) -> None:
-        """
-        Forget that a secret holds a key of the target.
-        """
         await self._delete("binding", BOUND, bound_key(target, secret))
 
     async def probe(self) -> None:

@@ -45,24 +45,15 @@ class WaitingRows:
         self._client = table.client
 
     async def wait(self, row: WaitingRotation) -> bool:
-        """
-        Insert a rotation that was accepted.
-        """
         return await self._insert("acceptance", waiting_entity(row))
 
     async def list_waiting(self) -> AsyncIterator[WaitingRotation]:
-        """
-        Yield every rotation that was accepted or scheduled and has not ended.
-        """
         for prefix in (ACCEPTED, SCHEDULED):
             for found in await self._table.list(LIVE, RANGE, keys_from(prefix)):
                 if row := read_row_or_log(found, WaitingRotation):
                     yield row
 
     async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
-        """
-        Update the row of a waiting rotation, if it is there.
-        """
         entity = waiting_entity(structs.replace(row, due_on=due_on))
 
         async def update() -> None:
@@ -74,16 +65,10 @@ class WaitingRows:
         await self._table.ask("postponement", update)
 
     async def forget_waiting(self, rotation_id: str) -> None:
-        """
-        Delete the row of a waiting rotation, whichever kind it is.
-        """
         for prefix in (ACCEPTED, SCHEDULED):
             await self._delete("acceptance", LIVE, prefix + rotation_id)
 
     async def reserve(self, rotation_id: str, digest: str) -> str:
-        """
-        Insert what was asked for under an id, or return what was asked for first.
-        """
         entity = row_of(ASKED, rotation_id, Digest=digest)
 
         async def insert() -> str:
@@ -97,9 +82,6 @@ class WaitingRows:
         return await self._table.ask("reservation", insert)
 
     async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
-        """
-        In one transaction replace the running rotation and delete the row by which it waited.
-        """
         entity = open_entity(target, row)
         expected = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
         accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + row.request.id}
@@ -120,9 +102,6 @@ class WaitingRows:
         return await self._table.ask("journal", commit)
 
     async def end_accepted(self, outcome: EndedRotation) -> bool:
-        """
-        In one transaction insert the outcome of a rotation and delete the row by which it waited.
-        """
         accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + outcome.record.id}
         return await self._end([("create", outcome_entity(outcome)), ("delete", accepted)])
 

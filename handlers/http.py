@@ -50,7 +50,6 @@ from wiring import wired
 
 blueprint = func.Blueprint()
 
-_JUST_ACCEPTED = 1  # seconds after which to ask again
 # What Azure's host itself reads of a query: a function key, and who it belongs to.
 _HOSTS_OWN = {"code", "clientId"}
 
@@ -236,7 +235,7 @@ def _answer(request: func.HttpRequest, rotation: Rotation, headers: dict[str, st
     if rotation.state in {State.COMPLETED, State.SKIPPED}:
         return _json(rotation)
     location = f"{urlsplit(request.url).path.rstrip('/')}/{rotation.id}"
-    seconds = _JUST_ACCEPTED if rotation.state is State.ACCEPTED else ASK_AGAIN_AFTER
+    seconds = 1 if rotation.state is State.ACCEPTED else ASK_AGAIN_AFTER
     found = {"Location": location, "Retry-After": str(seconds)} | (headers or {})
     return _json(rotation, HTTPStatus.ACCEPTED, found)
 

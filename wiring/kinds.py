@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from adapters.late import importing
 from providers.ids import parse_target
 from providers.kind import Kind
+from rotation.ports.providers import Provider, Providers
 from rotation.vocabulary.target import Target
 
 if TYPE_CHECKING:
     from adapters.arm import ResourceManager
-    from rotation.ports.providers import Provider
 
 
-class KnownKinds:
+class KnownKinds(Providers):
     """
     The `Providers` of a table of kinds. The SDK of a kind is imported with its first target.
 
@@ -32,21 +32,12 @@ class KnownKinds:
         self._providers: dict[str, Provider] = {}
 
     def parse_target(self, arm_id: str) -> Target:
-        """
-        Return the target that an ARM id names. Raises `Misconfigured`.
-        """
         return parse_target(tuple(self._kinds.values()), arm_id)
 
     def prepare(self, target: Target) -> None:
-        """
-        Begin to import the SDK of a target's provider.
-        """
         self._expect(self._kinds[target.provider].client)
 
-    async def provider_for(self, target: Target) -> "Provider":
-        """
-        Return the provider of a target.
-        """
+    async def provider_for(self, target: Target) -> Provider:
         kind = self._kinds[target.provider]
         if kind.provider not in self._providers:
             with importing:

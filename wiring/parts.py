@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from adapters.throttling import Throttling
     from adapters.transport import SharedTransport
     from rotation.ports.announcer import Announcer
-    from rotation.ports.history import History
-    from rotation.ports.inventory import Inventory
-    from rotation.ports.ledger import Ledger
-    from rotation.ports.providers import Providers
-    from rotation.ports.vaults import Vaults
     from rotation.ports.world import World
     from rotation.run.rotator import Rotator
     from wiring.health import HealthCheck
@@ -240,10 +235,3 @@ class Wiring:
         if settings.in_azure:
             return managed_identity(client_id, self.transport)
         return developer_identity(settings.cloud.authority)
-
-
-# For mypy: the adapters are what the ports ask for.
-if TYPE_CHECKING:
-
-    def _ports(wiring: Wiring) -> "tuple[Vaults, Providers, Ledger, Inventory, History]":
-        return wiring.vaults, wiring.providers, wiring.ledger, wiring.inventory, wiring.history

@@ -10,13 +10,14 @@ from azure.mgmt.batch.aio import BatchManagementClient
 
 from adapters.answers import changing, until_answered
 from adapters.arm import ResourceManager
+from rotation.ports.providers import Provider
 from rotation.vocabulary.errors import Declined, DependencyError, OutOfTime
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
 
-class Client:
+class Client(Provider):
     """
     The `Provider` of `Microsoft.Batch/batchAccounts`.
     """
@@ -25,9 +26,6 @@ class Client:
         self._arm = arm
 
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
-        """
-        Return both account keys.
-        """
         group, account = _names(target)
 
         async def read() -> Keys:
@@ -39,9 +37,6 @@ class Client:
             raise Declined(f"{error}{await self._explanation(target, deadline)}") from None
 
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
-        """
-        Regenerate one account key; the answer holds both.
-        """
         group, account = _names(target)
 
         async def send() -> Keys:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from adapters.answers import changing, until_answered
 from adapters.arm import ResourceManager
+from rotation.ports.providers import Provider
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.errors import Declined, DependencyError, OutOfTime
 from rotation.vocabulary.material import KeyMaterial
@@ -43,7 +44,7 @@ class _Workflow(Struct, frozen=True):
         return f"workflow {self.site}/{self.workflow}"
 
 
-class Client:
+class Client(Provider):
     """
     The `Provider` of `Microsoft.Web/sites/workflows`.
     """
@@ -52,9 +53,6 @@ class Client:
         self._arm = arm
 
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
-        """
-        Return the trigger's callback URL under each key.
-        """
         workflow = _Workflow(**target.names)
         trigger = workflow.trigger or await self._only_request_trigger(workflow, deadline)
         try:
@@ -68,9 +66,6 @@ class Client:
         return {KeyName.PRIMARY: primary, KeyName.SECONDARY: secondary}
 
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
-        """
-        Regenerate one access key; the answer is empty.
-        """
         workflow = _Workflow(**target.names)
         operations = self._client(workflow).workflows
         await changing(

@@ -4,7 +4,7 @@ Steps 3 to 6 of a regenerate-only request: a key of a target gets a new value, w
 
 from rotation.ports.world import World
 from rotation.run import change
-from rotation.run.attempt import require_attempts_left
+from rotation.run.attempt import Attempt, require_attempts_left
 from rotation.run.choice import Regenerate
 from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
@@ -15,7 +15,7 @@ from rotation.vocabulary.secret import SecretVersion
 from rotation.vocabulary.target import KeyName, Target
 
 
-class KeyRegeneration:
+class KeyRegeneration(Attempt):
     """
     One try at the regeneration of a key of the target with this ARM id.
     """
@@ -29,11 +29,6 @@ class KeyRegeneration:
         self._inspection = Inspection(world, neighbours, world.providers.parse_target(target), None, claim.deadline)
 
     async def look(self) -> bool:
-        """
-        Step 3: return whether an earlier attempt has regenerated the key.
-
-        Raises `Failure`.
-        """
         inspection, journal = self._inspection, self._claim.journal
         self._world.scopes.require(inspection.target)
         if journal is None:
@@ -46,9 +41,6 @@ class KeyRegeneration:
         return True
 
     async def inspect(self) -> None:
-        """
-        Step 4: make sure that no secret holds the key. Raises `Failure`.
-        """
         require_attempts_left(self._claim)
         target, key = self._inspection.target, self._plan.key
         keys = await self._inspection.keys()
@@ -61,16 +53,10 @@ class KeyRegeneration:
         self._claim.chose(self._plan)
 
     async def journal(self) -> None:
-        """
-        Step 5. Raises `EndedAlready`.
-        """
         target, keys = self._inspection.target, await self._inspection.keys()
         self._journal = await self._claim.write_journal(self._plan, target, keys)
 
     async def regenerate(self) -> None:
-        """
-        Step 6. Raises `Failure`.
-        """
         if journal := self._journal:
             target, keys = self._inspection.target, await self._inspection.keys()
             provider = await self._world.providers.provider_for(target)

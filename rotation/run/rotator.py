@@ -110,7 +110,7 @@ class _Run:
             if isinstance(claim, Rotation):
                 return claim
             try:
-                return await self._under_claim(claim, self._attempt(claim, ahead))
+                return await self._under_claim(claim, ahead)
             except TargetMoved:
                 self._request = structs.replace(self._request, claimed=None)
                 await claim.release()
@@ -154,9 +154,9 @@ class _Run:
         is_likely = secret.value is not None and decide(case, (superseded, with_wrong_tags)) is None
         return case.target, case.target if is_likely else None
 
-    async def _under_claim(self, claim: Claim, attempt: Attempt) -> Rotation:
+    async def _under_claim(self, claim: Claim, ahead: Target | None) -> Rotation:
         try:
-            record = await self._carry_out(claim, attempt)
+            record = await self._carry_out(claim, ahead)
         except EndedAlready as known:
             await claim.release()
             return known.record
@@ -176,13 +176,14 @@ class _Run:
         )
         return record
 
-    async def _carry_out(self, claim: Claim, attempt: Attempt) -> Rotation:
+    async def _carry_out(self, claim: Claim, ahead: Target | None) -> Rotation:
         """
         Take steps 3 to 7; return the record with the outcome.
 
         Raises `EndedAlready`, `TargetMoved`, `Unfinished` or a `DependencyError`.
         """
         try:
+            attempt = self._attempt(claim, ahead)
             waiting, looked = await self._world.gather(
                 self._world.ledger.read_outcome(claim.record.id), capture(attempt.look)
             )

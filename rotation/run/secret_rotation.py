@@ -12,7 +12,7 @@ from rotation.policy.tags import RotationPolicy, read_policy, read_target, renew
 from rotation.ports.vaults import NewVersion
 from rotation.ports.world import World
 from rotation.run import change
-from rotation.run.attempt import require_attempts_left
+from rotation.run.attempt import Attempt, require_attempts_left
 from rotation.run.choice import Regenerate, StoreLive
 from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
@@ -34,7 +34,7 @@ from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
 
 
-class SecretRotation:
+class SecretRotation(Attempt):
     """
     One try at the rotation of a secret.
 
@@ -56,11 +56,6 @@ class SecretRotation:
         self._journal: Journal | None = None
 
     async def look(self) -> bool:
-        """
-        Step 3: return whether the current version is already the one that this rotation makes.
-
-        Raises `Skip`, `Failure` or `TargetMoved`.
-        """
         claim = self._claim
         try:
             secret = self._secret = await self._read()
@@ -91,11 +86,6 @@ class SecretRotation:
         return False
 
     async def inspect(self) -> None:
-        """
-        Step 4: find out which key is to be stored, and whether it is to be regenerated before.
-
-        Raises `Skip` or `Failure`.
-        """
         claim, secret = self._claim, self._secret
         require_attempts_left(claim)
         if secret is None:
@@ -125,11 +115,6 @@ class SecretRotation:
         self._work = _Work(secret, policy, keys, plan.key, plan, neighbours)
 
     async def journal(self) -> None:
-        """
-        Step 5, or make sure that this rotation has not ended where nothing is to be regenerated.
-
-        Raises `EndedAlready`.
-        """
         claim, work = self._claim, self._inspected
         if work.plan is None or work.neighbours is None:
             await claim.begin_without_journal()
@@ -141,9 +126,6 @@ class SecretRotation:
             self._journal = await claim.write_journal(work.plan, work.policy.target, work.keys, beside=register)
 
     async def regenerate(self) -> None:
-        """
-        Step 6, where something was journaled. Raises `Failure`.
-        """
         if journal := self._journal:
             work, target = self._inspected, self._inspected.policy.target
             provider = await self._world.providers.provider_for(target)
@@ -152,9 +134,6 @@ class SecretRotation:
             self._claim.say("regenerated", key=journal.key)
 
     async def store(self) -> None:
-        """
-        Step 7. Raises `VaultRefused`.
-        """
         claim, work = self._claim, self._inspected
         new = NewVersion(
             work.keys[work.key],

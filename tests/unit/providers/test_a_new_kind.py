@@ -8,10 +8,11 @@ from rotation.overview.sweep import sweep
 from rotation.run.acceptance import accept_target
 from rotation.run.rehearsal import rehearse
 from rotation.vocabulary.limits import CLAIM_TTL, LOOKS
-from rotation.vocabulary.record import State
+from rotation.vocabulary.record import OpenRotation, State
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.target import KeyName
 from tests.twins.providers import Form, MemoryProvider
+from tests.twins.targets import accepted_record
 from tests.twins.world import SUBSCRIPTION, TwinWorld
 
 DATABASE = Kind(
@@ -98,3 +99,23 @@ async def test_a_regeneration_that_takes_longer_than_an_attempt_is_resumed() -> 
     assert second.state is State.COMPLETED
     assert world.holds_live_key()
     assert (world.regenerations(), world.outages) == (1, 0)
+
+
+@pytest.mark.parametrize("is_claimed", [False, True], ids=["message", "row of the ledger"])
+async def test_a_target_of_a_kind_that_this_version_does_not_know_fails_visibly(*, is_claimed: bool) -> None:
+    """
+    After a step back to an older version: its record names it, and its claim is given back.
+    """
+    world = TwinWorld()
+    request = accept_target(world_of(Form()).ports, TARGET, KeyName.SECONDARY)
+    if is_claimed:
+        row = OpenRotation(request, accepted_record(request, world.clock.now()), "lease", world.clock.now())
+        await world.ledger.claim(TARGET.identity, row)
+        (rotation,) = await world.resume(CLAIM_TTL)
+    else:
+        rotation = await world.rotate(request)
+
+    assert (rotation.state, rotation.target) == (State.FAILED, TARGET.arm_id)
+    assert rotation.error is not None
+    assert rotation.error.code == "misconfigured"
+    assert world.ledger.claims() == []
