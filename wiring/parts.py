@@ -48,27 +48,18 @@ class Wiring:
 
     @cached_property
     def settings(self) -> "Settings":
-        """
-        The settings.
-        """
         from wiring.settings import read_settings
 
         return read_settings(self._environment)
 
     @cached_property
     def rotator(self) -> "Rotator":
-        """
-        What runs rotations.
-        """
         from rotation.run.rotator import Rotator
 
         return Rotator(self.world)
 
     @cached_property
     def world(self) -> "World":
-        """
-        What a rotation works with.
-        """
         from adapters.clock import SystemClock
         from adapters.concurrency import gather
         from rotation.ports.world import World
@@ -88,9 +79,6 @@ class Wiring:
 
     @cached_property
     def providers(self) -> "KnownKinds":
-        """
-        The kinds of target.
-        """
         from providers import KINDS
         from wiring.kinds import KnownKinds
 
@@ -98,9 +86,6 @@ class Wiring:
 
     @part
     def arm(self) -> "ResourceManager":
-        """
-        Azure Resource Manager.
-        """
         from adapters.arm import ResourceManager
 
         settings = self.settings
@@ -110,9 +95,6 @@ class Wiring:
 
     @part
     def throttling(self) -> "Throttling":
-        """
-        What Azure Resource Manager has said of its limits.
-        """
         from adapters.clock import SystemClock
         from adapters.throttling import Throttling
 
@@ -120,9 +102,6 @@ class Wiring:
 
     @part
     def vaults(self) -> "KeyVaults":
-        """
-        The secrets of the configured vaults.
-        """
         from adapters.key_vault import KeyVaults
 
         return KeyVaults(
@@ -134,36 +113,24 @@ class Wiring:
 
     @part
     def ledger(self) -> "TableLedger":
-        """
-        What is remembered.
-        """
         from adapters.ledger import TableLedger
 
         return TableLedger(self.table)
 
     @part
     def history(self) -> "TableHistory":
-        """
-        The list of rotations.
-        """
         from adapters.history import TableHistory
 
         return TableHistory(self.table)
 
     @part
     def inventory(self) -> "TableInventory":
-        """
-        The managed secrets as they were seen last.
-        """
         from adapters.inventory import TableInventory
 
         return TableInventory(self.table)
 
     @part
     def table(self) -> "Table":
-        """
-        Where all that is kept.
-        """
         from adapters.table import open_table
 
         storage = self.settings.storage
@@ -172,9 +139,6 @@ class Wiring:
 
     @part
     def announcer(self) -> "Announcer":
-        """
-        Where completion events go.
-        """
         from adapters.announcer import EventGridTopic
 
         cloud = self.settings.cloud
@@ -200,16 +164,10 @@ class Wiring:
 
     @part
     def identity(self) -> "Identity":
-        """
-        The app's identity.
-        """
         return self._identity_of(self.settings.client_id)
 
     @part
     def transport(self) -> "SharedTransport":
-        """
-        The connections of all clients.
-        """
         from adapters.transport import SharedTransport
 
         # azure-core logs the headers and the address of every request at INFO.
