@@ -80,13 +80,14 @@ async def test_a_disabled_neighbour_is_taken_at_its_tags_word(world: TwinWorld) 
     assert world.regenerations() == 0
 
 
-async def test_a_neighbour_that_moved_away_is_forgotten(world: TwinWorld) -> None:
+@pytest.mark.parametrize("is_managed", [True, False])
+async def test_a_neighbour_that_moved_away_is_forgotten(world: TwinWorld, *, is_managed: bool) -> None:
     """
-    It names another target and holds no key of this one: nothing keeps its old key alive.
+    It names another target, or none, and holds no key of this one: nothing keeps its old key alive.
     """
     await world.rotate(world.event("one"))
     elsewhere = TARGETS["batch"].arm_id.replace("account1", "account9")
-    world.put("two", {"ProviderAddress": elsewhere}, value="a key of account9")
+    world.put("two", {"ProviderAddress": elsewhere}, value="a key of account9", bare=not is_managed)
     world.unmanage("two")
     world.clock.advance(timedelta(hours=1))
 
@@ -198,3 +199,90 @@ async def test_rotations_that_begin_together_share_a_listing(world: TwinWorld) -
 
     assert [[other.name for other in others.secrets.values()] for others in found] == [["two"], ["one"]]
     assert world.faults.count("list_managed") == 1
+
+
+ELSEWHERE = batch_account(SUBSCRIPTION, "rg", "account9")
+#: What becomes of a neighbour's tags: it names another target, which exists or does not, or none.
+MOVES = [ELSEWHERE.arm_id, ELSEWHERE.arm_id.replace("account9", "account8"), None]
+
+
+def retag(world: TwinWorld, name: str, address: str | None) -> None:
+    """
+    Let a person change which target a secret names, and leave its value as it is.
+    """
+    tags = world.current(name).tags
+    if address is None:
+        tags.clear()
+    else:
+        tags["ProviderAddress"] = address
+
+
+@pytest.mark.parametrize("address", MOVES)
+async def test_a_neighbour_that_was_retagged_keeps_the_key_that_it_holds(world: TwinWorld, address: str | None) -> None:
+    """
+    Its clients still use the key of this target, whatever its tags say by now.
+    """
+    world.provider.add(ELSEWHERE)
+    await world.rotate(world.event("one"))
+    await world.rotate(world.event("two"))
+    retag(world, "two", address)
+    world.clock.advance(timedelta(hours=1))
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert rotation.adopted
+    assert world.holds_live_key("two")
+    assert world.outages == 0
+
+
+@pytest.mark.parametrize("address", MOVES)
+async def test_a_neighbour_is_not_forgotten_while_it_holds_any_key(world: TwinWorld, address: str | None) -> None:
+    """
+    Not even by a rotation that regenerates the other key.
+    """
+    world.provider.add(ELSEWHERE)
+    await world.rotate(world.event("two"))
+    await world.rotate(world.event("one"))
+    assert world.current("one").tags["CredentialId"] != world.current("two").tags["CredentialId"]
+    await world.rotate(world.event("one"))
+    retag(world, "two", address)
+
+    for _ in range(3):
+        world.clock.advance(timedelta(hours=1))
+        await world.rotate(world.event("one"))
+
+    assert world.holds_live_key("two")
+    assert world.outages == 0
+
+
+@pytest.mark.parametrize("address", MOVES)
+async def test_a_disabled_neighbour_is_not_forgotten(world: TwinWorld, address: str | None) -> None:
+    """
+    Nobody can read which key it holds; once it is enabled again, it may hold one.
+    """
+    await world.rotate(world.event("two"))
+    await world.rotate(world.event("one"))
+    retag(world, "two", address)
+    await world.vaults.disable(world.current("two").id, Deadline(world.clock))
+    world.clock.advance(timedelta(hours=1))
+
+    await world.rotate(world.event("one"))
+
+    bound = await world.ledger.bound_secrets(world.target.identity)
+    assert sorted(secret.name for secret in bound) == ["one", "two"]
+
+
+async def test_a_neighbour_whose_tags_cannot_be_read_is_not_forgotten(world: TwinWorld) -> None:
+    """
+    It may be corrected, and hold a key of this target then.
+    """
+    await world.rotate(world.event("two"))
+    await world.rotate(world.event("one"))
+    world.put("two", {"ProviderAddress": "/subscriptions/typo"}, value="something else")
+    world.unmanage("two")
+    world.clock.advance(timedelta(hours=1))
+
+    await world.rotate(world.event("one"))
+
+    bound = await world.ledger.bound_secrets(world.target.identity)
+    assert sorted(secret.name for secret in bound) == ["one", "two"]
