@@ -85,6 +85,7 @@ async def test_a_neighbour_that_moved_away_is_forgotten(world: TwinWorld, *, is_
     """
     It names another target, or none, and holds no key of this one: nothing keeps its old key alive.
     """
+    await world.rotate(world.event("two"))
     await world.rotate(world.event("one"))
     elsewhere = TARGETS["batch"].arm_id.replace("account1", "account9")
     world.put("two", {"ProviderAddress": elsewhere}, value="a key of account9", bare=not is_managed)
