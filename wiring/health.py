@@ -16,7 +16,10 @@ from rotation.vocabulary.errors import RotationError
 from rotation.vocabulary.limits import HEALTH_KEPT_FOR, HEALTH_WITHIN
 
 if TYPE_CHECKING:
-    from wiring.parts import Wiring
+    from adapters.credential import Identity
+    from adapters.inventory import TableInventory
+    from adapters.key_vault import KeyVaults
+    from adapters.ledger import TableLedger
 
 _log = logging.getLogger(__name__)
 
@@ -63,16 +66,24 @@ class HealthCheck:
             return self._health
 
 
-def check_of(wiring: "Wiring", environment: Mapping[str, str]) -> HealthCheck:
+def check_of(  # noqa: PLR0913 - what a rotation needs
+    *,
+    ledger: "TableLedger",
+    inventory: "TableInventory",
+    vaults: "KeyVaults",
+    identity: "Identity",
+    arm_scope: str,
+    sweep_schedule: str,
+) -> HealthCheck:
     """
-    Return the health check of an app.
+    Return the health check of an app that is made of these parts.
     """
 
     async def resource_manager() -> None:
-        await wiring.identity.get_token(wiring.settings.cloud.arm_scope)
+        await identity.get_token(arm_scope)
 
     async def secrets() -> str:
-        looks = [await wiring.inventory.vault_facts(vault) for vault in wiring.settings.vaults]
+        looks = [await inventory.vault_facts(vault) for vault in vaults.uris]
         counts = {
             "misconfigured": sum(look.misconfigured for look in looks if look),
             "overdue": sum(look.overdue for look in looks if look),
@@ -82,14 +93,14 @@ def check_of(wiring: "Wiring", environment: Mapping[str, str]) -> HealthCheck:
     async def sweep() -> str:
         # Keys are rotated all the same: the host leaves only `sweep_vaults` out.
         try:
-            Schedule.parse(environment.get("ROTATION_SWEEP_SCHEDULE", ""))
+            Schedule.parse(sweep_schedule)
         except ValueError as error:
             return f"ROTATION_SWEEP_SCHEDULE {error}; it must be an NCRONTAB expression, such as 0 0 3 * * *"
         return ""
 
     probes = {
-        "ledger": wiring.ledger.probe,
-        "vaults": wiring.vaults.probe,
+        "ledger": ledger.probe,
+        "vaults": vaults.probe,
         "identity": resource_manager,
         "events": decoding.probe,
     }

@@ -44,7 +44,7 @@ class Wiring:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self.warming = Warming(self)
+        self.warming = Warming(lambda: self.ledger, self._get_tokens)
 
     @cached_property
     def settings(self) -> "Settings":
@@ -151,7 +151,14 @@ class Wiring:
         """
         from wiring.health import check_of
 
-        return check_of(self, self._environment)
+        return check_of(
+            ledger=self.ledger,
+            inventory=self.inventory,
+            vaults=self.vaults,
+            identity=self.identity,
+            arm_scope=self.settings.cloud.arm_scope,
+            sweep_schedule=self._environment.get("ROTATION_SWEEP_SCHEDULE", ""),
+        )
 
     @cached_property
     def telemetry(self) -> "Telemetry":
@@ -173,6 +180,10 @@ class Wiring:
         # azure-core logs the headers and the address of every request at INFO.
         logging.getLogger("azure").setLevel(logging.WARNING)
         return SharedTransport()
+
+    async def _get_tokens(self) -> None:
+        await self.identity.get_token_info(self.settings.cloud.arm_scope)
+        await self.identity.get_token_info(self.settings.cloud.event_grid_scope)
 
     async def close(self) -> None:
         """

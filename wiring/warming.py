@@ -3,22 +3,20 @@ What is done ahead: SDKs are imported and tokens fetched while the process waits
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from adapters.late import Preloading
-
-if TYPE_CHECKING:
-    from wiring.parts import Wiring
 
 
 class Warming:
     """
-    Prepares the parts of a wiring for what is expected next.
+    Prepares what is expected next; `make_ledger` is needed for every claim, and `get_tokens` keeps the tokens it gets.
     """
 
-    def __init__(self, wiring: "Wiring") -> None:
-        self._wiring = wiring
+    def __init__(self, make_ledger: Callable[[], object], get_tokens: Callable[[], Awaitable[None]]) -> None:
+        self._make_ledger = make_ledger
+        self._get_tokens = get_tokens
         self._preloading = Preloading()
         self._tokens: asyncio.Task[None] | None = None
 
@@ -33,10 +31,10 @@ class Warming:
         Import the module of a target's client, and get the tokens that are needed next, while the claim is written.
         """
         # The claim comes next, and is not to wait for the import of anything else.
-        _ = self._wiring.ledger
+        self._make_ledger()
         self._preloading.expect(client)
         if self._tokens is None:
-            self._tokens = asyncio.create_task(self._get_tokens())
+            self._tokens = asyncio.create_task(self._try_to_get_tokens())
 
     async def finish(self) -> None:
         """
@@ -46,9 +44,7 @@ class Warming:
         if self._tokens:
             await self._tokens
 
-    async def _get_tokens(self) -> None:
+    async def _try_to_get_tokens(self) -> None:
         # What needs a token asks again, and meets the error.
         with suppress(Exception):
-            cloud = self._wiring.settings.cloud
-            await self._wiring.identity.get_token_info(cloud.arm_scope)
-            await self._wiring.identity.get_token_info(cloud.event_grid_scope)
+            await self._get_tokens()
