@@ -4,6 +4,9 @@ What is rotated in a benchmark, and by which app.
 
 from enum import StrEnum
 
+from localcloud.kinds import named
+from localcloud.kinds.kind import LocalKind
+
 OURS = "function_app"
 BARE = "azure.functions"
 """What every app in Python imports, and no app: the limit of a start."""
@@ -11,7 +14,7 @@ BARE = "azure.functions"
 
 class Kind(StrEnum):
     """
-    A kind of target.
+    A kind of target that has rivals.
     """
 
     BATCH = "batch"
@@ -23,6 +26,13 @@ class Kind(StrEnum):
         As it is shown.
         """
         return "Batch" if self is Kind.BATCH else "workflow"
+
+    @property
+    def local(self) -> LocalKind:
+        """
+        As the local cloud has it.
+        """
+        return named(self)
 
     @property
     def tutorial(self) -> str:

@@ -24,26 +24,21 @@ class Trip(NamedTuple):
     why: str
 
 
-_READ_KEYS = {Kind.BATCH: ("Batch.ListKeys",), Kind.WORKFLOW: ("Workflow.ListCallbackUrl", "Workflow.ListCallbackUrl")}
-_REGENERATE = {Kind.BATCH: "Batch.RegenerateKeys", Kind.WORKFLOW: "Workflow.RegenerateAccessKey"}
-_NEW_VALUE = {
-    Kind.BATCH: (),  # The answer to regenerateKeys holds it.
-    Kind.WORKFLOW: (Trip(("Workflow.ListCallbackUrl",) * 2, "the answer was empty: what the new key signs"),),
-}
-
-
 def trips(kind: Kind) -> Sequence[Trip]:
     """
     Return the round trips of one rotation.
     """
-    look = ("Vault.GetSecret", *_READ_KEYS[kind], "Ledger.Read", "Ledger.Query")
+    local = kind.local
+    read_keys = (local.read,) * local.reads
+    look = ("Vault.GetSecret", *read_keys, "Ledger.Read", "Ledger.Query")
+    new_value = () if local.answers_with_keys else (Trip(read_keys, "the answer was empty: what the new key gives"),)
     return (
         Trip(("Vault.GetSecret",), "its tags name the target that has to be claimed"),
         Trip(("Ledger.Insert",), "the claim: nobody else rotates this target from here on"),
         Trip(look, "what is true under the claim: secret, keys, outcome, who else holds a key"),
         Trip(("Ledger.Replace", "Ledger.Read"), "the journal: after a crash it tells whether the key was regenerated"),
-        Trip((_REGENERATE[kind],), "the key"),
-        *_NEW_VALUE[kind],
+        Trip((local.regenerate,), "the key"),
+        *new_value,
         Trip(("Vault.SetSecret",), "the new version"),
         Trip(("Ledger.Transaction",), "the end: frees the target, keeps the outcome until it is told"),
         Trip(("Ledger.Transaction",), "the record, before anybody is told of it"),

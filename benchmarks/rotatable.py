@@ -7,11 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from benchmarks.worker.job import Task
 from localcloud.azure.access_keys import KeyName
-from localcloud.azure.batch_accounts import BatchAccount
 from localcloud.azure.vault import Vault
-from localcloud.azure.workflows import Workflow
+from localcloud.kinds.kind import Resource
 
-_TRIGGER = "manual"
 _NEAR_EXPIRY = timedelta(days=20)
 
 
@@ -31,7 +29,7 @@ class Rotatable:
     secret: str
     version: str
     """Id of the current version."""
-    resource: BatchAccount | Workflow
+    resource: Resource
     key: KeyName
     """Which key is to be regenerated."""
     former: str
@@ -42,13 +40,13 @@ class Rotatable:
         """
         The rotation as a worker is asked for it.
         """
-        return Task(self.version, _target(self.resource), self.key)
+        return Task(self.version, self.resource.address, self.key)
 
     def require_regenerated(self) -> None:
         """
         Raise `NotRotatedError` unless the key is another one by now.
         """
-        if _value(self.resource, self.key) == self.former:
+        if self.resource.value(self.key) == self.former:
             raise NotRotatedError(f"the {self.key} key of {self.resource.arm_id} is still the old one")
 
     def require_stored(self) -> None:
@@ -57,7 +55,7 @@ class Rotatable:
         """
         self.require_regenerated()
         current = self.vault.current(self.secret)
-        if current.value != _value(self.resource, self.key) or current.tags.get("CredentialId") != self.key:
+        if current.value != self.resource.value(self.key) or current.tags.get("CredentialId") != self.key:
             raise NotRotatedError(f"secret {self.secret} does not hold the new {self.key} key")
 
     def next(self) -> "Rotatable":
@@ -68,25 +66,15 @@ class Rotatable:
         return _due(self.vault, self.secret, self.resource, key)
 
 
-def managed(
-    vault: Vault, secret: str, resource: BatchAccount | Workflow, *, expires_in: timedelta = _NEAR_EXPIRY
-) -> Rotatable:
+def managed(vault: Vault, secret: str, resource: Resource, *, expires_in: timedelta = _NEAR_EXPIRY) -> Rotatable:
     """
     Put a resource's primary key into a managed secret; return its next rotation.
     """
-    tags = {"ProviderAddress": _target(resource), "CredentialId": "Primary", "ValidityPeriodDays": "90"}
+    tags = {"ProviderAddress": resource.address, "CredentialId": "Primary", "ValidityPeriodDays": "90"}
     expires_on = datetime.now(UTC).replace(microsecond=0) + expires_in
-    vault.set(secret, _value(resource, "Primary"), tags=tags, expires_on=expires_on)
+    vault.set(secret, resource.value("Primary"), tags=tags, expires_on=expires_on)
     return _due(vault, secret, resource, "Secondary")
 
 
-def _due(vault: Vault, secret: str, resource: BatchAccount | Workflow, key: KeyName) -> Rotatable:
-    return Rotatable(vault, secret, vault.current(secret).id, resource, key, _value(resource, key))
-
-
-def _target(resource: BatchAccount | Workflow) -> str:
-    return resource.arm_id if isinstance(resource, BatchAccount) else f"{resource.arm_id}/triggers/{_TRIGGER}"
-
-
-def _value(resource: BatchAccount | Workflow, key: KeyName) -> str:
-    return resource.keys[key] if isinstance(resource, BatchAccount) else resource.callback_url(_TRIGGER, key)
+def _due(vault: Vault, secret: str, resource: Resource, key: KeyName) -> Rotatable:
+    return Rotatable(vault, secret, vault.current(secret).id, resource, key, resource.value(key))

@@ -15,9 +15,9 @@ from benchmarks.rotatable import Rotatable, managed
 from benchmarks.tables import TablesInMemory
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.request_log import LoggedRequest, RequestLog
+from localcloud.kinds import KINDS
 from localcloud.storage_tap import StorageTap
 
-_SITE = "bench"
 _SHARED = 50  # targets of the secrets of a sweep
 _SOON, _LATER = timedelta(days=10), timedelta(days=60)
 # What a developer's shell may hold, and would change what is measured.
@@ -38,7 +38,7 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as starting:
-            self.azure = await starting.enter_async_context(LocalAzure(self._directory))
+            self.azure = await starting.enter_async_context(LocalAzure(KINDS, self._directory))
             tables = TablesInMemory()
             self.storage = await starting.enter_async_context(StorageTap(tables, tables.answer))
             self.storage.requests = self.azure.requests
@@ -101,26 +101,17 @@ class Stage:
     async def _add(self, kind: Kind) -> Rotatable:
         self._made += 1
         name = f"{kind}{self._made:06d}"
-        if kind is Kind.BATCH:
-            account = self.azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name=name)
-            return managed(self.vaults[0], f"secret-{name}", account)
-        workflow = await self.azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, _SITE, name)
-        return managed(self.vaults[0], f"secret-{name}", workflow)
+        return managed(self.vaults[0], f"secret-{name}", await kind.local.make(self.azure, name))
 
-    def fill(self, secrets: int, *, due_one_in: int) -> int:
+    async def fill(self, secrets: int, *, due_one_in: int) -> int:
         """
         Put managed secrets into all vaults, some of each target; return how many of them are due.
         """
-        accounts = [
-            self.azure.add_batch_account(
-                subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name=f"shared{number}"
-            )
-            for number in range(_SHARED)
-        ]
+        targets = [await KINDS[0].make(self.azure, f"shared{number}") for number in range(_SHARED)]
         due = range(0, secrets, due_one_in)
         for number in range(secrets):
-            vault, account = self.vaults[number % len(self.vaults)], accounts[number % _SHARED]
-            managed(vault, f"secret-{number:06d}", account, expires_in=_SOON if number in due else _LATER)
+            vault, target = self.vaults[number % len(self.vaults)], targets[number % _SHARED]
+            managed(vault, f"secret-{number:06d}", target, expires_in=_SOON if number in due else _LATER)
         return len(due)
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.azure.faults import Fault
 from localcloud.cloud import LocalCloud
+from localcloud.kinds import KINDS
 
 VAULTS = ("kv-one", "kv-two", "kv-three")
 TARGETS = 50  # to which the secrets belong
@@ -52,7 +52,7 @@ async def measure(secrets: int, *, latency: float = 0.0) -> Sweep:
     """
     with tempfile.TemporaryDirectory(prefix="bench-sweep-") as directory:
         async with LocalCloud(Path(directory), vault_names=VAULTS) as cloud:
-            due = fill(cloud, secrets)
+            due = await fill(cloud, secrets)
             cloud.azure.latency = cloud.storage.latency = latency
             # Found due, but not rotated now: what a rotation costs is not what is measured.
             cloud.azure.faults.add(Fault(operation="Vault.GetSecret", kind="hang", skip=due, times=None))
@@ -77,24 +77,21 @@ async def measure(secrets: int, *, latency: float = 0.0) -> Sweep:
     return Sweep(secrets, due, pages, reads, others, ledger, seconds, cpu, azurite_cpu, peak)
 
 
-def fill(cloud: LocalCloud, secrets: int) -> int:
+async def fill(cloud: LocalCloud, secrets: int) -> int:
     """
     Put managed secrets into all vaults; return how many of them are due.
     """
-    accounts = [
-        cloud.azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name=f"account{number}")
-        for number in range(TARGETS)
-    ]
+    targets = [await KINDS[0].make(cloud.azure, f"account{number}") for number in range(TARGETS)]
     now = datetime.now(UTC).replace(microsecond=0)
     due = 0
     for number in range(secrets):
-        account = accounts[number % TARGETS]
+        target = targets[number % TARGETS]
         is_due = number % ONE_IN == 0
         due += is_due
         cloud.vaults[number % len(VAULTS)].set(
             f"secret-{number:06d}",
-            account.primary,
-            tags={"ProviderAddress": account.arm_id, "CredentialId": "Primary", "ValidityPeriodDays": "90"},
+            target.value("Primary"),
+            tags={"ProviderAddress": target.address, "CredentialId": "Primary", "ValidityPeriodDays": "90"},
             expires_on=now + timedelta(days=10 if is_due else 60),
         )
     return due

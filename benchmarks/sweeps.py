@@ -59,7 +59,7 @@ async def sweep(secrets: int) -> Sweep:
     with tempfile.TemporaryDirectory(prefix="bench-sweep-") as directory:
         async with Stage(Path(directory), latency=LATENCY) as stage:
             await stage.open_vaults(VAULTS)
-            due = stage.fill(secrets, due_one_in=DUE_ONE_IN)
+            due = await stage.fill(secrets, due_one_in=DUE_ONE_IN)
             run = await measure(stage, OURS)
             if run.found_due != due:
                 raise NotRotatedError(f"a sweep over {secrets} secrets has found {run.found_due} due ones of {due}")

@@ -9,6 +9,7 @@ import msgspec
 
 from benchmarks.figure import Table
 from benchmarks.kind import Kind
+from localcloud.kinds import KINDS
 
 MEMORY_SIZES = (512, 2_048)  # MB of an instance of Flex Consumption
 _EXECUTIONS = 2  # on_secret_event and run_rotation, of which each scales on its own
@@ -18,7 +19,7 @@ _SHORTEST, _STEP = 1.0, 0.1  # seconds of an execution that are billed (Azure Fu
 
 SERVICES: dict[str, tuple[str, ...]] = {
     "Key Vault": ("Vault.",),
-    "ARM": ("Batch.", "Workflow."),
+    "ARM": tuple(f"{kind.read.partition('.')[0]}." for kind in KINDS),
     "tables": ("Ledger.",),
     "topic": ("EventGrid.",),
 }

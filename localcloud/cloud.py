@@ -13,15 +13,15 @@ from typing import Self
 
 from azure.storage.queue.aio import QueueServiceClient
 
-from localcloud.azure.batch_accounts import BatchAccount
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.event import Schema
 from localcloud.azure.event_subscription import EventSubscription
 from localcloud.azure.vault import Vault
-from localcloud.azure.workflows import Workflow
 from localcloud.azurite import REPOSITORY, Azurite
 from localcloud.functions_host.process import FunctionsHost
+from localcloud.kinds import KINDS
+from localcloud.kinds.kind import LocalKind, Resource
 from localcloud.storage_tap import StorageTap
 
 QUEUES = ("rotations", "rotations-poison")
@@ -63,7 +63,7 @@ class LocalCloud:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as starting:
             azurite = await starting.enter_async_context(Azurite(self._directory / "azurite"))
-            self.azure = await starting.enter_async_context(LocalAzure(self._directory, ca=self._ca))
+            self.azure = await starting.enter_async_context(LocalAzure(KINDS, self._directory, ca=self._ca))
             await _create_queues(azurite)
             self.storage = await starting.enter_async_context(StorageTap(azurite))
             self.vaults = [await self.azure.add_vault(name) for name in self._vault_names]
@@ -97,20 +97,12 @@ class LocalCloud:
         """
         return FunctionsHost(app=self.app, environment=self.settings, log=self.log)
 
-    def add_batch_secret(self, account: str, secret: str, **tags: str) -> BatchAccount:
+    async def add_secret(self, kind: LocalKind, name: str, secret: str, **tags: str) -> Resource:
         """
-        Make a Batch account, and a secret that holds its primary key and is near its expiry.
+        Make a target of a kind, and a secret that holds its primary key and is near its expiry.
         """
-        made = self.azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name=account)
-        self.put_secret(secret, made.primary, made.arm_id, **tags)
-        return made
-
-    async def add_workflow_secret(self, site: str, workflow: str, secret: str, **tags: str) -> Workflow:
-        """
-        Make a workflow with a Request trigger, and a secret that holds its callback URL and is near its expiry.
-        """
-        made = await self.azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, site, workflow)
-        self.put_secret(secret, made.callback_url("manual", "Primary"), f"{made.arm_id}/triggers/manual", **tags)
+        made = await kind.make(self.azure, name)
+        self.put_secret(secret, made.value("Primary"), made.address, **tags)
         return made
 
     def put_secret(self, secret: str, value: str, target: str, **tags: str) -> str:

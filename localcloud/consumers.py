@@ -1,23 +1,12 @@
 """
 What a secret's value is good for: calls as a workload makes them, with the official client where there is one.
-
-It rests on assumptions 27 and 37 of docs/fidelity.md.
 """
 
-from datetime import UTC, datetime
 from typing import Protocol
 
 import aiohttp
 import msgspec
-from azure.batch.aio import BatchClient
-from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import AzureError, HttpResponseError
-from azure.core.pipeline.transport import AioHttpTransport
-
-from localcloud.azure.batch_accounts import BatchAccount
-from localcloud.azure.workflows import Workflow
-
-_PATIENCE = aiohttp.ClientTimeout(total=30)
 
 
 class CallFailed(Exception):
@@ -45,11 +34,8 @@ class Consumer(Protocol):
     Somebody who needs the value of a secret.
     """
 
-    @property
-    def target(self) -> str:
-        """
-        The ARM id of what the value opens.
-        """
+    target: str
+    """The ARM id of what the value opens."""
 
     async def use(self, version: str, value: str, session: aiohttp.ClientSession) -> None:
         """
@@ -59,78 +45,6 @@ class Consumer(Protocol):
     async def forget(self, version: str) -> None:
         """
         Close what was kept for a version.
-        """
-
-
-class BatchConsumer:
-    """
-    Lists the pools of a Batch account, with one client for each version of the key.
-    """
-
-    def __init__(self, account: BatchAccount) -> None:
-        self._account = account
-        self._clients: dict[str, BatchClient] = {}
-
-    @property
-    def target(self) -> str:
-        """
-        The account.
-        """
-        return self._account.arm_id
-
-    async def use(self, version: str, value: str, session: aiohttp.ClientSession) -> None:
-        """
-        List the pools.
-        """
-        if version not in self._clients:
-            credential = AzureNamedKeyCredential(self._account.name, value)
-            transport = AioHttpTransport(session=session, session_owner=False)
-            self._clients[version] = BatchClient(self._account.endpoint, credential, transport=transport)
-        try:
-            # azure-batch dates a request with utcnow(), which Python 3.12 and later warn about: it takes ours instead.
-            async for _ in self._clients[version].list_pools(ocp_date=datetime.now(UTC)):
-                pass
-        except AzureError as error:
-            raise failure_of(error) from None
-
-    async def forget(self, version: str) -> None:
-        """
-        Close the version's client.
-        """
-        if client := self._clients.pop(version, None):
-            await client.close()
-
-
-class WorkflowConsumer:
-    """
-    Starts a workflow by its callback URL.
-    """
-
-    def __init__(self, workflow: Workflow) -> None:
-        self._workflow = workflow
-
-    @property
-    def target(self) -> str:
-        """
-        The workflow, whose triggers share their keys.
-        """
-        return self._workflow.arm_id
-
-    async def use(self, version: str, value: str, session: aiohttp.ClientSession) -> None:  # noqa: ARG002 - A URL is all.
-        """
-        Post to the URL.
-        """
-        try:
-            async with session.post(value, json={}, timeout=_PATIENCE) as answer:
-                body = await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise CallFailed(type(error).__name__) from None
-        if not answer.ok:
-            raise CallFailed(_code_in(body) or str(answer.reason), answer.status)
-
-    async def forget(self, version: str) -> None:
-        """
-        Nothing was kept.
         """
 
 
@@ -144,7 +58,7 @@ def failure_of(error: AzureError) -> CallFailed:
     return CallFailed(code or str(error.reason), error.status_code)
 
 
-def _code_in(body: bytes) -> str | None:
+def code_in(body: bytes) -> str | None:
     """
     Return the error code of an answer.
     """

@@ -33,7 +33,7 @@ class Leak:
 
     source: str
     owner: str
-    """ARM id of the account, of the workflow, or, for a signature, of the trigger."""
+    """ARM id of what has the key or, for a signature, of the trigger."""
     key: str
     form: str
     count: int

@@ -1,26 +1,27 @@
 """
-What the demo does: three rotations in a local cloud, under the eyes of clients that never stop working.
+What the demo does: rotations in a local cloud, under the eyes of clients that never stop working.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from rich.table import Table
 
 from localcloud.azure.event import Schema
 from localcloud.cloud import LocalCloud
-from localcloud.consumers import BatchConsumer, WorkflowConsumer
 from localcloud.inbox import Inbox
 from localcloud.leaks import LeakReport, Place, find_leaks, places_of
 from localcloud.narrator import Narrator, keys_of, short_id, versions_of
 from localcloud.rotation_feed import RotationFeed
 from localcloud.scenario import Rotated, Scenario
-from localcloud.showcase import BATCH_SECRET, WORKFLOW_SECRET, fill
+from localcloud.showcase import SECRETS, fill
 from localcloud.witness import Witness
 
-_ROTATIONS = 3
+_ROTATIONS = len(SECRETS) + 1
 _CALLS_BEFORE = 5
 _CALLS_AFTER = 20
 
@@ -87,12 +88,11 @@ async def show(directory: Path) -> int:
         )
         contents = await fill(cloud)
         await cloud.azure.topic.subscribe(inbox.url)
-        witnesses = [
-            Witness(cloud.azure, cloud.vault, BATCH_SECRET, BatchConsumer(contents.account)),
-            Witness(cloud.azure, cloud.vault, WORKFLOW_SECRET, WorkflowConsumer(contents.workflow)),
-        ]
+        witnesses = [Witness(cloud.azure, cloud.vault, secret, made.consumer()) for secret, made in contents.items()]
         async with Scenario(cloud, feed, inbox, narrator) as scenario:
-            async with witnesses[0], witnesses[1]:
+            async with AsyncExitStack() as watching:
+                for witness in witnesses:
+                    await watching.enter_async_context(witness)
                 with narrator.pulse(lambda: _pulse(witnesses)):
                     rotated = await _rotate(scenario, witnesses, narrator)
             answers = scenario.answers
@@ -107,14 +107,11 @@ async def show(directory: Path) -> int:
 
 
 async def _rotate(scenario: Scenario, witnesses: Sequence[Witness], narrator: Narrator) -> list[Rotated]:
-    narrator.say(f"From now on, clients of {BATCH_SECRET} and {WORKFLOW_SECRET} make calls without pause.")
+    narrator.say(f"From now on, clients of {' and '.join(SECRETS)} make calls without pause.")
     await scenario.watch(witnesses, calls=_CALLS_BEFORE)
-    schemas: list[tuple[str, Schema]] = [
-        (BATCH_SECRET, "EventGridSchema"),
-        (WORKFLOW_SECRET, "CloudEventSchemaV1_0"),
-    ]
-    rotated = [await scenario.near_expiry(secret, schema) for secret, schema in schemas]
-    rotated.append(await scenario.by_hand(BATCH_SECRET, "the quarter is over"))
+    schemas: Iterator[Schema] = cycle(("EventGridSchema", "CloudEventSchemaV1_0"))
+    rotated = [await scenario.near_expiry(secret, next(schemas)) for secret in SECRETS]
+    rotated.append(await scenario.by_hand(SECRETS[0], "the quarter is over"))
     await scenario.watch(witnesses, calls=_CALLS_AFTER)
     return rotated
 

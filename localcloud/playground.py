@@ -12,7 +12,7 @@ from localcloud.cloud import LocalCloud
 from localcloud.inbox import Inbox
 from localcloud.narrator import Narrator
 from localcloud.rotation_feed import RotationFeed
-from localcloud.showcase import BATCH_SECRET, WORKFLOW_SECRET, fill
+from localcloud.showcase import SECRETS, fill
 
 
 async def serve(directory: Path) -> int:
@@ -39,17 +39,17 @@ def _introduction(cloud: LocalCloud) -> list[str]:
     return [
         f"Functions host     {cloud.host.url}",
         f"  function key     {cloud.host.function_key}",
-        f"Key Vault          {cloud.vault.uri}  (secrets {BATCH_SECRET} and {WORKFLOW_SECRET})",
+        f"Key Vault          {cloud.vault.uri}  (secrets {' and '.join(SECRETS)})",
         f"ARM                {cloud.azure.arm_uri}",
         f"Event Grid topic   {cloud.azure.topic_uri}",
         f"CA of the above    {cloud.azure.ca.bundle}",
         "",
         "Try these in another shell:",
         "",
-        f"# Key Vault says that {BATCH_SECRET} is near its expiry. However often you tell: a version is rotated once.",
+        f"# Key Vault says that {SECRETS[0]} is near its expiry. However often you tell: a version is rotated once.",
         _tell_near_expiry(cloud),
         "",
-        f"# Rotate {WORKFLOW_SECRET} by hand, as often as you like.",
+        f"# Rotate {SECRETS[-1]} by hand, as often as you like.",
         _rotate(cloud),
         "",
         "# Ask how the app is, and for that rotation.",
@@ -66,7 +66,7 @@ def _tell_near_expiry(cloud: LocalCloud) -> str:
 
 
 def _rotate(cloud: LocalCloud) -> str:
-    wanted = {"secret": f"{cloud.vault.uri}/secrets/{WORKFLOW_SECRET}", "reason": "to see it happen"}
+    wanted = {"secret": f"{cloud.vault.uri}/secrets/{SECRETS[-1]}", "reason": "to see it happen"}
     call = f"curl -sS {cloud.host.url}/api/rotations -H {_key(cloud)} -d {quote(json.dumps(wanted))}"
     return f'rotation=$({call}); echo "$rotation"'
 
@@ -85,7 +85,7 @@ def _near_expiry(cloud: LocalCloud) -> dict[str, object]:
     """
     Return the event as Key Vault publishes it, about the version that is current now.
     """
-    secret = cloud.vault.current(BATCH_SECRET)
+    secret = cloud.vault.current(SECRETS[0])
     expires_on = int(secret.expires_on.timestamp()) if secret.expires_on else None
     return {
         "id": str(uuid.uuid4()),

@@ -7,8 +7,9 @@ from datetime import datetime
 from itertools import islice
 
 from localcloud.azure.request_log import LoggedRequest, RequestLog
+from localcloud.kinds import KINDS
 
-_OPERATIONS = frozenset({"Batch.RegenerateKeys", "Workflow.RegenerateAccessKey"})
+_OPERATIONS = frozenset(kind.regenerate for kind in KINDS)
 
 
 class Regenerations:

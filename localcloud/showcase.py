@@ -1,30 +1,16 @@
 """
-What the demo and `make start` show: one Batch account and one workflow, each with a secret that is near its expiry.
+What the demo and `make start` show: one target of each kind, with a secret that is near its expiry.
 """
 
-from dataclasses import dataclass
-
-from localcloud.azure.batch_accounts import BatchAccount
-from localcloud.azure.workflows import Workflow
 from localcloud.cloud import LocalCloud
+from localcloud.kinds import KINDS
+from localcloud.kinds.kind import Resource
 
-BATCH_SECRET = "batch-key"
-WORKFLOW_SECRET = "workflow-url"
+SECRETS = tuple(kind.secret for kind in KINDS)
 
 
-@dataclass(frozen=True)
-class Showcase:
+async def fill(cloud: LocalCloud) -> dict[str, Resource]:
     """
-    What the secrets open.
+    Put targets and secrets into an empty cloud; return what each secret opens.
     """
-
-    account: BatchAccount
-    workflow: Workflow
-
-
-async def fill(cloud: LocalCloud) -> Showcase:
-    """
-    Put both, and their secrets, into an empty cloud.
-    """
-    account = cloud.add_batch_secret("renders", BATCH_SECRET)
-    return Showcase(account, await cloud.add_workflow_secret("shop", "orders", WORKFLOW_SECRET))
+    return {kind.secret: await cloud.add_secret(kind, f"my{kind}", kind.secret) for kind in KINDS}

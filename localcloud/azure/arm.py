@@ -4,29 +4,29 @@ Azure Resource Manager: who may come in, and what there is.
 It rests on assumptions 11, 15 and 16 of docs/fidelity.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from localcloud.azure import wordings
-from localcloud.azure.dialect import Dialect
-from localcloud.azure.operation import Call
+from localcloud.azure.dialect import Dialect, Wording
+from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
 from localcloud.azure.throttling import Throttle
-from localcloud.azure.wordings import GATEWAY, RESOURCE_NOT_FOUND
+from localcloud.azure.wordings import GATEWAY, RESOURCE_NOT_FOUND, of_arm
 
 Resource = TypeVar("Resource")
 
 LOCATION = "westeurope"
 
 
-def arm_dialect(throttle: Throttle) -> Dialect:
+def arm_dialect(throttle: Throttle, kinds: Iterable["Managed"]) -> Dialect:
     """
     Return how ARM speaks; each answer says how many requests the throttle has left.
     """
     return Dialect(
         headers=lambda request, _: throttle.headers(request.method, urlsplit(request.raw_path).path),
-        wordings=wordings.of_arm,
+        wordings=of_arm({kind.namespace: kind.wordings for kind in kinds}),
     )
 
 
@@ -104,3 +104,18 @@ class Inventory:
 
     def _has_below(self, arm_id: str) -> bool:
         return any(known.startswith(arm_id.casefold() + "/") for known in self._resources)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Managed:
+    """
+    A kind of resource that ARM manages.
+
+    - `namespace`: that of its resource provider.
+    - `operations`: what ARM can be asked about it.
+    - `wordings`: what its provider is known to say itself.
+    """
+
+    namespace: str
+    operations: Callable[[Inventory], Sequence[Operation]]
+    wordings: Sequence[Wording] = ()

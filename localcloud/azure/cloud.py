@@ -10,10 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from localcloud.azure import identity
-from localcloud.azure.arm import Inventory, admit_to_arm, arm_dialect, group_id
-from localcloud.azure.batch_accounts import BatchAccount, BatchAccounts
-from localcloud.azure.batch_service import DIALECT as BATCH_DIALECT
-from localcloud.azure.batch_service import BatchService
+from localcloud.azure.arm import Inventory, Managed, admit_to_arm, arm_dialect, group_id
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud_events import ReceivedEvent
 from localcloud.azure.courier import Courier
@@ -31,9 +28,6 @@ from localcloud.azure.operation import Call, Operation
 from localcloud.azure.request_log import RequestLog
 from localcloud.azure.throttling import Throttle
 from localcloud.azure.vault import Vault
-from localcloud.azure.workflow_management import Workflows
-from localcloud.azure.workflow_site import WorkflowSite
-from localcloud.azure.workflows import Trigger, Workflow
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 RESOURCE_GROUP = "rg-local"
@@ -45,14 +39,19 @@ _EVENT_GRID_SPEED = 200
 
 class LocalAzure:
     """
-    An Azure on this machine, while its context is open.
+    An Azure on this machine, with these kinds of resource in ARM, while its context is open.
 
     `directory` takes the CA's bundle; hand in `ca` where one was made before aiohttp was imported. With `client_id` the
     managed identity is a user-assigned one.
     """
 
     def __init__(
-        self, directory: Path | None = None, *, ca: CertificateAuthority | None = None, client_id: str | None = None
+        self,
+        kinds: Sequence[Managed],
+        directory: Path | None = None,
+        *,
+        ca: CertificateAuthority | None = None,
+        client_id: str | None = None,
     ) -> None:
         if ca is None:
             if directory is None:
@@ -64,16 +63,14 @@ class LocalAzure:
         self._courier = Courier(
             ca.client_context, speed=float(os.environ.get("LOCAL_EVENT_GRID_SPEED", _EVENT_GRID_SPEED))
         )
-        self._inventory = Inventory()
+        self._kinds = kinds
+        self.inventory = Inventory()
         self._throttle = Throttle()
 
         self.identity = Identity(client_id)
-        self._identity_address = self._reserve()
-        self._arm_address = self._reserve()
-        self._batch_address = self._reserve()
-        self._topic_address = self._reserve()
-        self._accounts = BatchAccounts(self._inventory, self.key_history, self._batch_address.uri)
-        self._workflows = Workflows(self._inventory, self.key_history)
+        self._identity_address = self.reserve()
+        self._arm_address = self.reserve()
+        self._topic_address = self.reserve()
         topic_id = f"{group_id(SUBSCRIPTION, RESOURCE_GROUP)}/providers/Microsoft.EventGrid/topics/rotations"
         self.topic = CustomTopic(topic_id, self._courier)
 
@@ -166,59 +163,14 @@ class LocalAzure:
         Create a vault on a port of its own, in which deleting and recovering take `transition` seconds.
         """
         arm_id = f"{group_id(subscription, resource_group)}/providers/Microsoft.KeyVault/vaults/{name}"
-        address = self._reserve()
+        address = self.reserve()
         store = SecretStore(address.uri)
         store.transition = transition
         vault = Vault(name, arm_id, store, self._courier)
-        self._inventory.add(arm_id, vault)
+        self.inventory.add(arm_id, vault)
         service = KeyVaultService(store, self.identity)
-        await self._open("vault", service.operations(), service.admit, address, KEY_VAULT_DIALECT)
+        await self.open("vault", service.operations(), service.admit, address, KEY_VAULT_DIALECT)
         return vault
-
-    def add_batch_account(
-        self,
-        *,
-        subscription: str = SUBSCRIPTION,
-        resource_group: str = RESOURCE_GROUP,
-        name: str,
-        authentication_modes: Sequence[str] | None = ("SharedKey", "AAD"),
-    ) -> BatchAccount:
-        """
-        Create a Batch account with two keys.
-        """
-        return self._accounts.add(subscription, resource_group, name, authentication_modes)
-
-    async def add_workflow(  # noqa: PLR0913 - What a workflow is made of.
-        self,
-        subscription: str,
-        resource_group: str,
-        site: str,
-        name: str,
-        *,
-        triggers: Sequence[str] = ("manual",),
-        request_triggers: Sequence[str] | None = None,
-        signs_with_one_key: bool = False,
-    ) -> Workflow:
-        """
-        Create a workflow, and its Logic App on a port of its own if that is new.
-
-        All `triggers` are Request triggers, or only `request_triggers` where given and the others recur.
-        """
-        logic_app = self._workflows.site(subscription, resource_group, site)
-        if logic_app is None:
-            address = self._reserve()
-            logic_app = WorkflowSite(site, address.uri)
-            self._workflows.add_site(subscription, resource_group, logic_app)
-            await self._open("workflow", logic_app.operations(), logic_app.admit, address)
-        started_by_request = triggers if request_triggers is None else request_triggers
-        return self._workflows.add(
-            subscription,
-            resource_group,
-            logic_app,
-            name,
-            [Trigger(trigger, "Request" if trigger in started_by_request else "Recurrence") for trigger in triggers],
-            signs_with_one_key=signs_with_one_key,
-        )
 
     async def __aenter__(self) -> Self:
         """
@@ -227,16 +179,14 @@ class LocalAzure:
         await self._running.enter_async_context(self._courier)
         self._running.push_async_callback(self.topic.close)
         sign_in = self.identity
-        await self._open(
+        await self.open(
             "identity", sign_in.operations(), sign_in.admit, self._identity_address, Dialect(identity.explain)
         )
-        managed = [*self._accounts.operations(), *self._workflows.operations()]
+        managed = [operation for kind in self._kinds for operation in kind.operations(self.inventory)]
         admit = admit_to_arm(sign_in.require(ARM), self._throttle)
-        await self._open("arm", managed, admit, self._arm_address, arm_dialect(self._throttle))
-        batch = BatchService(self._accounts)
-        await self._open("batch", batch.operations(), batch.admit, self._batch_address, BATCH_DIALECT)
+        await self.open("arm", managed, admit, self._arm_address, arm_dialect(self._throttle, self._kinds))
         publishing = self.topic.admit(sign_in.require(EVENT_GRID))
-        await self._open("eventgrid", self.topic.operations(), publishing, self._topic_address)
+        await self.open("eventgrid", self.topic.operations(), publishing, self._topic_address)
         return self
 
     async def __aexit__(
@@ -248,12 +198,15 @@ class LocalAzure:
         self.faults.clear()
         await self._running.aclose()
 
-    def _reserve(self) -> Address:
+    def reserve(self) -> Address:
+        """
+        Return an address for a service, free again when the context is left.
+        """
         address = Address()
         self._running.callback(address.socket.close)
         return address
 
-    async def _open(
+    async def open(
         self,
         service: str,
         operations: Iterable[Operation],
@@ -261,6 +214,9 @@ class LocalAzure:
         address: Address,
         dialect: Dialect | None = None,
     ) -> None:
+        """
+        Start a service, which stops when the context is left.
+        """
         endpoint = Endpoint(
             service,
             operations,

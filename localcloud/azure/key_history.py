@@ -16,7 +16,7 @@ class KeyLife:
     """
 
     owner: str
-    """ARM id of the account, of the workflow, or, for a signature, of the trigger."""
+    """ARM id of what has the key or, for a signature, of the trigger."""
     key: str
     """`Primary` or `Secondary`."""
     value: str = field(repr=False)
@@ -32,7 +32,7 @@ class KeyLife:
 
 class KeyHistory:
     """
-    The lives of all key material, of all accounts and workflows.
+    The lives of all key material, whatever has it.
     """
 
     def __init__(self) -> None:

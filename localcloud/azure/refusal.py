@@ -44,12 +44,3 @@ def error_body(refusal: Refusal) -> object:
     if refusal.inner_code:
         error["innererror"] = {"code": refusal.inner_code}
     return {"error": error}
-
-
-def web_error_body(refusal: Refusal) -> object:
-    """
-    Return the error object of Microsoft.Web itself: in PascalCase, and not below `error` (reported for its 400s).
-    """
-    said = {"Code": refusal.code, "Message": refusal.message}
-    details = [{"Message": refusal.message}, {"Code": refusal.code}, {"ErrorEntity": said}]
-    return {**said, "Target": None, "Details": details, "Innererror": None}

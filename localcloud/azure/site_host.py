@@ -27,15 +27,20 @@ STATUSES: tuple[Status, ...] = (
 SOURCES: tuple[Source, ...] = ("host runtime", "extensions API")
 
 
+def error_body(code: str, message: str) -> object:
+    """
+    Return App Service's error object: in PascalCase, and not below `error`.
+    """
+    said = {"Code": code, "Message": message}
+    details = [{"Message": message}, {"Code": code}, {"ErrorEntity": said}]
+    return {**said, "Target": None, "Details": details, "Innererror": None}
+
+
 def wrapped(status: Status = "ServiceUnavailable", source: Source = "host runtime") -> bytes:
     """
     Return the body of the 400.
     """
-    code, message = "BadRequest", f"Encountered an error ({status}) from {source}."
-    details = [{"Message": message}, {"Code": code}, {"ErrorEntity": {"Code": code, "Message": message}}]
-    return msgspec.json.encode(
-        {"Code": code, "Message": message, "Target": None, "Details": details, "Innererror": None}
-    )
+    return msgspec.json.encode(error_body("BadRequest", f"Encountered an error ({status}) from {source}."))
 
 
 def every_body() -> tuple[bytes, ...]:

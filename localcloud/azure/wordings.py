@@ -1,16 +1,16 @@
 """
 What each service says with each status, as recorded or, where that is missing, as reported or guessed.
 
+What a resource provider says itself stands with its kind of target, in `localcloud/kinds/`.
 Recorded, with invented ids: codes, texts and headers of Azure Resource Manager, Key Vault and Batch. Reported: 401, 403
 and 429 of Azure Resource Manager, 403 and 429 of Key Vault. The other texts, among them all of 500 and 503, are ours.
 
 It rests on assumptions 1, 2, 3, 9, 12, 17, 49, 52, 53 and 54 of docs/fidelity.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from localcloud.azure.dialect import Wording
-from localcloud.azure.refusal import web_error_body
 from localcloud.azure.request_log import LoggedRequest
 
 GATEWAY = {"x-ms-failure-cause": "gateway"}
@@ -47,12 +47,7 @@ _ARM = (
         "The client '{client}' with object id '{object}' does not have authorization to perform action '{action}' over "
         "scope '{target}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
     ),
-    Wording(
-        404,
-        "ResourceNotFound",
-        RESOURCE_NOT_FOUND,
-        headers=GATEWAY,
-    ),
+    Wording(404, "ResourceNotFound", RESOURCE_NOT_FOUND, headers=GATEWAY),
     Wording(
         409,
         "ResourceGroupBeingDeleted",
@@ -76,40 +71,6 @@ _ARM = (
         headers=GATEWAY,
     ),
 )
-# What providers say themselves.
-_MICROSOFT_BATCH = (
-    Wording(
-        404,
-        "AccountNotFound",
-        "The specified account does not exist.{request_lines}",
-        more={"target": "BatchAccount"},
-    ),
-    Wording(
-        429,
-        "TooManyRequests",
-        "The request rate is too high.{request_lines}",
-        headers=SERVICE,
-        more={"target": "BatchAccount"},
-    ),
-    Wording(
-        500,
-        "InternalError",
-        "Server encountered an internal error. Please try again after some time.{request_lines}",
-        headers=SERVICE,
-    ),
-    Wording(
-        503,
-        "ServerBusy",
-        "Server is busy currently. Please retry after sometime.{request_lines}",
-        headers=SERVICE,
-    ),
-)
-_MICROSOFT_WEB = (
-    Wording(429, "TooManyRequests", "Too many requests. Please try again.", headers=SERVICE, explain=web_error_body),
-    Wording(500, "InternalServerError", "An error has occurred.", headers=SERVICE, explain=web_error_body),
-    Wording(503, "ServiceUnavailable", "Service is unavailable.", headers=SERVICE, explain=web_error_body),
-)
-
 _KEY_VAULT = (
     Wording(
         401,
@@ -136,31 +97,18 @@ _KEY_VAULT = (
     Wording(503, "ServiceUnavailable", "The service is temporarily unavailable."),
 )
 
-_BATCH_SERVICE = (
-    Wording(
-        403,
-        "AuthenticationFailed",
-        "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly "
-        "including the signature.{request_lines}",
-    ),
-    Wording(429, "TooManyRequests", "The request rate is too high.{request_lines}"),
-    Wording(
-        500, "InternalError", "Server encountered an internal error. Please try again after some time.{request_lines}"
-    ),
-    Wording(503, "ServerBusy", "Server is busy currently. Please retry after sometime.{request_lines}"),
-)
 
+def of_arm(providers: Mapping[str, Sequence[Wording]]) -> Callable[[LoggedRequest], Sequence[Wording]]:
+    """
+    Return what Azure Resource Manager says; what a provider, by its namespace, is known to say itself comes first.
+    """
+    known = {namespace.casefold(): wordings for namespace, wordings in providers.items()}
 
-def of_arm(request: LoggedRequest) -> Sequence[Wording]:
-    """
-    Return what Azure Resource Manager says; where a provider is known to say something itself, that comes first.
-    """
-    target = request.target.casefold()
-    if "/providers/microsoft.web/" in target:
-        return (*_MICROSOFT_WEB, *_ARM)
-    if "/providers/microsoft.batch/" in target:
-        return (*_MICROSOFT_BATCH, *_ARM)
-    return _ARM
+    def wordings(request: LoggedRequest) -> Sequence[Wording]:
+        namespace = request.target.casefold().partition("/providers/")[2].partition("/")[0]
+        return (*known.get(namespace, ()), *_ARM)
+
+    return wordings
 
 
 def of_key_vault(_: LoggedRequest) -> Sequence[Wording]:
@@ -168,10 +116,3 @@ def of_key_vault(_: LoggedRequest) -> Sequence[Wording]:
     Return what Key Vault's data plane says.
     """
     return _KEY_VAULT
-
-
-def of_batch_service(_: LoggedRequest) -> Sequence[Wording]:
-    """
-    Return what Batch's data plane says.
-    """
-    return _BATCH_SERVICE

@@ -12,7 +12,8 @@ from localcloud.azure.request_log import LoggedRequest
 from localcloud.chaos.kinds import FOR_GOOD, FaultKind, KillKind
 from localcloud.chaos.points import Aim, Point
 from localcloud.chaos.scene import Scene
-from localcloud.chaos.subject import Kind, Strategy, Subject, make_subject
+from localcloud.chaos.subject import Strategy, Subject, make_subject
+from localcloud.kinds.kind import LocalKind
 from localcloud.rotation_feed import StuckError
 
 _BEFORE_REPAIR = 20  # seconds in which a fault that stays may end a rotation
@@ -27,14 +28,14 @@ class Case:
     One fault, of a kind and one of its variants, at one request of one rotation.
     """
 
-    provider: Kind
+    kind: LocalKind
     point: Point
     fault: FaultKind | KillKind
     variant: int = 0
     strategy: Strategy = "Alternate"
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.strategy}, {self.point.name}, {self.fault.name} ({self.variant + 1})"
+        return f"{self.kind} {self.strategy}, {self.point.name}, {self.fault.name} ({self.variant + 1})"
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ async def _prepare(scene: Scene, case: Case) -> tuple[Subject, str]:
     if case.point.needs_new_process:
         await scene.instances.replace()
     subject = await make_subject(
-        scene.cloud, case.provider, f"case{next(_names)}", secrets=case.point.secrets, strategy=case.strategy
+        scene.cloud, case.kind, f"case{next(_names)}", secrets=case.point.secrets, strategy=case.strategy
     )
     scene.subjects.append(subject)
     return subject, subject.rotation_id(subject.secrets[0])

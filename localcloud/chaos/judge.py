@@ -16,6 +16,7 @@ from localcloud.azure.request_log import RequestLog
 from localcloud.chaos.ledger_history import LedgerHistory
 from localcloud.chaos.subject import Subject
 from localcloud.cloud import LocalCloud
+from localcloud.kinds import KINDS
 
 ENDS = {"Completed": ":completed", "Failed": ":failed", "Skipped": None}
 
@@ -56,7 +57,7 @@ def _outages(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
     """
     if subject.strategy == "InPlace":
         return
-    for life in history.of(subject.key_owner):
+    for life in history.of(subject.target.address):
         if life.until is None:
             continue
         for secret in subject.secrets:
@@ -74,7 +75,7 @@ def _losses(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
     """
     Promise 2: every version held a live key when it was made, and the current one does now.
     """
-    lives = history.of(subject.key_owner)
+    lives = history.of(subject.target.address)
     for secret in subject.secrets:
         versions = subject.vault.versions(secret)
         for version in versions:
@@ -95,7 +96,7 @@ def _repetitions(subjects: Sequence[Subject], requests: RequestLog, ledger: Ledg
     """
     effects: Counter[str] = Counter()
     targets = {subject.arm_id for subject in subjects}
-    for operation in ("Batch.RegenerateKeys", "Workflow.RegenerateAccessKey"):
+    for operation in (kind.regenerate for kind in KINDS):
         for request in requests.of(operation, took_effect=True):
             rotation = ledger.journaled(request.target, request.received.wall)
             if rotation is None:

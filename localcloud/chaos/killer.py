@@ -11,14 +11,14 @@ from typing import Self
 from localcloud.azure.faults import ConnectionCut
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.chaos.scene import Scene
+from localcloud.kinds import KINDS
 
 _BETWEEN = (0.5, 3.0)  # seconds from one kill to the next
 _WAIT = 2.0  # seconds for a request to be killed at
 _OPERATIONS = (
     "Vault.GetSecret",
     "Vault.SetSecret",
-    "Batch.RegenerateKeys",
-    "Workflow.RegenerateAccessKey",
+    *(kind.regenerate for kind in KINDS),
     "Ledger.Insert",
     "Ledger.Replace",
     "Ledger.Transaction",

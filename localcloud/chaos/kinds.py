@@ -8,7 +8,7 @@ from typing import Any
 from localcloud.azure.faults import Fault, When
 from localcloud.azure.site_host import every_body
 from localcloud.chaos.points import Aim, Point
-from localcloud.chaos.subject import Kind
+from localcloud.kinds.kind import LocalKind
 
 FOR_GOOD = 1_000_000  # times: until it is repaired
 _DAY = 86_400  # seconds
@@ -41,11 +41,11 @@ class FaultKind:
         """
         return len(self.variants)
 
-    def suits(self, point: Point, target: Kind) -> bool:
+    def suits(self, point: Point, target: LocalKind) -> bool:
         """
         Whether it makes sense for a request of the rotation of such a target.
         """
-        if self.only_for_sites and not (point.reaches_a_site and target == "workflow"):
+        if self.only_for_sites and not point.reaches_a_site(target):
             return False
         return _suits(point, target, only_for_changes=self.only_for_changes) and point.name not in self.not_for
 
@@ -69,14 +69,14 @@ class KillKind:
     only_for_changes: bool = False
     variety: int = 1
 
-    def suits(self, point: Point, target: Kind) -> bool:
+    def suits(self, point: Point, target: LocalKind) -> bool:
         """
         Whether it makes sense for a request of the rotation of such a target.
         """
         return _suits(point, target, only_for_changes=self.only_for_changes)
 
 
-def _suits(point: Point, target: Kind, *, only_for_changes: bool) -> bool:
+def _suits(point: Point, target: LocalKind, *, only_for_changes: bool) -> bool:
     return target in point.kinds and (point.changes or not only_for_changes)
 
 

@@ -7,14 +7,11 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from localcloud.azure.batch_accounts import BatchAccount
-from localcloud.azure.cloud import SUBSCRIPTION
 from localcloud.azure.vault import Vault
 from localcloud.chaos.judge import Broken
 from localcloud.chaos.plan import Ask, Plan, Step
 from localcloud.chaos.scene import Scene
 from localcloud.chaos.subject import Subject, make_subject
-from localcloud.consumers import BatchConsumer, WorkflowConsumer
 from localcloud.rotation_feed import StuckError
 from localcloud.witness import Witness
 from rotation.vocabulary.request import Trigger
@@ -53,7 +50,9 @@ class Lane:
             await self._lead_astray(subject, name)
         async with AsyncExitStack() as watching:
             witnesses = [
-                await watching.enter_async_context(self._witness(subject, secret, door))
+                await watching.enter_async_context(
+                    Witness(self._scene.cloud.azure, door, secret, subject.target.consumer())
+                )
                 for secret in subject.secrets
                 if door
             ]
@@ -114,11 +113,6 @@ class Lane:
     def _is_new(self, subject: Subject, secret: str, trigger: Trigger) -> bool:
         return trigger is Trigger.HTTP or not self._scene.ledger.outcome(subject.rotation_id(secret, trigger))
 
-    def _witness(self, subject: Subject, secret: str, door: Vault) -> Witness:
-        target = subject.target
-        consumer = BatchConsumer(target) if isinstance(target, BatchAccount) else WorkflowConsumer(target)
-        return Witness(self._scene.cloud.azure, door, secret, consumer)
-
     def _hear(self, witness: Witness) -> None:
         self.tally.calls += witness.calls
         for failure in witness.failures:
@@ -128,8 +122,7 @@ class Lane:
         """
         Let a secret's tags name a target outside the scopes, and its event come in.
         """
-        azure = self._scene.cloud.azure
-        decoy = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group="rg-local2", name=f"decoy{name}")
-        secret = f"{name}-astray"
-        self._scene.cloud.put_secret(secret, decoy.primary, decoy.arm_id)
+        cloud, secret = self._scene.cloud, f"{name}-astray"
+        decoy = await subject.kind.make(cloud.azure, f"decoy{name}", resource_group="rg-local2")
+        cloud.put_secret(secret, decoy.value("Primary"), decoy.address)
         await self._scene.tell(subject, secret)

@@ -1,5 +1,5 @@
 """
-The fault matrix: every request of a rotation, times every kind of fault, for both providers.
+The fault matrix: every request of a rotation, times every kind of fault, for every kind of target.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from localcloud.chaos.judge import Broken
 from localcloud.chaos.kinds import FAULT_KINDS, KILL_KINDS, FaultKind, KillKind
 from localcloud.chaos.points import POINTS
 from localcloud.chaos.scene import Scene
-from localcloud.chaos.subject import KINDS, Strategy
+from localcloud.chaos.subject import Strategy
+from localcloud.kinds import KINDS
 from localcloud.rotation_feed import StuckError
 
 _AT_A_TIME = 40  # cases that aim at their own subject
@@ -39,16 +40,16 @@ def all_cases() -> list[Case]:
     """
     Return the whole matrix. In place it is about what goes through the host of a site.
     """
-    kinds: tuple[FaultKind | KillKind, ...] = (*FAULT_KINDS, *KILL_KINDS)
+    faults: tuple[FaultKind | KillKind, ...] = (*FAULT_KINDS, *KILL_KINDS)
     return [
-        Case(provider, point, kind, variant, strategy)
-        for provider in KINDS
+        Case(kind, point, fault, variant, strategy)
+        for kind in KINDS
         for point in POINTS
         for strategy in _STRATEGIES
-        if strategy == "Alternate" or (point.reaches_a_site and provider == "workflow")
-        for kind in kinds
-        if kind.suits(point, provider)
-        for variant in range(kind.variety)
+        if strategy == "Alternate" or point.reaches_a_site(kind)
+        for fault in faults
+        if fault.suits(point, kind)
+        for variant in range(fault.variety)
     ]
 
 
@@ -77,7 +78,7 @@ def _cloud_of(case: Case) -> str:
     # In the order of these names: those that take longest come first.
     is_hang = isinstance(case.fault, FaultKind) and case.fault.is_hang
     if case.point.is_shared:
-        return f"{2 if is_hang else 4}-shared-{POINTS.index(case.point)}-{case.provider}"
+        return f"{2 if is_hang else 4}-shared-{POINTS.index(case.point)}-{case.kind}"
     if isinstance(case.fault, KillKind):
         return "3-killed"
     return "1-hanging" if is_hang else "0-aimed"

@@ -9,7 +9,9 @@ from typing import Any
 from localcloud.azure.faults import Fault
 from localcloud.chaos.kinds import FAULT_KINDS, FOR_GOOD, FaultKind
 from localcloud.chaos.points import POINTS, QUEUE_POINTS, Point
-from localcloud.chaos.subject import KINDS, Kind, Subject
+from localcloud.chaos.subject import Subject
+from localcloud.kinds import KINDS
+from localcloud.kinds.kind import LocalKind
 from rotation.vocabulary.request import Trigger
 
 _STEPS = (2, 4)
@@ -75,7 +77,7 @@ class Plan:
     One subject and what happens to it.
     """
 
-    kind: Kind
+    kind: LocalKind
     secrets: int
     steps: tuple[Step, ...]
     is_foreign: bool
@@ -88,12 +90,12 @@ def make_plan(seed: int, round_number: int, slot: int) -> Plan:
     """
     chance = Random(f"{seed}/{round_number}/{slot}")  # noqa: S311 - to be repeated is the point
     secrets = chance.choices([1, 2, 3], [6, 3, 1])[0]
-    kind = KINDS[slot % 2]
+    kind = KINDS[slot % len(KINDS)]
     steps = tuple(_make_step(chance, kind, secrets) for _ in range(chance.randint(*_STEPS)))
     return Plan(kind, secrets, steps, is_foreign=chance.random() < 0.05)  # noqa: PLR2004 - now and then
 
 
-def _make_step(chance: Random, kind: Kind, secrets: int) -> Step:
+def _make_step(chance: Random, kind: LocalKind, secrets: int) -> Step:
     match chance.choices(["one", "duplicates", "all triggers", "all secrets"], [4, 2, 2, 2])[0]:
         case "one":
             asks = [_make_ask(chance, chance.randrange(secrets))]
@@ -115,7 +117,7 @@ def _make_ask(chance: Random, secret: int) -> Ask:
     return Ask(secret, trigger, 1, key)
 
 
-def _make_fault(chance: Random, target: Kind) -> PlannedFault:
+def _make_fault(chance: Random, target: LocalKind) -> PlannedFault:
     point = chance.choice([point for point in POINTS + QUEUE_POINTS if target in point.kinds])
     kind = chance.choice([kind for kind in _KINDS if kind.suits(point, target)])
     stays = kind.variants[0].get("times") == FOR_GOOD

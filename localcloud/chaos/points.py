@@ -2,12 +2,14 @@
 The requests of one rotation: where in its course each comes, and how a fault is aimed at it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from localcloud.azure.faults import Fault
 from localcloud.chaos.ledger_history import OUTBOX, claim_key
-from localcloud.chaos.subject import KINDS, Kind, Subject
+from localcloud.chaos.subject import Subject
+from localcloud.kinds import KINDS
+from localcloud.kinds.kind import LocalKind
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class Point:
     """A process sends it once for all rotations."""
     secrets: int = 1
     """How many secrets hold the target's key."""
-    kinds: tuple[Kind, ...] = KINDS
+    kinds: tuple[LocalKind, ...] = KINDS
     """The kinds of target whose rotation sends it."""
-    reaches_a_site: bool = False
-    """That of a workflow goes through the host of its site."""
+    is_for_the_provider: bool = False
+    """Where the kind is behind a site, it goes through the host of that site."""
 
     @property
     def is_shared(self) -> bool:
@@ -50,6 +52,12 @@ class Point:
         Whether its cases have to run one at a time.
         """
         return self.is_for_all or self.needs_new_process
+
+    def reaches_a_site(self, kind: LocalKind) -> bool:
+        """
+        Whether it goes through the host of a site.
+        """
+        return self.is_for_the_provider and kind.behind_a_site
 
 
 def _secret(subject: Subject) -> str:
@@ -66,11 +74,18 @@ def _bound(subject: Subject) -> str:
 
 
 def _second_look(subject: Subject, _: str) -> Aim:
-    # The keys of an account are in the answer to regenerating, unless that is lost.
-    if subject.kind == "workflow":
-        return Aim(subject.read_keys, subject.arm_id, skip=2)
-    lost = Fault(operation=subject.regenerate, kind="answer", when="after", status=500, target=subject.arm_id)
-    return Aim(subject.read_keys, subject.arm_id, skip=1, also=(lost,))
+    # Keys that are in the answer to regenerating are read only if that is lost.
+    kind, arm_id = subject.kind, subject.arm_id
+    lost = Fault(operation=kind.regenerate, kind="answer", when="after", status=500, target=arm_id)
+    return Aim(kind.read, arm_id, skip=kind.reads, also=(lost,) if kind.answers_with_keys else ())
+
+
+def _look_up(kind: LocalKind, operation: str) -> Point:
+    return Point(operation, lambda s, _: Aim(operation, s.arm_id), kinds=(kind,), is_for_the_provider=True)
+
+
+def _names(operations: Iterable[str]) -> str:
+    return " / ".join(dict.fromkeys(operation.partition(".")[2] for operation in operations))
 
 
 def _token(number: int) -> Callable[[Subject, str], Aim]:
@@ -78,6 +93,13 @@ def _token(number: int) -> Callable[[Subject, str], Aim]:
     return lambda *_: Aim("Identity.Token", skip=number)
 
 
+_READ = _names(kind.read for kind in KINDS)
+REGENERATE = Point(
+    _names(kind.regenerate for kind in KINDS),
+    lambda subject, _: Aim(subject.kind.regenerate, subject.arm_id),
+    changes=True,
+    is_for_the_provider=True,
+)
 # In the order in which a rotation sends them.
 POINTS = (
     Point("Identity.Token (for Key Vault)", _token(0), needs_new_process=True),
@@ -87,8 +109,8 @@ POINTS = (
     Point("Ledger.Insert (claim)", lambda s, _: Aim("Ledger.Insert", claim_key(s.arm_id)), changes=True),
     Point("Ledger.Read (outcome)", lambda _, id_: Aim("Ledger.Read", OUTBOX + id_)),
     Point("Vault.GetSecret (look)", lambda s, _: Aim("Vault.GetSecret", _secret(s), skip=1)),
-    Point("Workflow.Get", lambda s, _: Aim("Workflow.Get", s.arm_id), kinds=("workflow",), reaches_a_site=True),
-    Point("ListKeys / ListCallbackUrl (before)", lambda s, _: Aim(s.read_keys, s.arm_id), reaches_a_site=True),
+    *(_look_up(kind, operation) for kind in KINDS for operation in kind.look_up),
+    Point(f"{_READ} (before)", lambda s, _: Aim(s.kind.read, s.arm_id), is_for_the_provider=True),
     Point("Ledger.Query (bound secrets)", lambda s, _: Aim("Ledger.Query", _bound(s))),
     Point("Vault.ListSecrets", lambda s, _: Aim("Vault.ListSecrets", s.vault.uri), needs_new_process=True),
     Point(
@@ -104,13 +126,8 @@ POINTS = (
         lambda s, _: Aim("Ledger.Upsert", _bound(s) + _secret(s).replace("/", "|")),
         changes=True,
     ),
-    Point(
-        "RegenerateKeys / RegenerateAccessKey",
-        lambda s, _: Aim(s.regenerate, s.arm_id),
-        changes=True,
-        reaches_a_site=True,
-    ),
-    Point("ListKeys / ListCallbackUrl (after)", _second_look, reaches_a_site=True),
+    REGENERATE,
+    Point(f"{_READ} (after)", _second_look, is_for_the_provider=True),
     Point("Vault.SetSecret", lambda s, _: Aim("Vault.SetSecret", _secret(s)), changes=True),
     Point("Ledger.Transaction (end)", lambda s, _: Aim("Ledger.Transaction", claim_key(s.arm_id)), changes=True),
     Point("Ledger.Transaction (record)", lambda _, id_: Aim("Ledger.Transaction", id_), changes=True),

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-from localcloud.azure.batch_accounts import BatchAccount
-from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.azure.vault import Vault
-from localcloud.azure.workflows import Workflow
 from localcloud.cloud import LocalCloud
+from localcloud.kinds.kind import LocalKind, Resource
 from rotation.vocabulary.request import Trigger, request_for_event
 from rotation.vocabulary.secret import SecretId
 
-Kind: TypeAlias = Literal["batch", "workflow"]
 Strategy: TypeAlias = Literal["Alternate", "InPlace"]
-KINDS: tuple[Kind, Kind] = ("batch", "workflow")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +21,8 @@ class Subject:
     One target and its secrets, all of which hold its primary key at first.
     """
 
-    kind: Kind
-    target: BatchAccount | Workflow
+    kind: LocalKind
+    target: Resource
     secrets: tuple[str, ...]
     vault: Vault
     strategy: Strategy = "Alternate"
@@ -37,27 +33,6 @@ class Subject:
         The target's ARM id.
         """
         return self.target.arm_id
-
-    @property
-    def regenerate(self) -> str:
-        """
-        The operation that regenerates its keys.
-        """
-        return "Batch.RegenerateKeys" if self.kind == "batch" else "Workflow.RegenerateAccessKey"
-
-    @property
-    def read_keys(self) -> str:
-        """
-        The operation that shows its keys.
-        """
-        return "Batch.ListKeys" if self.kind == "batch" else "Workflow.ListCallbackUrl"
-
-    @property
-    def key_owner(self) -> str:
-        """
-        Whose lives, in the history of keys, are those of what the secrets hold.
-        """
-        return self.arm_id if self.kind == "batch" else f"{self.arm_id}/triggers/manual"
 
     def uri(self, secret: str) -> str:
         """
@@ -73,30 +48,17 @@ class Subject:
         return request_for_event(pinned, trigger, datetime.now(UTC)).id
 
 
-async def make_subject(  # noqa: PLR0913 - what a subject is made of
-    cloud: LocalCloud,
-    kind: Kind,
-    name: str,
-    *,
-    secrets: int = 1,
-    site: str = "site",
-    strategy: Strategy = "Alternate",
+async def make_subject(
+    cloud: LocalCloud, kind: LocalKind, name: str, *, secrets: int = 1, strategy: Strategy = "Alternate"
 ) -> Subject:
     """
     Make a target whose primary key some secrets hold, the first of them with an older version that holds the secondary.
 
-    Names are letters and digits, at most 24, and new. The secrets of a workflow do not name its only trigger.
+    The secrets name the target and nothing below it: a rotation has to look up the rest.
     """
     names = tuple(f"{name}-{number}" for number in range(secrets))
-    target: BatchAccount | Workflow
-    if kind == "batch":
-        target = cloud.azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name=name)
-        address, primary, secondary = target.arm_id, target.primary, target.secondary
-    else:
-        target = await cloud.azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, site, name)
-        address = target.arm_id
-        primary, secondary = target.callback_url("manual", "Primary"), target.callback_url("manual", "Secondary")
-    cloud.put_secret(names[0], secondary, address, CredentialId="Secondary")
+    target = await kind.make(cloud.azure, name)
+    cloud.put_secret(names[0], target.value("Secondary"), target.arm_id, CredentialId="Secondary")
     for secret in names:
-        cloud.put_secret(secret, primary, address, RotationStrategy=strategy)
+        cloud.put_secret(secret, target.value("Primary"), target.arm_id, RotationStrategy=strategy)
     return Subject(kind, target, names, cloud.vault, strategy)

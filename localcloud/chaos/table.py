@@ -23,8 +23,8 @@ _MARKS = {"(resumed)": "r", "(told later)": "t", "(repaired)": "*"}
 _LEGEND = (
     "`C` Completed, `Fp` Failed with `provider_refused`, `Fv` with `vault_refused`, `Fx` with `exhausted`; "
     "`r` resumed from the ledger after its claim had expired, `t` ended at once with its event published later, "
-    "`*` only after the fault was repaired. The figure counts cases; both providers, both strategies, and every status "
-    "or body of a kind, are a case each."
+    "`*` only after the fault was repaired. The figure counts cases; every kind of target, both strategies, "
+    "and every status or body of a kind, are a case each."
 )
 
 

@@ -15,6 +15,9 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.vault import Vault
 from localcloud.azurite import Azurite
+from localcloud.kinds import KINDS
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.workflow import add_workflow
 from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
 from tests.live.description import description, is_live
@@ -32,7 +35,7 @@ async def azure(ca: CertificateAuthority) -> AsyncIterator[LocalAzure]:
     """
     Yield an Azure of the test's own.
     """
-    async with LocalAzure(ca=ca) as running:
+    async with LocalAzure(KINDS, ca=ca) as running:
         yield running
 
 
@@ -73,9 +76,9 @@ async def _local_wiring(
 
 async def _local_target(azure: LocalAzure, kind: str) -> Target:
     if kind == "batch":
-        made = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account1")
+        made = await add_batch_account(azure, "account1")
         return parse_target(made.arm_id)
-    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    workflow = await add_workflow(azure, "orders", site="site1")
     return parse_target(f"{workflow.arm_id}/triggers/manual")
 
 

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from adapters.transport import SharedTransport
-from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
+from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.site_host import wrapped
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.workflow import add_workflow
 from rotation.ports.providers import Provider
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, OutOfTime, Unavailable
@@ -229,9 +231,7 @@ async def test_an_account_without_shared_key_is_refused_with_the_reason(
     """
     ARM's words are passed on, with what the account allows and what to do.
     """
-    made = azure.add_batch_account(
-        subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="aadonly", authentication_modes=("AAD",)
-    )
+    made = await add_batch_account(azure, "aadonly", authentication_modes=("AAD",))
     target = parse_target(made.arm_id)
 
     with pytest.raises(Declined, match=r"403 SharedKeyAuthenticationNotAllowed: .*are AAD: allow SharedKey"):
@@ -242,8 +242,8 @@ async def test_the_only_request_trigger_is_found(azure: LocalAzure, wiring: Wiri
     """
     A target without a trigger means the one trigger that can be called, among others that cannot.
     """
-    workflow = await azure.add_workflow(
-        SUBSCRIPTION, RESOURCE_GROUP, "site1", "mixed", triggers=("daily", "manual"), request_triggers=("manual",)
+    workflow = await add_workflow(
+        azure, "mixed", site="site1", triggers=("daily", "manual"), request_triggers=("manual",)
     )
     target = parse_target(workflow.arm_id)
 
@@ -260,8 +260,8 @@ async def test_a_workflow_without_one_clear_trigger_is_misconfigured(
     """
     Guessing would hand out somebody else's URL: the tag has to name the trigger.
     """
-    workflow = await azure.add_workflow(
-        SUBSCRIPTION, RESOURCE_GROUP, "site1", "many", triggers=("a", "b", "c"), request_triggers=callable_triggers
+    workflow = await add_workflow(
+        azure, "many", site="site1", triggers=("a", "b", "c"), request_triggers=callable_triggers
     )
     target = parse_target(workflow.arm_id)
 
@@ -280,7 +280,7 @@ async def test_the_only_request_trigger_is_found_although_the_site_fails_for_a_m
     """
     What says little about the workflow is no word about its triggers: the definition is read again.
     """
-    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    workflow = await add_workflow(azure, "orders", site="site1")
     armed = azure.faults.add(Fault(operation="Workflow.Get", **script))
 
     keys = await (await wiring.providers.provider_for(parse_target(workflow.arm_id))).read_keys(
@@ -297,8 +297,8 @@ async def test_a_trigger_that_is_no_request_trigger_is_misconfigured(
     """
     Its type in the definition explains the refusal, and the error says what to name instead.
     """
-    workflow = await azure.add_workflow(
-        SUBSCRIPTION, RESOURCE_GROUP, "site1", "mixed", triggers=("daily", "manual"), request_triggers=("manual",)
+    workflow = await add_workflow(
+        azure, "mixed", site="site1", triggers=("daily", "manual"), request_triggers=("manual",)
     )
     target = parse_target(f"{workflow.arm_id}/triggers/Daily")
 
@@ -313,7 +313,7 @@ async def test_a_refusal_for_another_reason_is_no_diagnosis(
     """
     A Request trigger whose URL may not be read is refused with the service's own words.
     """
-    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    workflow = await add_workflow(azure, "orders", site="site1")
     target = parse_target(f"{workflow.arm_id}/triggers/manual")
     refusal = fault(status=403, code="AuthorizationFailed", times=None)
     azure.faults.add(Fault(operation="Workflow.ListCallbackUrl", **refusal))
@@ -352,7 +352,7 @@ async def test_a_callback_url_is_made_of_its_parts_where_it_is_not_given(
     """
     `value` may be absent or unsigned; a template in the relative path stays as it is written.
     """
-    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    workflow = await add_workflow(azure, "orders", site="site1")
     target = parse_target(f"{workflow.arm_id}/triggers/manual")
     given = fault(status=200, body=json.dumps(answer).encode(), times=2)
     azure.faults.add(Fault(operation="Workflow.ListCallbackUrl", **given))
@@ -368,7 +368,7 @@ async def test_a_url_that_no_key_has_signed_is_misconfigured(
     """
     With SAS authentication switched off there is no key to rotate, and the error says so.
     """
-    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    workflow = await add_workflow(azure, "orders", site="site1")
     workflow.has_sas = False
     target = parse_target(f"{workflow.arm_id}/triggers/manual")
 

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adapters.throttling import Throttling
-from localcloud.azure.batch_accounts import BatchAccount
-from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
+from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.dialect import CLIENT_ID, OBJECT_ID, TENANT_ID
 from localcloud.azure.faults import Fault
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.azure.vault import Vault
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.batch.accounts import BatchAccount
+from localcloud.kinds.workflow import add_workflow
 from rotation.vocabulary.errors import Declined, NoAnswer, NotFound, Unavailable
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import Trigger, request_for_event
@@ -25,11 +27,11 @@ from wiring.parts import Wiring
 
 
 @pytest.fixture
-def account(azure: LocalAzure) -> BatchAccount:
+async def account(azure: LocalAzure) -> BatchAccount:
     """
     Return a Batch account in the scope of the app.
     """
-    return azure.add_batch_account(name="account1")
+    return await add_batch_account(azure, "account1")
 
 
 def manage(vault: Vault, account: BatchAccount) -> SecretId:
@@ -38,7 +40,7 @@ def manage(vault: Vault, account: BatchAccount) -> SecretId:
     """
     tags = {"ProviderAddress": account.arm_id, "CredentialId": "Primary", "ValidityPeriodDays": "90"}
     expires_on = datetime.now(UTC) + timedelta(days=20)
-    return SecretId(vault.uri, "one", vault.set("one", account.primary, tags=tags, expires_on=expires_on))
+    return SecretId(vault.uri, "one", vault.set("one", account.value("Primary"), tags=tags, expires_on=expires_on))
 
 
 async def test_equal_refusals_read_alike(
@@ -91,7 +93,7 @@ async def test_a_throttled_site_does_not_stop_its_subscription(
     Microsoft.Web's 429 has no writes header; a Batch account of the subscription is read meanwhile.
     """
     wiring.__dict__["throttling"] = Throttling(clock)
-    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    workflow = await add_workflow(azure, "orders", site="site1")
     site, batch = parse_target(f"{workflow.arm_id}/triggers/manual"), parse_target(account.arm_id)
     azure.faults.add(
         Fault(operation="Workflow.ListCallbackUrl", kind="answer", status=429, retry_after=300, times=None)
@@ -112,7 +114,7 @@ async def test_arms_own_429_stops_the_subscription_whichever_request_it_meets(
     Also one of Microsoft.Web, which has no writes header.
     """
     wiring.__dict__["throttling"] = Throttling(clock)
-    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    workflow = await add_workflow(azure, "orders", site="site1")
     site, batch = parse_target(f"{workflow.arm_id}/triggers/manual"), parse_target(account.arm_id)
     own = {"status": 429, "code": "SubscriptionRequestsThrottled", "retry_after": 60}
     azure.faults.add(Fault(operation="Workflow.ListCallbackUrl", kind="answer", **own, times=None))  # type: ignore[arg-type]
@@ -146,7 +148,7 @@ async def test_a_deleted_secret_is_not_stored(
     """
     Deleted right before a request of its rotation, it ends that with what to do, and its old key lives.
     """
-    secret, key = manage(vault, account), account.primary
+    secret, key = manage(vault, account), account.value("Primary")
     seen = 0
 
     async def delete(_: LoggedRequest) -> None:
@@ -161,7 +163,7 @@ async def test_a_deleted_secret_is_not_stored(
 
     assert record.state is state
     assert azure.requests.count("Batch.RegenerateKeys") == regenerations
-    assert account.primary == key
+    assert account.value("Primary") == key
     assert vault.names() == []
     if record.error:
         assert record.error.code == "vault_refused"
@@ -189,5 +191,5 @@ async def test_a_secret_that_is_recovered_is_stored_by_the_same_rotation(
     ended = await wiring.rotator.rotate(request)
 
     assert (suspended.state, ended.state) == (State.REGENERATING, State.COMPLETED)
-    assert vault.current("one").value == account.secondary
+    assert vault.current("one").value == account.value("Secondary")
     assert azure.requests.count("Batch.RegenerateKeys") == 1

@@ -24,6 +24,7 @@ from adapters.telemetry_settings import read_telemetry_settings
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.vault import Vault
+from localcloud.kinds.batch import add_batch_account
 from rotation.vocabulary.log_lines import report_poisoned, report_sweep
 from rotation.vocabulary.record import State
 from tests.twins.world import VAULT, TwinWorld
@@ -445,9 +446,9 @@ async def test_without_settings_nothing_of_opentelemetry_is_imported(
     """
     Neither by the app nor by an SDK, though it is installed: not with the app, and not by a whole rotation.
     """
-    account = azure.add_batch_account(name="account1")
+    account = await add_batch_account(azure, "account1")
     tags = {"ProviderAddress": account.arm_id, "CredentialId": "Primary", "ValidityPeriodDays": "90"}
-    vault.set("one", account.primary, tags=tags)
+    vault.set("one", account.value("Primary"), tags=tags)
 
     told = await run(REAL_ROTATION, {"SECRET": f"{vault.uri}/secrets/one"})
 

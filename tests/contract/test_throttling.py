@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 
 from adapters.throttling import Throttling
-from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
+from localcloud.azure.cloud import LocalAzure
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.workflow import add_workflow
 from rotation.vocabulary.errors import Unavailable
 from rotation.vocabulary.target import KeyName, Target
 from rotation.vocabulary.timing import Deadline
@@ -20,11 +22,11 @@ OTHER_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
 
 
 @pytest.fixture
-def account(azure: LocalAzure) -> Target:
+async def account(azure: LocalAzure) -> Target:
     """
     Return a Batch account.
     """
-    made = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account1")
+    made = await add_batch_account(azure, "account1")
     return parse_target(made.arm_id)
 
 
@@ -33,7 +35,7 @@ async def workflow(azure: LocalAzure) -> Target:
     """
     Return a trigger of a workflow in the same subscription.
     """
-    made = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", "orders")
+    made = await add_workflow(azure, "orders", site="site1")
     return parse_target(f"{made.arm_id}/triggers/manual")
 
 
@@ -95,7 +97,7 @@ async def test_another_subscription_goes_on(
     """
     wiring.__dict__["throttling"] = Throttling(clock)
     azure.throttle_arm(bucket=1, per_second=0.01)
-    made = azure.add_batch_account(subscription=OTHER_SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account2")
+    made = await add_batch_account(azure, "account2", subscription=OTHER_SUBSCRIPTION)
     accounts = await wiring.providers.provider_for(account)
     await accounts.read_keys(account, Deadline(clock))
     for _ in range(3):

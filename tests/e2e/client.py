@@ -15,8 +15,11 @@ from azure.data.tables.aio import TableClient
 from azure.storage.queue.aio import QueueClient
 
 from adapters.table import NAME
+from localcloud.azure.access_keys import KeyName
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
+from localcloud.kinds import named
+from localcloud.kinds.kind import LocalKind, Resource
 from rotation.vocabulary.request import Trigger, request_for_event
 from rotation.vocabulary.secret import SecretId
 
@@ -27,15 +30,14 @@ _numbers = itertools.count(1)
 
 class Subject:
     """
-    One target and its secret, of the given kind, with names that no other test has.
+    One target and its secret, with names that no other test has.
     """
 
-    def __init__(self, cloud: LocalCloud, kind: str, target: Any, secret: str) -> None:
+    def __init__(self, cloud: LocalCloud, kind: LocalKind, target: Resource, secret: str) -> None:
         self._cloud = cloud
-        self.kind = kind
         self.target = target
         self.secret = secret
-        self.regenerate = "Batch.RegenerateKeys" if kind == "batch" else "Workflow.RegenerateAccessKey"
+        self.regenerate = kind.regenerate
 
     @property
     def uri(self) -> str:
@@ -51,14 +53,6 @@ class Subject:
         """
         return self._cloud.vault.current(self.secret).version
 
-    def value(self, key: str) -> str:
-        """
-        Return the credential that a key gives now.
-        """
-        return str(
-            getattr(self.target, key.lower()) if self.kind == "batch" else self.target.callback_url("manual", key)
-        )
-
     def rotation_id(self, trigger: Trigger = Trigger.SECRET_NEAR_EXPIRY) -> str:
         """
         Return the id that the rotation of the current version's event has.
@@ -72,11 +66,11 @@ class Subject:
         """
         return self._cloud.azure.requests.count(self.regenerate, target=self.target.arm_id, took_effect=True)
 
-    def holds(self, key: str) -> bool:
+    def holds(self, key: KeyName) -> bool:
         """
         Return whether the secret's current version holds the present value of a key.
         """
-        return self._cloud.vault.current(self.secret).value == self.value(key)
+        return self._cloud.vault.current(self.secret).value == self.target.value(key)
 
 
 class Client:
@@ -95,12 +89,8 @@ class Client:
         """
         number = next(_numbers)
         secret = f"secret-{number}"
-        target: Any
-        if kind == "batch":
-            target = self.cloud.add_batch_secret(f"account{number}", secret, **tags)
-        else:
-            target = await self.cloud.add_workflow_secret(f"site{number}", "orders", secret, **tags)
-        return Subject(self.cloud, kind, target, secret)
+        target = await self.cloud.add_secret(named(kind), f"{kind}{number}", secret, **tags)
+        return Subject(self.cloud, named(kind), target, secret)
 
     async def ask(
         self,

@@ -8,6 +8,7 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.cloud import OFTEN, LocalCloud
+from localcloud.kinds import KINDS
 from localcloud.leaks import Place, find_leaks, places_of
 from tests.e2e.client import Client
 
@@ -78,7 +79,7 @@ def assert_nothing_leaked(cloud: LocalCloud, answers: Sequence[str] = ()) -> Non
     assert not find_leaks(cloud.azure.key_history, places).leaks
 
 
-@pytest.fixture(params=["batch", "workflow"])
+@pytest.fixture(params=[kind.name for kind in KINDS])
 def kind(request: pytest.FixtureRequest) -> str:
     """
     Return each kind of target.

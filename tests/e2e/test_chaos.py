@@ -11,12 +11,14 @@ from localcloud.chaos.cases import Case
 from localcloud.chaos.kinds import FaultKind
 from localcloud.chaos.matrix import all_cases, run_matrix
 from localcloud.chaos.plan import make_plan
+from localcloud.chaos.points import REGENERATE
 from localcloud.chaos.scene import Scene
 from localcloud.chaos.soak import run_soak
 from localcloud.chaos.subject import Subject, make_subject
+from localcloud.kinds import KINDS
 
 # One request of each sort: to the ledger, to the provider, to the vault. `make chaos` runs them all.
-POINTS = {"Ledger.Replace (journal)", "RegenerateKeys / RegenerateAccessKey", "Vault.SetSecret"}
+POINTS = {"Ledger.Replace (journal)", REGENERATE.name, "Vault.SetSecret"}
 FAULTS = {"503", "500, 502, 503, 504 after", "dropped after", "429, a day", "killed, late effect", "killed after"}
 
 
@@ -102,13 +104,13 @@ async def test_the_judge_sees_what_is_broken(scene: Scene) -> None:
     A key in use that is regenerated, a version that holds no key, an event that nobody's rotation sent: all are found.
     """
     async with scene:
-        subject = await make_subject(scene.cloud, "batch", "broken")
+        subject = await make_subject(scene.cloud, KINDS[0], "broken")
         scene.subjects.append(subject)
         await rotate(scene, subject)
         assert not scene.judge()
 
         target = subject.target
-        target.keys.regenerate("Secondary")
+        target.regenerate("Secondary")
         found = {broken.promise for broken in scene.judge()}
         assert found == {1, 2}
 
@@ -116,7 +118,7 @@ async def test_the_judge_sees_what_is_broken(scene: Scene) -> None:
         found = {broken.promise for broken in scene.judge()}
         assert found == {1, 2, 3}
 
-        scene.answers.append(f"the key is {target.keys['Primary']}")
+        scene.answers.append(f"the key is {target.value('Primary')}")
         assert {broken.promise for broken in scene.judge()} == {1, 2, 3, 5}
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from localcloud.kinds import KINDS
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120  # seconds
 SETTINGS = {name: value for name, value in os.environ.items() if name not in {"FORCE_COLOR", "SSL_CERT_FILE"}}
@@ -31,7 +33,7 @@ def run_demo(directory: Path, **environment: str) -> "subprocess.CompletedProces
     )
 
 
-def test_the_demo_shows_three_rotations(tmp_path: Path) -> None:
+def test_the_demo_shows_a_rotation_of_each_kind_and_one_by_hand(tmp_path: Path) -> None:
     """
     Each with its steps, its outcome and its event; the last line tells the count; nothing stays behind.
     """
@@ -39,15 +41,16 @@ def test_the_demo_shows_three_rotations(tmp_path: Path) -> None:
 
     assert (demo.returncode, demo.stderr) == (0, "")
     lines = demo.stdout.splitlines()
-    assert lines[-1] == "demo: 3 rotations completed, 0 failed client calls, 0 secrets leaked"
+    assert lines[-1] == f"demo: {len(KINDS) + 1} rotations completed, 0 failed client calls, 0 secrets leaked"
     assert re.findall(r"(\S+): version \w{8} -> \w{8}, key (\w+) -> (\w+), expires \d{4}-\d\d-\d\d\n", demo.stdout) == [
-        ("batch-key", "Primary", "Secondary"),
-        ("workflow-url", "Primary", "Secondary"),
-        ("batch-key", "Secondary", "Primary"),
+        *((kind.secret, "Primary", "Secondary") for kind in KINDS),
+        (KINDS[0].secret, "Secondary", "Primary"),
     ]
     for step in ("claimed", "inspected", "journaled", "regenerated", "stored", "ended", "announced"):
-        assert len(re.findall(rf"\+\d+\.\d{{3}} s  {step}\b", demo.stdout)) == 3
-    assert len(set(re.findall(r"event KeyRotator\.RotationCompleted, id (\S+):completed", demo.stdout))) == 3
+        assert len(re.findall(rf"\+\d+\.\d{{3}} s  {step}\b", demo.stdout)) == len(KINDS) + 1
+    assert (
+        len(set(re.findall(r"event KeyRotator\.RotationCompleted, id (\S+):completed", demo.stdout))) == len(KINDS) + 1
+    )
     assert not KEY_MATERIAL.search(demo.stdout)
     assert "\x1b" not in demo.stdout
     assert list(tmp_path.iterdir()) == []
@@ -107,7 +110,7 @@ def test_the_commands_that_start_suggests_work(start: subprocess.Popen[str], tmp
 
     told = set()
     for line in start.stdout:
-        told |= set(re.findall(r"(batch-key|workflow-url): version", line))
+        told |= set(re.findall(r"(\S+): version", line))
         if len(told) == 2:
             break
     start.send_signal(signal.SIGTERM)

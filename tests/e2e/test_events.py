@@ -10,6 +10,7 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.delivery_schedule import RetryPolicy
 from localcloud.azure.event import Schema
 from localcloud.cloud import LocalCloud
+from localcloud.kinds.batch import add_batch_account
 from rotation.vocabulary.request import Trigger, request_for_event
 from rotation.vocabulary.secret import SecretId
 from tests.e2e.client import Client, Subject
@@ -319,13 +320,9 @@ async def test_an_account_without_shared_key_fails_with_arms_words(cloud: LocalC
     What ARM says is passed on, with what the account allows.
     """
     subject = await client.subject()
-    account = cloud.azure.add_batch_account(
-        subscription="11111111-1111-4111-8111-111111111111",
-        resource_group="rg-local",
-        name=f"aad{subject.secret.replace('-', '')}",
-        authentication_modes=("AAD",),
-    )
-    cloud.put_secret(subject.secret, account.primary, account.arm_id)
+    name = f"aad{subject.secret.replace('-', '')}"
+    account = await add_batch_account(cloud.azure, name, authentication_modes=("AAD",))
+    cloud.put_secret(subject.secret, account.value("Primary"), account.arm_id)
     rotation_id = subject.rotation_id()
 
     await client.deliver([event_of(subject)])

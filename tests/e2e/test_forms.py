@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.cloud import LocalCloud
+from localcloud.kinds.workflow import add_workflow
 from tests.e2e.client import Client
 
 Spelling = Callable[[str], str]
@@ -73,9 +73,9 @@ async def test_a_secret_is_rotated_however_its_target_is_spelled(
     In the tag, in the filter of the list, and with what people put around the other tags.
     """
     subject = await client.subject(kind)
-    address = subject.target.arm_id if kind == "batch" else f"{subject.target.arm_id}/triggers/manual"
+    address = subject.target.address
     tags = {"CredentialId": " KEY1\n", "ValidityPeriodDays": "\ufeff90 "}
-    cloud.put_secret(subject.secret, subject.value("Primary"), TARGETS[form](address), **tags)
+    cloud.put_secret(subject.secret, subject.target.value("Primary"), TARGETS[form](address), **tags)
 
     status, record = await client.rotate(subject)
 
@@ -93,7 +93,7 @@ async def test_a_trigger_is_found_whatever_letters_its_name_has(
     Named in the tag, in another case, and percent-encoded in addresses.
     """
     site = f"letters{len(trigger)}"
-    workflow = await cloud.azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, site, "orders", triggers=(trigger,))
+    workflow = await add_workflow(cloud.azure, "orders", site=site, triggers=(trigger,))
     address = f"{workflow.arm_id}/triggers/{trigger.upper()}"
     cloud.put_secret(f"{site}-url", workflow.callback_url(trigger, "Primary"), address)
 

@@ -6,6 +6,7 @@ import pytest
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.azure.faults import Fault
 from localcloud.cloud import LocalCloud
+from localcloud.kinds.workflow import add_workflow
 from tests.e2e.client import Client
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}"
@@ -203,7 +204,7 @@ async def test_a_workflow_that_signs_with_one_key_is_a_conflict(cloud: LocalClou
     Both URLs carry the same signature: rotating would lock clients out, unless the tag says InPlace.
     """
     name = f"one{uuid.uuid4().hex[:8]}"
-    workflow = await cloud.azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, name, "orders", signs_with_one_key=True)
+    workflow = await add_workflow(cloud.azure, "orders", site=name, signs_with_one_key=True)
     subject = await client.subject("workflow")
     subject.target = workflow
     cloud.put_secret(subject.secret, workflow.callback_url(), workflow.arm_id)

@@ -195,12 +195,12 @@ async def test_the_previous_key_is_dead_some_time_after_a_leak(client: Client, k
     The rotation names the second one, which is there from that moment; when it is due, the leaked key dies, once.
     """
     subject = await client.subject(kind)
-    leaked = subject.value("Primary")
+    leaked = subject.target.value("Primary")
 
     status, record = await client.rotate(subject, revokePreviousAfter="PT1H", reason="leaked")
     scheduled = await client.get(record["revocation"]["id"])
     await client.host.run("resume_rotations")
-    assert subject.value("Primary") == leaked
+    assert subject.target.value("Primary") == leaked
     await client.pass_time()
     await client.host.run("resume_rotations")
     ended = await client.ended(scheduled["id"])
@@ -208,7 +208,7 @@ async def test_the_previous_key_is_dead_some_time_after_a_leak(client: Client, k
     assert (status, record["state"]) == (200, "Completed")
     assert (scheduled["state"], scheduled["reason"]) == ("Scheduled", "leaked")
     assert (ended["state"], ended["keyName"]) == ("Completed", "Primary")
-    assert subject.value("Primary") != leaked
+    assert subject.target.value("Primary") != leaked
     assert subject.holds("Primary")
     assert subject.regenerations() == 2
     await client.idle()
@@ -253,14 +253,14 @@ async def test_a_key_that_no_secret_holds_is_regenerated_and_goes_nowhere(client
     200 without a secret; the version stays, and the event's subject is the target.
     """
     subject = await client.subject(kind)
-    version, alternate = subject.version, subject.value("Secondary")
+    version, alternate = subject.version, subject.target.value("Secondary")
 
     status, record, _ = await client.ask(
         "POST", "/rotations", body={"target": subject.target.arm_id, "key": "Secondary", "reason": "handed out"}
     )
 
     assert (status, record["state"], record["secret"], record["keyName"]) == (200, "Completed", None, "Secondary")
-    assert subject.value("Secondary") != alternate
+    assert subject.target.value("Secondary") != alternate
     assert subject.version == version
     event = await client.told(f"{record['id']}:completed")
     assert event.subject == event.source == subject.target.arm_id

@@ -88,7 +88,7 @@ async def test_every_managed_secret_is_shown_with_its_status(client: Client) -> 
     subject = await client.subject()
     soon = datetime.now(UTC).replace(microsecond=0)
     tags = vault.current(subject.secret).tags
-    value = subject.value("Primary")
+    value = subject.target.value("Primary")
     for name, days, more in (
         ("fine", 60, {}),
         ("due", 29, {}),

@@ -113,7 +113,7 @@ async def test_status_shows_what_the_vaults_hold(client: Client, run: Command, k
     """
     subject = await client.subject(kind)
     client.cloud.vault.set(
-        f"{subject.secret}-twin", subject.value("Primary"), tags=client.cloud.vault.current(subject.secret).tags
+        f"{subject.secret}-twin", subject.target.value("Primary"), tags=client.cloud.vault.current(subject.secret).tags
     )
     target = ["--target", subject.target.arm_id]
 
@@ -155,13 +155,13 @@ async def test_a_key_that_no_secret_holds_is_regenerated(client: Client, run: Co
     By its target alone; the secret goes on working.
     """
     subject = await client.subject(kind)
-    spare = subject.value("Secondary")
+    spare = subject.target.value("Secondary")
     _, document = await run.json("rotate", "--target", subject.target.arm_id, "--key", "Secondary", "--no-watch")
 
     result = await run("watch", document["rotations"][0]["id"])
 
     assert result.exit_code == 0
-    assert subject.value("Secondary") != spare
+    assert subject.target.value("Secondary") != spare
     assert subject.holds("Primary")
 
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.azure.faults import Fault
 from localcloud.cloud import OFTEN, LocalCloud
+from localcloud.kinds.batch import add_batch_account
 from rotation.vocabulary.request import request_for_sweep
 from rotation.vocabulary.secret import SecretId
 from tests.e2e.client import Client, Subject
@@ -71,15 +71,13 @@ async def test_a_sweep_asks_for_pages_and_for_what_is_due_and_for_nothing_else(c
     """
     Two vaults, many secrets: no request for one that is not due, and none to ARM.
     """
-    account = client.cloud.azure.add_batch_account(
-        subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="shared"
-    )
+    account = await add_batch_account(client.cloud.azure, "shared")
     expires_on = datetime.now(UTC).replace(microsecond=0)
     tags = {"ProviderAddress": account.arm_id, "CredentialId": "Primary", "ValidityPeriodDays": "90"}
     for vault in client.cloud.vaults:
         for number in range(SECRETS):
-            vault.set(f"s{number}", account.primary, tags=tags, expires_on=expires_on + timedelta(days=31))
-    client.cloud.vault.set("due", account.primary, tags=tags, expires_on=expires_on + timedelta(days=29))
+            vault.set(f"s{number}", account.value("Primary"), tags=tags, expires_on=expires_on + timedelta(days=31))
+    client.cloud.vault.set("due", account.value("Primary"), tags=tags, expires_on=expires_on + timedelta(days=29))
     # What is put into the queue is kept from running.
     client.cloud.azure.faults.add(Fault(operation="Vault.GetSecret", kind="hang", skip=1, times=None))
     requests = client.cloud.azure.requests
@@ -145,7 +143,10 @@ async def test_secrets_that_share_a_target_end_on_live_keys_whoever_is_due(clien
     subject = await client.subject(kind)
     held = client.cloud.vault.current(subject.secret)
     client.cloud.vault.set(
-        "other", subject.value("Secondary"), tags=held.tags | {"CredentialId": "Secondary"}, expires_on=held.expires_on
+        "other",
+        subject.target.value("Secondary"),
+        tags=held.tags | {"CredentialId": "Secondary"},
+        expires_on=held.expires_on,
     )
 
     await sweep(client)
@@ -153,7 +154,7 @@ async def test_secrets_that_share_a_target_end_on_live_keys_whoever_is_due(clien
     await client.host.run("resume_rotations")
     await client.idle()
 
-    live = {subject.value("Primary"), subject.value("Secondary")}
+    live = {subject.target.value("Primary"), subject.target.value("Secondary")}
     assert client.cloud.vault.current(subject.secret).value in live
     assert client.cloud.vault.current("other").value in live
     _, page, _ = await client.ask("GET", f"/secrets?target={subject.target.arm_id}")
@@ -172,10 +173,10 @@ async def test_drift_is_healed_by_the_sweep_where_the_app_itself_stored_the_vers
     await client.rotate(subject)
     vault = client.cloud.vault
     current = vault.current(subject.secret)
-    subject.target.keys.regenerate("Secondary")
+    subject.target.regenerate("Secondary")
     vault.expire(subject.secret, datetime.now(UTC) + timedelta(days=10))
     foreign = await client.subject()
-    foreign.target.keys.regenerate("Primary")
+    foreign.target.regenerate("Primary")
 
     expected, failing = sweeps_id(subject), sweeps_id(foreign)
     await sweep(client)

@@ -21,6 +21,9 @@ from azure.storage.queue.aio import QueueClient as AsyncQueueClient
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azurite import Azurite
+from localcloud.kinds import KINDS
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.workflow import add_workflow
 from tests.live.description import Description
 from tests.live.readiness import wait_until_ready
 from tools.azd.azure_cli import AzureCli
@@ -77,10 +80,10 @@ class LocalCloud:
         """
         Start it, with a topic whose events go to a queue of Azurite.
         """
-        async with Azurite(self._directory / "azurite") as azurite, LocalAzure(ca=self._ca) as azure:
+        async with Azurite(self._directory / "azurite") as azurite, LocalAzure(KINDS, ca=self._ca) as azure:
             vault = await azure.add_vault("kv-live", transition=1)
-            account = azure.add_batch_account(subscription=SUBSCRIPTION, resource_group=RESOURCE_GROUP, name="account1")
-            workflows = [await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "site1", name) for name in _WORKFLOWS]
+            account = await add_batch_account(azure, "account1")
+            workflows = [await add_workflow(azure, name, site="site1") for name in _WORKFLOWS]
             queue = AsyncQueueClient.from_connection_string(azurite.connection_string, _QUEUE)
             passing_on = asyncio.create_task(_pass_on(azure, queue))
             try:

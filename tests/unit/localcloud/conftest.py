@@ -10,6 +10,7 @@ from azure.identity.aio import ManagedIdentityCredential
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import LocalAzure
+from localcloud.kinds import KINDS
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ async def azure(ca: CertificateAuthority) -> AsyncIterator[LocalAzure]:
     """
     Yield an empty Azure.
     """
-    async with LocalAzure(ca=ca) as running:
+    async with LocalAzure(KINDS, ca=ca) as running:
         yield running
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from localcloud.azure.batch_accounts import BatchAccount
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.identity import ARM
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.batch.accounts import BatchAccount
+from localcloud.kinds.workflow import add_workflow
 
 CAUSE = "x-ms-failure-cause"
 WRITES = "x-ms-ratelimit-remaining-subscription-writes"
@@ -67,18 +69,18 @@ def client(azure: LocalAzure, http: aiohttp.ClientSession) -> Client:
 
 
 @pytest.fixture
-def account(azure: LocalAzure) -> BatchAccount:
+async def account(azure: LocalAzure) -> BatchAccount:
     """
     Return a Batch account.
     """
-    return azure.add_batch_account(name="demobatch", authentication_modes=("SharedKey", "AAD"))
+    return await add_batch_account(azure, "demobatch", authentication_modes=("SharedKey", "AAD"))
 
 
 async def test_an_account_shows_its_properties(client: Client, account: BatchAccount, azure: LocalAzure) -> None:
     """
     The endpoint is a bare host, the ETag is quoted; modes that were never stated are absent.
     """
-    old = azure.add_batch_account(name="old", authentication_modes=None)
+    old = await add_batch_account(azure, "old", authentication_modes=None)
 
     status, headers, body = await client.ask(account.arm_id, "GET")
     _, _, body_of_old = await client.ask(old.arm_id, "GET")
@@ -238,7 +240,7 @@ async def test_a_429_of_a_site_is_microsoft_webs_own(azure: LocalAzure, client: 
     """
     In PascalCase, from the service, and without a word about writes.
     """
-    workflow = await azure.add_workflow(SUBSCRIPTION, RESOURCE_GROUP, "demosite", "demoflow")
+    workflow = await add_workflow(azure, "demoflow", site="demosite")
     azure.faults.add(Fault(operation="Workflow.ListCallbackUrl", kind="answer", status=429, retry_after=300))
     site, _, name = workflow.arm_id.partition("/workflows/")
     management = f"{site}/hostruntime/runtime/webhooks/workflow/api/management/workflows/{name}"

@@ -10,9 +10,10 @@ from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.batch.aio import BatchManagementClient
 from yarl import URL
 
-from localcloud.azure.batch_accounts import BatchAccount
 from localcloud.azure.cloud import SUBSCRIPTION, LocalAzure
 from localcloud.azure.identity import ARM
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.batch.accounts import BatchAccount
 
 GROUP = "rg-batch"
 
@@ -27,11 +28,11 @@ async def management(azure: LocalAzure, credential: ManagedIdentityCredential) -
 
 
 @pytest.fixture
-def account(azure: LocalAzure) -> BatchAccount:
+async def account(azure: LocalAzure) -> BatchAccount:
     """
     Return an account with two keys.
     """
-    return azure.add_batch_account(resource_group=GROUP, name="renders")
+    return await add_batch_account(azure, "renders", resource_group=GROUP)
 
 
 async def use(account: BatchAccount, key: str, made: datetime | None = None) -> None:
@@ -55,7 +56,8 @@ async def test_the_management_client_reads_account_and_keys(
 
     assert found.id == account.arm_id
     assert found.allowed_authentication_modes == ["SharedKey", "AAD"]
-    assert (keys.account_name, keys.primary, keys.secondary) == ("renders", account.primary, account.secondary)
+    shown = (account.value("Primary"), account.value("Secondary"))
+    assert (keys.account_name, keys.primary, keys.secondary) == ("renders", *shown)
 
 
 async def test_regenerating_replaces_one_key_at_once(
@@ -64,12 +66,12 @@ async def test_regenerating_replaces_one_key_at_once(
     """
     The old value is dead, the new and the other one work, and the history knows when.
     """
-    old, other = account.primary, account.secondary
+    old, other = account.value("Primary"), account.value("Secondary")
 
     answer = await management.batch_account.regenerate_key(GROUP, "renders", parameters={"keyName": "Primary"})
 
-    assert (answer.primary, answer.secondary) == (account.primary, other)
-    await use(account, account.primary)
+    assert (answer.primary, answer.secondary) == (account.value("Primary"), other)
+    await use(account, account.value("Primary"))
     await use(account, other)
     with pytest.raises(HttpResponseError) as refused:
         await use(account, old)
@@ -79,7 +81,7 @@ async def test_regenerating_replaces_one_key_at_once(
     assert former.until == present.since
     assert azure.key_history.live_value(account.arm_id, "Primary", former.since.monotonic) == old
     assert not azure.key_history.is_live(old)
-    assert {old, other, account.primary} <= azure.key_history.values()
+    assert {old, other, account.value("Primary")} <= azure.key_history.values()
     assert azure.requests.count("Batch.RegenerateKeys", target=account.arm_id.upper(), took_effect=True) == 1
 
 
@@ -89,7 +91,7 @@ async def test_a_request_of_another_time_is_refused(account: BatchAccount, minut
     A good signature does not help a request that is more than 15 minutes away.
     """
     with pytest.raises(HttpResponseError) as refused:
-        await use(account, account.primary, datetime.now(UTC) + timedelta(minutes=minutes))
+        await use(account, account.value("Primary"), datetime.now(UTC) + timedelta(minutes=minutes))
     assert refused.value.status_code == 403
 
 
@@ -99,8 +101,8 @@ async def test_an_account_without_shared_key_has_no_keys_to_manage(
     """
     Listing, regenerating and using a key all fail.
     """
-    closed = azure.add_batch_account(resource_group=GROUP, name="closed", authentication_modes=("AAD",))
-    before = closed.primary
+    closed = await add_batch_account(azure, "closed", resource_group=GROUP, authentication_modes=("AAD",))
+    before = closed.value("Primary")
 
     with pytest.raises(HttpResponseError):
         await management.batch_account.get_keys(GROUP, "closed")
@@ -108,7 +110,7 @@ async def test_an_account_without_shared_key_has_no_keys_to_manage(
         await management.batch_account.regenerate_key(GROUP, "closed", parameters={"keyName": "Primary"})
     with pytest.raises(HttpResponseError):
         await use(closed, before)
-    assert closed.primary == before
+    assert closed.value("Primary") == before
 
 
 async def test_modes_that_were_never_said_allow_everything(
@@ -117,10 +119,10 @@ async def test_modes_that_were_never_said_allow_everything(
     """
     None is what Azure returns for such an account, and its keys work.
     """
-    silent = azure.add_batch_account(resource_group=GROUP, name="silent", authentication_modes=None)
+    silent = await add_batch_account(azure, "silent", resource_group=GROUP, authentication_modes=None)
 
     assert (await management.batch_account.get(GROUP, "silent")).allowed_authentication_modes is None
-    await use(silent, silent.secondary)
+    await use(silent, silent.value("Secondary"))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +210,7 @@ async def test_arm_is_strict(
     """
     A request that ARM would refuse is refused, has no effect, and the error is ARM's.
     """
-    before = (account.primary, account.secondary)
+    before = (account.value("Primary"), account.value("Secondary"))
     headers = {"Authorization": f"Bearer {azure.identity.issue(ARM)}"}
     if content_type:
         headers["Content-Type"] = content_type
@@ -218,7 +220,7 @@ async def test_arm_is_strict(
     async with http.request(method, url, headers=headers, data=body.encode() or None) as answer:
         assert answer.status == status
         assert (await answer.json())["error"]["code"] == code
-    assert (account.primary, account.secondary) == before
+    assert (account.value("Primary"), account.value("Secondary")) == before
 
 
 @pytest.mark.parametrize("name", ["..", ".", "%2E%2E"])
@@ -240,7 +242,7 @@ async def test_the_data_plane_wants_a_version_it_knows(account: BatchAccount) ->
     """
     The SDK reads the service's own error format.
     """
-    credential = AzureNamedKeyCredential(account.name, account.primary)
+    credential = AzureNamedKeyCredential(account.name, account.value("Primary"))
     async with BatchClient(account.endpoint, credential, api_version="2012-01-01") as client:
         with pytest.raises(HttpResponseError, match="InvalidQueryParameterValue"):
             await anext(client.list_supported_images(ocp_date=datetime.now(UTC)))

@@ -8,9 +8,12 @@ import pytest
 import requests
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.azure.cloud import SUBSCRIPTION, LocalAzure
+from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.identity import ARM
+from localcloud.kinds import KINDS
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.workflow import add_workflow
 
 AIOHTTP_IS_ABSENT = "import sys, localcloud.azure.certificates; sys.exit('aiohttp' in sys.modules)"
 
@@ -55,8 +58,8 @@ async def test_every_vault_and_every_logic_app_has_a_port(azure: LocalAzure) -> 
     Two workflows of one Logic App share it.
     """
     first, second = await azure.add_vault("kv-1"), await azure.add_vault("kv-2")
-    one, two = [await azure.add_workflow(SUBSCRIPTION, "rg", "site", name) for name in ("one", "two")]
-    elsewhere = await azure.add_workflow(SUBSCRIPTION, "rg", "elsewhere", "one")
+    one, two = [await add_workflow(azure, name, resource_group="rg", site="site") for name in ("one", "two")]
+    elsewhere = await add_workflow(azure, "one", resource_group="rg", site="elsewhere")
 
     assert first.uri != second.uri
     assert one.origin == two.origin != elsewhere.origin
@@ -66,26 +69,26 @@ async def test_nothing_is_created_twice(azure: LocalAzure) -> None:
     """
     Names ignore case, as in Azure.
     """
-    azure.add_batch_account(name="renders")
+    await add_batch_account(azure, "renders")
     await azure.add_vault("kv")
-    await azure.add_workflow(SUBSCRIPTION, "rg", "site", "one")
+    await add_workflow(azure, "one", resource_group="rg", site="site")
 
     with pytest.raises(ValueError, match="exists already"):
-        azure.add_batch_account(name="Renders")
+        await add_batch_account(azure, "Renders")
     with pytest.raises(ValueError, match="exists already"):
         await azure.add_vault("KV")
     with pytest.raises(ValueError, match="exists already"):
-        await azure.add_workflow(SUBSCRIPTION, "RG", "SITE", "ONE")
+        await add_workflow(azure, "ONE", resource_group="RG", site="SITE")
 
 
 async def test_the_log_holds_no_signature(azure: LocalAzure, http: aiohttp.ClientSession) -> None:
     """
     A callback URL's query, where its signature is, does not reach the log; nor does a repr show a key.
     """
-    workflow = await azure.add_workflow(SUBSCRIPTION, "rg", "site", "one")
-    account = azure.add_batch_account(name="renders")
+    workflow = await add_workflow(azure, "one", resource_group="rg", site="site")
+    account = await add_batch_account(azure, "renders")
     vault = await azure.add_vault("kv")
-    vault.set("batch-key", account.primary)
+    vault.set("batch-key", account.value("Primary"))
     async with http.post(workflow.callback_url()):
         pass
 
@@ -97,8 +100,8 @@ async def test_closing_lets_go_of_what_hangs(ca: CertificateAuthority, http: aio
     """
     A test that ends in the middle of a fault ends at once.
     """
-    async with LocalAzure(ca=ca) as azure:
-        account = azure.add_batch_account(name="renders")
+    async with LocalAzure(KINDS, ca=ca) as azure:
+        account = await add_batch_account(azure, "renders")
         fault = azure.faults.add(Fault(operation="Batch.GetAccount", kind="hang"))
         headers = {"Authorization": f"Bearer {azure.identity.issue(ARM)}"}
         url = f"{azure.arm_uri}{account.arm_id}?api-version=2025-06-01"

@@ -9,11 +9,12 @@ from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.batch.aio import BatchManagementClient
 from azure.mgmt.batch.models import BatchAccountKeys
 
-from localcloud.azure.batch_accounts import BatchAccount
 from localcloud.azure.cloud import SUBSCRIPTION, LocalAzure
 from localcloud.azure.faults import Fault, When
 from localcloud.azure.identity import ARM
 from localcloud.azure.request_log import LoggedRequest
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.batch.accounts import BatchAccount
 
 REGENERATE = "Batch.RegenerateKeys"
 
@@ -28,11 +29,11 @@ async def client(azure: LocalAzure, credential: ManagedIdentityCredential) -> As
 
 
 @pytest.fixture
-def account(azure: LocalAzure) -> BatchAccount:
+async def account(azure: LocalAzure) -> BatchAccount:
     """
     Return the account whose key is regenerated.
     """
-    return azure.add_batch_account(resource_group="rg", name="renders")
+    return await add_batch_account(azure, "renders", resource_group="rg")
 
 
 async def regenerate(client: BatchManagementClient, read_timeout: float = 10) -> BatchAccountKeys:
@@ -50,7 +51,7 @@ async def test_an_error_comes_before_or_after_the_effect(
     """
     The answer is the same; whether the key changed is not, and the log tells.
     """
-    old = account.primary
+    old = account.value("Primary")
     fault = azure.faults.add(Fault(operation=REGENERATE, kind="answer", when=when, code="ServerBusy"))
 
     with pytest.raises(HttpResponseError) as refused:
@@ -59,10 +60,10 @@ async def test_an_error_comes_before_or_after_the_effect(
     assert refused.value.status_code == 503
     assert refused.value.error is not None
     assert refused.value.error.code == "ServerBusy"
-    assert (account.primary != old) is changes
+    assert (account.value("Primary") != old) is changes
     assert azure.requests.count(REGENERATE, took_effect=changes) == 1
     assert fault.fired == 1
-    assert (await regenerate(client)).primary == account.primary
+    assert (await regenerate(client)).primary == account.value("Primary")
 
 
 @pytest.mark.parametrize(("when", "changes"), [("before", False), ("after", True)])
@@ -72,7 +73,7 @@ async def test_a_connection_is_cut_before_or_after_the_effect(
     """
     The caller sees no answer in either case.
     """
-    old = account.primary
+    old = account.value("Primary")
     azure.faults.add(Fault(operation=REGENERATE, kind="drop", when=when))
 
     with pytest.raises(ServiceRequestError):
@@ -80,7 +81,7 @@ async def test_a_connection_is_cut_before_or_after_the_effect(
 
     (entry,) = azure.requests.of(REGENERATE)
     assert (entry.was_dropped, entry.status, entry.took_effect) == (True, None, changes)
-    assert (account.primary != old) is changes
+    assert (account.value("Primary") != old) is changes
 
 
 async def test_a_request_given_up_by_its_caller_still_takes_effect(
@@ -89,7 +90,7 @@ async def test_a_request_given_up_by_its_caller_still_takes_effect(
     """
     It hangs before the effect, the caller times out, and after its release the key changes.
     """
-    old, has_happened = account.primary, asyncio.Event()
+    old, has_happened = account.value("Primary"), asyncio.Event()
 
     async def note(_: LoggedRequest) -> None:
         has_happened.set()
@@ -99,11 +100,11 @@ async def test_a_request_given_up_by_its_caller_still_takes_effect(
 
     with pytest.raises(ServiceResponseTimeoutError):
         await regenerate(client, read_timeout=0.2)
-    assert account.primary == old
+    assert account.value("Primary") == old
     fault.release()
     await has_happened.wait()
 
-    assert account.primary != old
+    assert account.value("Primary") != old
 
 
 async def test_a_test_can_act_exactly_when_something_hangs(
@@ -115,7 +116,7 @@ async def test_a_test_can_act_exactly_when_something_hangs(
     fault = azure.faults.add(Fault(operation=REGENERATE, kind="hang", when="after"))
     request = asyncio.create_task(regenerate(client))
     await fault.reached()
-    changed = account.primary
+    changed = account.value("Primary")
     assert not request.done()
     fault.release()
 
@@ -141,7 +142,7 @@ async def test_an_odd_success_has_taken_effect(
     """
     A 200 without keys in it: the service did its work, the answer says nothing.
     """
-    old = account.primary
+    old = account.value("Primary")
     azure.faults.add(Fault(operation=REGENERATE, kind="answer", when="after", status=200, body=body))
 
     try:
@@ -149,7 +150,7 @@ async def test_an_odd_success_has_taken_effect(
     except (AzureError, ValueError):
         answer = None
     assert not answer
-    assert account.primary != old
+    assert account.value("Primary") != old
 
 
 async def test_a_fault_chooses_its_requests(
@@ -158,7 +159,7 @@ async def test_a_fault_chooses_its_requests(
     """
     Operation, target, skip and times decide.
     """
-    azure.add_batch_account(resource_group="rg", name="other")
+    await add_batch_account(azure, "other", resource_group="rg")
     fault = azure.faults.add(
         Fault(operation="Batch.ListKeys", kind="answer", status=429, target=account.arm_id, skip=1, times=2)
     )
@@ -192,10 +193,10 @@ async def test_hooks_see_the_moment_before_and_after(
     """
     What a hook finds is the state on that side of the effect.
     """
-    old, seen = account.primary, []
+    old, seen = account.value("Primary"), []
 
     async def look(request: LoggedRequest) -> None:
-        seen.append((request.took_effect, account.primary == old))
+        seen.append((request.took_effect, account.value("Primary") == old))
 
     azure.faults.before(REGENERATE, look, target=account.arm_id)
     azure.faults.after(REGENERATE, look)
@@ -240,7 +241,7 @@ async def test_somebody_may_answer_for_a_service_that_is_still_at_work(
     """
     The caller has its error, the request is under way until its effect, and the log says so.
     """
-    old = account.primary
+    old = account.value("Primary")
     azure.faults.add(Fault(operation=REGENERATE, kind="answer", status=400, body=b"{}", effect_after=0.05))
 
     with pytest.raises(HttpResponseError):
@@ -251,4 +252,4 @@ async def test_somebody_may_answer_for_a_service_that_is_still_at_work(
             await asyncio.sleep(0.01)
 
     assert (entry.status, entry.took_effect) == (400, True)
-    assert account.primary != old
+    assert account.value("Primary") != old

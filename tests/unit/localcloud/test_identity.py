@@ -7,6 +7,8 @@ from azure.mgmt.batch.aio import BatchManagementClient
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import SUBSCRIPTION, LocalAzure
 from localcloud.azure.identity import EVENT_GRID, KEY_VAULT
+from localcloud.kinds import KINDS
+from localcloud.kinds.batch import add_batch_account
 
 ACCOUNT_PATH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Batch/batchAccounts/acc"
 
@@ -29,7 +31,7 @@ async def test_a_user_assigned_identity_is_known_by_its_client_id(
     """
     The configured client id gets a token, another one does not.
     """
-    async with LocalAzure(ca=ca, client_id="22222222-2222-4222-8222-222222222222") as azure:
+    async with LocalAzure(KINDS, ca=ca, client_id="22222222-2222-4222-8222-222222222222") as azure:
         settings = azure.environment()
         for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
             monkeypatch.setenv(name, settings[name])
@@ -73,7 +75,7 @@ async def test_arm_refuses_every_token_but_its_own(azure: LocalAzure, http: aioh
     """
     A missing, unknown or expired token and one for another audience are 401 with ARM's error.
     """
-    azure.add_batch_account(resource_group="rg", name="acc")
+    await add_batch_account(azure, "acc", resource_group="rg")
     headers = {"Authorization": "Bearer made-up"}
     if token == "none":
         headers = {}
@@ -94,7 +96,7 @@ async def test_an_audience_may_end_in_a_slash(azure: LocalAzure, http: aiohttp.C
     """
     Old and new spellings of an audience are one.
     """
-    azure.add_batch_account(resource_group="rg", name="acc")
+    await add_batch_account(azure, "acc", resource_group="rg")
     headers = {"Authorization": f"Bearer {azure.identity.issue('https://management.azure.com/')}"}
 
     async with http.get(f"{azure.arm_uri}{ACCOUNT_PATH}?api-version=2025-06-01", headers=headers) as answer:
@@ -105,7 +107,7 @@ async def test_tokens_can_be_made_to_expire(azure: LocalAzure, credential: Manag
     """
     After expire_all a client with a cached token is refused.
     """
-    azure.add_batch_account(resource_group="rg", name="acc")
+    await add_batch_account(azure, "acc", resource_group="rg")
     async with BatchManagementClient(credential, SUBSCRIPTION, base_url=azure.arm_uri) as client:
         await client.batch_account.get("rg", "acc")
         azure.identity.expire_all()

@@ -1,8 +1,10 @@
 import pytest
 
+from localcloud.kinds import KINDS
 from localcloud.performance import Verdict
 
-GOOD = {"completed": 3, "announced": 3, "failed_calls": 0, "idle_clients": 0, "leaks": 0}
+ROTATIONS = len(KINDS) + 1
+GOOD = {"completed": ROTATIONS, "announced": ROTATIONS, "failed_calls": 0, "idle_clients": 0, "leaks": 0}
 
 
 def test_the_demo_ends_well() -> None:
@@ -11,16 +13,16 @@ def test_the_demo_ends_well() -> None:
     """
     verdict = Verdict(**GOOD)
 
-    assert verdict.line == "demo: 3 rotations completed, 0 failed client calls, 0 secrets leaked"
+    assert verdict.line == f"demo: {ROTATIONS} rotations completed, 0 failed client calls, 0 secrets leaked"
     assert verdict.status == 0
 
 
 @pytest.mark.parametrize(
     ("count", "number"),
     [
-        ("completed", 2),
+        ("completed", ROTATIONS - 1),
         ("completed", 0),
-        ("announced", 2),
+        ("announced", ROTATIONS - 1),
         ("failed_calls", 1),
         ("idle_clients", 1),
         ("leaks", 1),

@@ -10,6 +10,7 @@ from azure.mgmt.batch.aio import BatchManagementClient
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.refusal import Refusal
 from localcloud.azure.throttling import Throttle
+from localcloud.kinds.batch import add_batch_account
 from tests.twins.clock import HandClock
 
 ACCOUNT = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/P/accounts/a"
@@ -148,7 +149,7 @@ async def client(azure: LocalAzure, credential: ManagedIdentityCredential) -> As
     """
     Yield a client that sends every request once.
     """
-    made = azure.add_batch_account(resource_group="rg", name="renders")
+    made = await add_batch_account(azure, "renders", resource_group="rg")
     subscription = made.arm_id.split("/")[2]
     async with BatchManagementClient(credential, subscription, base_url=azure.arm_uri, retry_total=0) as client:
         yield client
@@ -181,7 +182,7 @@ async def test_only_who_may_come_in_takes_a_token(
     A request without a token is 401, and leaves the bucket as it was.
     """
     azure.throttle_arm(bucket=1, per_second=0.01)
-    account = azure.add_batch_account(resource_group="rg", name="other")
+    account = await add_batch_account(azure, "other", resource_group="rg")
 
     async with http.post(f"{azure.arm_uri}{account.arm_id}/listKeys?api-version=2024-07-01") as answer:
         assert answer.status == 401

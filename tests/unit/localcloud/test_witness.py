@@ -6,12 +6,14 @@ import aiohttp
 import pytest
 
 from localcloud.azure.access_keys import KeyName
-from localcloud.azure.batch_accounts import BatchAccount
-from localcloud.azure.cloud import SUBSCRIPTION, LocalAzure
+from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.identity import ARM
 from localcloud.azure.vault import Vault
-from localcloud.consumers import BatchConsumer, WorkflowConsumer
+from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.batch.accounts import BatchAccount
+from localcloud.kinds.batch.consumer import BatchConsumer
+from localcloud.kinds.workflow import add_workflow
 from localcloud.witness import Witness
 
 SECRET = "batch-key"
@@ -33,7 +35,7 @@ class World:
         """
         Make a version that holds the present value of a key.
         """
-        return self.vault.set(SECRET, self.account.keys[key], tags={"CredentialId": key})
+        return self.vault.set(SECRET, self.account.value(key), tags={"CredentialId": key})
 
     async def ask_to_regenerate(self, key: KeyName) -> None:
         """
@@ -48,7 +50,7 @@ class World:
         """
         Return a witness on the secret.
         """
-        return Witness(self.azure, self.vault, SECRET, consumer or BatchConsumer(self.account))
+        return Witness(self.azure, self.vault, SECRET, consumer or self.account.consumer())
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ async def world(azure: LocalAzure, http: aiohttp.ClientSession) -> World:
     """
     Return a world with one version of the secret.
     """
-    made = World(azure, await azure.add_vault("kv"), azure.add_batch_account(name="renders"), http)
+    made = World(azure, await azure.add_vault("kv"), await add_batch_account(azure, "renders"), http)
     made.store("Primary")
     return made
 
@@ -73,7 +75,7 @@ class UnluckyConsumer(BatchConsumer):
     """
 
     def __init__(self, world: World, version: str) -> None:
-        super().__init__(world.account)
+        super().__init__(world.account.arm_id, world.account.name, world.account.endpoint)
         self._world = world
         self._version = version
         self.is_unlucky = False
@@ -103,10 +105,10 @@ async def test_a_workflow_is_started_by_its_callback_url(azure: LocalAzure) -> N
     Every call that counts ran it; one more may be under way at the end.
     """
     vault = await azure.add_vault("kv")
-    workflow = await azure.add_workflow(SUBSCRIPTION, "rg", "site", "orders")
+    workflow = await add_workflow(azure, "orders", resource_group="rg", site="site")
     vault.set("workflow-url", workflow.callback_url(), tags={"CredentialId": "Primary"})
 
-    async with Witness(azure, vault, "workflow-url", WorkflowConsumer(workflow)) as witness:
+    async with Witness(azure, vault, "workflow-url", workflow.consumer()) as witness:
         await witness.see_more(3)
         assert witness.failures == []
         assert workflow.runs >= witness.calls >= 3
@@ -121,7 +123,7 @@ async def test_a_dead_key_is_a_failure(world: World) -> None:
     """
     It is told with version, key and error code, and without its value. A call with the current version always counts.
     """
-    value = world.account.primary
+    value = world.account.value("Primary")
     async with world.witness() as witness:
         await witness.see_more(1)
         await world.ask_to_regenerate("Primary")
@@ -157,7 +159,7 @@ async def test_a_cached_key_that_dies_before_the_next_rotation_is_a_failure(worl
     async with world.witness() as witness:
         await witness.see_more(1)
         world.store("Secondary")
-        world.account.keys.regenerate("Primary")
+        world.account.regenerate("Primary")
         await witness.see_more(3)
 
     assert {(failure.version, failure.key) for failure in witness.failures} == {(old, "Primary")}

@@ -9,7 +9,8 @@ from azure.mgmt.web.aio import WebSiteManagementClient
 
 from localcloud.azure.cloud import SUBSCRIPTION, LocalAzure
 from localcloud.azure.identity import ARM
-from localcloud.azure.workflows import Workflow
+from localcloud.kinds.workflow import add_workflow
+from localcloud.kinds.workflow.workflow import Workflow
 
 NAMES = ("rg-flows", "orders", "intake")
 
@@ -19,7 +20,10 @@ async def workflow(azure: LocalAzure) -> Workflow:
     """
     Return a workflow that a request or the clock starts.
     """
-    return await azure.add_workflow(SUBSCRIPTION, *NAMES, triggers=("manual", "nightly"), request_triggers=("manual",))
+    group, site, name = NAMES
+    return await add_workflow(
+        azure, name, resource_group=group, site=site, triggers=("manual", "nightly"), request_triggers=("manual",)
+    )
 
 
 @pytest.fixture
@@ -98,7 +102,7 @@ async def test_one_key_may_sign_everything(
     """
     Such a workflow shows the same URL under both keys, and one regeneration kills it.
     """
-    workflow = await azure.add_workflow(SUBSCRIPTION, *NAMES, signs_with_one_key=True)
+    workflow = await add_workflow(azure, "intake", resource_group="rg-flows", site="orders", signs_with_one_key=True)
     before = await callback_url(management, "Primary")
     assert before == await callback_url(management, "Secondary")
 

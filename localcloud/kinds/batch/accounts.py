@@ -17,20 +17,20 @@ import msgspec
 from aiohttp import web
 
 from localcloud.azure.access_keys import AccessKeys, KeyName
-from localcloud.azure.arm import LOCATION, Inventory, group_id
+from localcloud.azure.arm import LOCATION, Inventory
 from localcloud.azure.dialect import request_lines
 from localcloud.azure.json_answer import json_answer
-from localcloud.azure.key_history import KeyHistory
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
+from localcloud.kinds.batch.consumer import BatchConsumer
+from localcloud.kinds.kind import Resource
 
 API_VERSIONS = frozenset({"2023-11-01", "2024-02-01", "2024-07-01", "2025-06-01"})
 ACCOUNT = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account}"
-SHARED_KEY = "SharedKey"
 
 
 @dataclass(eq=False)
-class BatchAccount:
+class BatchAccount(Resource):
     """
     One account. `endpoint` is its data plane; `authentication_modes` None means that it never said: all are allowed.
     """
@@ -38,79 +38,47 @@ class BatchAccount:
     arm_id: str
     name: str
     endpoint: str
-    authentication_modes: tuple[str, ...] | None
+    authentication_modes: Sequence[str] | None
     keys: AccessKeys
     is_gone: bool = False
     """Its provider has deleted it, and Azure Resource Manager does not know yet."""
     changed_on: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    @property
-    def primary(self) -> str:
+    def consumer(self) -> BatchConsumer:
         """
-        The present value of the primary key.
+        Return a client of the data plane.
         """
-        return self.keys["Primary"]
-
-    @property
-    def secondary(self) -> str:
-        """
-        The present value of the secondary key.
-        """
-        return self.keys["Secondary"]
+        return BatchConsumer(self.arm_id, self.name, self.endpoint)
 
     @property
     def allows_shared_key(self) -> bool:
         """
         Whether a key opens anything.
         """
-        return self.authentication_modes is None or SHARED_KEY in self.authentication_modes
+        return self.authentication_modes is None or "SharedKey" in self.authentication_modes
 
 
 class _RegenerateKey(msgspec.Struct, forbid_unknown_fields=True):
     key_name: KeyName = msgspec.field(name="keyName")
 
 
-class BatchAccounts:
+def operations(inventory: Inventory) -> list[Operation]:
     """
-    The resource provider Microsoft.Batch.
+    Return what ARM can be asked about accounts.
     """
+    accounts = _Accounts(inventory)
+    return [
+        Operation("Batch.GetAccount", "GET", ACCOUNT, accounts.get, ACCOUNT, API_VERSIONS),
+        Operation("Batch.ListKeys", "POST", f"{ACCOUNT}/listKeys", accounts.list_keys, ACCOUNT, API_VERSIONS),
+        Operation(
+            "Batch.RegenerateKeys", "POST", f"{ACCOUNT}/regenerateKeys", accounts.regenerate, ACCOUNT, API_VERSIONS
+        ),
+    ]
 
-    def __init__(self, inventory: Inventory, history: KeyHistory, endpoint: str) -> None:
+
+class _Accounts:
+    def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
-        self._history = history
-        self._endpoint = endpoint
-        self._by_name: dict[str, BatchAccount] = {}
-
-    def add(
-        self, subscription: str, resource_group: str, name: str, authentication_modes: Sequence[str] | None
-    ) -> BatchAccount:
-        """
-        Create an account with two keys of 64 random bytes.
-        """
-        arm_id = f"{group_id(subscription, resource_group)}/providers/Microsoft.Batch/batchAccounts/{name}"
-        modes = None if authentication_modes is None else tuple(authentication_modes)
-        account = BatchAccount(arm_id, name, self._endpoint, modes, AccessKeys(arm_id, self._history, _make_key))
-        self._inventory.add(arm_id, account)
-        self._by_name[name.casefold()] = account
-        return account
-
-    def named(self, name: str) -> BatchAccount | None:
-        """
-        Return the account of a name, which is unique in a region.
-        """
-        return self._by_name.get(name.casefold())
-
-    def operations(self) -> list[Operation]:
-        """
-        Return what ARM can be asked about accounts.
-        """
-        return [
-            Operation("Batch.GetAccount", "GET", ACCOUNT, self._get, ACCOUNT, API_VERSIONS),
-            Operation("Batch.ListKeys", "POST", f"{ACCOUNT}/listKeys", self._list_keys, ACCOUNT, API_VERSIONS),
-            Operation(
-                "Batch.RegenerateKeys", "POST", f"{ACCOUNT}/regenerateKeys", self._regenerate, ACCOUNT, API_VERSIONS
-            ),
-        ]
 
     def _find(self, call: Call) -> BatchAccount:
         account = self._inventory.find(ACCOUNT.format(**call.names), BatchAccount)
@@ -118,7 +86,7 @@ class BatchAccounts:
             raise _refusal(404, "AccountNotFound", "The specified account does not exist.")
         return account
 
-    async def _get(self, call: Call) -> web.Response:
+    async def get(self, call: Call) -> web.Response:
         account = self._find(call)
         answer = json_answer(_account(account))
         # Two reads of an account that nobody changed may differ in it.
@@ -126,12 +94,12 @@ class BatchAccounts:
         answer.headers["Last-Modified"] = format_datetime(account.changed_on, usegmt=True)
         return answer
 
-    async def _list_keys(self, call: Call) -> web.Response:
+    async def list_keys(self, call: Call) -> web.Response:
         account = self._find(call)
         _require_shared_key(account, "getting")
         return _keys_answer(account)
 
-    async def _regenerate(self, call: Call) -> web.Response:
+    async def regenerate(self, call: Call) -> web.Response:
         account = self._find(call)
         try:
             wanted = call.decode(_RegenerateKey, "InvalidRequestBody")
@@ -140,7 +108,7 @@ class BatchAccounts:
             message = "The specified Request Body is not syntactically valid."
             raise _refusal(refusal.status, refusal.code, message, details=details) from refusal
         _require_shared_key(account, "regenerating")
-        account.keys.regenerate(wanted.key_name)
+        account.regenerate(wanted.key_name)
         return _keys_answer(account)
 
 
@@ -189,8 +157,13 @@ def _require_shared_key(account: BatchAccount, doing: str) -> None:
 
 
 def _keys_answer(account: BatchAccount) -> web.Response:
-    return json_answer({"accountName": account.name, "primary": account.primary, "secondary": account.secondary})
+    return json_answer(
+        {"accountName": account.name, "primary": account.value("Primary"), "secondary": account.value("Secondary")}
+    )
 
 
-def _make_key() -> str:
+def make_key() -> str:
+    """
+    Return 64 random bytes, as base64.
+    """
     return base64.b64encode(secrets.token_bytes(64)).decode()

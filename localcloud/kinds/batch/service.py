@@ -18,14 +18,16 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from localcloud.azure import wordings
 from localcloud.azure.access_keys import KEY_NAMES
-from localcloud.azure.batch_accounts import BatchAccounts
+from localcloud.azure.arm import LOCATION
 from localcloud.azure.dialect import Dialect, request_lines
 from localcloud.azure.json_answer import json_answer
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
+from localcloud.kinds.batch.accounts import BatchAccount
+from localcloud.kinds.batch.wordings import DATA_PLANE
 
+REGION = f"/providers/Microsoft.Batch/locations/{LOCATION}"
 API_VERSIONS = frozenset({"2024-02-01.19.0", "2024-07-01.20.0", "2025-06-01"})
 # Errors name the host of their account; one port serves all accounts here.
 METADATA = "https://demobatch.westeurope.batch.azure.com/$metadata"
@@ -51,8 +53,10 @@ class BatchService:
     The part of the data plane that a client needs to prove that its key works.
     """
 
-    def __init__(self, accounts: BatchAccounts) -> None:
-        self._accounts = accounts
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.accounts: dict[str, BatchAccount] = {}
+        """By name in lower case, which is unique in a region."""
 
     def operations(self) -> list[Operation]:
         """
@@ -73,7 +77,7 @@ class BatchService:
         if scheme != "SharedKey":
             raise _not_authenticated(f"The authentication scheme {scheme!r} is not supported here.")
         name, _, signature = credential.partition(":")
-        account = self._accounts.named(name)
+        account = self.accounts.get(name.casefold())
         if account is None:
             raise _not_authenticated("The account does not exist.")
         call.entry.target = account.arm_id
@@ -142,7 +146,7 @@ def _headers(request: web.BaseRequest, _: int) -> dict[str, str]:
     return headers
 
 
-DIALECT = Dialect(explain, _headers, wordings.of_batch_service)
+DIALECT = Dialect(explain, _headers, lambda _: DATA_PLANE)
 
 
 def _not_authenticated(detail: str) -> Refusal:

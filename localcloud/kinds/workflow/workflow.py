@@ -8,15 +8,18 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from localcloud.azure.access_keys import KEY_NAMES, AccessKeys, KeyName
 from localcloud.azure.key_history import KeyHistory
+from localcloud.kinds.kind import Resource
+from localcloud.kinds.workflow.consumer import WorkflowConsumer
 
 CALLBACK_API_VERSION = "2022-05-01"
 SIGNATURE_VERSION = "1.0"
+TRIGGER = "manual"
 
 
 @dataclass(frozen=True)
@@ -36,47 +39,59 @@ class Trigger:
         return self.type == "Request"
 
 
-class Workflow:
+@dataclass(eq=False)
+class Workflow(Resource):
     """
     One workflow. Its two keys sign the callback URLs of all its Request triggers.
 
     With `signs_with_one_key` the primary key signs, whichever is asked for: no rotation can alternate on that.
     """
 
-    def __init__(  # noqa: PLR0913 - One caller.
-        self,
-        *,
-        arm_id: str,
-        site: str,
-        name: str,
-        origin: str,
-        triggers: Sequence[Trigger],
-        history: KeyHistory,
-        signs_with_one_key: bool,
-    ) -> None:
-        self.arm_id = arm_id
-        self.site = site
-        self.name = name
-        self.origin = origin
-        """`https://localhost:PORT` of its Logic App."""
-        self.triggers = {trigger.name.casefold(): trigger for trigger in triggers}
-        self.signs_with_one_key = signs_with_one_key
-        self.has_sas = True
-        """Whether SAS authentication is on: without it callback URLs are not signed."""
-        self.runs = 0
-        """How often a valid callback URL started it."""
-        self._history = history
-        self.keys = AccessKeys(arm_id, history, _make_key)
+    arm_id: str
+    site: str
+    name: str
+    origin: str
+    """`https://localhost:PORT` of its Logic App."""
+    triggers: Mapping[str, Trigger]
+    """By their names in lower case."""
+    history: KeyHistory
+    signs_with_one_key: bool = False
+    has_sas: bool = True
+    """Whether SAS authentication is on: without it callback URLs are not signed."""
+    runs: int = 0
+    """How often a valid callback URL started it."""
+
+    def __post_init__(self) -> None:
+        self.keys = AccessKeys(self.arm_id, self.history, _make_key)
         self._record_signatures()
+
+    @property
+    def address(self) -> str:
+        """
+        The trigger whose callback URL a secret holds.
+        """
+        return f"{self.arm_id}/triggers/{TRIGGER}"
+
+    def value(self, key: KeyName) -> str:
+        """
+        Return the callback URL of that trigger.
+        """
+        return self.callback_url(TRIGGER, key)
+
+    def consumer(self) -> WorkflowConsumer:
+        """
+        Return a client that starts the workflow. Its triggers share their keys.
+        """
+        return WorkflowConsumer(self.arm_id)
 
     def regenerate(self, key: KeyName) -> None:
         """
         Replace a key; every callback URL that it signed is dead when this returns.
         """
-        self.keys.regenerate(key)
+        super().regenerate(key)
         self._record_signatures()
 
-    def callback_url(self, trigger: str = "manual", key: KeyName = "Primary") -> str:
+    def callback_url(self, trigger: str = TRIGGER, key: KeyName = "Primary") -> str:
         """
         Return the full URL that starts the workflow by a trigger, signed with a key.
         """
@@ -122,7 +137,7 @@ class Workflow:
             if trigger.has_callback_url:
                 for key in KEY_NAMES:
                     owner = f"{self.arm_id}/triggers/{trigger.name}"
-                    self._history.begin(owner, key, self.signature(trigger.name, key))
+                    self.history.begin(owner, key, self.signature(trigger.name, key))
 
 
 def _permission(trigger: str) -> str:

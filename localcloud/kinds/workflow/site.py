@@ -8,7 +8,7 @@ from aiohttp import web
 
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
-from localcloud.azure.workflows import CALLBACK_API_VERSION, SIGNATURE_VERSION, Workflow
+from localcloud.kinds.workflow.workflow import CALLBACK_API_VERSION, SIGNATURE_VERSION, Workflow
 
 CALLBACK = "/api/{workflow}/triggers/{trigger}/invoke"
 

@@ -10,7 +10,6 @@ returns under `properties.files["workflow.json"]` (example `GetWorkflow.json` of
 It rests on assumptions 11, 14, 15, 28, 29, 33 and 35 of docs/fidelity.md.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,13 +17,12 @@ import msgspec
 from aiohttp import web
 
 from localcloud.azure.access_keys import KeyName
-from localcloud.azure.arm import Inventory, group_id
+from localcloud.azure.arm import Inventory
 from localcloud.azure.json_answer import json_answer
-from localcloud.azure.key_history import KeyHistory
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
-from localcloud.azure.workflow_site import WorkflowSite
-from localcloud.azure.workflows import Trigger, Workflow
+from localcloud.kinds.workflow.site import WorkflowSite
+from localcloud.kinds.workflow.workflow import Trigger, Workflow
 
 API_VERSIONS = frozenset({"2022-03-01", "2022-09-01", "2023-12-01", "2024-04-01", "2024-11-01", "2025-05-01"})
 SITE = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Web/sites/{site}"
@@ -42,81 +40,39 @@ class _CallbackKey(msgspec.Struct, forbid_unknown_fields=True):
     key_type: KeyName = msgspec.field(name="keyType", default="Primary")
 
 
-class Workflows:
+def operations(inventory: Inventory) -> list[Operation]:
     """
-    The part of the resource provider Microsoft.Web that manages workflows.
+    Return what ARM can be asked about workflows.
     """
+    workflows = _Workflows(inventory)
+    known = API_VERSIONS
+    trigger = WORKFLOW + TRIGGER
+    return [
+        Operation("Workflow.Get", "GET", WORKFLOW, workflows.get, WORKFLOW, known),
+        Operation("Workflow.ListTriggers", "GET", f"{MANAGEMENT}/triggers", workflows.list_triggers, WORKFLOW, known),
+        Operation("Workflow.GetTrigger", "GET", MANAGEMENT + TRIGGER, workflows.get_trigger, trigger, known),
+        Operation(
+            "Workflow.ListCallbackUrl",
+            "POST",
+            f"{MANAGEMENT}{TRIGGER}/listCallbackUrl",
+            workflows.list_callback_url,
+            trigger,
+            known,
+        ),
+        Operation(
+            "Workflow.RegenerateAccessKey",
+            "POST",
+            f"{MANAGEMENT}/regenerateAccessKey",
+            workflows.regenerate,
+            WORKFLOW,
+            known,
+        ),
+    ]
 
-    def __init__(self, inventory: Inventory, history: KeyHistory) -> None:
+
+class _Workflows:
+    def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
-        self._history = history
-
-    def add_site(self, subscription: str, resource_group: str, site: WorkflowSite) -> None:
-        """
-        Create a Logic App.
-        """
-        self._inventory.add(SITE.format(subscription=subscription, group=resource_group, site=site.name), site)
-
-    def site(self, subscription: str, resource_group: str, name: str) -> WorkflowSite | None:
-        """
-        Return a Logic App, or None.
-        """
-        return self._inventory.get(
-            f"{group_id(subscription, resource_group)}/providers/Microsoft.Web/sites/{name}", WorkflowSite
-        )
-
-    def add(  # noqa: PLR0913 - One caller.
-        self,
-        subscription: str,
-        resource_group: str,
-        site: WorkflowSite,
-        name: str,
-        triggers: Sequence[Trigger],
-        *,
-        signs_with_one_key: bool,
-    ) -> Workflow:
-        """
-        Create a workflow in a Logic App.
-        """
-        workflow = Workflow(
-            arm_id=WORKFLOW.format(subscription=subscription, group=resource_group, site=site.name, workflow=name),
-            site=site.name,
-            name=name,
-            origin=site.origin,
-            triggers=triggers,
-            history=self._history,
-            signs_with_one_key=signs_with_one_key,
-        )
-        site.add(workflow)
-        return workflow
-
-    def operations(self) -> list[Operation]:
-        """
-        Return what ARM can be asked about workflows.
-        """
-        known = API_VERSIONS
-        trigger = WORKFLOW + TRIGGER
-        return [
-            Operation("Workflow.Get", "GET", WORKFLOW, self._get, WORKFLOW, known),
-            Operation("Workflow.ListTriggers", "GET", f"{MANAGEMENT}/triggers", self._list_triggers, WORKFLOW, known),
-            Operation("Workflow.GetTrigger", "GET", MANAGEMENT + TRIGGER, self._get_trigger, trigger, known),
-            Operation(
-                "Workflow.ListCallbackUrl",
-                "POST",
-                f"{MANAGEMENT}{TRIGGER}/listCallbackUrl",
-                self._list_callback_url,
-                trigger,
-                known,
-            ),
-            Operation(
-                "Workflow.RegenerateAccessKey",
-                "POST",
-                f"{MANAGEMENT}/regenerateAccessKey",
-                self._regenerate,
-                WORKFLOW,
-                known,
-            ),
-        ]
 
     def _find(self, call: Call) -> Workflow:
         site = self._inventory.find(SITE.format(**call.names), WorkflowSite)
@@ -133,17 +89,17 @@ class Workflows:
             raise Refusal(404, "WorkflowTriggerNotFound", message)
         return workflow, trigger
 
-    async def _get(self, call: Call) -> web.Response:
+    async def get(self, call: Call) -> web.Response:
         return json_answer(_envelope(self._find(call)))
 
-    async def _list_triggers(self, call: Call) -> web.Response:
+    async def list_triggers(self, call: Call) -> web.Response:
         workflow = self._find(call)
         return json_answer({"value": [_trigger_item(workflow, trigger) for trigger in workflow.triggers.values()]})
 
-    async def _get_trigger(self, call: Call) -> web.Response:
+    async def get_trigger(self, call: Call) -> web.Response:
         return json_answer(_trigger_item(*self._find_trigger(call)))
 
-    async def _list_callback_url(self, call: Call) -> web.Response:
+    async def list_callback_url(self, call: Call) -> web.Response:
         workflow, trigger = self._find_trigger(call)
         wanted = call.decode(_CallbackKey, "InvalidRequestContent") if call.body else _CallbackKey()
         if not trigger.has_callback_url:
@@ -158,7 +114,7 @@ class Workflows:
             }
         )
 
-    async def _regenerate(self, call: Call) -> web.Response:
+    async def regenerate(self, call: Call) -> web.Response:
         workflow = self._find(call)
         workflow.regenerate(call.decode(_RegenerateKey, "InvalidRequestContent").key_type)
         return web.Response()

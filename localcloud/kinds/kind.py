@@ -1,0 +1,89 @@
+"""
+What a kind of target is in the local cloud. To look at one of them, open its folder.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Protocol
+
+from localcloud.azure.access_keys import AccessKeys, KeyName
+from localcloud.azure.arm import Managed
+from localcloud.azure.cloud import RESOURCE_GROUP, LocalAzure
+from localcloud.consumers import Consumer
+from providers.kind import Kind
+
+
+class Resource(ABC):
+    """
+    One target. A secret holds one of its keys as it is, unless a kind says otherwise.
+    """
+
+    arm_id: str
+    """By which requests are logged."""
+    keys: AccessKeys
+
+    @property
+    def address(self) -> str:
+        """
+        What a secret's tag ProviderAddress says: the owner, in the history of keys, of what such secrets hold.
+        """
+        return self.arm_id
+
+    def value(self, key: KeyName) -> str:
+        """
+        Return what a secret holds for a key at present.
+        """
+        return self.keys[key]
+
+    def regenerate(self, key: KeyName) -> None:
+        """
+        Replace a key: what it gave before is dead when this returns.
+        """
+        self.keys.regenerate(key)
+
+    @abstractmethod
+    def consumer(self) -> Consumer:
+        """
+        Return a client that needs the value of a key.
+        """
+
+
+class Make(Protocol):
+    """
+    What makes a resource. Names are letters and digits, at most 24, and new.
+    """
+
+    async def __call__(self, azure: LocalAzure, name: str, *, resource_group: str = RESOURCE_GROUP) -> Resource:
+        """
+        Make a resource that the app can rotate.
+        """
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LocalKind(Managed):
+    """
+    A kind of target.
+
+    - `name`: what people call it here.
+    - `deployed`: the kind that the app knows it as.
+    - `secret`: the name of its secret in the demo.
+    - `make`: what makes a resource.
+    - `look_up`: the operations that a rotation needs first where a tag names the target and nothing below it.
+    - `read`: the operation that shows keys; it takes `reads` requests to see both.
+    - `regenerate`: the operation that replaces a key. With `answers_with_keys` its answer holds both.
+    - `behind_a_site`: whether all these requests go through the host of a site.
+    """
+
+    name: str
+    deployed: Kind
+    secret: str
+    make: Make
+    read: str
+    reads: int = 1
+    regenerate: str
+    answers_with_keys: bool = True
+    look_up: tuple[str, ...] = ()
+    behind_a_site: bool = False
+
+    def __str__(self) -> str:
+        return self.name
