@@ -16,8 +16,7 @@ from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.vault import Vault
 from localcloud.azurite import Azurite
 from localcloud.kinds import KINDS
-from localcloud.kinds.batch import add_batch_account
-from localcloud.kinds.workflow import add_workflow
+from localcloud.kinds.kind import LocalKind
 from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
 from tests.live.description import description, is_live
@@ -74,12 +73,8 @@ async def _local_wiring(
     await made.close()
 
 
-async def _local_target(azure: LocalAzure, kind: str) -> Target:
-    if kind == "batch":
-        made = await add_batch_account(azure, "account1")
-        return parse_target(made.arm_id)
-    workflow = await add_workflow(azure, "orders", site="site1")
-    return parse_target(f"{workflow.arm_id}/triggers/manual")
+async def _local_target(azure: LocalAzure, kind: LocalKind) -> Target:
+    return parse_target((await kind.make(azure, "account1")).address)
 
 
 def _local_table(azurite: Azurite) -> MakeTable:
@@ -107,13 +102,11 @@ async def _live_wiring() -> AsyncIterator[Wiring]:
     await made.close()
 
 
-def _live_target(kind: str) -> Target:
-    place = description()
-    if kind == "batch":
-        return parse_target(place.batch)
-    if not place.workflows:
-        pytest.skip("no Logic App was asked for")
-    return parse_target(place.workflows[0])
+def _live_target(kind: LocalKind) -> Target:
+    made = {"batch": [description().batch], "workflow": description().workflows}.get(kind.name)
+    if not made:
+        pytest.skip(f"no {kind} was asked for")
+    return parse_target(made[0])
 
 
 def _live_table() -> MakeTable:
