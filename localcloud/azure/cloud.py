@@ -17,15 +17,12 @@ from localcloud.azure.courier import Courier
 from localcloud.azure.custom_topic import PUBLISH_PATH, CustomTopic
 from localcloud.azure.dialect import Dialect
 from localcloud.azure.endpoint import Address, Endpoint
-from localcloud.azure.faults import Faults
 from localcloud.azure.identity import ARM, EVENT_GRID, TOKEN_PATH, Identity
 from localcloud.azure.instruments import Instruments
-from localcloud.azure.key_history import KeyHistory
 from localcloud.azure.key_vault import SecretStore
 from localcloud.azure.key_vault_service import DIALECT as KEY_VAULT_DIALECT
 from localcloud.azure.key_vault_service import KeyVaultService
 from localcloud.azure.operation import Call, Operation
-from localcloud.azure.request_log import RequestLog
 from localcloud.azure.throttling import Throttle
 from localcloud.azure.vault import Vault
 
@@ -37,7 +34,7 @@ RESOURCE_GROUP = "rg-local"
 _EVENT_GRID_SPEED = 200
 
 
-class LocalAzure:
+class LocalAzure(Instruments):
     """
     An Azure on this machine, with these kinds of resource in ARM, while its context is open.
 
@@ -57,8 +54,8 @@ class LocalAzure:
             if directory is None:
                 raise ValueError("give a directory for the CA's bundle, or a CA")
             ca = CertificateAuthority(directory)
+        super().__init__()
         self.ca = ca
-        self._instruments = Instruments()
         self._running = AsyncExitStack()
         self._courier = Courier(
             ca.client_context, speed=float(os.environ.get("LOCAL_EVENT_GRID_SPEED", _EVENT_GRID_SPEED))
@@ -75,43 +72,11 @@ class LocalAzure:
         self.topic = CustomTopic(topic_id, self._courier)
 
     @property
-    def requests(self) -> RequestLog:
-        """
-        Every request to every service.
-        """
-        return self._instruments.requests
-
-    @property
-    def faults(self) -> Faults:
-        """
-        The script of what goes wrong.
-        """
-        return self._instruments.faults
-
-    @property
-    def key_history(self) -> KeyHistory:
-        """
-        Every key and signature that ever existed.
-        """
-        return self._instruments.key_history
-
-    @property
     def events(self) -> list[ReceivedEvent]:
         """
         What was published to the custom topic, in the order of arrival, duplicates included.
         """
         return self.topic.events
-
-    @property
-    def latency(self) -> float:
-        """
-        Seconds that every request to every service takes at least.
-        """
-        return self._instruments.latency
-
-    @latency.setter
-    def latency(self, seconds: float) -> None:
-        self._instruments.latency = seconds
 
     @property
     def arm_uri(self) -> str:
@@ -220,7 +185,7 @@ class LocalAzure:
         endpoint = Endpoint(
             service,
             operations,
-            instruments=self._instruments,
+            instruments=self,
             tls=self.ca.server_context,
             admit=admit,
             address=address,

@@ -9,14 +9,17 @@ from localcloud.azure.key_history import KeyHistory
 from localcloud.azure.request_log import RequestLog
 
 
-@dataclass
+@dataclass(eq=False)
 class Instruments:
     """
-    The instruments of whoever watches the local Azure and plays with it.
+    What a test watches the local Azure with, and disturbs it with.
     """
 
     requests: RequestLog = field(default_factory=RequestLog)
+    """Every request to every service."""
     faults: Faults = field(default_factory=Faults)
+    """The script of what goes wrong."""
     key_history: KeyHistory = field(default_factory=KeyHistory)
+    """Every key and signature that ever existed."""
     latency: float = 0.0
-    """Seconds that every request takes at least."""
+    """Seconds that every request to every service takes at least."""
