@@ -2,15 +2,20 @@
 A target with the secret that holds a key of it, and the proof that it was rotated.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.worker.job import Task
 from localcloud.azure.access_keys import KeyName
+from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.vault import Vault
+from localcloud.kinds import KINDS
 from localcloud.kinds.kind import Resource
 
 _NEAR_EXPIRY = timedelta(days=20)
+_TARGETS = 50  # of the secrets of a sweep
+_SOON, _LATER = timedelta(days=10), timedelta(days=60)
 
 
 class NotRotatedError(Exception):
@@ -78,3 +83,15 @@ def managed(vault: Vault, secret: str, resource: Resource, *, expires_in: timede
 
 def _due(vault: Vault, secret: str, resource: Resource, key: KeyName) -> Rotatable:
     return Rotatable(vault, secret, vault.current(secret).id, resource, key, resource.value(key))
+
+
+async def fill(azure: LocalAzure, vaults: Sequence[Vault], secrets: int, *, due_one_in: int) -> int:
+    """
+    Put managed secrets into vaults, some of each target; return how many of them are due.
+    """
+    targets = [await KINDS[0].make(azure, f"shared{number}") for number in range(_TARGETS)]
+    due = range(0, secrets, due_one_in)
+    for number in range(secrets):
+        vault, target = vaults[number % len(vaults)], targets[number % _TARGETS]
+        managed(vault, f"secret-{number:06d}", target, expires_in=_SOON if number in due else _LATER)
+    return len(due)

@@ -5,7 +5,7 @@ The local cloud that is measured against: a local Azure without a Functions host
 import os
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,12 +14,10 @@ from benchmarks.kind import Kind
 from benchmarks.rotatable import Rotatable, managed
 from benchmarks.tables import TablesInMemory
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
-from localcloud.azure.request_log import LoggedRequest, RequestLog
+from localcloud.azure.request_log import LoggedRequest
 from localcloud.kinds import KINDS
 from localcloud.storage_tap import StorageTap
 
-_SHARED = 50  # targets of the secrets of a sweep
-_SOON, _LATER = timedelta(days=10), timedelta(days=60)
 # What a developer's shell may hold, and would change what is measured.
 _NOT_INHERITED = ("AZURE_", "ROTATION_", "PYTHON", "IDENTITY_", "MSI_", "AzureWebJobs")
 
@@ -32,7 +30,7 @@ class Stage:
     def __init__(self, directory: Path, *, latency: float) -> None:
         self._directory = directory
         self._latency = latency
-        self._made = 0
+        self._numbers = count(1)
         self._opened = 0
         self._running = AsyncExitStack()
 
@@ -41,7 +39,8 @@ class Stage:
             self.azure = await starting.enter_async_context(LocalAzure(KINDS, self._directory))
             tables = TablesInMemory()
             self.storage = await starting.enter_async_context(StorageTap(tables, tables.answer))
-            self.storage.requests = self.azure.requests
+            # Every request to every service, the tables included.
+            self.requests = self.storage.requests = self.azure.requests
             self.azure.latency = self.storage.latency = self._latency
             await self.open_vaults()
             self._running = starting.pop_all()
@@ -51,13 +50,6 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._running.aclose()
-
-    @property
-    def requests(self) -> RequestLog:
-        """
-        Every request to every service, the tables included.
-        """
-        return self.azure.requests
 
     @property
     def environment(self) -> dict[str, str]:
@@ -90,29 +82,14 @@ class Stage:
         """
         Make targets, each with a secret of its own that is near its expiry.
         """
-        return [await self._add(kind) for _ in range(count)]
+        names = [f"{kind}{next(self._numbers):06d}" for _ in range(count)]
+        return [managed(self.vaults[0], f"secret-{name}", await kind.local.make(self.azure, name)) for name in names]
 
     def took(self, began: float, ended: float) -> list[LoggedRequest]:
         """
         Return the requests that arrived between two instants of the monotonic clock.
         """
         return [entry for entry in self.requests if began <= entry.received.monotonic <= ended]
-
-    async def _add(self, kind: Kind) -> Rotatable:
-        self._made += 1
-        name = f"{kind}{self._made:06d}"
-        return managed(self.vaults[0], f"secret-{name}", await kind.local.make(self.azure, name))
-
-    async def fill(self, secrets: int, *, due_one_in: int) -> int:
-        """
-        Put managed secrets into all vaults, some of each target; return how many of them are due.
-        """
-        targets = [await KINDS[0].make(self.azure, f"shared{number}") for number in range(_SHARED)]
-        due = range(0, secrets, due_one_in)
-        for number in range(secrets):
-            vault, target = self.vaults[number % len(self.vaults)], targets[number % _SHARED]
-            managed(vault, f"secret-{number:06d}", target, expires_in=_SOON if number in due else _LATER)
-        return len(due)
 
 
 def again(rotated: Iterable[Rotatable]) -> list[Rotatable]:

@@ -10,15 +10,13 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from benchmarks.rotatable import fill
 from localcloud.azure.faults import Fault
 from localcloud.cloud import LocalCloud
-from localcloud.kinds import KINDS
 
 VAULTS = ("kv-one", "kv-two", "kv-three")
-TARGETS = 50  # to which the secrets belong
 ONE_IN = 100  # is due
 SIZES = (10, 100, 1_000, 10_000)
 
@@ -52,7 +50,7 @@ async def measure(secrets: int, *, latency: float = 0.0) -> Sweep:
     """
     with tempfile.TemporaryDirectory(prefix="bench-sweep-") as directory:
         async with LocalCloud(Path(directory), vault_names=VAULTS) as cloud:
-            due = await fill(cloud, secrets)
+            due = await fill(cloud.azure, cloud.vaults, secrets, due_one_in=ONE_IN)
             cloud.azure.latency = cloud.storage.latency = latency
             # Found due, but not rotated now: what a rotation costs is not what is measured.
             cloud.azure.faults.add(Fault(operation="Vault.GetSecret", kind="hang", skip=due, times=None))
@@ -75,26 +73,6 @@ async def measure(secrets: int, *, latency: float = 0.0) -> Sweep:
             ledger = sum(entry.operation.startswith("Ledger.") for entry in list(cloud.storage.requests)[before:])
             cloud.azure.faults.clear()
     return Sweep(secrets, due, pages, reads, others, ledger, seconds, cpu, azurite_cpu, peak)
-
-
-async def fill(cloud: LocalCloud, secrets: int) -> int:
-    """
-    Put managed secrets into all vaults; return how many of them are due.
-    """
-    targets = [await KINDS[0].make(cloud.azure, f"account{number}") for number in range(TARGETS)]
-    now = datetime.now(UTC).replace(microsecond=0)
-    due = 0
-    for number in range(secrets):
-        target = targets[number % TARGETS]
-        is_due = number % ONE_IN == 0
-        due += is_due
-        cloud.vaults[number % len(VAULTS)].set(
-            f"secret-{number:06d}",
-            target.value("Primary"),
-            tags={"ProviderAddress": target.address, "CredentialId": "Primary", "ValidityPeriodDays": "90"},
-            expires_on=now + timedelta(days=10 if is_due else 60),
-        )
-    return due
 
 
 def peak_memory(pid: int) -> int:

@@ -15,7 +15,7 @@ from benchmarks.figure import Figure, Goal, Part, Unit
 from benchmarks.kind import OURS
 from benchmarks.limit import LATENCY
 from benchmarks.measured import Run, measure
-from benchmarks.rotatable import NotRotatedError
+from benchmarks.rotatable import NotRotatedError, fill
 from benchmarks.spread import Spread, exactly, spread
 from benchmarks.stage import Stage
 
@@ -59,7 +59,7 @@ async def sweep(secrets: int) -> Sweep:
     with tempfile.TemporaryDirectory(prefix="bench-sweep-") as directory:
         async with Stage(Path(directory), latency=LATENCY) as stage:
             await stage.open_vaults(VAULTS)
-            due = await stage.fill(secrets, due_one_in=DUE_ONE_IN)
+            due = await fill(stage.azure, stage.vaults, secrets, due_one_in=DUE_ONE_IN)
             run = await measure(stage, OURS)
             if run.found_due != due:
                 raise NotRotatedError(f"a sweep over {secrets} secrets has found {run.found_due} due ones of {due}")

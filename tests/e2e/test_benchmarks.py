@@ -10,7 +10,7 @@ import pytest
 from benchmarks import limit
 from benchmarks.kind import BARE, OURS, Kind
 from benchmarks.measured import FailedError, Run, measure, rotate
-from benchmarks.rotatable import NotRotatedError
+from benchmarks.rotatable import NotRotatedError, fill
 from benchmarks.stage import Stage
 
 BATCH, WORKFLOW = Kind.BATCH, Kind.WORKFLOW
@@ -73,7 +73,7 @@ async def test_a_sweep_finds_what_is_due(tmp_path: Path) -> None:
     """
     async with Stage(tmp_path, latency=0.0) as stage:
         await stage.open_vaults(3)
-        due = await stage.fill(30, due_one_in=10)
+        due = await fill(stage.azure, stage.vaults, 30, due_one_in=10)
         run = await measure(stage, OURS)
         pages = stage.requests.count("Vault.ListSecrets", took_effect=True)
 
