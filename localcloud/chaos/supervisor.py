@@ -22,11 +22,13 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
+from adapters.ledger_rows import read_row
 from adapters.table import NAME
 from localcloud.azure.request_log import LoggedRequest, RequestLog
 from localcloud.chaos.instances import Instances, Invocation
 from localcloud.chaos.ledger_history import OPEN
 from localcloud.functions_host.process import HostError
+from rotation.vocabulary.record import OpenRotation
 
 _PAUSE = 0.2  # seconds between two looks
 _QUIET = 0.5  # seconds without a worker: what a killed one left in a socket has been read by then
@@ -166,4 +168,4 @@ def _holder(entity: Any) -> str:
     """
     Return what changes when a row goes to another worker.
     """
-    return str(json.loads(entity["Row"]).get("claim", ""))
+    return read_row(entity, OpenRotation).lease if entity["RowKey"].startswith(OPEN) else ""
