@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
-from adapters.ledger_rows import bound_entity, key_of, read_row, row_of, written
+from adapters.ledger_rows import bound_entity, key_of, read_row, row_of, stamped
 from adapters.table import Table, raise_if_no_table
 from rotation.overview.standing import entry_of
 from rotation.ports.inventory import Entry, Facts, Inventory, VaultFacts
@@ -49,7 +49,7 @@ class TableInventory(Inventory):
             )
             async for found in gone:
                 await self._forget(found)
-        entity = row_of(_VAULTS, key_of(facts.vault), Row=written(facts))
+        entity = row_of(_VAULTS, key_of(facts.vault), **stamped("Row", facts))
         await self._table.ask("vault", lambda: self._client.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
     async def note(self, record: Rotation) -> None:
@@ -59,9 +59,9 @@ class TableInventory(Inventory):
             record.secret, record.completed_on
         ):
             return
-        columns = {"Seen": record.completed_on, "Last": written(record)}
+        columns = {"Seen": record.completed_on, **stamped("Last", record)}
         if record.state is State.COMPLETED:
-            columns["Stored"] = columns["Last"]
+            columns |= stamped("Stored", record)
         entity = row_of(_partition(record.secret.vault), record.secret.name.lower(), **columns)
         await self._table.ask("inventory", lambda: self._client.upsert_entity(entity, mode=UpdateMode.MERGE))
 
@@ -110,7 +110,7 @@ class TableInventory(Inventory):
 
 
 def _facts_entity(facts: Facts, now: datetime) -> dict[str, Any]:
-    return row_of(_partition(facts.secret.vault), facts.secret.name.lower(), Seen=now, Row=written(facts))
+    return row_of(_partition(facts.secret.vault), facts.secret.name.lower(), Seen=now, **stamped("Row", facts))
 
 
 def _partition(vault: str) -> str:

@@ -23,7 +23,6 @@ from adapters.ledger_rows import (
     OPEN,
     OUTBOX,
     SCHEDULED,
-    SCHEMA,
     bound_entity,
     bound_key,
     bound_prefix,
@@ -37,7 +36,7 @@ from adapters.ledger_rows import (
     read_live,
     read_row,
     read_row_or_log,
-    require_schema,
+    read_text,
     target_of,
     waiting_entity,
 )
@@ -170,9 +169,7 @@ class TableLedger(WaitingRows, Ledger):
 
     async def bound_secrets(self, target: str) -> list[SecretId]:
         bound = await self._table.list(BOUND, RANGE, keys_from(bound_prefix(target)))
-        for found in bound:
-            require_schema(found)
-        return [parse_secret_id(found["Secret"]) for found in bound]
+        return [parse_secret_id(read_text(found, "Secret")) for found in bound]
 
     async def bind(self, target: str, secret: SecretId) -> None:
         await self._table.ask("binding", lambda: self._client.upsert_entity(bound_entity(target, secret)))
@@ -182,7 +179,7 @@ class TableLedger(WaitingRows, Ledger):
 
     async def probe(self) -> None:
         """
-        Ask for what a health check has to report: rows of another schema. Raises a `DependencyError`.
+        Read everything that is unfinished, as a health check does. Raises a `DependencyError`.
         """
-        for found in await self._table.list(LIVE, "Schema ne @schema", {"schema": SCHEMA}):
-            require_schema(found)
+        for found in await self._table.list(LIVE, "RowKey ge @first", {"first": ""}):
+            read_live(found)

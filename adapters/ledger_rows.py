@@ -1,8 +1,8 @@
 """
 The rows of the ledger's table: their keys, and the JSON in them.
 
-Each row says which schema it has and which version of the app wrote it. A row of another schema is never passed over:
-reading it raises, and so does the health check.
+Each column says which schema it has and which version of the app wrote it. One of another schema is never passed over:
+reading it raises, and health reports those of unfinished rotations.
 
 It rests on assumptions 87 and 88 of docs/fidelity.md.
 """
@@ -40,16 +40,19 @@ T = TypeVar("T")
 
 def row_of(partition: str, key: str, **columns: Any) -> dict[str, Any]:
     """
-    Return a row, with the schema that it has.
+    Return a row with these columns.
     """
-    return {"PartitionKey": partition, "RowKey": key, "Schema": SCHEMA, "Version": VERSION, **columns}
+    return {"PartitionKey": partition, "RowKey": key, **columns}
 
 
-def written(row: msgspec.Struct) -> str:
+def stamped(column: str, value: msgspec.Struct | str) -> dict[str, Any]:
     """
-    Return what a column holds.
+    Return a column with what it holds, and beside it the schema of that and the version that writes it.
+
+    Each column has its own: those of one row may have been written by different versions.
     """
-    return msgspec.json.encode(row).decode()
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return {column: text, f"{column}Schema": SCHEMA, f"{column}Version": VERSION}
 
 
 def open_entity(target: str, row: OpenRotation) -> dict[str, Any]:
@@ -83,7 +86,7 @@ def history_entity(record: Rotation) -> dict[str, Any]:
         Target=identity_of(record.target or ""),
         Secret=secret_identity(record) or "",
         State=str(record.state),
-        Row=written(record),
+        **stamped("Row", record),
     )
 
 
@@ -99,18 +102,34 @@ def bound_entity(target: str, secret: SecretId) -> dict[str, Any]:
     """
     Return the row that says that a secret holds a key of a target.
     """
-    return row_of(BOUND, bound_key(target, secret), Secret=secret.unversioned)
+    return row_of(BOUND, bound_key(target, secret), **stamped("Secret", secret.unversioned))
 
 
 def read_row(entity: Any, kind: type[T], column: str = "Row") -> T:
     """
-    Return what a row holds. Raises `UnreadableRow`.
+    Return what a column holds. Raises `UnreadableRow`.
     """
-    require_schema(entity)
+    text = read_text(entity, column)
     try:
-        return msgspec.json.decode(entity[column], type=kind)
-    except (msgspec.MsgspecError, KeyError) as error:
-        raise UnreadableRow(f"row {entity['RowKey']} of the ledger cannot be read: {error}") from None
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.MsgspecError as error:
+        raise UnreadableRow(f"{column} of row {entity['RowKey']} of the ledger cannot be read: {error}") from None
+
+
+def read_text(entity: Any, column: str) -> str:
+    """
+    Return the text in a column. Raises `UnreadableRow` where it has another schema.
+    """
+    schema = entity.get(f"{column}Schema")
+    if schema == SCHEMA:
+        return str(entity[column])
+    what = f"{column} of row {entity['RowKey']} of the ledger"
+    if schema is None:
+        raise UnreadableRow(f"{what} was written before version {VERSION}, which cannot read it: delete the table")
+    raise UnreadableRow(
+        f"{what} has schema {schema} and was written by version {entity.get(f'{column}Version')}; this is version "
+        f"{VERSION}, which reads schema {SCHEMA}: deploy the version that wrote it, or a later one"
+    )
 
 
 def read_row_or_log(entity: Any, kind: type[T]) -> T | None:
@@ -122,18 +141,6 @@ def read_row_or_log(entity: Any, kind: type[T]) -> T | None:
     except UnreadableRow as error:
         _log.error("%s", error)
         return None
-
-
-def require_schema(entity: Any) -> None:
-    """
-    Raise `UnreadableRow` for a row of another schema.
-    """
-    if (schema := entity.get("Schema")) != SCHEMA:
-        raise UnreadableRow(
-            f"row {entity['RowKey']} of the ledger has schema {schema} and was written by version "
-            f"{entity.get('Version')}; this is version {VERSION}, which reads schema {SCHEMA}: deploy the version that "
-            "wrote it, or a later one"
-        )
 
 
 def kind_of(entity: Any) -> str:
@@ -187,7 +194,7 @@ def keys_from(prefix: str) -> dict[str, str]:
 
 def _entity(partition: str, key: str, rotation_id: str, row: msgspec.Struct) -> dict[str, Any]:
     # By its word `Write` a write whose answer was lost recognises itself.
-    return row_of(partition, key, RotationId=rotation_id, Row=written(row), Write=uuid.uuid4().hex)
+    return row_of(partition, key, RotationId=rotation_id, Write=uuid.uuid4().hex, **stamped("Row", row))
 
 
 def key_of(text: str) -> str:

@@ -25,7 +25,9 @@ from adapters.ledger_rows import (
     open_entity,
     outcome_entity,
     read_row_or_log,
+    read_text,
     row_of,
+    stamped,
     waiting_entity,
 )
 from adapters.table import RANGE, Table, raise_if_no_table
@@ -69,14 +71,14 @@ class WaitingRows:
             await self._delete("acceptance", LIVE, prefix + rotation_id)
 
     async def reserve(self, rotation_id: str, digest: str) -> str:
-        entity = row_of(ASKED, rotation_id, Digest=digest)
+        entity = row_of(ASKED, rotation_id, **stamped("Digest", digest))
 
         async def insert() -> str:
             try:
                 await self._client.create_entity(entity)
             except ResourceExistsError:
                 found = await self._table.get(ASKED, rotation_id)
-                return str(found["Digest"]) if found else digest
+                return read_text(found, "Digest") if found else digest
             return digest
 
         return await self._table.ask("reservation", insert)

@@ -4,6 +4,7 @@ What a kind of target is. To look at one of them, open its folder.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -15,7 +16,6 @@ from rotation.vocabulary.target import Target
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{resource_group}"
 # Words of ARM's own are ASCII: nothing here may take the Kelvin sign for a k.
 _FLAGS = re.IGNORECASE | re.ASCII
-_PART = r"\{(\w+)\}|([][])"  # of a form: a name, or where something begins or ends that may be left out
 
 
 class Name(Struct, frozen=True):
@@ -54,7 +54,7 @@ def whole(value: KeyMaterial) -> KeyMaterial:
     return value
 
 
-class Kind(Struct, frozen=True):
+class Kind(Struct, frozen=True, dict=True):
     """
     A kind of target.
 
@@ -66,8 +66,8 @@ class Kind(Struct, frozen=True):
     - `names`: what those names may look like.
     - `credential`: the part of a secret's value that depends on the key.
     - `package`: the folder. Its `client.py` has a class `Client` that reads and regenerates keys
-      (`rotation/ports/providers.py`) and is made of a credential, the endpoint of Azure Resource Manager and the
-      options of a management client. It is imported for the first target. Its `role.json` names the actions that the
+      (`rotation/ports/providers.py`) and is made of a `ResourceManager` (`adapters/arm.py`). It is imported for the
+      first target. Its `role.json` names the actions that the
       app's role allows, each with the reason.
     - `example`: names for the examples of the API.
     """
@@ -105,43 +105,45 @@ class Kind(Struct, frozen=True):
         """
         Return the target that the path of an ARM id names, None for one of another kind.
         """
-        found = re.fullmatch(self._pattern, path, _FLAGS)
+        found = self._pattern.fullmatch(path)
         if found is None:
             return None
         names = {part: name for part, name in found.groupdict().items() if name}
-        if not all(self._name(part).allows(name) for part, name in names.items()):
-            return None
-        return self.target(names)
+        return self.target(names) if all(self._name(part).allows(name) for part, name in names.items()) else None
 
     def target(self, names: Mapping[str, str]) -> Target:
         """
         Return the target with these names.
         """
-        return Target(
-            self.provider,
-            dict(names),
-            arm_id=_GROUP.format(**names) + re.sub(r"\[[^]]*\]", "", self.form).format(**names),
-            shown_by=_GROUP.format(**names) + re.sub(r"\[([^]]*)\]", _present(names), self.form).format(**names),
-            credential=self.credential,
-        )
+        arm_id = shown_by = ""
+        for part, needs in self._parts:
+            if needs is None:
+                arm_id += part.format(**names)
+                shown_by += part.format(**names)
+            elif needs in names:
+                shown_by += part.format(**names)
+        return Target(self.provider, dict(names), arm_id, shown_by, self.credential)
 
-    @property
-    def _pattern(self) -> str:
-        pattern = ""
-        end = 0
-        form = _GROUP + self.form
-        for part in re.finditer(_PART, form):
-            pattern += re.escape(form[end : part.start()])
-            pattern += {"[": "(?:", "]": ")?"}.get(part[0]) or f"(?P<{part[1]}>{self._name(part[1]).pattern})"
-            end = part.end()
-        return pattern + re.escape(form[end:])
+    @cached_property
+    def _parts(self) -> list[tuple[str, str | None]]:
+        """
+        The form in parts, each with the name that it is there for: None for what every id of a target has.
+        """
+        parts: list[tuple[str, str | None]] = []
+        for part in re.split(r"(\[[^]]*\])", _GROUP + self.form):
+            if not part.startswith("["):
+                parts.append((part, None))
+            elif name := re.search(r"\{(\w+)\}", part):
+                parts.append((part[1:-1], name[1]))
+        return parts
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        # Compiled when the first id is read, not at a cold start.
+        form = re.escape(_GROUP + self.form).replace(r"\[", "(?:").replace(r"\]", ")?")
+        return re.compile(
+            re.sub(r"\\\{(\w+)\\\}", lambda name: f"(?P<{name[1]}>{self._name(name[1]).pattern})", form), _FLAGS
+        )
 
     def _name(self, part: str) -> Name:
         return _NAMES.get(part) or self.names[part]
-
-
-def _present(names: Mapping[str, str]) -> Callable[[re.Match[str]], str]:
-    """
-    Return what is left of a bracket: all of it where its name is there.
-    """
-    return lambda bracket: bracket[1] if (name := re.search(r"\{(\w+)\}", bracket[1])) and name[1] in names else ""

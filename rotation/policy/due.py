@@ -4,11 +4,8 @@ When a secret is due: one rule for the sweep, the overview, and events that do n
 It rests on assumption 55 of docs/fidelity.md.
 """
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 
-from rotation.policy.tags import read_validity
-from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.limits import NEAR_EXPIRY
 from rotation.vocabulary.request import EVENTS, RotationRequest
 from rotation.vocabulary.secret import SecretVersion
@@ -26,7 +23,9 @@ def due_on(expires_on: datetime, validity: timedelta | None, lead: timedelta) ->
     return expires_on - lead
 
 
-def is_meant(current: SecretVersion, request: RotationRequest, now: datetime, lead: timedelta) -> bool:
+def is_meant(
+    current: SecretVersion, request: RotationRequest, now: datetime, lead: timedelta, validity: timedelta | None
+) -> bool:
     """
     Return whether a request is about the version that is current now.
 
@@ -40,7 +39,4 @@ def is_meant(current: SecretVersion, request: RotationRequest, now: datetime, le
         return True
     if current.expires_on is None:
         return False
-    validity = None
-    with suppress(Misconfigured):
-        validity = read_validity(current.tags)
     return due_on(current.expires_on, validity, max(lead, NEAR_EXPIRY)) <= now

@@ -1,11 +1,14 @@
 """
 Whether a secret is rotated: ordered checks, of which each looks at one thing and returns a reason against it, or none.
 
-The first reason counts. The lists of checks are the documentation: rotation, dry run and sweep use the same ones.
+The first reason counts. The lists of checks, below, are the documentation: rotation, dry run and sweep take from the
+same checks.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -27,7 +30,7 @@ class TargetMoved(RotationError):
     """
 
 
-class Case(Struct, frozen=True):
+class Case(Struct, frozen=True, dict=True):
     """
     A secret, and what has a say in whether it is rotated.
 
@@ -44,7 +47,7 @@ class Case(Struct, frozen=True):
     claimed: str | None = None
     journal: Journal | None = None
 
-    @property
+    @cached_property
     def target(self) -> Target:
         """
         What the secret's key belongs to. Raises `Misconfigured`.
@@ -74,8 +77,11 @@ def superseded(case: Case) -> RotationError | None:
     Check that the version which the rotation is about is still the current one.
     """
     if case.request is None or case.now is None or not isinstance(case.secret, SecretVersion):
-        return None
-    is_ours = is_meant(case.secret, case.request, case.now, case.lead)
+        raise ValueError("only a rotation can be superseded")
+    validity = None
+    with suppress(Misconfigured):
+        validity = read_policy(case.secret.tags, case.target).validity
+    is_ours = is_meant(case.secret, case.request, case.now, case.lead, validity)
     return None if is_ours else Skip(SkipReason.SUPERSEDED)
 
 
@@ -145,7 +151,7 @@ def with_wrong_tags(case: Case) -> RotationError | None:
     """
     Check that all its tags can be read.
     """
-    read_policy(case.secret.tags, case.parse_target)
+    read_policy(case.secret.tags, case.target)
     return None
 
 

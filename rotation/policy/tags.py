@@ -108,14 +108,14 @@ def possible_targets(tags: Mapping[str, str], parse: ParseTarget) -> list[Target
     return targets
 
 
-def read_policy(tags: Mapping[str, str], parse: ParseTarget) -> RotationPolicy:
+def read_policy(tags: Mapping[str, str], target: Target) -> RotationPolicy:
     """
-    Return the policy that the tags of a managed secret spell out.
+    Return the policy that the tags of a managed secret spell out, which name this target.
 
     Raises `Misconfigured`, which names the tag, what it is and what it must be.
     """
     policy = RotationPolicy(
-        target=read_target(tags, parse),
+        target=target,
         tagged_key=tagged_key(tags),
         validity=read_validity(tags),
         strategy=_read_strategy(tags),

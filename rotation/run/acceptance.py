@@ -59,7 +59,7 @@ def accept_target(  # noqa: PLR0913 - what a caller may ask for
     world.scopes.require(target)
     now = world.clock.now()
     return RotationRequest(
-        rotation_id or new_id(now), Trigger.HTTP, None, now, key, force, reason, target=target.shown_by
+        rotation_id or new_id(now), Trigger.HTTP, None, now, key, force, reason, target=target.written
     )
 
 

@@ -6,7 +6,7 @@ from rotation.policy.tags import RotationPolicy, stored_by
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive, choose, heal
 from rotation.run.neighbours import Holding, Neighbours, TargetNeighbours
-from rotation.vocabulary.endings import ActiveKey, Drift, Skip, SkipReason
+from rotation.vocabulary.endings import Drift, Skip, SkipReason
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretVersion
@@ -42,11 +42,8 @@ class Planner:
                 raise
             plan = heal(policy)
         holding = await self._neighbours.find_holder(neighbours, policy.target, plan.key, keys, self._deadline)
-        if holding.holder and isinstance(plan, Regenerate) and not plan.in_place:
-            if self._request.revokes:
-                raise ActiveKey(
-                    f"{holding.holder.id.unversioned} holds the key that is to be revoked; rotate that secret first"
-                )
+        # A key that is to be revoked is nobody's to take over.
+        if holding.holder and isinstance(plan, Regenerate) and not (plan.in_place or self._request.revokes):
             plan = plan.adopted_from(holding.holder.expires_on)
         return plan, holding
 

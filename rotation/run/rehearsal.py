@@ -83,7 +83,7 @@ class _Rehearsal:
         if reason := superseded(case):
             self._add_revocation()
             raise reason
-        policy = read_policy(secret.tags, self._world.providers.parse_target)
+        policy = read_policy(secret.tags, case.target)
         plan = await self._inspect(secret, policy)
         self.record = self.record.chose(plan.key, plan.active, adopted=plan.adopts)
         if isinstance(plan, Regenerate):

@@ -20,6 +20,7 @@ from rotation.run.neighbours import Neighbours, TargetNeighbours
 from rotation.run.planning import Planner
 from rotation.run.reading import read_secret
 from rotation.vocabulary.endings import (
+    ActiveKey,
     Ending,
     Misconfigured,
     Refused,
@@ -91,7 +92,7 @@ class SecretRotation(Attempt):
         if secret is None:
             raise _dead_key(self._hindrance)
         try:
-            policy = read_policy(secret.tags, self._world.providers.parse_target)
+            policy = read_policy(secret.tags, read_target(secret.tags, self._world.providers.parse_target))
             inspection = self._inspection
             if inspection is None or inspection.target != policy.target:
                 inspection = self._inspection_of(policy.target)
@@ -109,16 +110,22 @@ class SecretRotation(Attempt):
         planner = Planner(self._world, self._neighbours, claim.request, claim.deadline)
         plan, holding = await planner.plan(policy, secret, keys, neighbours)
         await self._neighbours.forget(policy.target, holding.gone)
-        if plan.adopts and holding.holder:
+        if holding.holder and claim.request.revokes:
+            raise ActiveKey(
+                f"{holding.holder.id.unversioned} holds the key that is to be revoked; rotate that secret first"
+            )
+        if holding.holder and plan.adopts:
             claim.say("adopts the key of another secret", key=plan.key, holder=holding.holder.id)
         claim.chose(plan)
         self._work = _Work(secret, policy, keys, plan.key, plan, neighbours)
 
     async def journal(self) -> None:
         claim, work = self._claim, self._inspected
-        if work.plan is None or work.neighbours is None:
+        if work.plan is None:
             await claim.begin_without_journal()
             return
+        if work.neighbours is None:
+            raise ValueError("a plan without neighbours")
         register = partial(self._neighbours.register, work.secret.id, work.policy.target, work.neighbours)
         if isinstance(work.plan, StoreLive):
             await self._world.gather(claim.begin_without_journal(), register())

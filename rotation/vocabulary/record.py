@@ -5,6 +5,7 @@ What is remembered of a rotation, and what of it is shown.
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import unquote
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
@@ -197,7 +198,7 @@ def accepted_record(request: RotationRequest, now: datetime, parse: ParseTarget)
         state=State.ACCEPTED,
         trigger=request.trigger,
         provider=None,
-        target=request.target,
+        target=request.target and unquote(request.target),
         key_name=request.key if request.target else None,
         previous_key_name=None,
         secret=RotatedSecret(secret.vault, secret.name, secret.version) if secret else None,

@@ -52,7 +52,7 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     """
     One rotation that is asked for: of a secret, or, without one, of a key of `target` whose new value goes nowhere.
 
-    `target` is the ARM id of what shows the keys.
+    `target` is the ARM id of what shows the keys, percent-encoded.
     `secret` is pinned to the version that the request is about: if another one is current by the time it runs, the work
     has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the identity of the target
     on which an earlier attempt left its journal, and `ended` says that the outcome waits to be published; only resuming

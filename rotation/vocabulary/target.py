@@ -4,6 +4,7 @@ The things whose keys are rotated. Which kinds of them there are is the affair o
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -45,6 +46,13 @@ class Target(Struct, frozen=True):
     arm_id: str
     shown_by: str
     credential: Callable[[KeyMaterial], KeyMaterial]
+
+    @property
+    def written(self) -> str:
+        """
+        The id of what shows the keys as it is stored and sent: what people put around an id may be part of a name.
+        """
+        return quote(self.shown_by)
 
     @property
     def identity(self) -> str:

@@ -95,7 +95,7 @@ def asked(secret: SecretId | None = ONE, *, revokes: bool = False) -> RotationRe
     rotation_id = str(uuid.uuid4())
     if secret is None:
         return RotationRequest(
-            rotation_id, Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=ACCOUNT.shown_by, waits=True
+            rotation_id, Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=ACCOUNT.written, waits=True
         )
     leaked = LeakedKey("f" * 64, ACCOUNT.address) if revokes else None
     return RotationRequest(rotation_id, Trigger.HTTP, secret, NOW, waits=True, revokes=leaked)
@@ -272,7 +272,7 @@ async def test_what_another_version_has_written_is_never_left_out(table: Table) 
     """
     side = Side(TableHistory(table), TableLedger(table))
     records = [await side.end(ended(NOW - number * SECOND)) for number in range(3)]
-    other = {"Schema": 2, "Version": "9.8.7"}
+    other = {"RowSchema": 2, "RowVersion": "9.8.7"}
     done = {"PartitionKey": "done", "RowKey": f"newest:{place_of(records[1])}"}
     await table.client.update_entity(done | other)
     with pytest.raises(UnreadableRow, match=r"9\.8\.7"):

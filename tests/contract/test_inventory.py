@@ -346,7 +346,7 @@ async def test_what_is_about_no_secret_or_has_not_ended_is_not_noted(side: Side)
     """
     A regenerate-only request belongs to no line.
     """
-    request = RotationRequest(str(uuid.uuid4()), Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=TARGET.shown_by)
+    request = RotationRequest(str(uuid.uuid4()), Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=TARGET.written)
     await side.inventory.note(outcome.completed_record(accepted_record(request, NOW), LATER))
     await side.inventory.note(structs.replace(rotation(), completed_on=None))
     skipped = outcome.ended_record(rotation(), Skip(SkipReason.PAUSED), LATER)
@@ -376,7 +376,7 @@ async def test_a_row_of_another_version_is_never_left_out(table: Table) -> None:
     await keep(inventory, [facts("one"), facts("two")])
     partition = "secrets:https:||kv.vault.azure.net"
     await table.client.update_entity(
-        {"PartitionKey": partition, "RowKey": "one", "Row": '{"v": 9}', "Schema": 2, "Version": "9.8.7"}
+        {"PartitionKey": partition, "RowKey": "one", "Row": '{"v": 9}', "RowSchema": 2, "RowVersion": "9.8.7"}
     )
     with pytest.raises(UnreadableRow, match=r"9\.8\.7"):
         _ = [entry async for entry in inventory.list_entries(VAULT, "")]

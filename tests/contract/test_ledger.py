@@ -289,7 +289,9 @@ async def test_a_row_of_another_version_is_loud_and_stops_nobody_else(
     await tables.end_unclaimed(ending("r3"))
     await tables.end_unclaimed(ending("r4"))
     for key in (open_key(TARGET), "outbox:r3"):
-        await tables._client.update_entity({"PartitionKey": "live", "RowKey": key, "Schema": 2, "Version": "9.8.7"})
+        await tables._client.update_entity(
+            {"PartitionKey": "live", "RowKey": key, "RowSchema": 2, "RowVersion": "9.8.7"}
+        )
 
     assert [target async for target, _ in tables.list_open()] == [TARGET + "2"]
     assert [waiting.record.id async for waiting in tables.list_outcomes()] == ["r4"]
@@ -311,7 +313,7 @@ async def test_health_reports_a_row_of_another_version(wiring: Wiring) -> None:
     """
     target = f"{TARGET}-of-another-version"
     row = await wiring.ledger.claim(target, running(str(uuid.uuid4())))
-    await wiring.table.client.update_entity({"PartitionKey": "live", "RowKey": open_key(target), "Schema": 2})
+    await wiring.table.client.update_entity({"PartitionKey": "live", "RowKey": open_key(target), "RowSchema": 2})
 
     health = await wiring.health.report()
 
@@ -349,7 +351,7 @@ async def test_a_neighbour_of_another_version_is_never_passed_over(tables: Table
     """
     await tables.bind(TARGET, SECRET)
     await tables._client.update_entity(
-        {"PartitionKey": "bound", "RowKey": bound_key(TARGET, SECRET), "Schema": 2, "Version": "9.8.7"}
+        {"PartitionKey": "bound", "RowKey": bound_key(TARGET, SECRET), "SecretSchema": 2, "SecretVersion": "9.8.7"}
     )
 
     with pytest.raises(UnreadableRow, match=r"9\.8\.7"):

@@ -267,7 +267,7 @@ class Simulation:
             name = f"accepted {message.secret}" if message.waits else task.name
             request = structs.replace(request, id=str(uuid.uuid5(_NAMESPACE, name)), waits=message.waits)
         if message.regenerates:
-            return structs.replace(request, secret=None, target=self.world.target.shown_by, key=message.regenerates)
+            return structs.replace(request, secret=None, target=self.world.target.written, key=message.regenerates)
         if message.revokes:
             return request_to_revoke(request, self._revocation(message.revokes), self.epoch)
         revocation = self._revocation(KeyName.PRIMARY) if message.revokes_later else None

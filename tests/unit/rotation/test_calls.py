@@ -76,7 +76,7 @@ async def test_the_regeneration_of_a_key_asks_for_what_it_needs(world: TwinWorld
     """
     Whether a managed secret holds the key, in any case.
     """
-    request = structs.replace(world.manual(key=KeyName.SECONDARY), secret=None, target=world.target.shown_by)
+    request = structs.replace(world.manual(key=KeyName.SECONDARY), secret=None, target=world.target.written)
 
     await world.rotate(request)
 

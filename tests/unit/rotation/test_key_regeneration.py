@@ -248,7 +248,7 @@ async def test_a_message_about_a_target_out_of_scope_regenerates_nothing(world: 
     foreign = batch_account(SUBSCRIPTION, "rg2", "account1")
     world.provider.add(foreign)
 
-    rotation = await world.rotate(structs.replace(ask(world), target=foreign.shown_by))
+    rotation = await world.rotate(structs.replace(ask(world), target=foreign.written))
 
     assert rotation.error is not None
     assert rotation.error.code == "forbidden"
@@ -261,7 +261,7 @@ async def test_an_unknown_target_fails_visibly(world: TwinWorld) -> None:
     """
     unknown = batch_account(SUBSCRIPTION, "rg", "account9")
 
-    rotation = await world.rotate(structs.replace(ask(world), target=unknown.shown_by))
+    rotation = await world.rotate(structs.replace(ask(world), target=unknown.written))
 
     assert rotation.error is not None
     assert rotation.error.code == "target_not_found"

@@ -27,19 +27,26 @@ TAGS = {"ProviderAddress": ADDRESS, "CredentialId": "Primary", "ValidityPeriodDa
 OURS = ("ProviderAddress", "CredentialId", "ValidityPeriodDays", "RotationPaused", "RotationStrategy", "RotationId")
 
 
+def policy_of(tags: dict[str, str]) -> RotationPolicy:
+    """
+    Return the policy that tags spell out.
+    """
+    return read_policy(tags, read_target(tags, parse_target))
+
+
 def read_all(tags: dict[str, str]) -> RotationPolicy:
     """
     Read every tag.
     """
     is_paused(tags)
-    return read_policy(tags, parse_target)
+    return policy_of(tags)
 
 
 def test_microsofts_own_tags_are_enough() -> None:
     """
     A secret set up for Microsoft's dual-credential tutorial is read as it is.
     """
-    policy = read_policy(TAGS, parse_target)
+    policy = policy_of(TAGS)
 
     assert policy.target == batch_account(SUBSCRIPTION, "rg", "account1")
     assert policy.tagged_key is KeyName.PRIMARY
@@ -56,10 +63,10 @@ def test_tag_names_are_found_in_any_case(respell: Callable[[str], str]) -> None:
     more = {respell("RotationPaused"): "true", respell("RotationId"): "r", respell("RotationStrategy"): "InPlace"}
 
     assert is_managed(tags)
-    assert read_policy(tags, parse_target) == read_policy(TAGS, parse_target)
+    assert policy_of(tags) == policy_of(TAGS)
     assert is_paused(tags | more)
     assert stored_by(tags | more) == "r"
-    assert read_policy(tags | more, parse_target).strategy is Strategy.IN_PLACE
+    assert policy_of(tags | more).strategy is Strategy.IN_PLACE
 
 
 @pytest.mark.parametrize("tags", [{}, {"Provider": ADDRESS}, {"CredentialId": "Primary"}, {"x": "ProviderAddress"}])
@@ -105,7 +112,7 @@ def test_a_validity_of_31_to_3650_days_is_read(days: str) -> None:
     """
     The number of days in the tag is the validity of the next version.
     """
-    assert read_policy(TAGS | {"ValidityPeriodDays": days}, parse_target).validity == timedelta(days=int(days))
+    assert policy_of(TAGS | {"ValidityPeriodDays": days}).validity == timedelta(days=int(days))
 
 
 @pytest.mark.parametrize(
@@ -144,7 +151,7 @@ def test_any_other_validity_is_refused(days: str) -> None:
     What is not a plain number of 31 to 3650 is an error that names the tag and the range.
     """
     with pytest.raises(Misconfigured, match=r"ValidityPeriodDays.*31 to 3650") as refusal:
-        read_policy(TAGS | {"ValidityPeriodDays": days}, parse_target)
+        policy_of(TAGS | {"ValidityPeriodDays": days})
     assert len(str(refusal.value)) < 1000
 
 
@@ -153,7 +160,7 @@ def test_a_missing_validity_is_refused() -> None:
     How long a new version is valid is never guessed.
     """
     with pytest.raises(Misconfigured, match="ValidityPeriodDays is missing"):
-        read_policy({"ProviderAddress": ADDRESS}, parse_target)
+        policy_of({"ProviderAddress": ADDRESS})
 
 
 @pytest.mark.parametrize("address", ["", "account1", f"{ADDRESS}/..", f"{ADDRESS}/x", f"https://evil.example{ADDRESS}"])
@@ -162,7 +169,7 @@ def test_a_wrong_address_is_refused(address: str) -> None:
     The error names the tag, and whatever it says is part of no request.
     """
     with pytest.raises(Misconfigured, match="tag ProviderAddress: "):
-        read_policy(TAGS | {"ProviderAddress": address}, parse_target)
+        policy_of(TAGS | {"ProviderAddress": address})
 
 
 def test_a_missing_address_is_refused() -> None:
@@ -196,7 +203,7 @@ def test_a_tagged_key_is_read_in_either_style(written: str, key: KeyName) -> Non
     Primary and key1, Secondary and key2 mean the same, in any case.
     """
     assert tagged_key({"CredentialId": written}) is key
-    assert read_policy(TAGS | {"CredentialId": written}, parse_target).tagged_key is key
+    assert policy_of(TAGS | {"CredentialId": written}).tagged_key is key
 
 
 def test_a_secret_need_not_say_which_key_it_holds() -> None:
@@ -220,7 +227,7 @@ def test_a_strategy_is_read_in_any_case(written: str, strategy: str) -> None:
     """
     There are two, and their case does not matter.
     """
-    assert read_policy(TAGS | {"RotationStrategy": written}, parse_target).strategy is Strategy(strategy)
+    assert policy_of(TAGS | {"RotationStrategy": written}).strategy is Strategy(strategy)
 
 
 @pytest.mark.parametrize("written", ["", "In-Place", "in place", "\u0130nPlace", "both"])
@@ -229,7 +236,7 @@ def test_another_strategy_is_refused(written: str) -> None:
     Whether the key in use dies is never guessed.
     """
     with pytest.raises(Misconfigured, match=r"RotationStrategy.*Alternate or InPlace"):
-        read_policy(TAGS | {"RotationStrategy": written}, parse_target)
+        policy_of(TAGS | {"RotationStrategy": written})
 
 
 @pytest.mark.parametrize(
@@ -280,10 +287,10 @@ def test_there_is_room_for_our_tags_up_to_the_last(present: tuple[str, ...], oth
     tags = {"ProviderAddress": ADDRESS, "ValidityPeriodDays": "90"}
     tags |= dict.fromkeys(present, "Primary") | {f"other-{number}": "x" for number in range(others)}
 
-    read_policy(tags, parse_target)
+    policy_of(tags)
     assert len(renewed(tags, KeyName.PRIMARY, "r")) == MAX_TAGS
     with pytest.raises(Misconfigured, match="RotationId"):
-        read_policy(tags | {"one-more": "x"}, parse_target)
+        policy_of(tags | {"one-more": "x"})
 
 
 anything = st.text(max_size=20)
@@ -310,7 +317,7 @@ def test_renewed_tags_keep_what_is_not_ours_and_fit(
     tags = unknown | ours
     before = dict(tags)
     try:
-        policy = read_policy(tags, parse_target)
+        policy = policy_of(tags)
     except Misconfigured:
         assert len(tags) + len({"credentialid", "ROTATIONID"} - tags.keys()) > MAX_TAGS
         return
@@ -322,6 +329,6 @@ def test_renewed_tags_keep_what_is_not_ours_and_fit(
     assert tags == before
     assert stored_by(after) == rotation_id
     assert tagged_key(after) is key
-    again = read_policy(after, parse_target)
+    again = policy_of(after)
     assert (again.target, again.validity, again.strategy) == (policy.target, policy.validity, policy.strategy)
     assert len(renewed(after, key.other, "next")) == len(after)
