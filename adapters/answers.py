@@ -30,7 +30,7 @@ from adapters.arm_answers import is_of_resource_manager, text_of
 from adapters.error_bodies import StatedError, stated_error
 from adapters.service_messages import one_line
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
-from rotation.vocabulary.limits import LONGEST_WAIT_FOR_A_READ, READ_AGAIN_AFTER
+from rotation.vocabulary.limits import LONGEST_RETRY_AFTER, LONGEST_WAIT_FOR_A_READ, READ_AGAIN_AFTER
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
@@ -41,8 +41,7 @@ T = TypeVar("T")
 _ODD = (ValueError, TypeError, KeyError, AttributeError)
 _OVER = {429, 500, 503}  # Answered by the service itself: that request is over.
 _NOT_FOUND, _TIMED_OUT, _THROTTLED = 404, 408, 429
-_DAY = 86_400  # seconds; no longer wait is passed on
-_DIGITS = 18  # of a wait
+_DIGITS = 9  # of a wait: what has more is longer than any
 
 
 async def once(what: str, send: Callable[[], Awaitable[T]]) -> T:
@@ -174,7 +173,7 @@ def _retry_after(error: HttpResponseError) -> timedelta | None:
     if not (written.isascii() and written.isdigit()):
         return None
     # It may have more digits than Python reads.
-    return timedelta(seconds=min(int(written), _DAY) if len(written) <= _DIGITS else _DAY)
+    return min(timedelta(seconds=int(written)), LONGEST_RETRY_AFTER) if len(written) <= _DIGITS else LONGEST_RETRY_AFTER
 
 
 def _headers(error: HttpResponseError) -> Mapping[str, str]:

@@ -9,7 +9,8 @@ It rests on assumption 17 of docs/fidelity.md.
 
 import re
 
-_LONGEST = 10_000  # characters that are looked at
+from rotation.vocabulary.limits import LONGEST_MESSAGE
+
 # Control characters, all kinds of line breaks, and characters that have no width or turn the direction of a line.
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]+")
 _DATE = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)? ?(?:Z|UTC|[+-]\d\d:?\d\d)?"
@@ -40,7 +41,7 @@ def one_line(message: str, longest: int) -> str:
     as `...`. Names, addresses, ARM ids and the versions of secrets stay: they are what the message is about.
     """
     # Half of a pair of surrogates can be written in JSON, and in no record.
-    text = message[:_LONGEST].encode("utf-8", "replace").decode()
+    text = message[:LONGEST_MESSAGE].encode("utf-8", "replace").decode()
     text = _KEY.sub("...", _BLANK.sub(" ", text))
     for per_request in (_REQUEST_ID, _TIME_OF_REQUEST):
         text = per_request.sub("", text)

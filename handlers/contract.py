@@ -17,9 +17,13 @@ from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.limits import (
     LARGEST_BODY,
     LARGEST_PAGE,
+    LONGEST_CONTINUATION,
+    LONGEST_DURATION,
     LONGEST_IDEMPOTENCY_KEY,
     LONGEST_REASON,
     LONGEST_REVOCATION,
+    LONGEST_SECRET_ID,
+    LONGEST_TARGET_ID,
 )
 from rotation.vocabulary.pasted import bare
 from rotation.vocabulary.record import State
@@ -39,19 +43,27 @@ _SECRET = {"pattern": "^https://[^/?#]+/secrets/[0-9A-Za-z-]{1,127}(/[0-9A-Fa-f]
 _TARGET = {"pattern": "^/[Ss][Uu][Bb][Ss][Cc][Rr][Ii][Pp][Tt][Ii][Oo][Nn][Ss]/[0-9A-Fa-f-]{36}/.+$"}
 
 SecretUri = Annotated[
-    str, Meta(max_length=400, description="The URI of a secret, with or without a version.", extra_json_schema=_SECRET)
+    str,
+    Meta(
+        max_length=LONGEST_SECRET_ID,
+        description="The URI of a secret, with or without a version.",
+        extra_json_schema=_SECRET,
+    ),
 ]
 TargetId = Annotated[
     str,
     Meta(
-        max_length=1000,
+        max_length=LONGEST_TARGET_ID,
         description=f"The ARM id of {', or of '.join(kind.title for kind in KINDS)}.",
         extra_json_schema=_TARGET,
     ),
 ]
 Top = Annotated[int, Meta(ge=1, le=LARGEST_PAGE, description="How many items a page has at most.")]
 Continuation = Annotated[
-    str, Meta(max_length=1000, pattern="^[A-Za-z0-9_-]*$", description="The continuation of the page before.")
+    str,
+    Meta(
+        max_length=LONGEST_CONTINUATION, pattern="^[A-Za-z0-9_-]*$", description="The continuation of the page before."
+    ),
 ]
 
 
@@ -76,7 +88,7 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
             str,
             Meta(
                 pattern=_DURATION,
-                max_length=40,
+                max_length=LONGEST_DURATION,
                 description="An ISO 8601 duration of at most 365 days: that long after the rotation, a second one "
                 "regenerates the key that the secret holds now.",
             ),

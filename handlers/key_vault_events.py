@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 
 from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.limits import EVENT_UNWRAPPED_AT_MOST
 from rotation.vocabulary.quoting import quoted
 from rotation.vocabulary.request import Trigger
 from rotation.vocabulary.secret import SecretId, parse_secret_id, parse_vault_uri
@@ -23,7 +24,6 @@ TYPES = {
 }
 _BY_TYPE = {name.lower(): trigger for name, trigger in TYPES.items()}  # Event Grid ignores their case.
 _BLANKS = re.compile(r"[\s\ufeff\u200b-\u200d\u2060]+")  # Also a byte order mark, and what has no width.
-_WRAPPINGS = 4  # of data: lists of one, and texts of JSON
 
 
 def read_trigger(kind: object) -> Trigger | None:
@@ -60,7 +60,7 @@ def _members(data: Any) -> dict[str, str]:
     """
     Return the members of data that are texts and not blank, by their names in lower case, without blanks.
     """
-    for _ in range(_WRAPPINGS):
+    for _ in range(EVENT_UNWRAPPED_AT_MOST):
         if isinstance(data, list) and len(data) == 1:
             (data,) = data
         elif isinstance(data, str):

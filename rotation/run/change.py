@@ -16,7 +16,7 @@ from rotation.ports.providers import Provider
 from rotation.ports.vaults import NewVersion, Vaults
 from rotation.vocabulary.endings import Misconfigured, Refused, TargetNotFound, VaultRefused
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, OutOfTime, Unavailable, Unfinished
-from rotation.vocabulary.limits import LOOKS
+from rotation.vocabulary.limits import FIRST_PAUSE, LONGEST_PAUSE, LOOKS
 from rotation.vocabulary.record import Journal
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import Keys, Target
@@ -146,7 +146,7 @@ async def _look(
 
 
 def _pauses() -> Iterator[float]:
-    pause = 1.0
+    pause = FIRST_PAUSE
     while True:
         yield pause
-        pause = min(pause * 2, 30.0)
+        pause = min(pause * 2, LONGEST_PAUSE)

@@ -18,6 +18,8 @@ IN_FLIGHT = timedelta(seconds=300)  # in which an abandoned request can still ta
 SKEW = timedelta(seconds=30)  # between the clocks of two workers
 CLAIM_TTL = timedelta(seconds=600)  # at least LAST_SEND + PAUSE + IN_FLIGHT + SKEW
 LOOKS = 6  # at the keys, after an answer that promised a new one
+FIRST_PAUSE = 1.0  # seconds between two tries of a change, doubled each time
+LONGEST_PAUSE = 30.0  # seconds between two tries of a change
 VERSIONS_READ_AT_ONCE = 10  # while tidying: a secret that was never tidied may have hundreds
 
 # One rotation
@@ -50,12 +52,22 @@ TARGETS_ASKED_AT_ONCE = 16  # for a page of secrets: which others share each tar
 LARGEST_BODY = 16 * 1024  # bytes: a request has a few hundred
 LONGEST_REASON = 500  # characters of the reason that a caller gives
 LONGEST_IDEMPOTENCY_KEY = 255  # printable characters of ASCII, as other APIs allow
+LONGEST_SECRET_ID = 400  # characters of the URI of a secret
+LONGEST_TARGET_ID = 1000  # characters of an ARM id
+LONGEST_DURATION = 40  # characters
+LONGEST_CONTINUATION = 1000  # characters
+UNWRAPPED_AT_MOST = 8  # times: a posted text may be megabytes of brackets
+EVENT_UNWRAPPED_AT_MOST = 4  # times, of lists of one and texts of JSON around the data of an event
+SEARCHED_FOR_ODDITIES = 2_000  # characters: no id is as long
+LONGEST_QUOTE = 300  # characters of an address that an error shows
 LARGEST_PAGE = 200  # items of a list
 ASK_AGAIN_AFTER = 30  # seconds, where the outcome takes some minutes; what was just accepted takes a second
 
 # Requests to Azure
 READ_AGAIN_AFTER = (0.5, 1.0, 2.0)  # seconds between the tries of a read
 LONGEST_WAIT_FOR_A_READ = 10.0  # seconds: a longer Retry-After is for the next attempt
+LONGEST_RETRY_AFTER = timedelta(days=1)  # a longer one is taken for this
+LONGEST_MESSAGE = 10_000  # characters of a service's message that are looked at
 CONNECTED_WITHIN = 10  # seconds, until there is a connection
 ANSWERED_WITHIN = 60  # seconds, for the whole of one request and its answer
 TOKEN_WITHIN = 15.0  # seconds, for one token with all tries of azure-identity

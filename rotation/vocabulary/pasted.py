@@ -7,12 +7,12 @@ Only what surrounds a text is forgiven. A character inside it is never exchanged
 import re
 from urllib.parse import unquote
 
+from rotation.vocabulary.limits import UNWRAPPED_AT_MOST
 from rotation.vocabulary.spelling import is_unseen
 
 _PAIRS = {'"': '"', "'": "'", "`": "`", "<": ">", "(": ")", "[": "]", "“": "”", "„": "“", "‘": "’", "«": "»"}  # noqa: RUF001 - as text processors write them
 _QUOTES = ('"', "'", "`")
 _AFTER = ",;"  # Of a list. A full stop may end a name.
-_LAYERS = 8  # Nobody wraps a text more often, and a posted one may be megabytes of brackets.
 _OF_AZURE = r"https://(?:[-a-z0-9]+\.)*(?P<site>management|portal)\.[-a-z0-9.]+(?::443)?/"
 # As the portal passes an id from one page to the next.
 _ENCODED = r"%2fsubscriptions%2f[^/?#&]*"
@@ -40,7 +40,7 @@ def unwrapped(text: str) -> str:
     """
     Return an id or an address without what surrounds it: blanks, quotes, brackets, the comma of a list.
     """
-    for _ in range(_LAYERS):
+    for _ in range(UNWRAPPED_AT_MOST):
         before = text
         text = bare(text).rstrip(_AFTER)
         # A list of quoted items begins and ends with quotes that are no pair.

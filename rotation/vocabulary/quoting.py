@@ -4,9 +4,10 @@ How errors show what they were given, without showing a key that was pasted into
 
 import re
 
+from rotation.vocabulary.limits import LONGEST_QUOTE
+
 _WORD = r"[-\w. ]{0,40}"  # An account key is longer, and ends in an equals sign.
 _ADDRESS = r"(?:https?://|/subscriptions/)[-\w./():]*"
-_LONGEST = 300
 
 
 def quoted(text: str) -> str:
@@ -16,6 +17,6 @@ def quoted(text: str) -> str:
     if re.fullmatch(_WORD, text, re.ASCII):
         return repr(text)
     if address := re.match(_ADDRESS, text, re.ASCII | re.IGNORECASE):
-        shown = address[0][:_LONGEST]
+        shown = address[0][:LONGEST_QUOTE]
         return repr(shown) if shown == text else f"{shown + '...'!r}"
     return f"a text of {len(text)} characters (not shown: it may be a key)"

@@ -5,13 +5,12 @@ The letters of names: which Azure allows, which nobody sees, and which spellings
 import re
 import unicodedata
 
+from rotation.vocabulary.limits import SEARCHED_FOR_ODDITIES
+
 # Format characters, such as the byte order mark, the zero width space and the soft hyphen.
 _FORMAT = "Cf"
 # What Unicode counts among the letters and the accents though it shows nothing: fillers, joiners, variation selectors.
 _BLANK_LETTERS = r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-
-# Characters in which an oddity is looked for: no id is as long, and a posted text may have millions.
-_LONGEST = 2_000
 
 
 def caseless(text: str) -> str:
@@ -52,7 +51,7 @@ def oddity(text: str) -> str:
 
     They never name a visible character of ASCII, which may be a key's.
     """
-    for character in text[:_LONGEST]:
+    for character in text[:SEARCHED_FOR_ODDITIES]:
         is_hidden = is_unseen(character) or re.match(_BLANK_LETTERS, character) or not character.isprintable()
         if is_hidden and character != " ":
             return f"; it holds {_called(character)}, which must be taken out"

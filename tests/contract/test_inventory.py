@@ -384,3 +384,21 @@ async def test_a_row_of_another_version_is_never_left_out(table: Table) -> None:
     await keep(inventory, [facts("one")])
 
     assert [entry.facts.secret.name async for entry in inventory.list_entries(VAULT, "")] == ["one", "two"]
+
+
+async def test_a_look_does_not_hide_what_another_version_has_written_beside_it(table: Table) -> None:
+    """
+    A row has two writers: how the last rotation ended is still that version's.
+    """
+    inventory = TableInventory(table)
+    await keep(inventory, [facts("one")])
+    await inventory.note(rotation("one"))
+    partition = "secrets:https:||kv.vault.azure.net"
+    await table.client.update_entity(
+        {"PartitionKey": partition, "RowKey": "one", "LastSchema": 2, "LastVersion": "9.8.7"}
+    )
+
+    await keep(inventory, [facts("one")])
+
+    with pytest.raises(UnreadableRow, match=r"Last of row one .* 9\.8\.7"):
+        _ = [entry async for entry in inventory.list_entries(VAULT, "")]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import ServiceRequestError
-from azure.data.tables import TableTransactionError
+from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 from msgspec import structs
 
@@ -343,6 +343,31 @@ async def test_a_row_that_cannot_be_read_is_loud(tables: TableLedger, row: str) 
 
     with pytest.raises(UnreadableRow, match="cannot be read"):
         await tables.claim(TARGET, running("r5"))
+
+
+async def test_a_row_without_a_schema_is_loud(tables: TableLedger) -> None:
+    """
+    It was written before rows had one.
+    """
+    await claimed(tables)
+    row = {"PartitionKey": "live", "RowKey": open_key(TARGET), "RotationId": "r1", "Write": "w", "Row": "{}"}
+    await tables._client.update_entity(row, mode=UpdateMode.REPLACE)
+
+    with pytest.raises(UnreadableRow, match=r"was written before version .*: delete the table"):
+        await tables.probe()
+
+
+async def test_a_request_that_another_version_has_reserved_is_never_taken_for_another(tables: TableLedger) -> None:
+    """
+    The same Idempotency-Key must not begin a second rotation.
+    """
+    await tables.reserve("r1", "digest")
+    await tables._client.update_entity(
+        {"PartitionKey": "asked", "RowKey": "r1", "DigestSchema": 2, "DigestVersion": "9.8.7"}
+    )
+
+    with pytest.raises(UnreadableRow, match=r"9\.8\.7"):
+        await tables.reserve("r1", "another")
 
 
 async def test_a_neighbour_of_another_version_is_never_passed_over(tables: TableLedger) -> None:

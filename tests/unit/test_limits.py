@@ -66,19 +66,15 @@ def test_other_pages_quote_limits_as_they_are(page: str, quote: str) -> None:
 OTHERS = {
     "_BUCKETS",
     "_CONDITION_BROKEN",
-    "_DAY",
     "_DIGITS",
     "_EXISTS",
     "_HTTPS_PORT, _LAST_PORT",
-    "_LAYERS",
-    "_LONGEST",
     "_LONGEST_SPAN",
     "_MOST_HOURS, _MOST_MINUTES",
     "_NOT_FOUND, _TIMED_OUT, _THROTTLED",
     "_OVER",
     "_THROTTLED",
     "_WITH_SECONDS, _WITHOUT_SECONDS",
-    "_WRAPPINGS",
     "_YEARS",
 }
 

@@ -1,4 +1,5 @@
 import re
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -84,6 +85,19 @@ def test_every_spelling_of_a_target_has_one_claim(target: Target, choices: list[
 
     assert again.arm_id == target.arm_id
     assert parse_target(respelled(target.arm_id, choices)).identity == again.identity == target.identity
+
+
+@settings(deadline=None)
+@given(target=workflows, trigger=st.from_regex(re.compile(r"[-\w .(),'&@!]{1,20}", re.ASCII), fullmatch=True))
+def test_what_is_stored_reads_back(target: Target, trigger: str) -> None:
+    """
+    A name may begin or end with what people put around an id: a comma, a bracket, a quote.
+    """
+    encoded = "".join(f"%{byte:02x}" for byte in trigger.encode())
+    with suppress(Misconfigured):
+        target = parse_target(f"{target.arm_id}/triggers/{encoded}")
+
+    assert parse_target(target.written) == target
 
 
 @settings(deadline=None)
