@@ -127,10 +127,7 @@ class StorageTap:
     async def _serve_table(self, request: web.Request, origin: str, body: bytes) -> web.Response:
         if f"/{TABLE}" in request.path:
             return await self._forward(request, origin, body)
-        answer_from = time.monotonic() + self.latency
-        answer = await self._serve(request, origin, body, storage_requests.of_tables(request, body))
-        await asyncio.sleep(max(0.0, answer_from - time.monotonic()))
-        return answer
+        return await self._serve(request, origin, body, storage_requests.of_tables(request, body))
 
     async def _serve_queue(self, request: web.Request, origin: str, body: bytes) -> web.Response:
         return await self._serve(request, origin, body, storage_requests.of_queues(request))
@@ -139,6 +136,7 @@ class StorageTap:
         path = urlsplit(request.raw_path).path
         entry = self.requests.open("storage", request.method, path, port_of_caller(request))
         entry.operation, entry.target = asked
+        answer_from = time.monotonic() + (self.latency if entry.operation.startswith("Ledger.") else 0.0)
         try:
             answer = await self._take_effect(request, origin, body, entry)
         except ConnectionCut:
@@ -146,6 +144,7 @@ class StorageTap:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
+        await asyncio.sleep(max(0.0, answer_from - time.monotonic()))
         entry.end(status=answer.status)
         return answer
 

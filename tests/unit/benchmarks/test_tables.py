@@ -119,15 +119,21 @@ async def azurites(azurite: Azurite) -> AsyncIterator[TableClient]:
 
 
 @pytest.fixture
-async def ours() -> AsyncIterator[TableClient]:
+async def tap() -> AsyncIterator[StorageTap]:
+    """
+    Yield a tap before tables in memory.
+    """
+    tables = TablesInMemory()
+    async with StorageTap(tables, tables.answer) as running:
+        yield running
+
+
+@pytest.fixture
+async def ours(tap: StorageTap) -> AsyncIterator[TableClient]:
     """
     Yield a table in memory that is not there yet.
     """
-    tables = TablesInMemory()
-    async with (
-        StorageTap(tables, tables.answer) as tap,
-        TableClient.from_connection_string(tap.connection_string, "measured", retry_total=0) as table,
-    ):
+    async with TableClient.from_connection_string(tap.connection_string, "measured", retry_total=0) as table:
         yield table
 
 
@@ -166,3 +172,15 @@ async def test_tables_in_memory_answer_as_azurite_does(azurites: TableClient, ou
 
     for number, (theirs, mine) in enumerate(zip(expected, found, strict=True)):
         assert mine == theirs, number
+
+
+async def test_the_log_shows_how_long_a_request_to_a_table_took(tap: StorageTap, ours: TableClient) -> None:
+    """
+    The latency is a part of it, or the log would show requests one after the other that went out together.
+    """
+    tap.latency = 0.05
+    await ours.create_table()
+
+    (entry,) = tap.requests
+    assert entry.ended is not None
+    assert entry.ended.monotonic - entry.received.monotonic >= 0.05
