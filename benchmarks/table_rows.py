@@ -1,24 +1,22 @@
 """
-Rows of tables in memory, as Azure Table storage keeps them: by partition and key, each with an ETag.
+Rows of a table in memory, as Azure Table storage keeps them: in the order of their keys, each with an ETag.
 """
 
+import operator
 import re
-from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+import sys
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 Row = dict[str, Any]
+Address = tuple[str, str]
+"""Partition and key of a row."""
 
 _CONDITION = re.compile(r"(\w+) (eq|ne|gt|ge|lt|le) (?:datetime)?'((?:[^']|'')*)'")
-_COMPARE: dict[str, Callable[[str, str], bool]] = {
-    "eq": lambda mine, theirs: mine == theirs,
-    "ne": lambda mine, theirs: mine != theirs,
-    "gt": lambda mine, theirs: mine > theirs,
-    "ge": lambda mine, theirs: mine >= theirs,
-    "lt": lambda mine, theirs: mine < theirs,
-    "le": lambda mine, theirs: mine <= theirs,
-}
+_COMPARE = {how: getattr(operator, how) for how in ("eq", "ne", "gt", "ge", "lt", "le")}
+_LAST = chr(sys.maxunicode)  # Comes after every key.
 
 
 class TableError(Exception):
@@ -32,48 +30,21 @@ class TableError(Exception):
         self.code = code
 
 
-class Partition:
-    """
-    The rows of one partition, in the order of their keys.
-    """
-
-    def __init__(self) -> None:
-        self.rows: dict[str, Row] = {}
-        self._keys: list[str] = []
-
-    def put(self, key: str, row: Row | None) -> None:
-        """
-        Write a row, or delete it with None.
-        """
-        if key not in self.rows and row is not None:
-            insort(self._keys, key)
-        if row is not None:
-            self.rows[key] = row
-        elif self.rows.pop(key, None) is not None:
-            del self._keys[bisect_left(self._keys, key)]
-
-    def since(self, first: str) -> Iterator[Row]:
-        """
-        Yield the rows from a key on.
-        """
-        for index in range(bisect_left(self._keys, first), len(self._keys)):
-            yield self.rows[self._keys[index]]
-
-
 class Rows:
     """
     All rows of one table. A row is a dict with its own copy of both keys and of `odata.etag`.
     """
 
     def __init__(self) -> None:
-        self._partitions: dict[str, Partition] = {}
+        self._rows: dict[Address, Row] = {}
+        self._in_order: list[Address] = []
         self._writes = 0
 
-    def get(self, partition: str, key: str) -> Row:
+    def get(self, address: Address) -> Row:
         """
         Return a row. Raises `TableError`.
         """
-        row = self._partition(partition).rows.get(key)
+        row = self._rows.get(address)
         if row is None:
             raise TableError(404, "ResourceNotFound", "The specified resource does not exist.")
         return row
@@ -82,7 +53,7 @@ class Rows:
         """
         Write a row that must not be there. Raises `TableError`.
         """
-        if row["RowKey"] in self._partition(row["PartitionKey"]).rows:
+        if _address(row) in self._rows:
             raise TableError(409, "EntityAlreadyExists", "The specified entity already exists.")
         return self._write(row)
 
@@ -90,17 +61,16 @@ class Rows:
         """
         Write a row; with an ETag, or `*`, only in the place of the one that has it. Raises `TableError`.
         """
-        former = self._partition(row["PartitionKey"]).rows.get(row["RowKey"])
         if etag is not None:
-            self._require(row["PartitionKey"], row["RowKey"], etag)
-        return self._write((former or {}) | row if merge else row)
+            self._require(_address(row), etag)
+        return self._write(self._rows.get(_address(row), {}) | row if merge else row)
 
-    def delete(self, partition: str, key: str, etag: str) -> None:
+    def delete(self, address: Address, etag: str) -> None:
         """
         Delete the row that has an ETag. Raises `TableError`.
         """
-        self._require(partition, key, etag)
-        self._partition(partition).put(key, None)
+        self._require(address, etag)
+        self.put(address, None)
 
     def find(self, condition: str, first: str) -> Iterator[Row]:
         """
@@ -111,31 +81,34 @@ class Rows:
         wanted = [(name, how, value.replace("''", "'")) for name, how, value in _CONDITION.findall(condition)]
         (partition,) = (value for name, how, value in wanted if (name, how) == ("PartitionKey", "eq"))
         keys = [(how, value) for name, how, value in wanted if name == "RowKey"]
-        least = max([first, *(value for how, value in keys if how in {"gt", "ge", "eq"})])
-        most = min((value for how, value in keys if how in {"lt", "le", "eq"}), default=None)
-        for row in self._partition(partition).since(least):
-            if most is not None and row["RowKey"] > most:
-                return
+        least = max([first, *(value for how, value in keys if how in {"gt", "ge"})])
+        most = min([_LAST, *(value for how, value in keys if how in {"lt", "le"})])
+        since = bisect_left(self._in_order, (partition, least))
+        until = bisect_right(self._in_order, (partition, most))
+        for address in self._in_order[since:until]:
+            row = self._rows[address]
             if all(name in row and _COMPARE[how](row[name], value) for name, how, value in wanted):
                 yield row
 
-    def peek(self, partition: str, key: str) -> Row | None:
+    def peek(self, address: Address) -> Row | None:
         """
         Return a row if it is there.
         """
-        return self._partition(partition).rows.get(key)
+        return self._rows.get(address)
 
-    def put_back(self, partition: str, key: str, row: Row | None) -> None:
+    def put(self, address: Address, row: Row | None) -> None:
         """
-        Undo what was done to a row since it was peeked at.
+        Write a row as it is, or delete it with None.
         """
-        self._partition(partition).put(key, row)
+        if address not in self._rows and row is not None:
+            insort(self._in_order, address)
+        if row is not None:
+            self._rows[address] = row
+        elif self._rows.pop(address, None) is not None:
+            del self._in_order[bisect_left(self._in_order, address)]
 
-    def _partition(self, name: str) -> Partition:
-        return self._partitions.setdefault(name, Partition())
-
-    def _require(self, partition: str, key: str, etag: str) -> None:
-        if etag not in {"*", self.get(partition, key)["odata.etag"]}:
+    def _require(self, address: Address, etag: str) -> None:
+        if etag not in {"*", self.get(address)["odata.etag"]}:
             message = "The update condition specified in the request was not satisfied."
             raise TableError(412, "UpdateConditionNotSatisfied", message)
 
@@ -143,5 +116,9 @@ class Rows:
         self._writes += 1
         etag = quote(f"0001-01-01T00:00:00.{self._writes:07d}Z", safe="")
         written = row | {"odata.etag": f"W/\"datetime'{etag}'\""}
-        self._partition(row["PartitionKey"]).put(row["RowKey"], written)
+        self.put(_address(row), written)
         return written
+
+
+def _address(row: Row) -> Address:
+    return row["PartitionKey"], row["RowKey"]

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from aiohttp import web
 
-from benchmarks.table_rows import Row, Rows, TableError
+from benchmarks.table_rows import Address, Row, Rows, TableError
 
 _ACCOUNT = "devstoreaccount1"
 _KEY = "bm90IGEgc2VjcmV0"  # Signs requests that nobody checks.
@@ -62,16 +62,16 @@ class TablesInMemory:
         """
         Read or write one row.
         """
-        table, partition, key = _address(path, body)
+        table, address = _address(path, body)
         rows = self._rows(table)
         match method:
             case "GET":
-                return _answer(200, rows.get(partition, key))
+                return _answer(200, rows.get(address))
             case "POST":
                 row = rows.insert(_row(body))
                 return _answer(201, row, row)
             case "DELETE":
-                rows.delete(partition, key, etag or "*")
+                rows.delete(address, etag or "*")
                 return web.Response(status=204)
             case _:
                 row = rows.replace(_row(body), etag, merge=method in {"PATCH", "MERGE"})
@@ -91,18 +91,18 @@ class TablesInMemory:
         """
         Do all steps of a transaction, or none.
         """
-        done: list[tuple[Rows, str, str, Row | None]] = []
+        done: list[tuple[Rows, Address, Row | None]] = []
         parts: list[str] = []
         for number, (method, url, headers, content) in enumerate(_STEP.findall(body)):
             path, etag = _resource(url.decode()), _IF_MATCH.search(headers)
             try:
-                table, partition, key = _address(path, content)
+                table, address = _address(path, content)
                 rows = self._rows(table)
-                done.append((rows, partition, key, rows.peek(partition, key)))
+                done.append((rows, address, rows.peek(address)))
                 answer = self._do(method.decode(), path, content, etag[1].decode() if etag else None)
             except TableError as error:
-                for rows, partition, key, former in reversed(done):
-                    rows.put_back(partition, key, former)
+                for rows, address, former in reversed(done):
+                    rows.put(address, former)
                 parts = [_part(_refuse(TableError(error.status, error.code, f"{number}:{error}")))]
                 break
             parts.append(_part(answer))
@@ -129,15 +129,15 @@ def _resource(url: str) -> str:
     return unquote(urlsplit(url).path).removeprefix(f"/{_ACCOUNT}/")
 
 
-def _address(path: str, body: bytes) -> tuple[str, str, str]:
+def _address(path: str, body: bytes) -> tuple[str, Address]:
     """
-    Return table and keys of a row, which an insert has in its body.
+    Return table and keys of a row. An insert has the keys in its body.
     """
     if found := _ENTITY.fullmatch(path):
         table, partition, key = found.groups()
-        return table, partition.replace("''", "'"), key.replace("''", "'")
+        return table, (partition.replace("''", "'"), key.replace("''", "'"))
     row = msgspec.json.decode(body)
-    return path, row["PartitionKey"], row["RowKey"]
+    return path, (row["PartitionKey"], row["RowKey"])
 
 
 def _row(body: bytes) -> Row:
