@@ -3,6 +3,7 @@ One run of one app in a fresh process, and what it wrote down.
 """
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import msgspec
 from benchmarks.kind import stores_nothing
 from benchmarks.rotatable import Rotatable
 from benchmarks.stage import Stage
-from benchmarks.worker.job import Job, Task
+from benchmarks.worker.serving import Task
 from localcloud.azurite import REPOSITORY
 
 
@@ -113,7 +114,7 @@ async def measure(
     """
     Run an app, given by its module, in a fresh process. `options` are the worker's. Raises `FailedError`.
     """
-    job = Job(tasks, concurrency).as_json()
+    job = json.dumps([tasks, concurrency]).encode()
     environment = stage.environment
     spawned = time.monotonic()
     process = await asyncio.create_subprocess_exec(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from benchmarks.worker.job import Task
+from benchmarks.worker.serving import Task
 from localcloud.azure.access_keys import KeyName
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.vault import Vault

@@ -4,11 +4,20 @@
 With `--watch-imports` the logbook holds every import too, and everything takes a little longer.
 """
 
+import logging
 import sys
 from importlib import import_module
 
 from benchmarks.worker.logbook import Logbook
-from benchmarks.worker.logs import take_logs
+
+
+class _Sent(logging.Handler):
+    """
+    Formats a record, as Azure's worker does before it hands it to the host.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.format(record)
 
 
 def main() -> None:
@@ -18,8 +27,8 @@ def main() -> None:
     logbook = Logbook()
     logbook.mark("started")
     if "--watch-imports" in sys.argv:
-        logbook.imports = import_module("benchmarks.worker.imports").watch_imports().imports
-    take_logs()
+        import_module("benchmarks.worker.imports").watch_imports(logbook.imports)
+    logging.basicConfig(level=logging.INFO, handlers=[_Sent()])
     app = getattr(import_module(sys.argv[1]), "app", None)
     functions = app.get_functions() if app else []
     logbook.mark("indexed")

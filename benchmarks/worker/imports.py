@@ -12,18 +12,15 @@ Import = tuple[str, float, float]
 """A module, and the instants between which its code ran, the modules that it imports included."""
 
 
-class ImportWatch:
+class _Watch:
     """
     A finder that finds nothing itself, and takes the time of what the others find.
     """
 
-    def __init__(self) -> None:
-        self.imports: list[Import] = []
+    def __init__(self, imports: list[Import]) -> None:
+        self._imports = imports
 
     def find_spec(self, name: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
-        """
-        Return what the next finders find.
-        """
         for finder in sys.meta_path:
             if finder is not self and (spec := finder.find_spec(name, path, target)):
                 self._watch(name, spec.loader)
@@ -40,15 +37,13 @@ class ImportWatch:
             try:
                 execute(module)
             finally:
-                self.imports.append((name, began, time.monotonic()))
+                self._imports.append((name, began, time.monotonic()))
 
         loader.exec_module = execute_in_time
 
 
-def watch_imports() -> ImportWatch:
+def watch_imports(imports: list[Import]) -> None:
     """
-    Watch every import from now on.
+    Enter every import from now on into a list.
     """
-    watch = ImportWatch()
-    sys.meta_path.insert(0, watch)
-    return watch
+    sys.meta_path.insert(0, _Watch(imports))

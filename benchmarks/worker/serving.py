@@ -7,47 +7,59 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import azure.functions as func
 
-from benchmarks.worker.job import Job, Task, read_job
 from benchmarks.worker.logbook import Logbook
 
 _Functions = dict[str, Callable[..., Any]]
 
 
+class Task(NamedTuple):
+    """
+    One rotation to be done: of a secret, given by the id of its current version, and of its target's alternate key.
+    """
+
+    secret: str
+    target: str
+    key: str
+
+
 def serve(functions: Sequence[Any], written: str, logbook: Logbook) -> None:
     """
     Do a job with the functions that an app has registered; what they are called tells what starts them.
+
+    A job is rotations, and how many of them at a time once the first is done; without any, it is one sweep.
     """
     known: _Functions = {function.get_function_name(): function.get_user_function() for function in functions}
-    job = read_job(written)
-    if not job.tasks:
+    asked, concurrency = json.loads(written)
+    tasks = [Task(*task) for task in asked]
+    if not tasks:
         asyncio.run(_sweep(known, logbook))
     elif "run_rotation" in known:
-        asyncio.run(_serve_queue(known, job, logbook))
+        asyncio.run(_serve_queue(known, tasks, concurrency, logbook))
     elif "rotate_secret" in known:
-        _serve_calls(lambda task: known["rotate_secret"](_event(task)), job, logbook)
+        _serve_calls(lambda task: known["rotate_secret"](_event(task)), tasks, logbook)
     else:
-        _serve_calls(lambda task: known["regenerate_key"](_request(task)), job, logbook)
+        _serve_calls(lambda task: known["regenerate_key"](_request(task)), tasks, logbook)
 
 
-async def _serve_queue(functions: _Functions, job: Job, logbook: Logbook) -> None:
+async def _serve_queue(functions: _Functions, tasks: list[Task], concurrency: int, logbook: Logbook) -> None:
     """
     Acknowledge events, and do what they put into the queue.
     """
 
-    async def work_off(tasks: Iterator[Task]) -> None:
-        for task in tasks:
+    async def work_off(others: Iterator[Task]) -> None:
+        for task in others:
             await _rotate(functions, await _acknowledge(functions, task), logbook)
 
-    messages = await _acknowledge(functions, job.tasks[0])
+    messages = await _acknowledge(functions, tasks[0])
     logbook.mark("acknowledged")
     await _rotate(functions, messages, logbook)
     logbook.mark("first")
-    others = iter(job.tasks[1:])
-    await asyncio.gather(*(work_off(others) for _ in range(job.concurrency)))
+    others = iter(tasks[1:])
+    await asyncio.gather(*(work_off(others) for _ in range(concurrency)))
     logbook.mark("all")
 
 
@@ -73,11 +85,11 @@ async def _sweep(functions: _Functions, logbook: Logbook) -> None:
     logbook.found_due = len(rotations.get())
 
 
-def _serve_calls(call: Callable[[Task], object], job: Job, logbook: Logbook) -> None:
+def _serve_calls(call: Callable[[Task], object], tasks: list[Task], logbook: Logbook) -> None:
     """
     Make one call after the other; an event is acknowledged when its call has returned.
     """
-    for number, task in enumerate(job.tasks):
+    for number, task in enumerate(tasks):
         began = time.monotonic()
         call(task)
         logbook.rotated(began)
