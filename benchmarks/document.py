@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from benchmarks.figure import Section, Table
-from benchmarks.results import Results
+from benchmarks.report import Results
 from localcloud.azurite import REPOSITORY
 
 FILE = REPOSITORY / "docs" / "performance.md"

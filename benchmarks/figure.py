@@ -1,13 +1,39 @@
 """
-What the benchmark says: figures of ours and of the others, goals for them, tables and drawings.
+What the benchmark says: figures of ours and of the others, goals for them, tables, drawings and curves.
 """
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import msgspec
 
-from benchmarks.spread import Spread
+
+class Spread(msgspec.Struct, frozen=True):
+    """
+    The median of some runs, with the least and the most of them.
+    """
+
+    median: float
+    least: float
+    most: float
+
+
+def spread(values: Iterable[float]) -> Spread:
+    """
+    Return the spread of what was measured. Raises `ValueError` if nothing was.
+    """
+    measured = list(values)
+    if not measured:
+        raise ValueError("nothing was measured")
+    return Spread(statistics.median(measured), min(measured), max(measured))
+
+
+def exactly(value: float) -> Spread:
+    """
+    Return the spread of a single value.
+    """
+    return Spread(value, value, value)
 
 
 class Unit(StrEnum):
@@ -29,26 +55,7 @@ class Unit(StrEnum):
         return {Unit.MILLISECONDS: 1e3, Unit.MEGABYTES: 1e-6}.get(self, 1.0)
 
 
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    One line of the table. What a rival cannot do, or nobody has measured, is None.
-    """
-
-    name: str
-    unit: Unit
-    ours: Spread
-    sample: Spread | None = None
-    tutorial: Spread | None = None
-    limit: Spread | None = None
-
-    def ratio(self, other: Spread | None) -> float | None:
-        """
-        Return how many times another's median is in ours.
-        """
-        return self.ours.median / other.median if other and other.median else None
-
-
-class Goal(msgspec.Struct, frozen=True, kw_only=True):
+class Goal(msgspec.Struct, frozen=True):
     """
     What issue 6 asks for, and what was measured.
     """
@@ -68,6 +75,31 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
         return self.measured >= self.bound if self.is_floor else self.measured <= self.bound
 
 
+class Figure(msgspec.Struct, frozen=True):
+    """
+    One line of the table. What a rival cannot do, or nobody has measured, is None.
+    """
+
+    name: str
+    unit: Unit
+    ours: Spread
+    sample: Spread | None = None
+    tutorial: Spread | None = None
+    limit: Spread | None = None
+
+    def ratio(self, other: Spread | None) -> float | None:
+        """
+        Return how many times another's median is in ours.
+        """
+        return self.ours.median / other.median if other and other.median else None
+
+    def goal(self, asked: str, other: Spread | None, bound: float, *, is_floor: bool = False) -> Goal:
+        """
+        Return the goal that the ratio to another's median is on the right side of a bound.
+        """
+        return Goal(self.name, asked, self.ratio(other) or 0.0, bound, is_floor)
+
+
 class Table(msgspec.Struct, frozen=True):
     """
     Some columns, the first of words and the others of numbers.
@@ -79,7 +111,7 @@ class Table(msgspec.Struct, frozen=True):
     """How many columns are of words."""
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True):
+class Section(msgspec.Struct, frozen=True):
     """
     What belongs to the figures: a table, or a drawing in plain text. `name` is its place in docs/performance.md.
     """
@@ -96,7 +128,7 @@ class Point(msgspec.Struct, frozen=True):
 
     secrets: int
     seconds: float
-    peak: int | None
+    peak: float | None
     is_measured: bool = True
 
 

@@ -1,21 +1,17 @@
 """
-Part 5, how cost grows: rotations and sweeps of 10 to 10,000 secrets, each once, and one rotation in Azure's own units.
+Part 5, how cost grows: rotations of 10 to 10,000 secrets, each once, and one rotation in Azure's own units.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks import limit, units
 from benchmarks.extent import Extent
-from benchmarks.figure import Curve, Part, Point, Section, Table
+from benchmarks.figure import Curve, Part, Point, Section, Table, spread
 from benchmarks.kind import OURS, Kind
-from benchmarks.many import Many, rotate_many
+from benchmarks.many import AT_A_TIME, Many, rotate_many
 from benchmarks.measured import rotate
-from benchmarks.spread import spread
-from benchmarks.stage import Stage, again
-from benchmarks.sweeps import VAULTS, Sweep, sweep
+from benchmarks.stage import open_stage
 from benchmarks.units import SERVICES, Cost
 
 _LARGEST = 10_000
@@ -23,39 +19,31 @@ _FAR = 100_000
 _ALONE = 3  # rotations, after one that warms the process up
 
 
-async def measure_growth(extent: Extent, concurrency: int) -> Part:
+async def measure_growth(extent: Extent) -> Part:
     """
     Measure every size once.
     """
     costs = {kind: await _cost(kind, is_quick=extent.is_quick) for kind in Kind}
-    tutorial = await rotate_many(Kind.BATCH.tutorial, extent.few)
-    rotations = {size: await rotate_many(OURS, size, concurrency) for size in extent.rotations}
-    sweeps = [await sweep(size) for size in extent.secrets]
-    largest = rotations[extent.rotations[-1]]
-    points = [Point(size, many.seconds, many.run.peak) for size, many in rotations.items()]
-    ours = Curve("rotations", reckoned(points))
+    tutorial = (await rotate_many(Kind.BATCH.tutorial, extent.few)).run
+    rotations = {size: await rotate_many(OURS, size, AT_A_TIME) for size in extent.rotations}
+    points = [Point(size, many.run.seconds_to("all"), many.run.peak) for size, many in rotations.items()]
+    points.append(reckoned(points))
+    # The tutorial's function takes as long for each as for the first ones.
+    one_by_one = [Point(size, size / tutorial.per_second, tutorial.peak, is_measured=False) for size in extent.secrets]
+    rate = rotations[extent.rotations[-1]].run.per_second
     return Part(
         sections=[
+            Section("growth", f"How rotations grow, {AT_A_TIME} at a time", _table(points, rotations)),
             Section(
-                name="growth", title=f"How rotations grow, {concurrency} at a time", content=_table(ours, rotations)
-            ),
-            Section(name="growth-sweep", title=f"How a sweep of {VAULTS} vaults grows", content=_sweep_table(sweeps)),
-            Section(
-                name="units",
-                title="What one rotation costs in Azure's own units",
-                content=units.units(costs, {Kind.BATCH: 1 / largest.per_second}),
+                "units", "What one rotation costs in Azure's own units", units.units(costs, {Kind.BATCH: 1 / rate})
             ),
             Section(
-                name="ceilings",
-                title=f"What {_FAR:,} rotations at once would meet first",
-                content=units.ceilings(costs, {Kind.BATCH: largest.per_second}, _FAR),
+                "ceilings",
+                f"What {_FAR:,} rotations at once would meet first",
+                units.ceilings(costs, {Kind.BATCH: rate}, _FAR),
             ),
         ],
-        curves=[
-            ours,
-            Curve("rotations by the tutorial", _one_by_one(tutorial, extent.secrets)),
-            Curve("sweep", [Point(each.secrets, each.seconds, each.run.peak) for each in sweeps]),
-        ],
+        curves=[Curve("rotations", points), Curve("rotations by the tutorial", one_by_one)],
     )
 
 
@@ -64,67 +52,37 @@ async def _cost(kind: Kind, *, is_quick: bool) -> Cost:
     Return what a warm rotation costs of a secret that has been rotated before, as all have but the newest.
     """
     count, rounds = (1, 1) if is_quick else (_ALONE, 2)
-    with tempfile.TemporaryDirectory(prefix="bench-units-") as directory:
-        async with Stage(Path(directory), latency=limit.LATENCY) as stage:
-            rotatables = await stage.add(kind, 1 + count)
-            for _ in range(rounds):
-                run = await rotate(stage, OURS, rotatables)
-                rotatables = again(rotatables)
-            warm = run.rotations[1:]
-            requests = stage.took(warm[0].began, warm[-1].ended)
-            operations = Counter(entry.operation for entry in requests)
+    async with open_stage(limit.LATENCY) as stage:
+        rotatables = await stage.add(kind, 1 + count)
+        for _ in range(rounds):
+            run = await rotate(stage, OURS, rotatables)
+            rotatables = [rotatable.next() for rotatable in rotatables]
+        warm = run.rotations[1:]
+        operations = Counter(entry.operation for entry in stage.took(warm[0].began, warm[-1].ended))
     return Cost(
         spread(rotation.seconds for rotation in warm).median,
         {operation: count / len(warm) for operation, count in operations.items()},
     )
 
 
-def reckoned(measured: Sequence[Point]) -> list[Point]:
+def reckoned(measured: Sequence[Point]) -> Point:
     """
-    Return what was measured and, if the largest size was not, where the line through the last two leads.
+    Return where the line through the last two sizes leads.
     """
     (*_, former, last) = measured
-    if last.secrets >= _LARGEST:
-        return list(measured)
     slope = (last.seconds - former.seconds) / (last.secrets - former.secrets)
-    seconds = last.seconds + slope * (_LARGEST - last.secrets)
-    return [*measured, Point(_LARGEST, seconds, last.peak, is_measured=False)]
+    return Point(_LARGEST, last.seconds + slope * (_LARGEST - last.secrets), last.peak, is_measured=False)
 
 
-def _one_by_one(tutorial: Many, sizes: Sequence[int]) -> list[Point]:
-    """
-    Return what the tutorial's function takes: as long for each as for the first ones.
-    """
-    return [Point(size, size / tutorial.per_second, tutorial.run.peak, is_measured=False) for size in sizes]
-
-
-def _table(ours: Curve, rotations: dict[int, Many]) -> Table:
+def _table(points: Sequence[Point], rotations: dict[int, Many]) -> Table:
     rows = []
-    for point in ours.points:
-        many = rotations.get(point.secrets)
-        requests = [f"{many.requests(prefixes):,}" for prefixes in SERVICES.values()] if many else [""] * len(SERVICES)
-        rows.append(
-            [
-                f"{point.secrets:,}{'' if point.is_measured else ' (reckoned)'}",
-                f"{point.seconds:.1f}",
-                f"{point.secrets / point.seconds:.1f}",
-                *requests,
-                f"{point.peak / 1e6:.0f}" if point.peak and point.is_measured else "",
-            ]
-        )
+    for point in points:
+        row = [f"{point.secrets:,}", f"{point.seconds:.1f}", f"{point.secrets / point.seconds:.1f}"]
+        if many := rotations.get(point.secrets):
+            row += [f"{units.requests(many.operations, prefixes):,.0f}" for prefixes in SERVICES.values()]
+            row.append(f"{many.run.peak / 1e6:.0f}")
+        else:
+            row[0] += " (reckoned)"
+            row += [""] * (len(SERVICES) + 1)
+        rows.append(row)
     return Table(["rotations", "seconds from a cold start", "a second", *SERVICES, "peak MB"], rows)
-
-
-def _sweep_table(sweeps: Sequence[Sweep]) -> Table:
-    rows = [
-        [
-            f"{each.secrets:,}",
-            f"{each.seconds:.1f}",
-            f"{each.run.cpu_of_later:.1f}",
-            f"{each.services.get('vault', 0):,}",
-            f"{each.services.get('storage', 0):,}",
-            f"{each.run.peak / 1e6:.0f}",
-        ]
-        for each in sweeps
-    ]
-    return Table(["secrets", "seconds", "CPU seconds", "Key Vault", "tables", "peak MB"], rows)

@@ -4,9 +4,6 @@ What is rotated in a benchmark, and by which app.
 
 from enum import StrEnum
 
-from localcloud.kinds import named
-from localcloud.kinds.kind import LocalKind
-
 OURS = "function_app"
 BARE = "azure.functions"
 """What every app in Python imports, and no app: the limit of a start."""
@@ -28,13 +25,6 @@ class Kind(StrEnum):
         return "Batch" if self is Kind.BATCH else "workflow"
 
     @property
-    def local(self) -> LocalKind:
-        """
-        As the local cloud has it.
-        """
-        return named(self)
-
-    @property
     def tutorial(self) -> str:
         """
         The module of the tutorial's app.
@@ -47,10 +37,3 @@ class Kind(StrEnum):
         The module of the documentation's sample as an app.
         """
         return f"benchmarks.rivals.sample_{self}"
-
-
-def stores_nothing(app: str) -> bool:
-    """
-    Return whether an app regenerates a key and leaves it at that.
-    """
-    return app in {kind.sample for kind in Kind}

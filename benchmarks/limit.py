@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from benchmarks.kind import Kind
+from localcloud.kinds import named
 
 LATENCY = 0.05
 """Seconds that a request takes in the local cloud, unless it is said otherwise."""
@@ -28,7 +29,7 @@ def trips(kind: Kind) -> Sequence[Trip]:
     """
     Return the round trips of one rotation.
     """
-    local = kind.local
+    local = named(kind)
     read_keys = (local.read,) * local.reads
     look = ("Vault.GetSecret", *read_keys, "Ledger.Read", "Ledger.Query")
     new_value = () if local.answers_with_keys else (Trip(read_keys, "the answer was empty: what the new key gives"),)

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from benchmarks.kind import stores_nothing
+from benchmarks.kind import Kind
 from benchmarks.rotatable import Rotatable
 from benchmarks.stage import Stage
 from benchmarks.worker.serving import Task
 from localcloud.azurite import REPOSITORY
+
+_STORE_NOTHING = {kind.sample for kind in Kind}
 
 
 class FailedError(Exception):
@@ -91,6 +93,27 @@ class Run(msgspec.Struct, frozen=True):
         """
         return self.marks["all"].cpu - self.marks["first"].cpu
 
+    @property
+    def count(self) -> int:
+        """
+        How many rotations came after the first, which warms the process up.
+        """
+        return len(self.rotations) - 1
+
+    @property
+    def per_second(self) -> float:
+        """
+        How many of them are done in a second.
+        """
+        return self.count / self.later
+
+    @property
+    def cpu_of_one(self) -> float:
+        """
+        CPU seconds of one of them.
+        """
+        return self.cpu_of_later / self.count
+
 
 async def rotate(
     stage: Stage, app: str, rotatables: Sequence[Rotatable], *, concurrency: int = 1, options: Sequence[str] = ()
@@ -101,7 +124,7 @@ async def rotate(
     tasks = [rotatable.task for rotatable in rotatables]
     run = await measure(stage, app, tasks, concurrency=concurrency, options=options)
     for rotatable in rotatables:
-        if stores_nothing(app):
+        if app in _STORE_NOTHING:
             rotatable.require_regenerated()
         else:
             rotatable.require_stored()

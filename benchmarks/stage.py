@@ -3,19 +3,19 @@ The local cloud that is measured against: a local Azure without a Functions host
 """
 
 import os
-from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from tempfile import TemporaryDirectory
 
 from benchmarks.kind import Kind
 from benchmarks.rotatable import Rotatable, managed
 from benchmarks.tables import TablesInMemory
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.request_log import LoggedRequest
-from localcloud.kinds import KINDS
+from localcloud.azure.vault import Vault
+from localcloud.kinds import KINDS, named
 from localcloud.storage_tap import StorageTap
 
 # What a developer's shell may hold, and would change what is measured.
@@ -24,32 +24,16 @@ _NOT_INHERITED = ("AZURE_", "ROTATION_", "PYTHON", "IDENTITY_", "MSI_", "AzureWe
 
 class Stage:
     """
-    A local cloud for `async with`, in which every request takes `latency` seconds.
+    A local cloud that runs, with its vaults. `requests` are those to every service, the tables included.
     """
 
-    def __init__(self, directory: Path, *, latency: float) -> None:
-        self._directory = directory
-        self._latency = latency
+    def __init__(self, azure: LocalAzure, storage: StorageTap) -> None:
+        self.azure = azure
+        self.requests = storage.requests = azure.requests
+        self.vaults: list[Vault] = []
+        self._storage = storage
+        self._vault_numbers = count(1)
         self._numbers = count(1)
-        self._opened = 0
-        self._running = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as starting:
-            self.azure = await starting.enter_async_context(LocalAzure(KINDS, self._directory))
-            tables = TablesInMemory()
-            self.storage = await starting.enter_async_context(StorageTap(tables, tables.answer))
-            # Every request to every service, the tables included.
-            self.requests = self.storage.requests = self.azure.requests
-            self.azure.latency = self.storage.latency = self._latency
-            await self.open_vaults()
-            self._running = starting.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._running.aclose()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -60,7 +44,7 @@ class Stage:
         return {
             **inherited,
             **self.azure.environment(),
-            "AzureWebJobsStorage": self.storage.connection_string,
+            "AzureWebJobsStorage": self._storage.connection_string,
             "ROTATION_VAULTS": ",".join(vault.uri for vault in self.vaults),
             "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
             "ROTATION_SWEEP_SCHEDULE": "0 0 3 * * *",
@@ -70,20 +54,20 @@ class Stage:
             "REQUESTS_CA_BUNDLE": str(self.azure.ca.bundle),
         }
 
-    async def open_vaults(self, count: int = 1) -> None:
+    async def open_vaults(self, number: int = 1) -> None:
         """
         Make new vaults, the only ones that a worker started from now on is told of.
         """
-        first = self._opened + 1
-        self._opened += count
-        self.vaults = [await self.azure.add_vault(f"kv-bench-{first + number}") for number in range(count)]
+        names = [f"kv-bench-{next(self._vault_numbers)}" for _ in range(number)]
+        self.vaults = [await self.azure.add_vault(name) for name in names]
 
-    async def add(self, kind: Kind, count: int) -> list[Rotatable]:
+    async def add(self, kind: Kind, number: int) -> list[Rotatable]:
         """
         Make targets, each with a secret of its own that is near its expiry.
         """
-        names = [f"{kind}{next(self._numbers):06d}" for _ in range(count)]
-        return [managed(self.vaults[0], f"secret-{name}", await kind.local.make(self.azure, name)) for name in names]
+        names = [f"{kind}{next(self._numbers):06d}" for _ in range(number)]
+        make = named(kind).make
+        return [managed(self.vaults[0], f"secret-{name}", await make(self.azure, name)) for name in names]
 
     def took(self, began: float, ended: float) -> list[LoggedRequest]:
         """
@@ -92,8 +76,15 @@ class Stage:
         return [entry for entry in self.requests if began <= entry.received.monotonic <= ended]
 
 
-def again(rotated: Iterable[Rotatable]) -> list[Rotatable]:
+@asynccontextmanager
+async def open_stage(latency: float) -> AsyncIterator[Stage]:
     """
-    Return the next rotations of secrets that have been rotated.
+    Start a local cloud with one vault, in which every request takes so many seconds.
     """
-    return [rotatable.next() for rotatable in rotated]
+    tables = TablesInMemory()
+    with TemporaryDirectory(prefix="bench-") as directory:
+        async with LocalAzure(KINDS, Path(directory)) as azure, StorageTap(tables, tables.answer) as storage:
+            stage = Stage(azure, storage)
+            azure.latency = storage.latency = latency
+            await stage.open_vaults()
+            yield stage

@@ -1,29 +1,26 @@
 """
-Part 4, sweep: one look through all secrets of three vaults, in a fresh process.
+Part 4, sweep: one look through all secrets of three vaults, in a fresh process, and how its cost grows.
 """
 
 import math
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 
 from benchmarks.extent import Extent
-from benchmarks.figure import Figure, Goal, Part, Unit
+from benchmarks.figure import Curve, Figure, Goal, Part, Point, Section, Table, Unit, exactly, spread
 from benchmarks.kind import OURS
 from benchmarks.limit import LATENCY
 from benchmarks.measured import Run, measure
 from benchmarks.rotatable import NotRotatedError, fill
-from benchmarks.spread import Spread, exactly, spread
-from benchmarks.stage import Stage
+from benchmarks.stage import open_stage
 
-VAULTS = 3
-DUE_ONE_IN = 100
-PER_PAGE = 25  # Key Vault's largest page
-_SMALLER = 10  # times smaller: what a sweep is compared with, to see how it grows
-_LINEAR = 1.1 * _SMALLER
+_VAULTS = 3
+_DUE_ONE_IN = 100
+_PER_PAGE = 25  # Key Vault's largest page
+_LINEAR = 1.1  # times as long as the smaller sweep, for each time that it is larger
 _STREAMING = 1.15
 
 
@@ -44,80 +41,77 @@ class Sweep(msgspec.Struct, frozen=True):
         """
         return self.run.later
 
-    @property
-    def requests(self) -> int:
-        """
-        All requests.
-        """
-        return sum(self.services.values())
-
-
-async def sweep(secrets: int) -> Sweep:
-    """
-    Fill three vaults, and sweep them once.
-    """
-    with tempfile.TemporaryDirectory(prefix="bench-sweep-") as directory:
-        async with Stage(Path(directory), latency=LATENCY) as stage:
-            await stage.open_vaults(VAULTS)
-            due = await fill(stage.azure, stage.vaults, secrets, due_one_in=DUE_ONE_IN)
-            run = await measure(stage, OURS)
-            if run.found_due != due:
-                raise NotRotatedError(f"a sweep over {secrets} secrets has found {run.found_due} due ones of {due}")
-            return Sweep(secrets, run, dict(Counter(entry.service for entry in stage.requests)))
-
 
 async def measure_sweeps(extent: Extent) -> Part:
     """
-    Measure the same sweep again and again, and a smaller one in turns with it.
+    Measure sweeps of every size in turns, again and again.
     """
-    small, large = [], []
-    for _ in range(extent.runs):
-        small.append(await sweep(extent.sweep // _SMALLER))
-        large.append(await sweep(extent.sweep))
-    pages = math.ceil(extent.sweep / VAULTS / PER_PAGE)
+    turns = [[await _sweep(size) for size in extent.secrets] for _ in range(extent.runs)]
+    by_size = list(zip(*turns, strict=True))
+    few, many = by_size[-2:]
+    middle = [sorted(sweeps, key=attrgetter("seconds"))[len(sweeps) // 2] for sweeps in by_size]
+    fewer, secrets = extent.secrets[-2:]
+    bound = _LINEAR * secrets / fewer
+    pages = math.ceil(secrets / _VAULTS / _PER_PAGE)
     time = Figure(
-        name=f"sweep of {extent.sweep:,} secrets in {VAULTS} vaults",
-        unit=Unit.SECONDS,
-        ours=_spread(large, lambda each: each.seconds),
+        f"sweep of {secrets:,} secrets in {_VAULTS} vaults",
+        Unit.SECONDS,
+        spread(sweep.seconds for sweep in many),
         limit=exactly(pages * LATENCY),
     )
-    memory = Figure(
-        name="its peak memory",
-        unit=Unit.MEGABYTES,
-        ours=_spread(large, lambda each: each.run.peak),
+    requests = Figure(
+        "its requests",
+        Unit.NUMBER,
+        spread(sum(sweep.services.values()) for sweep in many),
+        limit=exactly(math.ceil(secrets / _PER_PAGE)),
     )
+    memory = Figure("its peak memory", Unit.MEGABYTES, spread(sweep.run.peak for sweep in many))
+    longer = time.ours.median / spread(sweep.seconds for sweep in few).median
+    larger = memory.ours.median / spread(sweep.run.peak for sweep in few).median
     return Part(
         figures=[
             time,
-            Figure(
-                name="its CPU time",
-                unit=Unit.SECONDS,
-                ours=_spread(large, lambda each: each.run.cpu_of_later),
-            ),
-            Figure(
-                name="its requests",
-                unit=Unit.NUMBER,
-                ours=_spread(large, lambda each: each.requests),
-                limit=exactly(math.ceil(extent.sweep / PER_PAGE)),
-            ),
+            Figure("its CPU time", Unit.SECONDS, spread(sweep.run.cpu_of_later for sweep in many)),
+            requests,
             memory,
         ],
         goals=[
+            Goal(time.name, f"linear: at most {bound:.0f} x a sweep of {fewer:,}", longer, bound),
             Goal(
-                name=time.name,
-                asked=f"linear: at most {_LINEAR:.0f} x a sweep of {extent.sweep // _SMALLER:,}",
-                measured=time.ours.median / _spread(small, lambda each: each.seconds).median,
-                bound=_LINEAR,
-            ),
-            Goal(
-                name="peak memory of that sweep",
-                asked=f"streaming: at most {_STREAMING} x that of {extent.sweep // _SMALLER:,}",
-                measured=memory.ours.median / _spread(small, lambda each: each.run.peak).median,
-                bound=_STREAMING,
+                "peak memory of that sweep",
+                f"streaming: at most {_STREAMING} x that of {fewer:,}",
+                larger,
+                _STREAMING,
             ),
         ],
+        sections=[Section("growth-sweep", f"How a sweep of {_VAULTS} vaults grows", _table(middle))],
+        curves=[Curve("sweep", [Point(sweep.secrets, sweep.seconds, sweep.run.peak) for sweep in middle])],
     )
 
 
-def _spread(sweeps: Sequence[Sweep], measured: Callable[[Sweep], float]) -> Spread:
-    return spread(map(measured, sweeps))
+async def _sweep(secrets: int) -> Sweep:
+    """
+    Fill three vaults, and sweep them once.
+    """
+    async with open_stage(LATENCY) as stage:
+        await stage.open_vaults(_VAULTS)
+        due = await fill(stage.azure, stage.vaults, secrets, due_one_in=_DUE_ONE_IN)
+        run = await measure(stage, OURS)
+        if run.found_due != due:
+            raise NotRotatedError(f"a sweep over {secrets} secrets has found {run.found_due} due ones of {due}")
+        return Sweep(secrets, run, Counter(entry.service for entry in stage.requests))
+
+
+def _table(sweeps: Sequence[Sweep]) -> Table:
+    rows = [
+        [
+            f"{sweep.secrets:,}",
+            f"{sweep.seconds:.1f}",
+            f"{sweep.run.cpu_of_later:.1f}",
+            f"{sweep.services['vault']:,}",
+            f"{sweep.services['storage']:,}",
+            f"{sweep.run.peak / 1e6:.0f}",
+        ]
+        for sweep in sweeps
+    ]
+    return Table(["secrets", "seconds", "CPU seconds", "Key Vault", "tables", "peak MB"], rows)

@@ -44,11 +44,12 @@ class Cost(msgspec.Struct, frozen=True):
     seconds: float
     operations: Mapping[str, float]
 
-    def requests(self, prefixes: tuple[str, ...]) -> float:
-        """
-        Return how many requests there are whose operation begins so.
-        """
-        return sum((count for operation, count in self.operations.items() if operation.startswith(prefixes)), 0.0)
+
+def requests(operations: Mapping[str, float], prefixes: tuple[str, ...]) -> float:
+    """
+    Return how many requests there are whose operation begins so.
+    """
+    return sum(count for operation, count in operations.items() if operation.startswith(prefixes))
 
 
 def billed(seconds: float) -> float:
@@ -78,7 +79,9 @@ def units(costs: Mapping[Kind, Cost], in_bulk: Mapping[Kind, float]) -> Table:
             [f"GB-s at {megabytes:,} MB, in bulk", *("" if value is None else f"{value:.3f}" for value in shares)]
         )
     for service, prefixes in SERVICES.items():
-        rows.append([f"requests to {service}", *(_number(cost.requests(prefixes)) for cost in costs.values())])
+        rows.append(
+            [f"requests to {service}", *(_number(requests(cost.operations, prefixes)) for cost in costs.values())]
+        )
         known = {operation for cost in costs.values() for operation in cost.operations}
         rows += [
             [f"· {operation}", *(_number(cost.operations.get(operation, 0.0)) for cost in costs.values())]
@@ -96,7 +99,7 @@ def ceilings(costs: Mapping[Kind, Cost], rates: Mapping[Kind, float], secrets: i
     """
     bounds = [(f"one worker process, {kind.label} (measured)", rate) for kind, rate in rates.items()]
     bounds += [
-        (f"{name}, {kind.label}", per_second / cost.requests(prefixes))
+        (f"{name}, {kind.label}", per_second / requests(cost.operations, prefixes))
         for name, per_second, prefixes in _LIMITS
         for kind, cost in costs.items()
     ]

@@ -2,24 +2,18 @@
 Part 2, one warm rotation: its time, its requests one by one, and what the process has cost beside it.
 """
 
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Sequence
 
 from benchmarks import limit
 from benchmarks.extent import Extent
-from benchmarks.figure import Figure, Goal, Part, Section, Unit
+from benchmarks.figure import Figure, Goal, Part, Section, Unit, exactly, spread
 from benchmarks.kind import OURS, Kind
-from benchmarks.measured import Rotation, Run, rotate
+from benchmarks.measured import Run, rotate
 from benchmarks.rotatable import Rotatable
-from benchmarks.spread import exactly, spread
-from benchmarks.stage import Stage, again
+from benchmarks.stage import Stage, open_stage
 from benchmarks.timeline import draw, rounds
 from localcloud.azure.request_log import LoggedRequest
-
-T = TypeVar("T")
 
 _WARM_UP = 2  # rotations
 _WITHIN = 1.1  # times the limit
@@ -30,99 +24,69 @@ async def measure_warm_rotations(extent: Extent) -> Part:
     """
     Measure one rotation after the other, of ours and of the rivals, for both kinds of targets.
     """
-    figures: list[Figure] = []
-    goals: list[Goal] = []
-    sections: list[Section] = []
-    with tempfile.TemporaryDirectory(prefix="bench-warm-") as directory:
-        async with Stage(Path(directory), latency=limit.LATENCY) as stage:
-            for kind in Kind:
-                part = await _measure(stage, kind, extent)
-                figures += part.figures
-                goals += part.goals
-                sections += part.sections
-    return Part(figures=figures, goals=goals, sections=sections)
+    async with open_stage(limit.LATENCY) as stage:
+        parts = [await _measure(stage, kind, extent) for kind in Kind]
+    return Part(
+        figures=[figure for part in parts for figure in part.figures],
+        goals=[goal for part in parts for goal in part.goals],
+        sections=[section for part in parts for section in part.sections],
+    )
 
 
 async def _measure(stage: Stage, kind: Kind, extent: Extent) -> Part:
     await stage.open_vaults()
-    count = extent.warm
-    rotatables = await stage.add(kind, _WARM_UP + count)
+    count = _WARM_UP + extent.warm
+    rotatables = await stage.add(kind, count)
     ours = await _rotate(stage, OURS, rotatables)
-    tutorial = await _rotate(stage, kind.tutorial, await stage.add(kind, _WARM_UP + count))
-    sample = await _rotate(stage, kind.sample, await stage.add(kind, _WARM_UP + count))
+    tutorial = await _rotate(stage, kind.tutorial, await stage.add(kind, count))
+    sample = await _rotate(stage, kind.sample, await stage.add(kind, count))
     least = exactly(limit.seconds(kind, limit.LATENCY))
     time = Figure(
-        name=f"one warm rotation, {kind.label}",
-        unit=Unit.MILLISECONDS,
+        f"one warm rotation, {kind.label}",
+        Unit.MILLISECONDS,
         ours=spread(ours.seconds),
         sample=spread(sample.seconds),
         tutorial=spread(tutorial.seconds),
         limit=least,
     )
-    figures = [
-        time,
-        Figure(
-            name=f"CPU time of a warm rotation, {kind.label}",
-            unit=Unit.MILLISECONDS,
-            ours=spread([ours.cpu]),
-            sample=spread([sample.cpu]),
-            tutorial=spread([tutorial.cpu]),
-        ),
-        Figure(
-            name=f"requests of a warm rotation, {kind.label}",
-            unit=Unit.NUMBER,
-            ours=spread(ours.counts),
-            sample=spread(sample.counts),
-            tutorial=spread(tutorial.counts),
-            limit=exactly(limit.requests(kind).total()),
-        ),
-    ]
+    cpu = Figure(
+        f"CPU time of a warm rotation, {kind.label}",
+        Unit.MILLISECONDS,
+        ours=exactly(ours.run.cpu_of_one),
+        sample=exactly(sample.run.cpu_of_one),
+        tutorial=exactly(tutorial.run.cpu_of_one),
+    )
+    requests = Figure(
+        f"requests of a warm rotation, {kind.label}",
+        Unit.NUMBER,
+        ours=spread(map(len, ours.requests)),
+        sample=spread(map(len, sample.requests)),
+        tutorial=spread(map(len, tutorial.requests)),
+        limit=exactly(limit.requests(kind).total()),
+    )
+    figures = [time, cpu, requests]
     if not extent.is_quick:
-        repeated = await _rotate(stage, OURS, again(rotatables))
+        repeated = await _rotate(stage, OURS, [rotatable.next() for rotatable in rotatables])
         name = f"the next one of the same secrets, {kind.label}"
-        figures.insert(1, Figure(name=name, unit=Unit.MILLISECONDS, ours=spread(repeated.seconds), limit=least))
+        figures.insert(1, Figure(name, Unit.MILLISECONDS, spread(repeated.seconds), limit=least))
     return Part(figures=figures, goals=_goals(kind, time, ours), sections=[_timeline(kind, ours)])
 
 
 class _Warm:
     """
-    The rotations of one process that were measured, and what was asked during each and during all.
+    The rotations of one process that were measured, and what was asked for during each and during all.
     """
 
-    def __init__(self, run: Run, requests: Sequence[LoggedRequest]) -> None:
+    def __init__(self, run: Run, log: Sequence[LoggedRequest]) -> None:
         self.run = run
-        self.rotations: Sequence[Rotation] = run.rotations[_WARM_UP:]
-        self.requests = requests
+        self.rotations = run.rotations[_WARM_UP:]
+        self.seconds = [rotation.seconds for rotation in self.rotations]
+        self.log = log
         # A request arrives before the worker's clock is read again, and never before it was sent.
-        self.each = [
-            [entry for entry in requests if rotation.began <= entry.received.monotonic <= rotation.ended]
+        self.requests = [
+            [entry for entry in log if rotation.began <= entry.received.monotonic <= rotation.ended]
             for rotation in self.rotations
         ]
-
-    @property
-    def seconds(self) -> list[float]:
-        return [rotation.seconds for rotation in self.rotations]
-
-    @property
-    def counts(self) -> list[float]:
-        return [len(requests) for requests in self.each]
-
-    @property
-    def cpu(self) -> float:
-        return self.run.cpu_of_later / (len(self.run.rotations) - 1)
-
-    @property
-    def connections(self) -> int:
-        """
-        How many connections were opened after the warm-up.
-        """
-        warm = self.rotations[0].began
-        before = {entry.caller for entry in self.requests if entry.received.monotonic < warm}
-        return len({entry.caller for entry in self.requests} - before)
-
-    @property
-    def tokens(self) -> int:
-        return sum(entry.operation == "Identity.Token" for entry in self.requests)
 
 
 async def _rotate(stage: Stage, app: str, rotatables: Sequence[Rotatable]) -> _Warm:
@@ -132,33 +96,26 @@ async def _rotate(stage: Stage, app: str, rotatables: Sequence[Rotatable]) -> _W
 
 def _goals(kind: Kind, time: Figure, ours: _Warm) -> list[Goal]:
     needed = limit.requests(kind) + Counter(limit.BESIDE)
-    asked = [Counter(entry.operation for entry in requests) for requests in ours.each]
+    asked = [Counter(entry.operation for entry in requests) for requests in ours.requests]
+    warm_from = ours.rotations[0].began
+    opened_before = {entry.caller for entry in ours.log if entry.received.monotonic < warm_from}
+    counts = [
+        ("independent requests overlap: round trips", max(map(rounds, ours.requests)), len(limit.trips(kind))),
+        ("requests that nothing needs", max((counted - needed).total() for counted in asked), 0),
+        ("tokens fetched by the process", sum(entry.operation == "Identity.Token" for entry in ours.log), _RESOURCES),
+        ("connections opened after the warm-up", len({entry.caller for entry in ours.log} - opened_before), 0),
+    ]
     return [
-        Goal(
-            name=time.name,
-            asked=f"within {_WITHIN} x the limit",
-            measured=time.ratio(time.limit) or 0.0,
-            bound=_WITHIN,
-        ),
-        _count(kind, "independent requests overlap: round trips", max(map(rounds, ours.each)), len(limit.trips(kind))),
-        _count(kind, "requests that nothing needs", max((counted - needed).total() for counted in asked), 0),
-        _count(kind, "tokens fetched by the process", ours.tokens, _RESOURCES),
-        _count(kind, "connections opened after the warm-up", ours.connections, 0),
+        time.goal(f"within {_WITHIN} x the limit", time.limit, _WITHIN),
+        *(Goal(f"{what}, {kind.label}", f"at most {bound}", measured, bound) for what, measured, bound in counts),
     ]
 
 
-def _count(kind: Kind, what: str, measured: int, bound: int) -> Goal:
-    return Goal(name=f"{what}, {kind.label}", asked=f"at most {bound}", measured=measured, bound=bound)
-
-
 def _timeline(kind: Kind, ours: _Warm) -> Section:
-    rotation, requests = _middle(list(zip(ours.rotations, ours.each, strict=True)), lambda pair: pair[0].seconds)
+    pairs = sorted(zip(ours.rotations, ours.requests, strict=True), key=lambda pair: pair[0].seconds)
+    rotation, requests = pairs[len(pairs) // 2]
     return Section(
-        name=f"timeline-{kind}",
-        title=f"The requests of one warm rotation, {kind.label}, at {limit.LATENCY * 1000:.0f} ms latency (ms)",
-        content=draw(requests, rotation.began, rotation.ended),
+        f"timeline-{kind}",
+        f"The requests of one warm rotation, {kind.label}, at {limit.LATENCY * 1000:.0f} ms latency (ms)",
+        draw(requests, rotation.began, rotation.ended),
     )
-
-
-def _middle(items: Sequence[T], key: Callable[[T], float]) -> T:
-    return sorted(items, key=key)[len(items) // 2]

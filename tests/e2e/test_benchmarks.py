@@ -3,7 +3,6 @@ The benchmark's own work: each app that it measures does what it is measured for
 """
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from benchmarks import limit
 from benchmarks.kind import BARE, OURS, Kind
 from benchmarks.measured import FailedError, Run, measure, rotate
 from benchmarks.rotatable import NotRotatedError, fill
-from benchmarks.stage import Stage
+from benchmarks.stage import Stage, open_stage
 
 BATCH, WORKFLOW = Kind.BATCH, Kind.WORKFLOW
 REGENERATE = {BATCH: "Batch.RegenerateKeys", WORKFLOW: "Workflow.RegenerateAccessKey"}
@@ -49,11 +48,11 @@ async def last_of_three(stage: Stage, app: str, kind: Kind) -> tuple[Run, Counte
 
 
 @pytest.mark.parametrize("kind", Kind)
-async def test_every_app_asks_for_what_is_known(kind: Kind, tmp_path: Path) -> None:
+async def test_every_app_asks_for_what_is_known(kind: Kind) -> None:
     """
     What is compared are rotations that were done, by the requests that the documentation names.
     """
-    async with Stage(tmp_path, latency=0.0) as stage:
+    async with open_stage(latency=0.0) as stage:
         run, asked = await last_of_three(stage, OURS, kind)
         _, asked_by_tutorial = await last_of_three(stage, kind.tutorial, kind)
         _, asked_by_sample = await last_of_three(stage, kind.sample, kind)
@@ -67,11 +66,11 @@ async def test_every_app_asks_for_what_is_known(kind: Kind, tmp_path: Path) -> N
     assert all(rotation.memory > 0 for rotation in run.rotations)
 
 
-async def test_a_sweep_finds_what_is_due(tmp_path: Path) -> None:
+async def test_a_sweep_finds_what_is_due() -> None:
     """
     A sweep is measured that has looked at all secrets of all vaults.
     """
-    async with Stage(tmp_path, latency=0.0) as stage:
+    async with open_stage(latency=0.0) as stage:
         await stage.open_vaults(3)
         due = await fill(stage.azure, stage.vaults, 30, due_one_in=10)
         run = await measure(stage, OURS)
@@ -81,11 +80,11 @@ async def test_a_sweep_finds_what_is_due(tmp_path: Path) -> None:
     assert pages == 3
 
 
-async def test_imports_are_watched_where_they_are_asked_for(tmp_path: Path) -> None:
+async def test_imports_are_watched_where_they_are_asked_for() -> None:
     """
     They come with the instants between which they ran, and only then.
     """
-    async with Stage(tmp_path, latency=0.0) as stage:
+    async with open_stage(latency=0.0) as stage:
         watched = await measure(stage, BARE, options=["--watch-imports"])
         unwatched = await measure(stage, BARE)
 
@@ -94,11 +93,11 @@ async def test_imports_are_watched_where_they_are_asked_for(tmp_path: Path) -> N
     assert not unwatched.imports
 
 
-async def test_what_was_not_done_is_not_measured(tmp_path: Path) -> None:
+async def test_what_was_not_done_is_not_measured() -> None:
     """
     An app that fails, or does nothing, gives no figure.
     """
-    async with Stage(tmp_path, latency=0.0) as stage:
+    async with open_stage(latency=0.0) as stage:
         (rotatable,) = await stage.add(BATCH, 1)
         with pytest.raises(NotRotatedError, match=r"still the old one"):
             rotatable.require_stored()

@@ -52,8 +52,8 @@ def test_tables_and_drawings_become_markdown() -> None:
     """
     Numbers stand to the right, and a drawing keeps its blanks.
     """
-    table = Section(name="one", title="One", content=Table(["what", "ms"], [["a", "1"]]))
-    drawing = Section(name="two", title="Two", content=["  x  ", "y"])
+    table = Section("one", "One", Table(["what", "ms"], [["a", "1"]]))
+    drawing = Section("two", "Two", ["  x  ", "y"])
 
     assert as_markdown(table) == "| what | ms |\n|---|---:|\n| a | 1 |\n"
     assert as_markdown(drawing) == "```\n  x\ny\n```\n"

@@ -1,15 +1,31 @@
 import pytest
 
-from benchmarks.figure import Figure, Goal, Unit
-from benchmarks.spread import exactly
-from benchmarks.wording import figures_table, goals_table, number
+from benchmarks.figure import Figure, Goal, Unit, exactly, spread
+from benchmarks.report import figures_table, goals_table, number
 
 
 def goal(measured: float, *, is_floor: bool = False) -> Goal:
     """
     Return a goal of 20.
     """
-    return Goal(name="rotations", asked="20", measured=measured, bound=20.0, is_floor=is_floor)
+    return Goal("rotations", "20", measured, bound=20.0, is_floor=is_floor)
+
+
+def test_a_spread_is_the_median_between_the_least_and_the_most() -> None:
+    """
+    One slow run moves the most, not the median.
+    """
+    found = spread([3.0, 1.0, 2.0, 9.0, 2.0])
+
+    assert (found.median, found.least, found.most) == (2.0, 1.0, 9.0)
+
+
+def test_nothing_measured_is_no_spread() -> None:
+    """
+    A figure of no runs fails loudly, and is not 0.
+    """
+    with pytest.raises(ValueError, match="nothing was measured"):
+        spread([])
 
 
 @pytest.mark.parametrize(
@@ -36,7 +52,7 @@ def test_a_ratio_says_how_many_times_the_other_is_in_ours() -> None:
     """
     Twice as fast as the tutorial reads 2 for a throughput and 0.5 for a time; without the other there is nothing.
     """
-    figure = Figure(name="time", unit=Unit.MILLISECONDS, ours=exactly(0.5), tutorial=exactly(1.0), limit=exactly(0.0))
+    figure = Figure("time", Unit.MILLISECONDS, exactly(0.5), tutorial=exactly(1.0), limit=exactly(0.0))
 
     assert figure.ratio(figure.tutorial) == 0.5
     assert figure.ratio(figure.sample) is None
@@ -47,7 +63,7 @@ def test_figures_are_shown_in_their_unit() -> None:
     """
     Seconds are kept, milliseconds shown; what nobody measured stays empty.
     """
-    figure = Figure(name="time", unit=Unit.MILLISECONDS, ours=exactly(0.5481), tutorial=exactly(0.34))
+    figure = Figure("time", Unit.MILLISECONDS, exactly(0.5481), tutorial=exactly(0.34))
 
     (row,) = figures_table([figure]).rows
 
