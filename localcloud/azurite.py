@@ -9,8 +9,8 @@ import contextlib
 import re
 import shutil
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from localcloud.running import Running
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 # The script that node_modules/.bin/azurite points to, run by node itself so that node's options can be given.
@@ -33,7 +33,7 @@ class AzuriteError(Exception):
     """
 
 
-class Azurite:
+class Azurite(Running):
     """
     A running Azurite with empty storage in memory, for `async with`.
 
@@ -44,7 +44,6 @@ class Azurite:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._addresses: dict[str, str] = {}
-        self._running = contextlib.AsyncExitStack()
 
     @property
     def connection_string(self) -> str:
@@ -54,20 +53,11 @@ class Azurite:
         endpoints = "".join(f"{service}Endpoint={address}/{_ACCOUNT};" for service, address in self._addresses.items())
         return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
 
-    async def __aenter__(self) -> Self:
-        async with contextlib.AsyncExitStack() as starting:
-            process = await self._launch()
-            starting.push_async_callback(_end, process)
-            await self._listening(process)
-            reader = asyncio.create_task(_discard_output(process))
-            starting.callback(reader.cancel)
-            self._running = starting.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._running.aclose()
+    async def _start(self, running: contextlib.AsyncExitStack) -> None:
+        process = await self._launch()
+        running.push_async_callback(_end, process)
+        await self._listening(process)
+        running.callback(asyncio.create_task(_discard_output(process)).cancel)
 
     async def _launch(self) -> asyncio.subprocess.Process:
         node = shutil.which("node")

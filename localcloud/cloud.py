@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from azure.storage.queue.aio import QueueServiceClient
 
@@ -22,6 +20,7 @@ from localcloud.azurite import REPOSITORY, Azurite
 from localcloud.functions_host.process import FunctionsHost
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind, Resource
+from localcloud.running import Running
 from localcloud.storage_tap import StorageTap
 
 QUEUES = ("rotations", "rotations-poison")
@@ -32,7 +31,7 @@ OFTEN = "00:00:00.2"
 """How often tests, which report no latency, let an idle instance look for messages."""
 
 
-class LocalCloud:
+class LocalCloud(Running):
     """
     Everything the app needs, and the app, for `async with`.
 
@@ -57,26 +56,17 @@ class LocalCloud:
         self._vault_names = vault_names
         self.vaults: list[Vault] = []
         self.app = app
-        self._running = AsyncExitStack()
         self._ca = ca
 
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as starting:
-            azurite = await starting.enter_async_context(Azurite(self._directory / "azurite"))
-            self.azure = await starting.enter_async_context(LocalAzure(KINDS, self._directory, ca=self._ca))
-            await _create_queues(azurite)
-            self.storage = await starting.enter_async_context(StorageTap(azurite))
-            self.vaults = [await self.azure.add_vault(name) for name in self._vault_names]
-            self.vault = self.vaults[0]
-            self.log = self._directory / "functions-host.log"
-            self.host = await starting.enter_async_context(self.new_host())
-            self._running = starting.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._running.aclose()
+    async def _start(self, running: AsyncExitStack) -> None:
+        azurite = await running.enter_async_context(Azurite(self._directory / "azurite"))
+        self.azure = await running.enter_async_context(LocalAzure(KINDS, self._directory, ca=self._ca))
+        await _create_queues(azurite)
+        self.storage = await running.enter_async_context(StorageTap(azurite))
+        self.vaults = [await self.azure.add_vault(name) for name in self._vault_names]
+        self.vault = self.vaults[0]
+        self.log = self._directory / "functions-host.log"
+        self.host = await running.enter_async_context(self.new_host())
 
     @property
     def settings(self) -> dict[str, str]:

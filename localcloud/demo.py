@@ -6,15 +6,6 @@ import sys
 
 from localcloud import command
 
-_INTERRUPTED = 130
-
-
-def main() -> None:
-    """
-    Run the demo from the command line.
-    """
-    sys.exit(command.run("demo", _load, interrupted=_INTERRUPTED))
-
 
 def _load() -> command.Work:
     from localcloud.performance import show  # noqa: PLC0415 - takes a while, in which Ctrl-C ends the command too
@@ -23,4 +14,4 @@ def _load() -> command.Work:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.run("demo", _load, interrupted=130))

@@ -5,17 +5,17 @@ A subscriber of completion events: a webhook that agrees to the handshake and ke
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from http import HTTPStatus
-from types import TracebackType
-from typing import Self
 
 from aiohttp import web
 
 from localcloud.azure.cloud_events import ReceivedEvent
 from localcloud.azure.instant import Instant
+from localcloud.running import Running
 
 
-class Inbox:
+class Inbox(Running):
     """
     Receives CloudEvents at `url`, on this machine, while its context is open; duplicates are dropped.
     """
@@ -29,18 +29,13 @@ class Inbox:
         self._tell = tell
         self._arrived = asyncio.Condition()
 
-    async def __aenter__(self) -> Self:
+    async def _start(self, running: AsyncExitStack) -> None:
         # An origin is allowed once and for all: whoever sends here is on this machine.
-        self._runner = web.ServerRunner(web.Server(self._answer))
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/completed"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._runner.cleanup()
+        runner = web.ServerRunner(web.Server(self._answer))
+        await runner.setup()
+        running.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/completed"
 
     async def event_of(self, rotation: str, *, seconds: float) -> ReceivedEvent | None:
         """

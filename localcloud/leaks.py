@@ -122,9 +122,6 @@ class _Needles:
                 self._owners[needle[start : start + self._gram]].add(needle)
 
     def count_in(self, text: bytes) -> Iterator[tuple[_Meaning, int]]:
-        """
-        Give what is found in a text, and how often.
-        """
         grams = (text[start : start + self._gram] for start in range(0, len(text), self._stride))
         suspects: set[bytes] = set()
         for hit in self._owners.keys() & set(grams):

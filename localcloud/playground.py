@@ -3,10 +3,10 @@ The app in a local cloud, for whoever wants to try it by hand.
 """
 
 import json
-import uuid
-from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
+
+import msgspec
 
 from localcloud.cloud import LocalCloud
 from localcloud.inbox import Inbox
@@ -61,8 +61,9 @@ def _introduction(cloud: LocalCloud) -> list[str]:
 
 def _tell_near_expiry(cloud: LocalCloud) -> str:
     url = quote(cloud.host.webhook_url("on_secret_event"))
-    event = quote(json.dumps([_near_expiry(cloud)]))
-    return f"curl -sS {url} -H 'aeg-event-type: Notification' -H 'Content-Type: application/json' -d {event}"
+    event = cloud.vault.event(SECRETS[0], "SecretNearExpiry").in_schema("EventGridSchema")
+    body = quote(json.dumps(msgspec.to_builtins(event)))
+    return f"curl -sS {url} -H 'aeg-event-type: Notification' -H 'Content-Type: application/json' -d {body}"
 
 
 def _rotate(cloud: LocalCloud) -> str:
@@ -79,29 +80,3 @@ def _ask(cloud: LocalCloud) -> str:
 
 def _key(cloud: LocalCloud) -> str:
     return quote(f"x-functions-key: {cloud.host.function_key}")
-
-
-def _near_expiry(cloud: LocalCloud) -> dict[str, object]:
-    """
-    Return the event as Key Vault publishes it, about the version that is current now.
-    """
-    secret = cloud.vault.current(SECRETS[0])
-    expires_on = int(secret.expires_on.timestamp()) if secret.expires_on else None
-    return {
-        "id": str(uuid.uuid4()),
-        "topic": cloud.vault.arm_id,
-        "subject": secret.name,
-        "eventType": "Microsoft.KeyVault.SecretNearExpiry",
-        "eventTime": datetime.now(UTC).isoformat(),
-        "dataVersion": "1",
-        "metadataVersion": "1",
-        "data": {
-            "Id": secret.id,
-            "VaultName": cloud.vault.name,
-            "ObjectType": "Secret",
-            "ObjectName": secret.name,
-            "Version": secret.version,
-            "NBF": None,
-            "EXP": expires_on,
-        },
-    }

@@ -3,16 +3,16 @@ Rotations as they happen, read from the log of the Functions host.
 """
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from localcloud.functions_host.process import FunctionsHost, HostError
+from localcloud.running import Running, cancel
 
 _POLL = 0.02  # seconds
 _ENDS = frozenset({"Completed", "Failed", "Skipped"})
@@ -54,7 +54,7 @@ class StuckError(Exception):
     """
 
 
-class RotationFeed:
+class RotationFeed(Running):
     """
     Follows the log of a host while its context is open. `tell` is called for every step, in order.
     """
@@ -67,16 +67,8 @@ class RotationFeed:
         self._ended_in: dict[str, list[ObservedRotation]] = {}
         self._changed = asyncio.Condition()
 
-    async def __aenter__(self) -> Self:
-        self._following = asyncio.create_task(self._follow())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._following
+    async def _start(self, running: AsyncExitStack) -> None:
+        running.push_async_callback(cancel, asyncio.create_task(self._follow()))
 
     async def until(self, find: Callable[[], Found | None], *, what: str, seconds: float | None) -> Found:
         """

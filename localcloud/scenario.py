@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -20,6 +19,7 @@ from localcloud.inbox import Inbox
 from localcloud.leaks import Place
 from localcloud.narrator import Narrator
 from localcloud.rotation_feed import ObservedRotation, RotationFeed, StuckError
+from localcloud.running import Running
 from localcloud.witness import Witness
 
 _PATIENCE = 60  # seconds
@@ -44,7 +44,7 @@ class Rotated:
     """None if none came."""
 
 
-class Scenario:
+class Scenario(Running):
     """
     Acts on the app from outside, as Key Vault and an operator do, while its context is open.
     """
@@ -56,19 +56,12 @@ class Scenario:
         self._feed = feed
         self._inbox = inbox
         self._narrator = narrator
-        self._running = AsyncExitStack()
         self._acts = 0
 
-    async def __aenter__(self) -> Self:
+    async def _start(self, running: AsyncExitStack) -> None:
         host = self._cloud.host
-        self._api = aiohttp.ClientSession(host.url, headers={"x-functions-key": host.function_key})
-        await self._running.enter_async_context(self._api)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._running.aclose()
+        session = aiohttp.ClientSession(host.url, headers={"x-functions-key": host.function_key})
+        self._api = await running.enter_async_context(session)
 
     async def watch(self, witnesses: Sequence[Witness], *, calls: int) -> None:
         """

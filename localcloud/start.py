@@ -6,15 +6,6 @@ import sys
 
 from localcloud import command
 
-_INTERRUPTED = 0  # There is no other way to end it.
-
-
-def main() -> None:
-    """
-    Serve from the command line.
-    """
-    sys.exit(command.run("start", _load, interrupted=_INTERRUPTED))
-
 
 def _load() -> command.Work:
     from localcloud.playground import serve  # noqa: PLC0415 - takes a while, in which Ctrl-C ends the command too
@@ -23,4 +14,4 @@ def _load() -> command.Work:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.run("start", _load, interrupted=0))  # There is no other way to end it.

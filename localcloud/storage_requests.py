@@ -47,15 +47,10 @@ def of_queues(request: web.Request) -> tuple[str, str]:
     _, _, queue, *rest = f"{urlsplit(request.raw_path).path}//".split("/")
     if rest[:1] != ["messages"]:
         return "Queue.Other", queue
-    match request.method:
-        case "GET":
-            return "Queue.Peek" if "peekonly" in request.query else "Queue.Receive", queue
-        case "POST":
-            return "Queue.Send", queue
-        case "PUT":
-            return "Queue.Update", queue
-        case _:
-            return "Queue.Delete", queue
+    if "peekonly" in request.query:
+        return "Queue.Peek", queue
+    operations = {"GET": "Queue.Receive", "POST": "Queue.Send", "PUT": "Queue.Update"}
+    return operations.get(request.method, "Queue.Delete"), queue
 
 
 def table_error(code: str) -> bytes:

@@ -15,8 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -28,6 +27,7 @@ from localcloud.azure.endpoint import port_of_caller
 from localcloud.azure.faults import ConnectionCut, Fault, Faults
 from localcloud.azure.request_log import LoggedRequest, RequestLog
 from localcloud.functions_host.timer_table import TABLE
+from localcloud.running import Running
 
 _MESSAGE = re.compile(rb"<MessageText>([A-Za-z0-9+/=\s]+)</MessageText>")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host"}
@@ -51,7 +51,7 @@ class Storage(Protocol):
         """
 
 
-class StorageTap:
+class StorageTap(Running):
     """
     Proxies for the tables and the queues of an Azurite, for `async with`.
 
@@ -66,7 +66,6 @@ class StorageTap:
     def __init__(self, storage: Storage, tables: Tables | None = None) -> None:
         self._storage = storage
         self._tables = tables
-        self._running = AsyncExitStack()
         self._watchers: list[Watcher] = []
         self.bodies: list[bytes] = []
         self.connection_string = ""
@@ -87,29 +86,21 @@ class StorageTap:
         """
         self._watchers.append(watcher)
 
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as starting:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP)
-            self._client = await starting.enter_async_context(aiohttp.ClientSession(connector=connector))
-            parts = []
-            for part in self._storage.connection_string.rstrip(";").split(";"):
-                name, _, address = part.partition("=")
-                if name in {"TableEndpoint", "QueueEndpoint"}:
-                    proxy = self._serve_table if name == "TableEndpoint" else self._serve_queue
-                    parts.append(f"{name}={await self._proxy(address, proxy, starting)}")
-                else:
-                    parts.append(part)
-            self.connection_string = ";".join(parts)
-            starting.callback(self.faults.clear)
-            self._running = starting.pop_all()
-        return self
+    async def _start(self, running: AsyncExitStack) -> None:
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP)
+        self._client = await running.enter_async_context(aiohttp.ClientSession(connector=connector))
+        parts = []
+        for part in self._storage.connection_string.rstrip(";").split(";"):
+            name, _, address = part.partition("=")
+            if name in {"TableEndpoint", "QueueEndpoint"}:
+                proxy = self._serve_table if name == "TableEndpoint" else self._serve_queue
+                parts.append(f"{name}={await self._proxy(address, proxy, running)}")
+            else:
+                parts.append(part)
+        self.connection_string = ";".join(parts)
+        running.callback(self.faults.clear)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._running.aclose()
-
-    async def _proxy(self, address: str, serve: _Proxy, starting: AsyncExitStack) -> str:
+    async def _proxy(self, address: str, serve: _Proxy, running: AsyncExitStack) -> str:
         origin, _, account = address.rpartition("/")
 
         async def answer(request: web.Request) -> web.Response:
@@ -119,7 +110,7 @@ class StorageTap:
         app.router.add_route("*", "/{path:.*}", answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
-        starting.push_async_callback(runner.cleanup)
+        running.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         return f"http://127.0.0.1:{runner.addresses[0][1]}/{account}"

@@ -8,12 +8,10 @@ It rests on assumptions 24, 27 and 37 of docs/fidelity.md.
 """
 
 import asyncio
-import contextlib
 import time
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 from azure.core.credentials import AccessToken
@@ -26,9 +24,9 @@ from localcloud.azure.identity import KEY_VAULT, Identity
 from localcloud.azure.vault import Vault
 from localcloud.consumers import CallFailed, Consumer, failure_of
 from localcloud.regenerations import Regenerations
+from localcloud.running import Running, cancel
 
 _PAUSE = 0.04  # Seconds between two rounds: some 20 a second, each of one read and one or two calls.
-_REFUSALS = frozenset({401, 403})
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,6 @@ class FailedCall:
         what = f"version {self.version}, key {self.key}" if self.version else "reading the secret"
         return f"{self.at:%H:%M:%S.%f} {what}: {self.status or 'no answer'} {self.code}"
 
-    @property
-    def is_refusal(self) -> bool:
-        """
-        Whether it was an authentication error.
-        """
-        return self.status in _REFUSALS
-
 
 @dataclass(frozen=True)
 class _Held:
@@ -63,7 +54,7 @@ class _Held:
     value: str = field(repr=False)
 
 
-class Witness:
+class Witness(Running):
     """
     Reads a secret anew all the time and uses its value, and the one before it, until its context is left.
 
@@ -86,7 +77,6 @@ class Witness:
         self._current: _Held | None = None
         self._previous: _Held | None = None
         self._progress = asyncio.Condition()
-        self._running = contextlib.AsyncExitStack()
 
     @property
     def calls(self) -> int:
@@ -95,24 +85,16 @@ class Witness:
         """
         return self.calls_with_current + self.calls_with_previous
 
-    async def __aenter__(self) -> Self:
-        async with contextlib.AsyncExitStack() as starting:
-            connector = aiohttp.TCPConnector(ssl=self._azure.ca.client_context)
-            session = await starting.enter_async_context(aiohttp.ClientSession(connector=connector))
-            transport = AioHttpTransport(session=session, session_owner=False)
-            credential = _LocalCredential(self._azure.identity)
-            # Azure's vaults end in what the challenge names; this one does not.
-            client = SecretClient(self._vault.uri, credential, transport=transport, verify_challenge_resource=False)
-            await starting.enter_async_context(client)
-            starting.push_async_callback(self._forget_all)
-            starting.push_async_callback(_cancel, asyncio.create_task(self._go_on(client, session)))
-            self._running = starting.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._running.aclose()
+    async def _start(self, running: AsyncExitStack) -> None:
+        connector = aiohttp.TCPConnector(ssl=self._azure.ca.client_context)
+        session = await running.enter_async_context(aiohttp.ClientSession(connector=connector))
+        transport = AioHttpTransport(session=session, session_owner=False)
+        credential = _LocalCredential(self._azure.identity)
+        # Azure's vaults end in what the challenge names; this one does not.
+        client = SecretClient(self._vault.uri, credential, transport=transport, verify_challenge_resource=False)
+        await running.enter_async_context(client)
+        running.push_async_callback(self._forget_all)
+        running.push_async_callback(cancel, asyncio.create_task(self._go_on(client, session)))
 
     async def see_more(self, calls: int) -> None:
         """
@@ -195,35 +177,15 @@ class Witness:
                 await self._consumer.forget(held.version)
 
 
-class _LocalCredential:
-    """
-    Tokens for the vault, from the local Azure itself.
-    """
-
+class _LocalCredential(AbstractAsyncContextManager["_LocalCredential"]):
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
     async def get_token(self, *_: str, **__: object) -> AccessToken:
-        """
-        Return a new token.
-        """
         return AccessToken(self._identity.issue(KEY_VAULT), int(time.time()) + self._identity.lifetime)
 
     async def close(self) -> None:
-        """
-        Hold nothing, so close nothing.
-        """
-
-    async def __aenter__(self) -> Self:
-        return self
+        pass  # There is nothing to close.
 
     async def __aexit__(self, *_: object) -> None:
-        """
-        As `close`.
-        """
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+        pass

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import typer
 
@@ -23,6 +23,11 @@ from operator_cli.watching import Underway, Watcher
 from operator_cli.wording import counted
 
 T = TypeVar("T")
+
+Timeout: TypeAlias = Annotated[
+    float, typer.Option(min=0, metavar="MINUTES", help="How long each rotation is watched before it counts as late.")
+]
+"""An option that several commands have."""
 
 
 class Output(StrEnum):

@@ -27,9 +27,6 @@ class AccessKeys:
             self.regenerate(name)
 
     def __getitem__(self, name: KeyName) -> str:
-        """
-        Return the present value of a key.
-        """
         return self._values[name]
 
     def regenerate(self, name: KeyName) -> None:

@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from localcloud.azure import identity
 from localcloud.azure.arm import Inventory, Managed, admit_to_arm, arm_dialect, group_id
@@ -19,12 +17,12 @@ from localcloud.azure.dialect import Dialect
 from localcloud.azure.endpoint import Address, Endpoint
 from localcloud.azure.identity import ARM, EVENT_GRID, TOKEN_PATH, Identity
 from localcloud.azure.instruments import Instruments
-from localcloud.azure.key_vault import SecretStore
 from localcloud.azure.key_vault_service import DIALECT as KEY_VAULT_DIALECT
 from localcloud.azure.key_vault_service import KeyVaultService
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.throttling import Throttle
 from localcloud.azure.vault import Vault
+from localcloud.running import Running
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 RESOURCE_GROUP = "rg-local"
@@ -34,7 +32,7 @@ RESOURCE_GROUP = "rg-local"
 _EVENT_GRID_SPEED = 200
 
 
-class LocalAzure(Instruments):
+class LocalAzure(Instruments, Running):
     """
     An Azure on this machine, with these kinds of resource in ARM, while its context is open.
 
@@ -56,7 +54,7 @@ class LocalAzure(Instruments):
             ca = CertificateAuthority(directory)
         super().__init__()
         self.ca = ca
-        self._running = AsyncExitStack()
+        self._services = AsyncExitStack()
         self._courier = Courier(
             ca.client_context, speed=float(os.environ.get("LOCAL_EVENT_GRID_SPEED", _EVENT_GRID_SPEED))
         )
@@ -129,20 +127,18 @@ class LocalAzure(Instruments):
         """
         arm_id = f"{group_id(subscription, resource_group)}/providers/Microsoft.KeyVault/vaults/{name}"
         address = self.reserve()
-        store = SecretStore(address.uri)
-        store.transition = transition
-        vault = Vault(name, arm_id, store, self._courier)
+        vault = Vault(name, arm_id, address.uri, self._courier)
+        vault.transition = transition
         self.inventory.add(arm_id, vault)
-        service = KeyVaultService(store, self.identity)
+        service = KeyVaultService(vault, self.identity)
         await self.open("vault", service.operations(), service.admit, address, KEY_VAULT_DIALECT)
         return vault
 
-    async def __aenter__(self) -> Self:
-        """
-        Start the services that every Azure has.
-        """
-        await self._running.enter_async_context(self._courier)
-        self._running.push_async_callback(self.topic.close)
+    async def _start(self, running: AsyncExitStack) -> None:
+        await running.enter_async_context(self._services)
+        running.callback(self.faults.clear)
+        await self._services.enter_async_context(self._courier)
+        self._services.push_async_callback(self.topic.close)
         sign_in = self.identity
         await self.open(
             "identity", sign_in.operations(), sign_in.admit, self._identity_address, Dialect(identity.explain)
@@ -152,23 +148,13 @@ class LocalAzure(Instruments):
         await self.open("arm", managed, admit, self._arm_address, arm_dialect(self._throttle, self._kinds))
         publishing = self.topic.admit(sign_in.require(EVENT_GRID))
         await self.open("eventgrid", self.topic.operations(), publishing, self._topic_address)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """
-        Release what hangs and stop everything.
-        """
-        self.faults.clear()
-        await self._running.aclose()
 
     def reserve(self) -> Address:
         """
         Return an address for a service, free again when the context is left.
         """
         address = Address()
-        self._running.callback(address.socket.close)
+        self._services.callback(address.socket.close)
         return address
 
     async def open(
@@ -191,4 +177,4 @@ class LocalAzure(Instruments):
             address=address,
             dialect=dialect or Dialect(),
         )
-        await self._running.enter_async_context(endpoint)
+        await self._services.enter_async_context(endpoint)

@@ -33,16 +33,9 @@ class ReceivedEvent:
     @property
     def id(self) -> str:
         """
-        With `source`, what tells duplicates.
+        What tells duplicates.
         """
         return str(self.content["id"])
-
-    @property
-    def source(self) -> str:
-        """
-        What it happened to.
-        """
-        return str(self.content["source"])
 
     @property
     def type(self) -> str:
@@ -50,13 +43,6 @@ class ReceivedEvent:
         What happened.
         """
         return str(self.content["type"])
-
-    @property
-    def subject(self) -> str | None:
-        """
-        What exactly it is about, if the publisher said.
-        """
-        return self.content.get("subject")
 
     @property
     def data(self) -> Any:
@@ -84,9 +70,6 @@ def decode_batch(call: Call) -> list[dict[str, Any]]:
 
 
 def _check(content: dict[str, Any]) -> None:
-    """
-    Hold an event against CloudEvents 1.0, JSON format.
-    """
     for name in REQUIRED:
         if not content.get(name):
             raise _nonconforming(f"{name!r} is missing")

@@ -11,9 +11,9 @@ import secrets
 import ssl
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -21,6 +21,7 @@ import msgspec
 from localcloud.azure.delivery_schedule import Attempt, reason_to_give_up, second_of_next
 from localcloud.azure.event_subscription import Delivery, EventSubscription
 from localcloud.azure.instant import Instant
+from localcloud.running import Running
 
 ORIGIN = "eventgrid.azure.net"
 PATIENCE = aiohttp.ClientTimeout(total=30)  # Seconds that Event Grid waits for an answer.
@@ -36,7 +37,7 @@ class HandshakeError(Exception):
     """
 
 
-class Courier:
+class Courier(Running):
     """
     Shakes hands with webhooks and delivers to them, while its context is open.
 
@@ -49,22 +50,10 @@ class Courier:
         self._trust = trust
         self._speed = speed
         self._sleep = sleep
-        self._session: aiohttp.ClientSession
 
-    async def __aenter__(self) -> Self:
-        """
-        Open the connections.
-        """
-        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._trust), timeout=PATIENCE)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """
-        Close the connections.
-        """
-        await self._session.close()
+    async def _start(self, running: AsyncExitStack) -> None:
+        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self._trust), timeout=PATIENCE)
+        self._session = await running.enter_async_context(session)
 
     async def shake_hands(self, subscription: EventSubscription, topic: str) -> None:
         """
@@ -78,13 +67,11 @@ class Courier:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise HandshakeError(f"{subscription.name}: the webhook did not answer: {type(error).__name__}") from error
 
-    async def deliver(
-        self, subscription: EventSubscription, event_id: str, event_type: str, payload: object
-    ) -> Delivery:
+    async def deliver(self, subscription: EventSubscription, event_id: str, payload: object) -> Delivery:
         """
         Deliver until an answer is 2xx, or the event is dead-lettered.
         """
-        delivery = Delivery(subscription.name, event_id, event_type, payload)
+        delivery = Delivery(event_id, payload)
         subscription.deliveries.append(delivery)
         body = msgspec.json.encode(payload)
         second = 0.0

@@ -5,13 +5,12 @@ It rests on assumption 62 of docs/fidelity.md.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from aiohttp import web
 
 from localcloud.azure.cloud_events import ReceivedEvent, decode_batch
 from localcloud.azure.courier import Courier
-from localcloud.azure.delivery_schedule import AS_LONG_AS_ALLOWED, RetryPolicy
 from localcloud.azure.event_subscription import EventSubscription
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
@@ -28,7 +27,7 @@ class CustomTopic:
     def __init__(self, arm_id: str, courier: Courier) -> None:
         self.arm_id = arm_id
         self.events: list[ReceivedEvent] = []
-        self.subscriptions: list[EventSubscription] = []
+        self._subscriptions: list[EventSubscription] = []
         self._courier = courier
         self._under_way: set[asyncio.Task[object]] = set()
 
@@ -52,29 +51,14 @@ class CustomTopic:
 
         return admit
 
-    async def subscribe(
-        self,
-        url: str,
-        *,
-        event_types: Collection[str] | None = None,
-        name: str | None = None,
-        is_function: bool = False,
-        retry_policy: RetryPolicy = AS_LONG_AS_ALLOWED,
-    ) -> EventSubscription:
+    async def subscribe(self, url: str) -> None:
         """
         Send the topic's events, as CloudEvents, to a webhook from now on. Raises `HandshakeError` if it does not agree.
         """
-        subscription = EventSubscription(
-            name=name or f"subscription-{len(self.subscriptions) + 1}",
-            url=url,
-            schema="CloudEventSchemaV1_0",
-            event_types=event_types,
-            is_function=is_function,
-            retry_policy=retry_policy,
-        )
+        name = f"subscription-{len(self._subscriptions) + 1}"
+        subscription = EventSubscription(name=name, url=url, schema="CloudEventSchemaV1_0")
         await self._courier.shake_hands(subscription, self.arm_id)
-        self.subscriptions.append(subscription)
-        return subscription
+        self._subscriptions.append(subscription)
 
     async def settle(self) -> None:
         """
@@ -94,14 +78,11 @@ class CustomTopic:
         for content in decode_batch(call):
             event = ReceivedEvent(call.entry.received, content)
             self.events.append(event)
-            for subscription in self.subscriptions:
-                if subscription.wants(event.type):
-                    self._pass_on(subscription, event)
+            for subscription in self._subscriptions:
+                self._pass_on(subscription, event)
         return web.Response()
 
     def _pass_on(self, subscription: EventSubscription, event: ReceivedEvent) -> None:
-        task: asyncio.Task[object] = asyncio.create_task(
-            self._courier.deliver(subscription, event.id, event.type, event.content)
-        )
+        task: asyncio.Task[object] = asyncio.create_task(self._courier.deliver(subscription, event.id, event.content))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)

@@ -96,9 +96,6 @@ def american(moment: datetime) -> str:
 
 
 def _facts(request: LoggedRequest) -> dict[str, str]:
-    """
-    Return what messages name of a request.
-    """
     found = _ARM_ID.match(request.target)
     arm = found.groupdict() if found else dict.fromkeys(_ARM_ID.groupindex, "")
     is_read = request.method == "GET"

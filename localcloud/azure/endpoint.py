@@ -6,9 +6,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
 from http import HTTPStatus
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -20,6 +19,7 @@ from localcloud.azure.json_answer import json_answer
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
 from localcloud.azure.request_log import LoggedRequest
+from localcloud.running import Running
 
 LARGEST_BODY = 1024 * 1024
 
@@ -35,7 +35,7 @@ class Address:
         self.uri = f"https://localhost:{self.socket.getsockname()[1]}"
 
 
-class Endpoint:
+class Endpoint(Running):
     """
     A service at an address, while its context is open.
 
@@ -62,26 +62,14 @@ class Endpoint:
         self._dialect = dialect
         self._address = address
         self._late: set[asyncio.Task[None]] = set()
+
+    async def _start(self, running: AsyncExitStack) -> None:
         # Nobody waits for a caller that keeps its connection open: everything that hangs was released before.
-        self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.5)
-
-    async def __aenter__(self) -> Self:
-        """
-        Listen.
-        """
-        await self._runner.setup()
-        await web.SockSite(self._runner, self._address.socket, ssl_context=self._tls).start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """
-        Stop listening and cut what is open.
-        """
-        for effect in self._late:
-            effect.cancel()
-        await self._runner.cleanup()
+        runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.5)
+        await runner.setup()
+        running.push_async_callback(runner.cleanup)
+        running.callback(self._cancel_late_effects)
+        await web.SockSite(runner, self._address.socket, ssl_context=self._tls).start()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = urlsplit(request.raw_path).path
@@ -130,6 +118,10 @@ class Endpoint:
         effect = asyncio.create_task(take_effect())
         self._late.add(effect)
         effect.add_done_callback(self._late.discard)
+
+    def _cancel_late_effects(self) -> None:
+        for effect in self._late:
+            effect.cancel()
 
     async def _route(self, request: web.BaseRequest, path: str, entry: LoggedRequest) -> Call:
         other_methods = []

@@ -18,9 +18,7 @@ class Delivery:
     One event for one subscriber: what is sent, how often it was tried, and why it was dead-lettered, if so.
     """
 
-    subscription: str
     event_id: str
-    event_type: str
     payload: object
     attempts: list[Attempt] = field(default_factory=list)
     outcome: Literal["pending", "delivered", "dead-lettered"] = "pending"

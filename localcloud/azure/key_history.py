@@ -23,12 +23,6 @@ class KeyLife:
     since: Instant = field(default_factory=Instant.now)
     until: Instant | None = None
 
-    def was_live(self, monotonic: float) -> bool:
-        """
-        Whether the value worked at that instant (seconds of the monotonic clock).
-        """
-        return self.since.monotonic <= monotonic and (self.until is None or monotonic < self.until.monotonic)
-
 
 class KeyHistory:
     """
@@ -67,15 +61,8 @@ class KeyHistory:
         """
         return frozenset(life.value for life in self._lives)
 
-    def live_value(self, owner: str, key: str, monotonic: float) -> str | None:
+    def is_live(self, value: str) -> bool:
         """
-        Return what the key's value was at an instant; None before it was made.
+        Whether a value works now.
         """
-        return next((life.value for life in self.of(owner, key) if life.was_live(monotonic)), None)
-
-    def is_live(self, value: str, monotonic: float | None = None) -> bool:
-        """
-        Whether a value works, now or at an instant.
-        """
-        at = Instant.now().monotonic if monotonic is None else monotonic
-        return any(life.value == value and life.was_live(at) for life in self._lives)
+        return any(life.value == value and life.until is None for life in self._lives)

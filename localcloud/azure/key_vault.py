@@ -7,7 +7,7 @@ It rests on assumptions 39, 45, 47 and 52 of docs/fidelity.md.
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeAlias
@@ -52,7 +52,7 @@ class DeletedSecret:
     versions: list[SecretVersion]
     deleted_on: datetime = field(default_factory=lambda: datetime.now(UTC))
     under_way_until: float
-    """When its deletion or its recovery is done, by the store's clock."""
+    """When its deletion or its recovery is done, by the monotonic clock."""
     is_being_recovered: bool = False
 
     @property
@@ -74,13 +74,12 @@ class SecretStore:
     """
     The secrets of one vault. Names ignore case; the newest version is the current one, enabled or not.
 
-    Deleting and recovering take `transition` seconds by `clock`, where a call does not say how long.
+    Deleting and recovering take `transition` seconds, where a call does not say how long.
     """
 
-    def __init__(self, uri: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, uri: str) -> None:
         self.uri = uri
         self.transition = 0.0
-        self._clock = clock
         self._deleted: dict[str, DeletedSecret] = {}
         self._secrets: dict[str, list[SecretVersion]] = {}
 
@@ -91,7 +90,7 @@ class SecretStore:
         self._end_recoveries()
         return [versions[0].name for versions in self._secrets.values()]
 
-    def set(  # noqa: PLR0913 - What a version is made of.
+    def make_version(  # noqa: PLR0913 - What a version is made of.
         self,
         name: str,
         value: str,
@@ -160,14 +159,14 @@ class SecretStore:
             return "there" if name.casefold() in self._secrets else "unknown"
         if deleted.is_being_recovered:
             return "being recovered"
-        return "being deleted" if self._clock() < deleted.under_way_until else "deleted"
+        return "being deleted" if time.monotonic() < deleted.under_way_until else "deleted"
 
     def delete(self, name: str, takes: float | None = None) -> DeletedSecret:
         """
         Delete a secret with all its versions. Raises `KeyError` if there is none.
         """
         self._end_recoveries()
-        until = self._clock() + (self.transition if takes is None else takes)
+        until = time.monotonic() + (self.transition if takes is None else takes)
         deleted = DeletedSecret(versions=self._secrets.pop(name.casefold()), under_way_until=until)
         self._deleted[name.casefold()] = deleted
         return deleted
@@ -191,7 +190,7 @@ class SecretStore:
         if (found := self.find_deleted(name)) is None:
             raise KeyError(name)
         found.is_being_recovered = True
-        found.under_way_until = self._clock() + (self.transition if takes is None else takes)
+        found.under_way_until = time.monotonic() + (self.transition if takes is None else takes)
         self._end_recoveries()
         return found.current
 
@@ -208,10 +207,10 @@ class SecretStore:
         End every deletion and every recovery that is under way.
         """
         for found in self._deleted.values():
-            found.under_way_until = self._clock()
+            found.under_way_until = time.monotonic()
         self._end_recoveries()
 
     def _end_recoveries(self) -> None:
         for name, found in tuple(self._deleted.items()):
-            if found.is_being_recovered and found.under_way_until <= self._clock():
+            if found.is_being_recovered and found.under_way_until <= time.monotonic():
                 self._secrets[name] = self._deleted.pop(name).versions

@@ -19,7 +19,7 @@ from localcloud.azure.json_answer import json_answer
 from localcloud.azure.key_vault import API_VERSIONS, NAME, SecretStore, SecretVersion
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
-from localcloud.azure.secret_shapes import bad_parameter, bundle, deleted_bundle, key_of_certificate, moment, page_of
+from localcloud.azure.secret_shapes import bad_parameter, bundle, deleted_bundle, moment, page_of
 
 CHALLENGE = f'Bearer authorization="https://login.microsoftonline.com/{TENANT_ID}", resource="{KEY_VAULT}"'
 # The id of the role assignment is missing from what was refused for want of a token.
@@ -135,7 +135,9 @@ class KeyVaultService:
         if not secret.enabled:
             message = "Operation get is not allowed on a disabled secret."
             raise Refusal(403, "Forbidden", message, inner_code="SecretDisabled")
-        return json_answer({"value": secret.value, **bundle(secret, secret.id), **key_of_certificate(secret)})
+        # No list shows the key of a certificate.
+        key = {"kid": secret.id.replace("/secrets/", "/keys/")} if secret.is_certificate else {}
+        return json_answer({"value": secret.value, **bundle(secret, secret.id), **key})
 
     async def _set(self, call: Call) -> web.Response:
         wanted = call.decode(_SetSecret, "BadParameter")
@@ -144,7 +146,7 @@ class KeyVaultService:
         _check_tags(wanted.tags)
         self._require_free(call.names["name"])
         attributes = wanted.attributes or _Attributes()
-        secret = self._store.set(
+        secret = self._store.make_version(
             call.names["name"],
             wanted.value,
             tags=wanted.tags,

@@ -28,7 +28,6 @@ class LoggedRequest:
     """Somebody has answered it in the service's place, and the service goes on."""
     status: int | None = None
     """What was answered; None while it is under way, and for ever when the connection was cut."""
-    was_dropped: bool = False
     took_effect: bool = False
     """The service did what was asked, whatever the caller got to see of it."""
     caller: int | None = None
@@ -39,7 +38,6 @@ class LoggedRequest:
         Close the entry: with what was answered, or None when the connection was cut.
         """
         self.status = status
-        self.was_dropped = status is None
         self.ended = Instant.now()
 
     def is_about(self, target: str) -> bool:
@@ -59,15 +57,9 @@ class RequestLog:
         self._entries: list[LoggedRequest] = []
 
     def __iter__(self) -> Iterator[LoggedRequest]:
-        """
-        Iterate in the order of arrival.
-        """
         return iter(self._entries)
 
     def __len__(self) -> int:
-        """
-        Count all requests.
-        """
         return len(self._entries)
 
     def open(self, service: str, method: str, path: str, caller: int | None = None) -> LoggedRequest:

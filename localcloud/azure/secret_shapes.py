@@ -53,13 +53,6 @@ def deleted_bundle(vault: str, deleted: DeletedSecret) -> dict[str, Any]:
     }
 
 
-def key_of_certificate(secret: SecretVersion) -> dict[str, str]:
-    """
-    Return the id of a certificate's key, which no list shows.
-    """
-    return {"kid": secret.id.replace("/secrets/", "/keys/")} if secret.is_certificate else {}
-
-
 def page_of(call: Call, url: str, items: list[T]) -> tuple[list[T], str | None]:
     """
     Return the items of the page that a call asks for, and the link to the next one, which names the port.

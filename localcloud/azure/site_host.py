@@ -8,7 +8,7 @@ It rests on assumption 8 of docs/fidelity.md.
 """
 
 from itertools import product
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -16,15 +16,6 @@ Status: TypeAlias = Literal[
     "ServiceUnavailable", "InternalServerError", "BadGateway", "GatewayTimeout", "NotFound", "Unauthorized"
 ]
 Source: TypeAlias = Literal["host runtime", "extensions API"]
-STATUSES: tuple[Status, ...] = (
-    "ServiceUnavailable",
-    "InternalServerError",
-    "BadGateway",
-    "GatewayTimeout",
-    "NotFound",
-    "Unauthorized",
-)
-SOURCES: tuple[Source, ...] = ("host runtime", "extensions API")
 
 
 def error_body(code: str, message: str) -> object:
@@ -47,4 +38,4 @@ def every_body() -> tuple[bytes, ...]:
     """
     Return the body for each status and each source.
     """
-    return tuple(wrapped(status, source) for status, source in product(STATUSES, SOURCES))
+    return tuple(wrapped(status, source) for status, source in product(get_args(Status), get_args(Source)))

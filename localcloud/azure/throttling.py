@@ -108,9 +108,6 @@ class _Bucket:
         return math.ceil((1 - self._tokens) / self._per_second)
 
     def left(self, now: float) -> int:
-        """
-        Return how many can be taken.
-        """
         self._fill(now)
         return int(self._tokens)
 

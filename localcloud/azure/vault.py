@@ -18,17 +18,16 @@ from localcloud.azure.key_vault import SecretStore, SecretVersion
 EVENT_NAMESPACE = "Microsoft.KeyVault."
 
 
-class Vault:
+class Vault(SecretStore):
     """
-    One vault. What is done here is done at once, without a request, a token or a fault.
+    One vault. What is done here is done without a request, a token or a fault.
     """
 
-    def __init__(self, name: str, arm_id: str, store: SecretStore, courier: Courier) -> None:
+    def __init__(self, name: str, arm_id: str, uri: str, courier: Courier) -> None:
+        super().__init__(uri)
         self.name = name
         self.arm_id = arm_id
-        self.uri = store.uri
         self.subscriptions: list[EventSubscription] = []
-        self._store = store
         self._courier = courier
 
     def set(  # noqa: PLR0913 - As `set_secret` of the SDK.
@@ -44,7 +43,7 @@ class Vault:
         """
         Make a new version of a secret and return its version, 32 hexadecimal digits.
         """
-        made = self._store.set(
+        made = self.make_version(
             name, value, tags=tags, expires_on=expires_on, content_type=content_type, enabled=enabled
         )
         return made.version
@@ -60,7 +59,7 @@ class Vault:
         """
         Make a version of the secret that belongs to a certificate and return its version.
         """
-        made = self._store.set(
+        made = self.make_version(
             name,
             "aW52ZW50ZWQ=",
             tags=tags,
@@ -71,41 +70,11 @@ class Vault:
         )
         return made.version
 
-    def delete(self, name: str, *, takes: float = 0.0) -> None:
-        """
-        Delete a secret; for so many seconds, or until `settle`, its deletion is under way. Raises `KeyError`.
-        """
-        self._store.delete(name, takes)
-
-    def recover(self, name: str, *, takes: float = 0.0) -> None:
-        """
-        Bring a deleted secret back; for so many seconds, or until `settle`, that is under way. Raises `KeyError`.
-        """
-        self._store.recover(name, takes)
-
-    def purge(self, name: str) -> None:
-        """
-        Forget a deleted secret. Raises `KeyError` unless its deletion is done.
-        """
-        self._store.purge(name)
-
-    def settle(self) -> None:
-        """
-        End every deletion and every recovery that is under way.
-        """
-        self._store.settle()
-
-    def names(self) -> list[str]:
-        """
-        Return the names of all secrets.
-        """
-        return self._store.names()
-
     def current(self, name: str) -> SecretVersion:
         """
         Return the newest version of a secret. Raises `KeyError` if there is no such secret.
         """
-        found = self._store.find(name)
+        found = self.find(name)
         if found is None:
             raise KeyError(name)
         return found
@@ -114,13 +83,7 @@ class Vault:
         """
         Let the current version of a secret expire at that moment.
         """
-        self._store.update(replace(self.current(name), expires_on=moment))
-
-    def versions(self, name: str) -> list[SecretVersion]:
-        """
-        All versions of a secret, oldest first.
-        """
-        return self._store.versions(name)
+        self.update(replace(self.current(name), expires_on=moment))
 
     async def subscribe(  # noqa: PLR0913 - As the properties of an event subscription.
         self,
@@ -147,6 +110,22 @@ class Vault:
         self.subscriptions.append(subscription)
         return subscription
 
+    def event(self, secret: str, event_type: str) -> Event:
+        """
+        Return the event that something happened to a secret, which is given as to `publish`.
+        """
+        version = self._named(secret)
+        data = {
+            "Id": version.id,
+            "VaultName": self.name,
+            "ObjectType": "Secret",
+            "ObjectName": version.name,
+            "Version": version.version,
+            "NBF": None if version.not_before is None else int(version.not_before.timestamp()),
+            "EXP": None if version.expires_on is None else int(version.expires_on.timestamp()),
+        }
+        return Event(topic=self.arm_id, subject=version.name, type=_full_type(event_type), data=data)
+
     async def publish(
         self, secret: str, event_type: str = "SecretNearExpiry", *, duplicates: int = 0
     ) -> list[Delivery]:
@@ -155,35 +134,23 @@ class Vault:
 
         Returns when every delivery, `duplicates` more of the same event included, has succeeded or been given up.
         """
-        event = self._event(self._named(secret), _full_type(event_type))
+        event = self.event(secret, event_type)
         subscribers = [subscription for subscription in self.subscriptions if subscription.wants(event.type)]
         return await asyncio.gather(
             *(
-                self._courier.deliver(subscription, event.id, event.type, event.in_schema(subscription.schema))
+                self._courier.deliver(subscription, event.id, event.in_schema(subscription.schema))
                 for subscription in subscribers
                 for _ in range(1 + duplicates)
             )
         )
 
     def _named(self, secret: str) -> SecretVersion:
-        if found := self._store.find(secret):
+        if found := self.find(secret):
             return found
-        for name in self._store.names():
-            if found := self._store.find(name, secret):
+        for name in self.names():
+            if found := self.find(name, secret):
                 return found
         raise KeyError(secret)
-
-    def _event(self, secret: SecretVersion, event_type: str) -> Event:
-        data = {
-            "Id": secret.id,
-            "VaultName": self.name,
-            "ObjectType": "Secret",
-            "ObjectName": secret.name,
-            "Version": secret.version,
-            "NBF": None if secret.not_before is None else int(secret.not_before.timestamp()),
-            "EXP": None if secret.expires_on is None else int(secret.expires_on.timestamp()),
-        }
-        return Event(topic=self.arm_id, subject=secret.name, type=event_type, data=data)
 
 
 def _full_type(event_type: str) -> str:

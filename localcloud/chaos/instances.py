@@ -3,31 +3,20 @@ The instances of the app: started, killed, and followed by their logs, which tel
 """
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
 from localcloud.rotation_feed import StuckError
+from localcloud.running import Running
 
 # What writes to the ledger on behalf of a rotation. The others put messages into a queue.
 _WORKERS = frozenset({"run_rotation", "on_poisoned_rotation", "create_rotation"})
 _PATIENCE = 30  # seconds for an instance to be there
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """
-    One run of a function that works on rotations.
-    """
-
-    instance: int
-    id: str
 
 
 @dataclass(eq=False)
@@ -51,12 +40,6 @@ class Instance:
         Whether its process still runs.
         """
         return not self.host.has_ended
-
-    async def ended(self) -> None:
-        """
-        Wait until its process, which was killed, is gone.
-        """
-        await self.host.kill()
 
     def read_log(self) -> None:
         """
@@ -86,30 +69,22 @@ class Instance:
             self.running[invocation].add(rotation)
 
 
-class Instances:
+class Instances(Running):
     """
     The instances of one local cloud's app, for `async with`: the first is the cloud's own.
     """
 
     def __init__(self, cloud: LocalCloud) -> None:
         self._cloud = cloud
-        self._running = contextlib.AsyncExitStack()
+        self._hosts = AsyncExitStack()
         self.all = [Instance(0, cloud.host, cloud.log)]
         self.kills = 0
         self.stopped = 0
         """How many have stopped by themselves, since their storage failed."""
         self._at_rest: set[Instance] = set()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._running.aclose()
-
-    def __iter__(self) -> Iterator[Instance]:
-        return iter(self.all)
+    async def _start(self, running: AsyncExitStack) -> None:
+        await running.enter_async_context(self._hosts)
 
     @property
     def alive(self) -> list[Instance]:
@@ -137,7 +112,7 @@ class Instances:
         number = len(self.all)
         log = self._cloud.log.with_name(f"functions-host-{number}.log")
         host = FunctionsHost(app=self._cloud.app, environment=self._cloud.settings, log=log)
-        await self._running.enter_async_context(host)
+        await self._hosts.enter_async_context(host)
         instance = Instance(number, host, log)
         self.all.append(instance)
         return instance
@@ -178,12 +153,12 @@ class Instances:
             if instance.is_alive or not instance.is_read:
                 instance.read_log()
 
-    def possible_workers(self, rotation: str) -> set[Invocation]:
+    def possible_workers(self, rotation: str) -> set[str]:
         """
-        Return the running invocations that are about a rotation, or may be.
+        Return the ids of the running invocations that are about a rotation, or may be.
         """
         return {
-            Invocation(instance.number, invocation)
+            invocation
             for instance in self.all
             for invocation, rotations in instance.running.items()
             if not rotations or rotation in rotations

@@ -5,13 +5,12 @@ Ends instances of the app, at any moment and amid any request, and starts others
 import asyncio
 import contextlib
 from random import Random
-from types import TracebackType
-from typing import Self
 
 from localcloud.azure.faults import ConnectionCut
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.chaos.scene import Scene
 from localcloud.kinds import KINDS
+from localcloud.running import Running
 
 _BETWEEN = (0.5, 3.0)  # seconds from one kill to the next
 _WAIT = 2.0  # seconds for a request to be killed at
@@ -27,7 +26,7 @@ _OPERATIONS = (
 )
 
 
-class Killer:
+class Killer(Running):
     """
     Kills until its context is left. There are one or two instances at a time, for moments none.
     """
@@ -36,17 +35,14 @@ class Killer:
         self._scene = scene
         self._chance = chance
 
-    async def __aenter__(self) -> Self:
+    async def _start(self, running: contextlib.AsyncExitStack) -> None:
         self._stopping = asyncio.Event()
-        self._task = asyncio.create_task(self._go_on())
-        return self
+        running.push_async_callback(self._stop, asyncio.create_task(self._go_on()))
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def _stop(self, killing: asyncio.Task[None]) -> None:
         # Not cancelled: a kill that is set up, or under way, would happen when nobody starts another instance any more.
         self._stopping.set()
-        await self._task
+        await killing
         if not self._scene.instances.alive:
             await self._scene.instances.start()
 
@@ -85,7 +81,7 @@ class Killer:
             async with asyncio.timeout(_WAIT):
                 await killed.wait()
         if killed.is_set():
-            await victim.ended()
+            await victim.host.kill()  # It was asked for: this waits until it is gone.
         else:
             killed.set()
             await instances.kill(victim)

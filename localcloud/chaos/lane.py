@@ -5,7 +5,6 @@ One lane of the soak: it takes one subject after the other, and has its secrets 
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 
 from localcloud.azure.vault import Vault
 from localcloud.chaos.judge import Broken
@@ -21,23 +20,15 @@ _TRIES = 40  # seconds in which a rotation that can begin has begun
 _EVENTS = (Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED)
 
 
-@dataclass
-class Tally:
-    """
-    What witnesses saw, and what did not end.
-    """
-
-    calls: int = 0
-    broken: list[Broken] = field(default_factory=list)
-
-
 class Lane:
     """
     Works on subjects of its own, one at a time.
     """
 
     def __init__(self, scene: Scene) -> None:
-        self.tally = Tally()
+        self.calls = 0
+        """Calls that witnesses made."""
+        self.broken: list[Broken] = []
         self._scene = scene
 
     async def run(self, name: str, plan: Plan, door: Vault | None) -> None:
@@ -60,7 +51,7 @@ class Lane:
                 for step in (*self._acquaintance(plan), *plan.steps):
                     await self._take(subject, step)
             except StuckError as error:
-                self.tally.broken.append(Broken(4, subject.arm_id, str(error)))
+                self.broken.append(Broken(4, subject.arm_id, str(error)))
         for witness in witnesses:
             self._hear(witness)
 
@@ -88,7 +79,7 @@ class Lane:
             begun = rotations & scene.ledger.rotations
             if not await scene.until(lambda: all(map(scene.is_over, begun)), seconds=_PATIENCE - _TRIES):
                 for rotation in sorted(rotation for rotation in begun if not scene.is_over(rotation)):
-                    self.tally.broken.append(Broken(4, rotation, f"{subject.arm_id}: no end within {_PATIENCE} s"))
+                    self.broken.append(Broken(4, rotation, f"{subject.arm_id}: no end within {_PATIENCE} s"))
         finally:
             for fault in armed:
                 scene.repair(fault)
@@ -114,9 +105,9 @@ class Lane:
         return trigger is Trigger.HTTP or not self._scene.ledger.outcome(subject.rotation_id(secret, trigger))
 
     def _hear(self, witness: Witness) -> None:
-        self.tally.calls += witness.calls
+        self.calls += witness.calls
         for failure in witness.failures:
-            self.tally.broken.append(Broken(1, f"client of {witness.secret}", str(failure)))
+            self.broken.append(Broken(1, f"client of {witness.secret}", str(failure)))
 
     async def _lead_astray(self, subject: Subject, name: str) -> None:
         """

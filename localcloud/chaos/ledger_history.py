@@ -23,7 +23,6 @@ class Outcome:
     A record with which a rotation ended: put into the outbox, or kept for good.
     """
 
-    rotation: str
     record: dict[str, Any]
     is_settled: bool
 
@@ -95,7 +94,7 @@ class LedgerHistory:
                 self._journals[key].append((Instant.now().wall, rotation))
         else:
             is_settled = not key.startswith(OUTBOX)
-            self.outcomes[rotation].append(Outcome(rotation, row if is_settled else row["record"], is_settled))
+            self.outcomes[rotation].append(Outcome(row if is_settled else row["record"], is_settled))
 
 
 def claim_key(target: str) -> str:

@@ -7,17 +7,15 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import msgspec
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.azure.event import Event
 from localcloud.azure.faults import ArmedFault, Fault
 from localcloud.azurite import REPOSITORY
-from localcloud.chaos.instances import Instances, Invocation
+from localcloud.chaos.instances import Instances
 from localcloud.chaos.judge import Broken, judge
 from localcloud.chaos.leaks import leaks_of
 from localcloud.chaos.ledger_history import LedgerHistory
@@ -26,6 +24,7 @@ from localcloud.chaos.supervisor import Supervisor
 from localcloud.cloud import OFTEN, LocalCloud
 from localcloud.leaks import Place
 from localcloud.rotation_feed import StuckError
+from localcloud.running import Running
 from rotation.vocabulary.request import Trigger
 
 _POLL = 0.1  # seconds
@@ -41,7 +40,7 @@ _SETTINGS = {
 }
 
 
-class Scene:
+class Scene(Running):
     """
     A local cloud with all that watches and disturbs it, for `async with`. `settings` adds to what the app is told.
     """
@@ -56,26 +55,17 @@ class Scene:
         """The rotations that the events which were taken ask for."""
         self.answers: list[str] = []
         """What the HTTP API has answered."""
-        self._running = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as starting:
-            await starting.enter_async_context(self.cloud)
-            self.cloud.storage.requests = self.cloud.azure.requests
-            self.cloud.storage.faults = self.cloud.azure.faults
-            self.cloud.storage.watch(self.ledger.take)
-            self.instances = await starting.enter_async_context(Instances(self.cloud))
-            self.supervisor = await starting.enter_async_context(
-                Supervisor(self.cloud.storage.past_the_tap, self.instances, self.cloud.azure.requests)
-            )
-            self._session = await starting.enter_async_context(aiohttp.ClientSession())
-            self._running = starting.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._running.aclose()
+    async def _start(self, running: AsyncExitStack) -> None:
+        await running.enter_async_context(self.cloud)
+        self.cloud.storage.requests = self.cloud.azure.requests
+        self.cloud.storage.faults = self.cloud.azure.faults
+        self.cloud.storage.watch(self.ledger.take)
+        self.instances = await running.enter_async_context(Instances(self.cloud))
+        self.supervisor = await running.enter_async_context(
+            Supervisor(self.cloud.storage.past_the_tap, self.instances, self.cloud.azure.requests)
+        )
+        self._session = await running.enter_async_context(aiohttp.ClientSession())
 
     @property
     def faults(self) -> int:
@@ -105,9 +95,7 @@ class Scene:
         """
         Deliver an event about the current version to the app's webhook, as often as Event Grid would.
         """
-        rotation, version = subject.rotation_id(secret, trigger), subject.vault.current(secret)
-        data = {"Id": version.id, "VaultName": subject.vault.name, "ObjectName": secret, "Version": version.version}
-        event = Event(subject.vault.arm_id, secret, f"Microsoft.KeyVault.{trigger}", data)
+        rotation, event = subject.rotation_id(secret, trigger), subject.vault.event(secret, trigger)
         payload = msgspec.json.encode(event.in_schema("EventGridSchema")).decode()
         for _ in range(_DELIVERIES):
             host = (await self.instances.any()).host
@@ -152,9 +140,9 @@ class Scene:
             lambda: not self.forgotten() and all(map(self.is_over, self.ledger.rotations)), seconds=_QUIET_WITHIN
         )
 
-    def workers(self, rotation: str) -> set[Invocation]:
+    def workers(self, rotation: str) -> set[str]:
         """
-        Return the invocations that work on a rotation, or may.
+        Return the ids of the invocations that work on a rotation, or may.
         """
         self.instances.read_logs()
         return self.instances.possible_workers(rotation)
@@ -190,7 +178,7 @@ class Scene:
         return self.told - self.ledger.rotations - self.ledger.outcomes.keys()
 
     def _more_places(self) -> Iterable[Place]:
-        for instance in self.instances:
+        for instance in self.instances.all:
             if instance.number:
                 yield Place(f"output and log of instance {instance.number}", instance.log.read_bytes())
         for answer in self.answers:

@@ -115,8 +115,8 @@ class Stage:
         report = self._report
         report.broken += scene.judge()
         for lane in lanes:
-            report.broken += lane.tally.broken
-            report.calls += lane.tally.calls
+            report.broken += lane.broken
+            report.calls += lane.calls
         for rotation in scene.ledger.rotations:
             if record := scene.ledger.outcome(rotation):
                 report.states[record["state"]] += 1

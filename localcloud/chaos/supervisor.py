@@ -13,8 +13,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 from azure.core import MatchConditions
@@ -25,9 +24,10 @@ from azure.data.tables.aio import TableClient
 from adapters.ledger_rows import read_row
 from adapters.table import NAME
 from localcloud.azure.request_log import LoggedRequest, RequestLog
-from localcloud.chaos.instances import Instances, Invocation
+from localcloud.chaos.instances import Instances
 from localcloud.chaos.ledger_history import OPEN
 from localcloud.functions_host.process import HostError
+from localcloud.running import Running, cancel
 from rotation.vocabulary.record import OpenRotation
 
 _PAUSE = 0.2  # seconds between two looks
@@ -42,11 +42,11 @@ class _Watch:
     One row in one worker's hands, and who these may belong to.
     """
 
-    workers: set[Invocation]
+    workers: set[str]
     free_since: float | None = None
 
 
-class Supervisor:
+class Supervisor(Running):
     """
     Ages and resumes what is left behind, until its context is left. It replaces instances that stopped by themselves.
     """
@@ -66,16 +66,9 @@ class Supervisor:
         self._watches: dict[tuple[str, str], _Watch] = {}
         self._last_resume = 0.0
 
-    async def __aenter__(self) -> Self:
+    async def _start(self, running: contextlib.AsyncExitStack) -> None:
         self._task = asyncio.create_task(self._go_on())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        running.push_async_callback(cancel, self._task)
 
     @property
     def problem(self) -> BaseException | None:

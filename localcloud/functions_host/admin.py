@@ -90,7 +90,7 @@ def _trigger_data(function: IndexedFunction, text: str) -> converters.Datum:
         case QueueTrigger():
             return converters.text(text)
         case EventGridTrigger():
-            return converters.event(msgspec.json.decode(text, type=dict[str, Any]))
+            return converters.from_json(msgspec.json.decode(text, type=dict[str, Any]))
         case HttpTrigger():
             raise msgspec.DecodeError(f"function {function.name} has a route: call that")
         case _:

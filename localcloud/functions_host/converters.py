@@ -12,13 +12,17 @@ It rests on assumption 71 of docs/fidelity.md.
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Protocol
 
 import azure.functions as func
+from aiohttp import web
 from azure.functions.meta import Datum
+from azure.storage.queue import QueueMessage
+from multidict import MultiMapping
 
-__all__ = ["Converter", "Datum", "Metadata", "converter_for", "event", "http_request", "message", "text", "timer"]
+__all__ = [
+    "Converter", "Datum", "Metadata", "converter_for", "from_json", "http_request", "metadata_of", "text", "timer"
+]  # fmt: skip
 
 Metadata = Mapping[str, Datum]
 """What a trigger says about its data, such as how often a message was dequeued."""
@@ -61,24 +65,17 @@ def converter_for(kind: str, annotation: Any) -> Converter:
     return found
 
 
-def http_request(  # noqa: PLR0913 - the six parts of a request
-    *,
-    method: str,
-    url: str,
-    headers: Mapping[str, str],
-    query: Mapping[str, str],
-    route_values: Mapping[str, str],
-    body: bytes,
-) -> Datum:
+def http_request(request: web.Request, route_values: Mapping[str, str], body: bytes) -> Datum:
     """
     Describe a request as the host describes it to the worker.
     """
     return Datum(
         {
-            "method": text(method),
-            "url": text(url),
-            "headers": {name: text(value) for name, value in headers.items()},
-            "query": {name: text(value) for name, value in query.items()},
+            "method": text(request.method),
+            "url": text(str(request.url)),
+            "headers": _texts(request.headers),
+            # Azure's host drops parameters without a value (GrpcMessageConversionExtensions.cs).
+            "query": {name: value for name, value in _texts(request.query).items() if value.value},
             "params": {name: text(value) for name, value in route_values.items()},
             "body": Datum(body, "bytes"),
         },
@@ -86,11 +83,11 @@ def http_request(  # noqa: PLR0913 - the six parts of a request
     )
 
 
-def event(content: Any) -> Datum:
+def from_json(content: Any) -> Datum:
     """
-    Describe an event, of either schema, or whatever stands in its place.
+    Describe what travels as JSON, such as an event of either schema.
     """
-    return _json(content)
+    return Datum(json.dumps(content), "json")
 
 
 def text(content: str) -> Datum:
@@ -100,25 +97,20 @@ def text(content: str) -> Datum:
     return Datum(content, "string")
 
 
-def message(  # noqa: PLR0913 - the six properties of a message
-    *,
-    message_id: str,
-    dequeue_count: int,
-    pop_receipt: str,
-    inserted_on: datetime,
-    expires_on: datetime,
-    next_visible_on: datetime,
-) -> Metadata:
+def metadata_of(message: QueueMessage) -> Metadata:
     """
     Describe the message that a text came in.
     """
+    assert message.inserted_on  # noqa: S101 - the service always says so of a message it hands out
+    assert message.expires_on  # noqa: S101
+    assert message.next_visible_on  # noqa: S101
     return {
-        "Id": text(message_id),
-        "DequeueCount": _json(dequeue_count),
-        "PopReceipt": text(pop_receipt),
-        "InsertionTime": _json(inserted_on.isoformat()),
-        "ExpirationTime": _json(expires_on.isoformat()),
-        "NextVisibleTime": _json(next_visible_on.isoformat()),
+        "Id": text(message.id),
+        "DequeueCount": from_json(message.dequeue_count or 0),
+        "PopReceipt": text(message.pop_receipt or ""),
+        "InsertionTime": from_json(message.inserted_on.isoformat()),
+        "ExpirationTime": from_json(message.expires_on.isoformat()),
+        "NextVisibleTime": from_json(message.next_visible_on.isoformat()),
     }
 
 
@@ -126,11 +118,14 @@ def timer(*, is_past_due: bool = False) -> Datum:
     """
     Describe a tick, and whether it comes late.
     """
-    return _json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": is_past_due})
+    return from_json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": is_past_due})
 
 
-def _json(content: Any) -> Datum:
-    return Datum(json.dumps(content), "json")
+def _texts(values: MultiMapping[str]) -> dict[str, Datum]:
+    joined: dict[str, str] = {}
+    for name, value in values.items():
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return {name: text(value) for name, value in joined.items()}
 
 
 class _AsItIs:
@@ -155,5 +150,5 @@ class _AsItIs:
         if isinstance(obj, bytes | bytearray):
             return Datum(bytes(obj), "bytes")
         if isinstance(obj, dict | list):
-            return _json(obj)
+            return from_json(obj)
         raise NotImplementedError(f"a {type(obj).__name__} cannot be sent")

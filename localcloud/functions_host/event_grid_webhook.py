@@ -76,7 +76,7 @@ class EventGridWebhook:
         """
         Run the function once for each event, all at a time. Event Grid repeats the whole delivery if one fails.
         """
-        invocations = (self._invoker.invoke(function, converters.event(event)) for event in events)
+        invocations = (self._invoker.invoke(function, converters.from_json(event)) for event in events)
         results = await asyncio.gather(*invocations, return_exceptions=True)
         if any(isinstance(result, BaseException) for result in results):
             return web.Response(status=500, text=f"Exception while executing function: {function.name}")

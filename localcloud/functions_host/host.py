@@ -15,13 +15,13 @@ from localcloud.functions_host import event_grid_webhook
 from localcloud.functions_host.admin import Admin
 from localcloud.functions_host.app_index import IndexedFunction
 from localcloud.functions_host.app_settings import connection_string, resolve
+from localcloud.functions_host.background import Background
 from localcloud.functions_host.bindings import QueueTrigger, TimerTrigger
 from localcloud.functions_host.event_grid_webhook import EventGridWebhook
 from localcloud.functions_host.host_json import HostJson
 from localcloud.functions_host.http_triggers import HttpTriggers
 from localcloud.functions_host.invocation import Invoker
 from localcloud.functions_host.keys import Keys
-from localcloud.functions_host.queue_outputs import QueueOutputs
 from localcloud.functions_host.queue_triggers import QueueListener
 from localcloud.functions_host.storage_queues import StorageQueues
 from localcloud.functions_host.timer_table import TimerTable
@@ -45,18 +45,15 @@ class Host:
     def __init__(self, functions: Mapping[str, IndexedFunction], host_json: HostJson, keys: Keys) -> None:
         extensions = host_json.extensions
         self._queues = StorageQueues(extensions.queues.message_encoding)
-        self._invoker = Invoker(time_limit=host_json.function_timeout, queue_outputs=QueueOutputs(self._queues))
-        self._listeners = [
-            self._listener(function, function.trigger, host_json)
-            for function in functions.values()
-            if isinstance(function.trigger, QueueTrigger)
-        ]
+        self._invoker = Invoker(time_limit=host_json.function_timeout, queues=self._queues)
         self._timer_table = TimerTable()
-        self._timers = [
-            self._timer(function, function.trigger)
-            for function in functions.values()
-            if isinstance(function.trigger, TimerTrigger)
-        ]
+        self._background: list[Background] = []
+        for function in functions.values():
+            match function.trigger:
+                case QueueTrigger() as trigger:
+                    self._background.append(self._listener(function, trigger, host_json))
+                case TimerTrigger() as trigger:
+                    self._background.append(self._timer(function, trigger))
         self._server = web.AppRunner(
             _web_application(functions, host_json, keys, self._invoker), access_log=None, shutdown_timeout=1
         )
@@ -75,28 +72,22 @@ class Host:
         await self._server.setup()
         site = web.TCPSite(self._server, "127.0.0.1", port)
         await site.start()
-        for listener in self._listeners:
-            listener.start()
-        for timer in self._timers:
-            timer.start()
+        for work in self._background:
+            work.start()
         return f"http://localhost:{self._server.addresses[0][1]}"
 
     async def stop(self) -> None:
         """
         Take no more work, and wait for what runs, however long that takes: a platform that loses patience kills it.
         """
-        for timer in self._timers:
-            timer.stop()
-        for listener in self._listeners:
-            listener.stop()
+        for work in self._background:
+            work.stop()
         _log.info("Stopping JobHost")
         for site in list(self._server.sites):
             await site.stop()
         await self._invoker.drain()
-        for timer in self._timers:
-            await timer.finish()
-        for listener in self._listeners:
-            await listener.finish()
+        for work in self._background:
+            await work.finish()
         await self._server.cleanup()
         await self._queues.close()
         await self._timer_table.close()

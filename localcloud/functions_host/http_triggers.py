@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
-from multidict import CIMultiDict, MultiMapping
+from multidict import CIMultiDict
 
 from localcloud.functions_host import converters
 from localcloud.functions_host.app_index import IndexedFunction
@@ -49,15 +49,7 @@ class HttpTriggers:
         trigger, function, route_values = found
         if not self._keys.admit(request, AuthLevel[trigger.auth_level]):
             return web.Response(status=401)
-        data = converters.http_request(
-            method=request.method,
-            url=str(request.url),
-            headers=_joined(request.headers),
-            # Azure's host drops parameters without a value (GrpcMessageConversionExtensions.cs).
-            query={name: value for name, value in _joined(request.query).items() if value},
-            route_values=route_values,
-            body=await request.read(),
-        )
+        data = converters.http_request(request, route_values, await request.read())
         try:
             answer = await self._invoker.invoke(function, data)
         except InvocationError:
@@ -75,13 +67,6 @@ class HttpTriggers:
             if route_values is not None:
                 return trigger, function, route_values
         return None
-
-
-def _joined(values: MultiMapping[str]) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, value in values.items():
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return joined
 
 
 def _response(answer: converters.Datum) -> web.Response:

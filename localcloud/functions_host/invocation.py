@@ -19,11 +19,12 @@ from typing import Any
 
 import azure.functions as func
 
+from localcloud.functions_host import queue_outputs
 from localcloud.functions_host.app_index import IndexedFunction
 from localcloud.functions_host.bindings import HttpOutput, QueueOutput
 from localcloud.functions_host.converters import Datum, Metadata
 from localcloud.functions_host.logs import CurrentInvocation, current_invocation
-from localcloud.functions_host.queue_outputs import QueueOutputs
+from localcloud.functions_host.storage_queues import StorageQueues
 
 _log = logging.getLogger("host.invocation")
 _thread_local = threading.local()
@@ -73,11 +74,11 @@ class Invoker:
     the worker: `timed_out` is set, and the process has to be started again.
     """
 
-    def __init__(self, *, time_limit: float | None, queue_outputs: QueueOutputs) -> None:
+    def __init__(self, *, time_limit: float | None, queues: StorageQueues) -> None:
         self.counts: dict[str, Counts] = {}
         self.timed_out = asyncio.Event()
         self._time_limit = time_limit
-        self._queue_outputs = queue_outputs
+        self._queues = queues
         self._threads = ThreadPoolExecutor(thread_name_prefix="function")
         self._running: set[Invocation] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -180,7 +181,7 @@ class Invoker:
         for output, value in sent:
             if value is not None:
                 datum = function.converters[output.name].encode(value, expected_type=None)
-                await self._queue_outputs.send(output, datum)
+                await queue_outputs.send(self._queues, output, datum)
         if isinstance(function.returns, HttpOutput):
             return function.converters[function.returns.name].encode(returned, expected_type=None)
         return None

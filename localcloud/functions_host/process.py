@@ -12,14 +12,15 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 import msgspec
 
 from localcloud.functions_host import event_grid_webhook
+from localcloud.functions_host.invocation import Counts
 from localcloud.functions_host.keys import Keys
+from localcloud.running import Running
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60
@@ -34,16 +35,6 @@ class HostError(Exception):
     """
 
 
-class Counts(msgspec.Struct):
-    """
-    How a function's invocations went since the host started.
-    """
-
-    running: int
-    succeeded: int
-    failed: int
-
-
 class _Ready(msgspec.Struct):
     url: str
     functions: list[str]
@@ -54,7 +45,7 @@ class _Status(msgspec.Struct):
     functions: dict[str, Counts]
 
 
-class FunctionsHost:
+class FunctionsHost(Running):
     """
     A Functions host in a process of its own, for `async with`.
 
@@ -68,29 +59,18 @@ class FunctionsHost:
         if keys is not None:
             self._environment |= keys.as_settings()
         self._log = log
-        self._running = contextlib.AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
-        async with contextlib.AsyncExitStack() as starting:
-            self._process = await self._launch()
-            starting.push_async_callback(self.kill)
-            ready = await self._ready()
-            self.url = ready.url
-            self.functions = ready.functions
-            self.keys = ready.keys
-            self._admin = await starting.enter_async_context(
-                aiohttp.ClientSession(ready.url, headers={"x-functions-key": ready.keys.master})
-            )
-            self._running = starting.pop_all()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            await self.stop()
-        finally:
-            await self._running.aclose()
+    async def _start(self, running: contextlib.AsyncExitStack) -> None:
+        self._process = await self._launch()
+        running.push_async_callback(self.kill)
+        ready = await self._ready()
+        self.url = ready.url
+        self.functions = ready.functions
+        self.keys = ready.keys
+        self._admin = await running.enter_async_context(
+            aiohttp.ClientSession(ready.url, headers={"x-functions-key": ready.keys.master})
+        )
+        running.push_async_callback(self.stop)
 
     @property
     def pid(self) -> int:
@@ -106,25 +86,11 @@ class FunctionsHost:
         """
         return self.keys.function
 
-    @property
-    def master_key(self) -> str:
-        """
-        Opens everything.
-        """
-        return self.keys.master
-
-    @property
-    def eventgrid_key(self) -> str:
-        """
-        Opens the Event Grid webhook.
-        """
-        return self.keys.eventgrid
-
     def webhook_url(self, function: str) -> str:
         """
         Where Event Grid delivers to, with the key in it.
         """
-        return f"{self.url}{event_grid_webhook.PATH}?functionName={function}&code={self.eventgrid_key}"
+        return f"{self.url}{event_grid_webhook.PATH}?functionName={function}&code={self.keys.eventgrid}"
 
     async def trigger(self, function: str, text: str = "") -> str:
         """

@@ -13,28 +13,20 @@ from localcloud.functions_host.converters import Datum
 from localcloud.functions_host.storage_queues import StorageQueues
 
 
-class QueueOutputs:
+async def send(queues: StorageQueues, output: QueueOutput, datum: Datum | None) -> None:
     """
-    Sends messages to the queues that output bindings name.
+    Send to the queue of an output what the function gave: one message, or one for each element of a list.
     """
-
-    def __init__(self, queues: StorageQueues) -> None:
-        self._queues = queues
-
-    async def send(self, output: QueueOutput, datum: Datum | None) -> None:
-        """
-        Send what the function gave: one message, or one for each element of a list.
-        """
-        if datum is None:
-            return
-        where = f"output {output.name}"
-        connection = connection_string(output.connection, where=where)
-        queue = self._queues.queue(connection, resolve(output.queue_name, where=where))
-        for body in message_bodies(datum):
-            await queue.send(body)
+    if datum is None:
+        return
+    where = f"output {output.name}"
+    connection = connection_string(output.connection, where=where)
+    queue = queues.queue(connection, resolve(output.queue_name, where=where))
+    for body in _message_bodies(datum):
+        await queue.send(body)
 
 
-def message_bodies(datum: Datum) -> list[bytes]:
+def _message_bodies(datum: Datum) -> list[bytes]:
     """
     Divide a value into messages, as Azure's host does (FunctionBinding.cs, `ReadAsEnumerable`).
 

@@ -15,6 +15,7 @@ from azure.storage.queue import QueueMessage
 
 from localcloud.functions_host import converters
 from localcloud.functions_host.app_index import IndexedFunction
+from localcloud.functions_host.background import Background
 from localcloud.functions_host.ending import end_abruptly
 from localcloud.functions_host.host_json import QueueOptions
 from localcloud.functions_host.invocation import InvocationError, Invoker
@@ -34,12 +35,13 @@ class _Outcome(Enum):
     POISONOUS = "moved to the poison queue"
 
 
-class QueueListener:
+class QueueListener(Background):
     """
     Runs one function for the messages of one queue.
 
-    It never creates the queue. A storage account that fails while a message is renewed, deleted, released or moved ends
-    the whole host, as it ends Azure's (WebScriptHostExceptionHandler.cs).
+    It never creates the queue. A batch that is on its way when it stops is lost for as long as it is hidden. A storage
+    account that fails while a message is renewed, deleted, released or moved ends the whole host, as it ends Azure's
+    (WebScriptHostExceptionHandler.cs).
     """
 
     def __init__(  # noqa: PLR0913 - the parts it is made of
@@ -52,6 +54,7 @@ class QueueListener:
         hidden_seconds: int,
         invoker: Invoker,
     ) -> None:
+        super().__init__()
         self._function = function
         self._queue = queue
         self._poison_queue = poison_queue
@@ -59,30 +62,8 @@ class QueueListener:
         self._hidden_seconds = hidden_seconds
         self._invoker = invoker
         self._working: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Event()
-        self._polling: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """
-        Begin to poll the queue.
-        """
-        self._polling = asyncio.create_task(self._poll())
-
-    def stop(self) -> None:
-        """
-        Take no further message. A batch that is on its way by then is lost for as long as it is hidden.
-        """
-        self._stopping.set()
-
-    async def finish(self) -> None:
-        """
-        Wait until every message that was taken is deleted, released or moved.
-        """
-        if self._polling is not None:
-            await self._polling
-        await asyncio.gather(*self._working)
-
-    async def _poll(self) -> None:
+    async def _run(self) -> None:
         pause = _SHORTEST_POLL
         stopping = asyncio.create_task(self._stopping.wait())
         while not stopping.done():
@@ -103,6 +84,7 @@ class QueueListener:
                 pause = min(pause, self._options.max_polling_interval)
                 await asyncio.wait([stopping], timeout=pause)
                 pause *= 2
+        await asyncio.gather(*self._working)
 
     def _take(self, messages: list[QueueMessage]) -> None:
         if self._stopping.is_set():
@@ -140,7 +122,7 @@ class QueueListener:
         ended = asyncio.Event()
         keeping_hidden = asyncio.create_task(self._keep_hidden(message, ended))
         try:
-            await self._invoker.invoke(self._function, converters.text(body.decode()), _metadata_of(message))
+            await self._invoker.invoke(self._function, converters.text(body.decode()), converters.metadata_of(message))
         except UnicodeDecodeError:
             _log.exception("message %s: Exception binding parameter '%s'", message.id, self._function.trigger.name)
         except InvocationError:
@@ -186,17 +168,3 @@ class QueueListener:
     async def _show_after(self, message: QueueMessage, seconds: int) -> None:
         updated = await self._queue.client.update_message(message, visibility_timeout=seconds)
         message.pop_receipt = updated.pop_receipt
-
-
-def _metadata_of(message: QueueMessage) -> converters.Metadata:
-    assert message.inserted_on  # noqa: S101 - the service always says so of a message it hands out
-    assert message.expires_on  # noqa: S101
-    assert message.next_visible_on  # noqa: S101
-    return converters.message(
-        message_id=message.id,
-        dequeue_count=message.dequeue_count or 0,
-        pop_receipt=message.pop_receipt or "",
-        inserted_on=message.inserted_on,
-        expires_on=message.expires_on,
-        next_visible_on=message.next_visible_on,
-    )

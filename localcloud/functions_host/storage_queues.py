@@ -31,13 +31,6 @@ class StorageQueue:
         """
         return self.client.queue_name
 
-    async def create(self) -> None:
-        """
-        Make sure that it exists.
-        """
-        with suppress(ResourceExistsError):
-            await self.client.create_queue()
-
     async def send(self, body: bytes) -> None:
         """
         Add a message.
@@ -51,7 +44,8 @@ class StorageQueue:
         try:
             await self.client.send_message(content)
         except ResourceNotFoundError:
-            await self.create()
+            with suppress(ResourceExistsError):
+                await self.client.create_queue()
             await self.client.send_message(content)
 
     async def receive(self, count: int, *, hidden_seconds: int) -> list[QueueMessage]:

@@ -13,6 +13,7 @@ from azure.core.exceptions import AzureError
 
 from localcloud.functions_host import converters
 from localcloud.functions_host.app_index import IndexedFunction
+from localcloud.functions_host.background import Background
 from localcloud.functions_host.errors import StartupError
 from localcloud.functions_host.invocation import InvocationError, Invoker
 from localcloud.functions_host.timer_table import TimerRow
@@ -32,7 +33,7 @@ def next_tick(schedule: str, after: datetime) -> datetime:
     return due
 
 
-class Timer:
+class Timer(Background):
     """
     Runs one function at the ticks of its schedule: each tick once, whichever host does it, and never two at a time.
 
@@ -49,34 +50,14 @@ class Timer:
                 f"function {function.name}: timer schedule {schedule!r} is not an NCRONTAB expression"
                 f" (second minute hour day month weekday), nor a time span: it {error}"
             ) from error
+        super().__init__()
         self._function = function
         self._schedule = schedule
         self._run_on_startup = run_on_startup
         self._invoker = invoker
         self._row = row
-        self._stopping = asyncio.Event()
-        self._ticking: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """
-        Begin to tick.
-        """
-        self._ticking = asyncio.create_task(self._tick())
-
-    def stop(self) -> None:
-        """
-        Tick no more. A run that is under way goes on.
-        """
-        self._stopping.set()
-
-    async def finish(self) -> None:
-        """
-        Wait until a run that is under way is over and on record.
-        """
-        if self._ticking is not None:
-            await self._ticking
-
-    async def _tick(self) -> None:
+    async def _run(self) -> None:
         is_wanted_now = self._run_on_startup
         while not self._stopping.is_set():
             try:
@@ -101,12 +82,12 @@ class Timer:
         # The sleep may have ended a little early.
         async with self._row.held(last, ran_on=max(due, datetime.now(UTC))) as is_ours:
             if is_ours:
-                await self._run(is_past_due=is_past_due)
+                await self._invoke(is_past_due=is_past_due)
         if not is_ours:
             await self._sleep(_LOOK_AGAIN)
         return is_ours
 
-    async def _run(self, *, is_past_due: bool) -> None:
+    async def _invoke(self, *, is_past_due: bool) -> None:
         with suppress(InvocationError):  # It is logged, and the next tick comes all the same.
             await self._invoker.invoke(self._function, converters.timer(is_past_due=is_past_due))
 

@@ -10,10 +10,9 @@ import typer
 from operator_cli.api import Secrets
 from operator_cli.catalog import Wanted, everything, find
 from operator_cli.errors import Misuse, NotListed
-from operator_cli.options import Timeout
 from operator_cli.orders import KeyChoice, Wish
 from operator_cli.rotating import Order, Outcome, Rotating, exit_code
-from operator_cli.session import Session
+from operator_cli.session import Session, Timeout
 from operator_cli.wording import counted, vault_name
 
 _MOST_AT_ONCE = 32

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from operator_cli.errors import CommandError
-from operator_cli.options import Timeout
 from operator_cli.rotating import Outcome, exit_code, see_through
-from operator_cli.session import Session
+from operator_cli.session import Session, Timeout
 from operator_cli.wording import subject
 
 

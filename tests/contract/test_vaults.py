@@ -343,7 +343,7 @@ async def test_of_disabled_versions_of_one_second_the_one_asked_about_is_current
     """
     made = [SecretId(vault.uri, "one", vault.set("one", str(number), enabled=False)) for number in range(5)]
     for version in vault.versions("one"):
-        vault._store.update(replace(version, created_on=EXPIRES))
+        vault.update(replace(version, created_on=EXPIRES))
 
     for asked in made:
         assert (await wiring.vaults.read_current(asked, deadline)).id == asked

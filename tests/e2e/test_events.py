@@ -64,8 +64,8 @@ async def test_an_event_rotates_the_secret(
     assert subject.holds("Secondary")
     assert subject.regenerations() == 1
     event = await client.told(f"{rotation_id}:completed")
-    assert (event.type, event.source) == ("KeyRotator.RotationCompleted", subject.target.arm_id)
-    assert event.subject == subject.uri
+    assert (event.type, event.content["source"]) == ("KeyRotator.RotationCompleted", subject.target.arm_id)
+    assert event.content["subject"] == subject.uri
     assert event.data == record
 
 

@@ -263,7 +263,7 @@ async def test_a_key_that_no_secret_holds_is_regenerated_and_goes_nowhere(client
     assert subject.target.value("Secondary") != alternate
     assert subject.version == version
     event = await client.told(f"{record['id']}:completed")
-    assert event.subject == event.source == subject.target.arm_id
+    assert event.content["subject"] == event.content["source"] == subject.target.arm_id
     assert await client.get(record["id"]) == record
 
 

@@ -22,7 +22,7 @@ from tests.live.fidelity import read_page
 from tests.live.places import LocalCloud, Place, Subscription
 from tests.live.plugin import Ended
 from tests.live.report import CONFIRMED, REFUTED, Run, Verdict, judge, table
-from tools.azd.errors import HookError
+from tools.azd.clis import HookError
 
 _ROOT = Path(__file__).parents[2]
 

@@ -26,8 +26,7 @@ from localcloud.kinds.batch import add_batch_account
 from localcloud.kinds.workflow import add_workflow
 from tests.live.description import Description
 from tests.live.readiness import wait_until_ready
-from tools.azd.azure_cli import AzureCli
-from tools.azd.errors import HookError
+from tools.azd.clis import AzureCli, HookError
 
 _HERE = Path(__file__).parent
 _QUEUE = "rotations-told"

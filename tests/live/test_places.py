@@ -10,8 +10,7 @@ import pytest
 from tests.live import __main__ as command
 from tests.live import places
 from tests.live.places import Subscription
-from tools.azd.azure_cli import AzureCli
-from tools.azd.errors import HookError
+from tools.azd.clis import AzureCli, HookError
 
 ROOT = Path(__file__).parents[2]
 OUTPUTS = {

@@ -10,9 +10,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - azd takes the Python that it fin
 import os
 from collections.abc import Callable
 
-from tools.azd.azd_cli import Azd
-from tools.azd.azure_cli import AzureCli
-from tools.azd.errors import HookError
+from tools.azd.clis import Azd, AzureCli, HookError
 from tools.azd.postdeploy import postdeploy
 from tools.azd.prepackage import prepackage
 from tools.azd.preprovision import preprovision

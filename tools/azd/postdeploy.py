@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.azd.azure_cli import AzureCli
-from tools.azd.errors import HookError
+from tools.azd.clis import AzureCli, HookError
 
 _TEMPLATE = Path(__file__).parents[2] / "infra" / "eventing.bicep"
 _FUNCTION = "on_secret_event"

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from tools.azd.errors import HookError
+from tools.azd.clis import HookError
 
 _ROOT = Path(__file__).parents[2]
 _ENVIRONMENT = Path(".venv/package")

@@ -8,9 +8,7 @@ import re
 import uuid
 from collections.abc import Mapping
 
-from tools.azd.azd_cli import Azd
-from tools.azd.azure_cli import AzureCli
-from tools.azd.errors import HookError
+from tools.azd.clis import Azd, AzureCli, HookError
 
 # azd passes on nothing where it cannot read a number, and the template's default counts.
 _NUMBERS = ("ROTATION_LEAD_DAYS", "ROTATION_MAXIMUM_INSTANCES", "ROTATION_LOG_RETENTION_DAYS")

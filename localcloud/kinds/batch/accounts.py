@@ -45,9 +45,6 @@ class BatchAccount(Resource):
     changed_on: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def consumer(self) -> BatchConsumer:
-        """
-        Return a client of the data plane.
-        """
         return BatchConsumer(self.arm_id, self.name, self.endpoint)
 
     @property

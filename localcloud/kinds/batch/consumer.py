@@ -27,9 +27,6 @@ class BatchConsumer:
         self._clients: dict[str, BatchClient] = {}
 
     async def use(self, version: str, value: str, session: aiohttp.ClientSession) -> None:
-        """
-        List the pools.
-        """
         if version not in self._clients:
             credential = AzureNamedKeyCredential(self._name, value)
             transport = AioHttpTransport(session=session, session_owner=False)
@@ -42,8 +39,5 @@ class BatchConsumer:
             raise failure_of(error) from None
 
     async def forget(self, version: str) -> None:
-        """
-        Close the version's client.
-        """
         if client := self._clients.pop(version, None):
             await client.close()

@@ -20,9 +20,6 @@ class WorkflowConsumer:
         self.target = arm_id
 
     async def use(self, version: str, value: str, session: aiohttp.ClientSession) -> None:  # noqa: ARG002 - A URL is all.
-        """
-        Post to the URL.
-        """
         try:
             async with session.post(value, json={}, timeout=_PATIENCE) as answer:
                 body = await answer.read()
@@ -32,6 +29,4 @@ class WorkflowConsumer:
             raise CallFailed(code_in(body) or str(answer.reason), answer.status)
 
     async def forget(self, version: str) -> None:
-        """
-        Nothing was kept.
-        """
+        pass  # Nothing was kept.

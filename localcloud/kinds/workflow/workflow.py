@@ -73,15 +73,9 @@ class Workflow(Resource):
         return f"{self.arm_id}/triggers/{TRIGGER}"
 
     def value(self, key: KeyName) -> str:
-        """
-        Return the callback URL of that trigger.
-        """
         return self.callback_url(TRIGGER, key)
 
     def consumer(self) -> WorkflowConsumer:
-        """
-        Return a client that starts the workflow. Its triggers share their keys.
-        """
         return WorkflowConsumer(self.arm_id)
 
     def regenerate(self, key: KeyName) -> None:

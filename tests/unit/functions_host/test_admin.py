@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from localcloud.functions_host.process import Counts, FunctionsHost, HostError
+from localcloud.functions_host.invocation import Counts
+from localcloud.functions_host.process import FunctionsHost, HostError
 from tests.unit.functions_host.conftest import Eventually, Serve
 
 APP = """

@@ -192,7 +192,7 @@ async def test_the_webhook_takes_its_system_key_only(host: FunctionsHost, http: 
     for key in ("", "wrong", host.function_key):
         async with http.post(url, params={"code": key}, json=[event("locked")], headers=NOTIFICATION) as response:
             assert response.status == 401
-    headers = {**NOTIFICATION, "x-functions-key": host.eventgrid_key}
+    headers = {**NOTIFICATION, "x-functions-key": host.keys.eventgrid}
     async with http.post(url, json=[event("opened")], headers=headers) as response:
         assert response.status == 202
     assert not got(host, "locked")

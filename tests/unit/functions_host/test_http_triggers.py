@@ -135,7 +135,7 @@ async def test_a_function_key_or_the_master_key_opens_a_function(
     Either key does, in the header or in the query.
     """
     url = f"{host.url}/api/guarded"
-    for key in (host.function_key, host.master_key):
+    for key in (host.function_key, host.keys.master):
         async with http.get(url, headers={"x-functions-key": key}) as response:
             assert await response.text() == "in"
         async with http.get(url, params={"code": key}) as response:
@@ -146,7 +146,7 @@ async def test_without_the_right_key_there_is_no_entry(host: FunctionsHost, http
     """
     No key, a wrong one and the Event Grid key are all 401.
     """
-    for headers in ({}, {"x-functions-key": "wrong"}, {"x-functions-key": host.eventgrid_key}):
+    for headers in ({}, {"x-functions-key": "wrong"}, {"x-functions-key": host.keys.eventgrid}):
         async with http.get(f"{host.url}/api/guarded", headers=headers) as response:
             assert response.status == 401
 
@@ -167,7 +167,7 @@ async def test_the_admin_level_takes_the_master_key_only(host: FunctionsHost, ht
     url = f"{host.url}/api/vault"
     async with http.get(url, headers={"x-functions-key": host.function_key}) as response:
         assert response.status == 401
-    async with http.get(url, headers={"x-functions-key": host.master_key}) as response:
+    async with http.get(url, headers={"x-functions-key": host.keys.master}) as response:
         assert response.status == 200
 
 

@@ -6,7 +6,8 @@ import aiohttp
 import pytest
 from azure.storage.queue.aio import QueueServiceClient
 
-from localcloud.functions_host.process import Counts, FunctionsHost
+from localcloud.functions_host.invocation import Counts
+from localcloud.functions_host.process import FunctionsHost
 from tests.unit.functions_host.conftest import Eventually, Serve
 
 APP = """

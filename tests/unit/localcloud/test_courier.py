@@ -52,7 +52,7 @@ async def deliver(
     """
     async with Webhook(statuses=answers) as webhook:
         subscription = EventSubscription(name="one", url=webhook.url, retry_policy=retry_policy)
-        return await courier.deliver(subscription, "e1", "t", [{"id": "e1"}]), subscription
+        return await courier.deliver(subscription, "e1", [{"id": "e1"}]), subscription
 
 
 @pytest.mark.parametrize("status", [400, 413])

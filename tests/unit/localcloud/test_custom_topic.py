@@ -33,7 +33,11 @@ async def test_the_publisher_client_is_understood(azure: LocalAzure, credential:
         "RotationCompleted",
         "RotationFailed",
     ]
-    assert (azure.events[0].id, azure.events[0].subject, azure.events[0].data) == ("r:completed", "s", {"n": 1})
+    assert (azure.events[0].id, azure.events[0].content["subject"], azure.events[0].data) == (
+        "r:completed",
+        "s",
+        {"n": 1},
+    )
     assert azure.requests.count("EventGrid.Publish") == 2
 
 

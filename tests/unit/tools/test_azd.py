@@ -14,9 +14,7 @@ import pytest
 
 from tests.unit.infra.app import triggered_by
 from tests.unit.infra.deployment import deployment
-from tools.azd.azd_cli import Azd
-from tools.azd.azure_cli import AzureCli
-from tools.azd.errors import HookError
+from tools.azd.clis import Azd, AzureCli, HookError
 from tools.azd.postdeploy import postdeploy
 from tools.azd.prepackage import prepackage
 from tools.azd.preprovision import preprovision

@@ -1,5 +1,5 @@
 """
-The Azure CLI, as hooks use it.
+The command lines that hooks run: the Azure CLI and the Azure Developer CLI.
 """
 
 import json
@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.azd.errors import HookError
+
+class HookError(Exception):
+    """
+    A hook cannot go on; the message says why, and what to do.
+    """
 
 
 class AzureCli:
@@ -22,10 +26,9 @@ class AzureCli:
         """
         Return what a command answers, of its JSON; raise HookError, with what it says, if it fails.
         """
-        done = self._run(arguments)
-        if done.returncode:
-            raise HookError(f"az {' '.join(arguments[:3])} failed: {done.stderr.strip() or done.stdout.strip()}")
-        return json.loads(done.stdout or "null")
+        missing = "The Azure CLI (az) is not on PATH: install it, run az login, and run the hook again."
+        told = _run("az", *arguments, "--output", "json", "--only-show-errors", named=arguments[:3], missing=missing)
+        return json.loads(told or "null")
 
     def deploy(self, *where: str, template: Path, parameters: Mapping[str, str]) -> Any:
         """
@@ -53,10 +56,27 @@ class AzureCli:
             return str(error)
         return ""
 
-    def _run(self, arguments: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-        # On Windows it is az.cmd, which is found by its whole path only.
-        az = shutil.which("az")
-        if az is None:
-            raise HookError("The Azure CLI (az) is not on PATH: install it, run az login, and run the hook again.")
-        command = [az, *arguments, "--output", "json", "--only-show-errors"]
-        return subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - as it stands above
+
+class Azd:
+    """
+    Runs `azd`.
+    """
+
+    def set(self, environment: str, name: str, value: str) -> None:
+        """
+        Keep a value in an environment; raise HookError if that fails.
+        """
+        missing = "The Azure Developer CLI (azd) is not on PATH."
+        arguments = ("env", "set", name, value, "--environment", environment)
+        _run("azd", *arguments, named=("env", "set", name), missing=missing)
+
+
+def _run(program: str, *arguments: str, named: tuple[str, ...], missing: str) -> str:
+    # On Windows az is az.cmd, which is found by its whole path only.
+    found = shutil.which(program)
+    if found is None:
+        raise HookError(missing)
+    done = subprocess.run([found, *arguments], check=False, capture_output=True, text=True)  # noqa: S603 - as it is asked
+    if done.returncode:
+        raise HookError(f"{program} {' '.join(named)} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
