@@ -293,6 +293,7 @@ async def test_a_poisoned_rotation_ends_failed_and_is_told(world: TwinWorld) -> 
 
     assert rotation.error is not None
     assert rotation.error.code == "exhausted"
+    assert "its retries are used up; the secret still holds its live key" in rotation.error.message
     assert [event.id for event in world.announcer.published] == [f"{request.id}:failed"]
     assert world.holds_live_key()
     assert world.regenerations() == 0
@@ -333,12 +334,13 @@ async def test_a_poisoned_rotation_ends_even_if_its_vault_cannot_be_read(world: 
     A vault that is down for good does not keep a rotation from failing visibly.
     """
     request = world.event()
-    world.faults.before("read_current", Unavailable("503"))
+    world.faults.before("read_current", Unavailable("503 ServiceUnavailable"))
 
     rotation = await world.rotator.give_up(request)
 
     assert rotation.error is not None
     assert rotation.error.code == "exhausted"
+    assert "its retries are used up; the last one ended with: 503 ServiceUnavailable" in rotation.error.message
     assert (await world.rotate(request)) == rotation
 
 
@@ -594,6 +596,39 @@ async def test_a_dead_key_in_use_is_replaced_whatever_comes_between(world: TwinW
     assert record.gap_seconds
     assert world.holds_live_key()
     assert world.regenerations() == 1
+
+
+async def test_a_hindered_attempt_gives_its_claim_back_at_once(world: TwinWorld) -> None:
+    """
+    Nothing that it sent can take effect any more, and its clients wait for the new version.
+    """
+    world.put(tags=IN_PLACE)
+    world.faults.before("store", Declined("403 Forbidden"))
+    await world.rotate()
+    world.faults.before("read_keys", Declined("403 AuthorizationFailed"))
+    await world.resume(timedelta(seconds=1))
+
+    (rotation,) = await world.resume(timedelta(seconds=1))
+
+    assert rotation.state is State.COMPLETED
+    assert world.holds_live_key()
+
+
+@pytest.mark.parametrize("operation", ["regenerate", "store"])
+async def test_why_an_attempt_was_suspended_stands_in_the_log(
+    world: TwinWorld, operation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    In the words of the service that did not answer, also where the look after it fails.
+    """
+    caplog.set_level("INFO")
+    world.faults.before(operation, NoAnswer("no answer of the service"))
+    world.faults.after("read_current", None, None, Unavailable("503"))
+
+    assert (await world.rotate()).state is State.REGENERATING
+
+    (line,) = [record for record in caplog.records if getattr(record, "step", None) == "suspended"]
+    assert "no answer of the service" in line.getMessage()
 
 
 @pytest.mark.parametrize("kind", ["batch", "workflow"])

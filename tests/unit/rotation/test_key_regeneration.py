@@ -394,3 +394,50 @@ async def test_a_request_names_a_secret_or_a_target_and_then_a_key(world: TwinWo
     for wrong in odd:
         with pytest.raises(msgspec.ValidationError):
             msgspec.json.decode(msgspec.json.encode(wrong), type=RotationRequest)
+
+
+async def test_every_step_of_it_is_logged_with_its_key(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Metrics are made of these lines.
+    """
+    caplog.set_level("INFO")
+
+    await world.rotate(ask(world))
+
+    steps = [(line.step, getattr(line, "key", None)) for line in caplog.records if hasattr(line, "step")]
+    assert steps == [
+        ("claimed", None),
+        ("inspected", "Secondary"),
+        ("journaled", "Secondary"),
+        ("regenerated", "Secondary"),
+        ("ended", None),
+        ("announced", None),
+    ]
+
+
+async def test_what_an_earlier_attempt_has_regenerated_is_logged(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A reader of the log sees why nothing was sent.
+    """
+    caplog.set_level("INFO")
+    world.faults.after("regenerate", NoAnswer("lost"))
+    await world.rotate(ask(world))
+    caplog.clear()
+
+    await world.resume()
+
+    steps = [(line.step, getattr(line, "key", None)) for line in caplog.records if hasattr(line, "step")]
+    assert ("found the key already regenerated", "Secondary") in steps
+    assert "regenerated" not in {step for step, _ in steps}
+
+
+async def test_one_that_was_tried_often_enough_says_so(world: TwinWorld) -> None:
+    """
+    There is no secret to speak of.
+    """
+    rotation = await world.rotator.give_up(ask(world))
+
+    assert rotation.error is not None
+    assert (rotation.error.code, rotation.error.message) == ("exhausted", "its retries are used up")

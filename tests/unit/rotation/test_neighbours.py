@@ -287,3 +287,15 @@ async def test_a_neighbour_whose_tags_cannot_be_read_is_not_forgotten(world: Twi
 
     bound = await world.ledger.bound_secrets(world.target.identity)
     assert sorted(secret.name for secret in bound) == ["one", "two"]
+
+
+async def test_a_disabled_neighbour_whose_tag_means_nothing_claims_no_key(world: TwinWorld) -> None:
+    """
+    Nobody can say which key it holds; the rotation goes on.
+    """
+    world.put("two", {"CredentialId": "whatever"}, enabled=False)
+    world.unmanage("two")
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert (rotation.state, rotation.adopted) == (State.COMPLETED, False)
