@@ -1,7 +1,9 @@
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from rotation.run import outcome
 from rotation.vocabulary.endings import Misconfigured, Refused
@@ -849,3 +851,62 @@ async def test_a_secret_that_cannot_be_registered_leaves_no_trace(world: TwinWor
 
     await world.rotate(request)
     assert_rotated_once(world, request.id)
+
+
+ASKED: dict[str, dict[str, Any]] = {
+    "regenerated": {},
+    "in place": {"tags": IN_PLACE},
+    "adopted": {"neighbour": True},
+    "healed by force": {"value": "https://drifted.example/?sig=x"},
+}
+
+
+@pytest.mark.parametrize("how", list(ASKED))
+async def test_what_is_found_stored_is_recorded_as_it_was_stored(
+    world: TwinWorld, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The attempt that stored it died before it could say so: key, adoption, version and expiry are the same.
+    """
+    caplog.set_level("INFO")
+    records = []
+    for is_killed in (False, True):
+        crashing = TwinWorld("batch" if world.target == TARGETS["batch"] else "workflow")
+        if ASKED[how].get("neighbour"):
+            crashing.put("two", key=KeyName.SECONDARY)
+        crashing.put(tags=ASKED[how].get("tags"), value=ASKED[how].get("value"))
+        request = crashing.manual(force=how == "healed by force")
+        if is_killed:
+            crashing.faults.after("store", Killed())
+            await crashing.die_in(request)
+            caplog.clear()
+            (record,) = await crashing.resume()
+        else:
+            record = await crashing.rotate(request)
+        assert record.secret is not None
+        assert record.secret.expires_on == crashing.current().expires_on
+        records.append(record)
+
+    told, found = records
+    assert (found.state, found.key_name, found.adopted) == (told.state, told.key_name, told.adopted)
+    assert (found.gap_seconds is UNSET) == (told.gap_seconds is UNSET)
+    if how != "healed by force":
+        assert found.previous_key_name == told.previous_key_name
+    (line,) = [line for line in caplog.records if getattr(line, "step", "").startswith("found")]
+    assert vars(line)["step"] == "found the new version already stored"
+    assert vars(line)["key"] == str(told.key_name)
+
+
+async def test_an_ending_without_a_claim_is_logged_with_its_reason(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    As every other ending is.
+    """
+    caplog.set_level("INFO")
+    world.current().tags.clear()
+
+    await world.rotate()
+
+    (line,) = [line for line in caplog.records if getattr(line, "step", None) == "ended"]
+    assert (vars(line)["outcome"], vars(line)["reason"]) == ("Skipped", "unmanaged")

@@ -66,6 +66,14 @@ def ends(plan: Rotation) -> str:
     return detail
 
 
+def details(plan: Rotation) -> dict[str, str]:
+    """
+    Return what each step would do.
+    """
+    assert plan.steps is not UNSET
+    return {step.step: step.detail for step in plan.steps}
+
+
 async def test_a_rotation_is_told_step_by_step(world: TwinWorld) -> None:
     """
     Which key is regenerated and which secret gets a version, with its validity, in the order of the real thing.
@@ -81,6 +89,8 @@ async def test_a_rotation_is_told_step_by_step(world: TwinWorld) -> None:
     for word in ("holds Primary", "regenerate Secondary", world.secret.unversioned, "90 days"):
         assert word in text
     assert ends(plan) == "Completed"
+    assert details(plan)["announce"] == "publish KeyRotator.RotationCompleted"
+    assert "adopts" not in details(plan)["store"]
 
 
 async def test_a_key_that_a_neighbour_holds_is_adopted(world: TwinWorld) -> None:
@@ -95,6 +105,7 @@ async def test_a_key_that_a_neighbour_holds_is_adopted(world: TwinWorld) -> None
     assert "adopt" in steps(plan)
     assert not {"journal", "regenerate", "tidy"} & set(steps(plan))
     assert "/secrets/two" in str(plan.steps)
+    assert details(plan)["store"].endswith("in 90 days, or with the secret whose key it adopts")
 
 
 async def test_a_gap_is_told(world: TwinWorld) -> None:
@@ -105,7 +116,7 @@ async def test_a_gap_is_told(world: TwinWorld) -> None:
 
     plan = await plan_for(world)
 
-    assert "gap" in ends(plan)
+    assert ends(plan) == "Completed, with a gap in which the secret holds a dead key"
     assert (plan.key_name, plan.previous_key_name) == (PRIMARY, PRIMARY)
 
 
@@ -123,6 +134,7 @@ async def test_a_drift_fails_unless_forced(world: TwinWorld) -> None:
     assert "Failed (drift)" in ends(plan)
     assert "store" not in steps(plan)
     assert (forced.error, forced.key_name, forced.previous_key_name) == (None, PRIMARY, None)
+    assert details(forced)["inspect"].endswith("the secret holds neither key")
     assert "store" in steps(forced)
     assert "regenerate" not in steps(forced)
 
@@ -196,7 +208,7 @@ async def test_regenerating_a_key_of_a_target_is_told(world: TwinWorld) -> None:
 
     assert steps(plan) == ["claim", "inspect", "journal", "regenerate", "end", "announce"]
     assert (plan.secret, plan.key_name, plan.target) == (None, SECONDARY, world.target.arm_id)
-    assert "goes nowhere" in ends(plan)
+    assert ends(plan) == "Completed. The new value goes nowhere"
 
 
 async def test_a_key_that_a_secret_holds_is_not_regenerated_unless_forced(world: TwinWorld) -> None:
