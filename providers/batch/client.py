@@ -54,21 +54,20 @@ class Client(Provider):
         """
         group, account = _names(target)
 
-        async def read() -> list[str] | None:
+        async def read() -> str:
             found = await self._accounts(target).get(group, account, deadline=deadline)
             modes = found.allowed_authentication_modes
-            return None if modes is None else [str(getattr(mode, "value", mode)) for mode in modes]
+            if modes is None or "SharedKey" in modes:
+                return ""
+            return (
+                f" (its allowedAuthenticationModes are {', '.join(modes)}: allow SharedKey, "
+                "or stop managing a key that cannot be used)"
+            )
 
         try:
-            modes = await until_answered(f"get of Batch account {account}", read, deadline)
+            return await until_answered(f"get of Batch account {account}", read, deadline)
         except (DependencyError, OutOfTime):
             return ""
-        if modes is None or "SharedKey" in modes:
-            return ""
-        return (
-            f" (its allowedAuthenticationModes are {', '.join(modes)}: allow SharedKey, "
-            "or stop managing a key that cannot be used)"
-        )
 
     def _accounts(self, target: Target) -> Any:
         return self._arm.client(BatchManagementClient, target.names["subscription"]).batch_account
@@ -80,6 +79,6 @@ def _names(target: Target) -> tuple[str, str]:
 
 def _keys(answer: Any) -> Keys:
     keys = {KeyName.PRIMARY: answer.primary, KeyName.SECONDARY: answer.secondary}
-    if not all(isinstance(value, str) and value for value in keys.values()):
+    if not all(keys.values()):
         raise ValueError("an account key is missing")
     return {key: KeyMaterial(value) for key, value in keys.items()}

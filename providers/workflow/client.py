@@ -7,7 +7,6 @@ It rests on assumptions 14, 15, 28, 29, 30, 32, 33, 34, 35 and 36 of docs/fideli
 """
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -160,22 +159,17 @@ def _signed_url(answer: Any) -> str | None:
     `value` may be absent or unsigned (azure-rest-api-specs issue 32654); then the URL is made of its parts. A template
     in the relative path, such as `orders/{id}`, stays as it is written. Raises `ValueError` where there is no URL.
     """
-    value, base, relative = answer.value, answer.base_path, answer.relative_path
-    if isinstance(value, str) and _is_signed(value):
+    value, base, relative = (part or "" for part in (answer.value, answer.base_path, answer.relative_path))
+    if _is_signed(value):
         return value
-    queries = {name: text for name, text in _members(answer.queries).items() if isinstance(text, str)}
-    if not isinstance(base, str) or not base:
-        base = value.partition("?")[0] if isinstance(value, str) else ""
-        relative = None
+    if not base:
+        base, relative = value.partition("?")[0], ""
     if not base or "?" in base:
         raise ValueError("no callback URL")
-    path = f"{base.rstrip('/')}/{relative.lstrip('/')}" if isinstance(relative, str) and relative else base
-    return f"{path}?{urlencode(queries, quote_via=quote, safe='')}" if queries.get("sig") else None
+    path = f"{base.rstrip('/')}/{relative.lstrip('/')}" if relative else base
+    queries = {name: text for name, text in (answer.queries or {}).items() if isinstance(text, str)}
+    return f"{path}?{urlencode(queries, quote_via=quote)}" if queries.get("sig") else None
 
 
 def _is_signed(url: str) -> bool:
     return bool(parse_qs(url.partition("?")[2]).get("sig"))
-
-
-def _members(queries: Any) -> Mapping[str, Any]:
-    return queries if isinstance(queries, Mapping) else {}

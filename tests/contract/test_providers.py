@@ -113,6 +113,42 @@ async def test_nothing_is_sent_when_the_time_is_over(provider: Provider, target:
         await provider.regenerate(target, KeyName.PRIMARY, deadline)
 
 
+READS = [pytest.param(kind, operation, id=operation) for kind in KINDS for operation in (*kind.look_up, kind.read)]
+
+
+@pytest.mark.parametrize(("kind", "operation"), READS, indirect=["kind"])
+async def test_the_deadline_reaches_every_request_that_reads_keys(
+    azure: LocalAzure, wiring: Wiring, target: Target, clock: HandClock, operation: str
+) -> None:
+    """
+    Also the one that looks a target up first, where its id names nothing below it.
+    """
+    whole = parse_target(target.arm_id)
+    deadline = Deadline(clock)
+    clock.advance(LAST_SEND)
+
+    with pytest.raises(OutOfTime):
+        await (await wiring.providers.provider_for(whole)).read_keys(whole, deadline)
+
+    assert azure.requests.count(operation) == 0
+
+
+@pytest.mark.parametrize(("kind", "operation"), READS, indirect=["kind"])
+async def test_no_read_is_tried_again_when_the_pause_would_outlast_the_time(
+    azure: LocalAzure, wiring: Wiring, target: Target, clock: HandClock, operation: str
+) -> None:
+    """
+    The attempt ends at once.
+    """
+    whole = parse_target(target.arm_id)
+    deadline = Deadline(clock)
+    clock.advance(LAST_SEND - timedelta(seconds=0.1))
+    azure.faults.add(Fault(operation=operation, kind="answer", status=504))
+
+    with pytest.raises(OutOfTime):
+        await (await wiring.providers.provider_for(whole)).read_keys(whole, deadline)
+
+
 def fault(kind: Any = "answer", **options: Any) -> dict[str, Any]:
     """
     Return a fault that waits for its operation.
