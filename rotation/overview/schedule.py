@@ -120,13 +120,13 @@ def _values(text: str, field: _Field) -> tuple[int, ...]:
 
 
 def _step(text: str, field: _Field) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+    if not re.fullmatch(r"[0-9]{1,9}", text):
         raise ValueError(f"has no such step in its field {field.name}")
     return int(text)
 
 
 def _value(text: str, field: _Field) -> int:
-    if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII):
+    if re.fullmatch(r"[0-9]{1,9}", text):
         value = int(text)
         if not field.first <= value <= field.last:
             raise ValueError(f"holds {value} in its field {field.name}, which goes from {field.first} to {field.last}")
@@ -142,7 +142,7 @@ def _span(text: str) -> timedelta:
     """
     Return a time span of .NET: `d`, `[d.]hh:mm[:ss]`, and `d:hh:mm` where the first number is no hour.
     """
-    found = re.fullmatch(_SPAN, text.strip(), re.ASCII)
+    found = re.fullmatch(_SPAN, text.strip())
     if found is None:
         raise ValueError("has neither five or six fields, nor is it a time span")
     days, first = int(found["days"] or found["d"] or 0), int(found["first"] or 0)

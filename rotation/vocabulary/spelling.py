@@ -52,8 +52,7 @@ def oddity(text: str) -> str:
     They never name a visible character of ASCII, which may be a key's.
     """
     for character in text[:SEARCHED_FOR_ODDITIES]:
-        is_hidden = is_unseen(character) or re.match(_BLANK_LETTERS, character) or not character.isprintable()
-        if is_hidden and character != " ":
+        if not character.isprintable() or re.match(_BLANK_LETTERS, character):
             return f"; it holds {_called(character)}, which must be taken out"
         if not character.isascii() and not is_name(character, "", marks=True):
             return f"; it holds {_called(character)}, which no id has"

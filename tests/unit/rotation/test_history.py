@@ -1,5 +1,6 @@
 import asyncio
 import uuid
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -208,3 +209,38 @@ async def test_what_ends_between_two_pages_is_neither_lost_nor_repeated() -> Non
 
     assert found + [record.id for record in rest.rotations] == [second.id, first.id]
     assert place_of(second) < place_of(first)
+
+
+class CountedHistory(MemoryHistory):
+    """
+    A history that knows how many records were asked of it.
+    """
+
+    taken = 0
+
+    async def list_done(self, wanted: Wanted, after: str) -> AsyncGenerator[Rotation, None]:
+        """
+        Count what is yielded.
+        """
+        async for record in super().list_done(wanted, after):
+            self.taken += 1
+            yield record
+
+
+@pytest.mark.parametrize(("ended", "top", "taken", "more"), [(9, 3, 4, True), (4, 3, 4, True), (3, 3, 3, False)])
+async def test_a_page_takes_no_more_than_it_shows_and_one_to_see_whether_there_are_more(
+    ended: int, top: int, taken: int, *, more: bool
+) -> None:
+    """
+    However long the history is; and a page that is just full is the last where nothing follows.
+    """
+    ledger = MemoryLedger()
+    for number in range(ended):
+        await plant(ledger, Seed(number, 0, 0, 0, "done", State.COMPLETED))
+    history = CountedHistory(ledger)
+
+    page = await list_rotations(history, Wanted(), top=top, continuation=None)
+
+    assert len(page.rotations) == top
+    assert history.taken == taken
+    assert (page.continuation is not None) is more

@@ -54,3 +54,14 @@ def test_a_place_of_another_list_is_refused() -> None:
     for token, parts in ((continuation_of("a", "b"), 1), (continuation_of("a"), 2), (continuation_of(), 1)):
         with pytest.raises(Malformed):
             read_continuation(token, parts)
+
+
+@pytest.mark.parametrize("stray", ["!", " ", "+", "=", "\n"])
+def test_a_token_that_was_changed_on_its_way_is_refused(stray: str) -> None:
+    """
+    What does not belong there is not passed over.
+    """
+    token = continuation_of("place")
+
+    with pytest.raises(Malformed):
+        read_continuation(f"{token[:4]}{stray}{token[4:]}", 1)

@@ -1,7 +1,7 @@
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rotation.policy.scope import Scopes
@@ -10,7 +10,7 @@ from rotation.vocabulary.endings import Misconfigured, OutOfScope
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.pasted import arm_path, bare, secret_address, unwrapped
 from rotation.vocabulary.secret import parse_secret_id, parse_vault_uri
-from rotation.vocabulary.spelling import caseless
+from rotation.vocabulary.spelling import caseless, oddity
 from rotation.vocabulary.target import KeyName
 from tests.twins.targets import parse_target
 
@@ -252,6 +252,28 @@ def test_what_nobody_sees_inside_an_id_is_named(written: str, named: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a\u200bb", "; it holds ZERO WIDTH SPACE (U+200B), which must be taken out"),
+        ("a\u00a0b", "; it holds NO-BREAK SPACE (U+00A0), which must be taken out"),
+        ("a\u115fb", "; it holds HANGUL CHOSEONG FILLER (U+115F), which must be taken out"),
+        ("a\u0007b", "; it holds a control character (U+0007), which must be taken out"),
+        ("a\u2013b", "; it holds EN DASH (U+2013), which no id has"),
+        ("a\u2013\u200b", "; it holds EN DASH (U+2013), which no id has"),
+        ("a b", ""),
+        ("cafe\u0301", ""),
+        ("gr\u00f6\u00dfe1+/=", ""),
+        ("", ""),
+    ],
+)
+def test_an_overlooked_character_is_named_with_what_to_do(text: str, words: str) -> None:
+    """
+    The first one; nothing is said of blanks, accents and letters, which a name may have, nor of visible ASCII.
+    """
+    assert oddity(text) == words
+
+
+@pytest.mark.parametrize(
     "written",
     [
         f"{VAULT}/secrets/batch\u200bkey",
@@ -321,3 +343,20 @@ def test_a_text_in_any_case_of_its_letters_is_caseless_once(text: str) -> None:
     assert caseless(caseless(text)) == caseless(text)
     assert len(caseless(text)) == len(text)
     assert [c.isascii() for c in caseless(text)] == [c.isascii() for c in text]
+
+
+@given(one=st.text(max_size=30), other=st.text(max_size=30))
+@example(one="/ResourceGroups/RG", other="/Gr\u00f6\u00dfe")
+@example(one="\u00c4", other="\u0130Stra\u1e9ee")
+def test_a_part_of_an_id_is_spelled_as_it_is_alone(one: str, other: str) -> None:
+    """
+    Whatever letters stand beside it: a scope is found at the beginning of an id.
+    """
+    assert caseless(one + other) == caseless(one) + caseless(other)
+
+
+def test_a_name_in_other_letters_is_below_a_scope_in_ascii() -> None:
+    """
+    The letters of one segment change the spelling of no other.
+    """
+    Scopes([GROUP]).require(parse_target(f"{SITE}/workflows/Gr\u00f6\u00dfe"))

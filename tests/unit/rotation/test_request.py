@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotation.vocabulary.errors import Malformed
-from rotation.vocabulary.request import RotationRequest, Trigger, new_id, request_for_event
+from rotation.vocabulary.request import RotationRequest, Trigger, keyed_id, new_id, request_for_event
 from rotation.vocabulary.secret import SecretId, parse_secret_id
 from rotation.vocabulary.target import KeyName
 
@@ -44,6 +44,14 @@ def test_an_events_id_does_not_depend_on_the_case_of_the_version() -> None:
         return
     first, again = (request_for_event(secret, Trigger.SECRET_EXPIRED, NOW) for secret in (SECRET, respelled))
     assert first.id == again.id
+
+
+def test_an_idempotency_key_stands_for_one_rotation_in_every_release() -> None:
+    """
+    A request that is repeated after a deployment is the same; one with another key is another.
+    """
+    assert keyed_id("order-4711") == "cc178406-b81f-542e-8f68-e90e500bb2d8"
+    assert keyed_id("order-4712") != keyed_id("order-4711")
 
 
 @pytest.mark.parametrize(

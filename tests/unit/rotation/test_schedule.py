@@ -18,6 +18,8 @@ FRIDAY = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         ("*/15 * * * * *", datetime(2026, 1, 2, 3, 4, 15, tzinfo=UTC)),
         ("* * * * * *", datetime(2026, 1, 2, 3, 4, 6, tzinfo=UTC)),
         ("5 4 3 * * *", datetime(2026, 1, 3, 3, 4, 5, tzinfo=UTC)),
+        ("0 */1 * * * *", datetime(2026, 1, 2, 3, 5, tzinfo=UTC)),
+        ("0 4/20 * * * *", datetime(2026, 1, 2, 3, 24, tzinfo=UTC)),
         ("0 10/20 * * * *", datetime(2026, 1, 2, 3, 10, tzinfo=UTC)),
         ("0 0 1,7 * * *", datetime(2026, 1, 2, 7, tzinfo=UTC)),
         ("0 0 0 13 * FRI", datetime(2026, 2, 13, tzinfo=UTC)),
@@ -45,6 +47,8 @@ def test_an_expression_is_read_as_the_host_reads_it(text: str, due: datetime) ->
     [
         ("01:00:00", timedelta(hours=1)),
         ("00:05", timedelta(minutes=5)),
+        ("00:00:01", timedelta(seconds=1)),
+        ("23:59:59", timedelta(hours=23, minutes=59, seconds=59)),
         ("1000000", timedelta(days=1_000_000)),
         ("1.00:00:00", timedelta(days=1)),
         ("7", timedelta(days=7)),

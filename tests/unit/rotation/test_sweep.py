@@ -475,18 +475,42 @@ class EndlessVaults(MemoryVaults):
                 yield page
                 await asyncio.Event().wait()
         finally:
+            # Closing a connection takes a moment.
+            for _ in range(10):
+                await asyncio.sleep(0)
             self.is_asked = False
 
 
-async def test_a_vault_that_takes_too_long_is_left_where_it_stands(world: TwinWorld) -> None:
+@pytest.fixture
+def endless(world: TwinWorld) -> EndlessVaults:
+    """
+    Give the world such a vault, with one secret that is due.
+    """
+    vaults = EndlessVaults(world.clock, [VAULT], world.faults)
+    vaults.put(SecretId(VAULT, "one"), "x", tags=world.current().tags, expires_on=world.clock.now() + timedelta(days=3))
+    world.vaults = vaults
+    return vaults
+
+
+async def test_a_bug_over_a_page_ends_the_look_and_nothing_else(world: TwinWorld, endless: EndlessVaults) -> None:
+    """
+    The vault is listed no further, and the sweep ends with what it knows.
+    """
+
+    def enqueue(_: RotationRequest) -> None:
+        raise RuntimeError("sig=abc")
+
+    async with asyncio.timeout(5):
+        (facts,) = await sweep(world.ports, LEAD, enqueue, within=WITHIN)
+
+    assert "the log says why" in str(facts.problem)
+    assert not endless.is_asked
+
+
+async def test_a_vault_that_takes_too_long_is_left_where_it_stands(world: TwinWorld, endless: EndlessVaults) -> None:
     """
     The function's time is bounded: what was found by then is enqueued and kept, and the look is not complete.
     """
-    endless = EndlessVaults(world.clock, [VAULT], world.faults)
-    endless.put(
-        SecretId(VAULT, "one"), "x", tags=world.current().tags, expires_on=world.clock.now() + timedelta(days=3)
-    )
-    world.vaults = endless
     queue: list[RotationRequest] = []
 
     async with asyncio.timeout(5):
@@ -534,19 +558,45 @@ async def test_the_outcome_of_a_sweep_is_one_line_for_each_vault(
     caplog.set_level(logging.INFO)
     put(world, "expired", -1)
     put(world, "broken", 3, ValidityPeriodDays="7")
+    put(world, "fine", 60)
+
+    async def take_time() -> None:
+        world.clock.advance(timedelta(seconds=5))
+
+    world.faults.before("list_pages", take_time)
+    world.faults.before("keep", Unavailable("503"))
 
     await sweep_once(world)
 
     (line,) = [vars(record) for record in caplog.records if vars(record).get("step") == "swept"]
-    assert {name: line[name] for name in ("vault", "secrets", "due", "misconfigured")} == {
+    assert {name: line[name] for name in ("vault", "secrets", "due", "misconfigured", "seconds", "problem")} == {
         "vault": VAULT,
-        "secrets": 3,
+        "secrets": 4,
         "due": 2,
         "misconfigured": 1,
+        "seconds": 5,
+        "problem": "what was found cannot be kept: 503",
     }
     assert line["nearest_expiry"] == -DAY.total_seconds()
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert any("broken" in text and "ValidityPeriodDays" in text for text in warnings)
+
+
+async def test_a_look_counts_what_needs_a_person(world: TwinWorld) -> None:
+    """
+    Over all pages: what is misconfigured, and what is overdue or has expired; not what is well.
+    """
+    put(world, "overdue", 3)
+    put(world, "expired", -1)
+    put(world, "broken", 60, ValidityPeriodDays="7")
+    put(world, "broken-too", 60, CredentialId="Third")
+    for name in ("fine", "well"):
+        put(world, name, 60)
+
+    (facts,) = await look(world.ports, LEAD, within=WITHIN)
+
+    assert (facts.misconfigured, facts.overdue) == (2, 3)
+    assert await world.inventory.vault_facts(VAULT) == facts
 
 
 async def test_no_key_is_told_by_a_sweep(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
