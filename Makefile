@@ -66,6 +66,10 @@ bench-sweep: ## Measure sweeps over 10 to 10,000 secrets: requests, time, memory
 package: ## Build what is deployed: dist/azure-key-rotator.zip, with its dependencies, compiled by Azure's Python
 	@$(in_azures_python) python -m tools.package $(ARGS)
 
+.PHONY: mutants
+mutants: ## Change the domain and the providers a bit at a time and list what no test notices (ARGS=rotation/policy/due.py)
+	@$(in_python) uv pip install --quiet --python "$$environment" -r requirements-mutants.txt && python -m tools.mutants $(ARGS)
+
 .PHONY: coverage
 coverage: ## Run the tests and show which lines they miss
 	@$(in_full) coverage run -m pytest $(ARGS) && coverage report
@@ -82,8 +86,9 @@ format: ## Put formatting and what ruff can fix right
 .PHONY: lock
 lock: ## Pin the dependencies that pyproject.toml names (ARGS=--upgrade for newer ones)
 	@$(in_python) $(compile) pyproject.toml -o requirements.txt $(ARGS) && $(compile) --group dev -c requirements.txt -o requirements-dev.txt $(ARGS)
+	@$(in_python) $(compile) --group mutants -c requirements.txt -c requirements-dev.txt -o requirements-mutants.txt $(ARGS)
 
 .PHONY: clean
 clean: ## Remove everything that the commands above made
-	@rm -rf .venv node_modules .local dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv node_modules .local dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache mutants
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
