@@ -15,6 +15,10 @@ in_python := environment="$$(tools/setup.sh python)" && PATH="$$environment/bin:
 in_azures_python := environment="$$(PYTHON_VERSION=3.13 tools/setup.sh python)" && PATH="$$environment/bin:$$PATH" &&
 # As in_python, with Azurite at hand.
 in_full := tools/setup.sh azurite && $(in_python)
+# As in_python, in a second environment that has mutmut too: the usual one stays as it is.
+in_mutants := $(in_python) with="$$environment-mutants" && \
+	uv venv --quiet --allow-existing --python "$$environment/bin/python" "$$with" && \
+	uv pip sync --quiet --python "$$with" requirements.txt requirements-dev.txt requirements-mutants.txt && PATH="$$with/bin:$$PATH" &&
 compile := uv pip compile --quiet --universal --python-version 3.11 --no-header
 
 .PHONY: help
@@ -68,7 +72,7 @@ package: ## Build what is deployed: dist/azure-key-rotator.zip, with its depende
 
 .PHONY: mutants
 mutants: ## Change the domain and the providers a bit at a time and list what no test notices (ARGS=rotation/policy/due.py)
-	@$(in_python) uv pip install --quiet --python "$$environment" -r requirements-mutants.txt && python -m tools.mutants $(ARGS)
+	@$(in_mutants) python -m tools.mutants $(ARGS)
 
 .PHONY: coverage
 coverage: ## Run the tests and show which lines they miss
