@@ -107,7 +107,6 @@ class _Rehearsal:
         holder = (await self._neighbours.find_holder(neighbours, target, key, keys, self._deadline)).holder
         if holder and not self._request.force:
             raise ActiveKey(in_use(target, key, holder))
-        self.record = structs.replace(self.record, key_name=key)
         self._add_regeneration(key)
         if holder:
             self.add("end", f"Completed. {holder.id.unversioned} holds a dead key from then on: its clients fail")

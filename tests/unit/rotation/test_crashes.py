@@ -8,7 +8,15 @@ from msgspec import UNSET
 from rotation.run import outcome
 from rotation.vocabulary.endings import Misconfigured, Refused
 from rotation.vocabulary.errors import Busy, Declined, DependencyError, NoAnswer, NotFound, Unavailable, Unfinished
-from rotation.vocabulary.limits import CLAIM_TTL, IN_FLIGHT, LAST_SEND, MAX_ATTEMPTS, MAX_ATTEMPTS_TO_FINISH, SKEW
+from rotation.vocabulary.limits import (
+    CLAIM_TTL,
+    IN_FLIGHT,
+    LAST_SEND,
+    MAX_ATTEMPTS,
+    MAX_ATTEMPTS_TO_FINISH,
+    PUBLISHED_WITHIN,
+    SKEW,
+)
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import State
 from rotation.vocabulary.target import KeyName
@@ -600,15 +608,29 @@ async def test_a_dead_key_in_use_is_replaced_whatever_comes_between(world: TwinW
     assert world.regenerations() == 1
 
 
-async def test_a_hindered_attempt_gives_its_claim_back_at_once(world: TwinWorld) -> None:
+def suspended(caplog: pytest.LogCaptureFixture) -> str:
     """
-    Nothing that it sent can take effect any more, and its clients wait for the new version.
+    Return why the last attempt was suspended, as the log says it.
     """
+    return [line for line in caplog.records if getattr(line, "step", None) == "suspended"][-1].getMessage()
+
+
+async def test_a_hindered_attempt_gives_its_claim_back_at_once(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Nothing that it sent can take effect any more, its clients wait for the new version, and the log says what is wrong.
+    """
+    caplog.set_level("INFO")
     world.put(tags=IN_PLACE)
     world.faults.before("store", Declined("403 Forbidden"))
     await world.rotate()
     world.faults.before("read_keys", Declined("403 AuthorizationFailed"))
     await world.resume(timedelta(seconds=1))
+    assert "403 AuthorizationFailed; the secret may hold a dead key" in suspended(caplog)
+    world.faults.before("read_current", NotFound("404"))
+    await world.resume(timedelta(seconds=1))
+    assert "deleted; the secret may hold a dead key" in suspended(caplog)
 
     (rotation,) = await world.resume(timedelta(seconds=1))
 
@@ -629,8 +651,7 @@ async def test_why_an_attempt_was_suspended_stands_in_the_log(
 
     assert (await world.rotate()).state is State.REGENERATING
 
-    (line,) = [record for record in caplog.records if getattr(record, "step", None) == "suspended"]
-    assert "no answer of the service" in line.getMessage()
+    assert "no answer of the service" in suspended(caplog)
 
 
 @pytest.mark.parametrize("kind", ["batch", "workflow"])
@@ -910,3 +931,93 @@ async def test_an_ending_without_a_claim_is_logged_with_its_reason(
 
     (line,) = [line for line in caplog.records if getattr(line, "step", None) == "ended"]
     assert (vars(line)["outcome"], vars(line)["reason"]) == ("Skipped", "unmanaged")
+
+
+async def test_a_diagnosis_after_an_answered_failure_is_logged_and_keeps_nobody_waiting(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The request is over: the next attempt may begin at once.
+    """
+    caplog.set_level("INFO")
+    world.faults.before("regenerate", Unavailable("503"))
+    world.faults.before("read_keys", None, Misconfigured("SAS authentication is switched off"))
+
+    await world.rotate()
+    assert "SAS authentication is switched off" in suspended(caplog)
+    (rotation,) = await world.resume(timedelta(seconds=1))
+
+    assert rotation.state is State.COMPLETED
+    assert world.regenerations() == 1
+
+
+async def test_why_a_new_key_cannot_be_seen_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A regeneration that was answered with nothing is looked for, and the look fails.
+    """
+    world = TwinWorld("workflow")
+    caplog.set_level("INFO")
+    world.faults.before("read_keys", None, Unavailable("503 of the site"))
+
+    await world.rotate()
+
+    assert "503 of the site" in suspended(caplog)
+    assert await world.resume(timedelta(seconds=1)) == []
+
+
+async def test_storing_waits_as_long_as_the_vault_asks(world: TwinWorld) -> None:
+    """
+    And no longer.
+    """
+    world.faults.before("store", Unavailable("429", retry_after=timedelta(seconds=20)))
+    began = world.clock.now()
+
+    assert (await world.rotate()).state is State.COMPLETED
+
+    assert timedelta(seconds=20) <= world.clock.now() - began < timedelta(seconds=21)
+
+
+async def test_a_version_that_somebody_else_has_made_meanwhile_is_looked_at_by_the_next_attempt(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The log says what the vault had answered.
+    """
+    caplog.set_level("INFO")
+
+    async def store_by_hand() -> None:
+        world.put(value=world.provider.value(world.target, KeyName.PRIMARY))
+        raise Unavailable("503 of the vault")
+
+    world.faults.before("store", store_by_hand)
+
+    assert (await world.rotate()).state is State.REGENERATING
+    assert "503 of the vault" in suspended(caplog)
+
+
+async def test_the_gap_of_a_rotation_in_place_is_given_in_milliseconds(world: TwinWorld) -> None:
+    """
+    From the journal to the new version.
+    """
+
+    async def take_a_while() -> None:
+        world.clock.advance(timedelta(seconds=1.23456))
+
+    world.put(tags=IN_PLACE)
+    world.faults.before("store", take_a_while)
+
+    assert (await world.rotate()).gap_seconds == 1.235
+
+
+async def test_an_outcome_that_is_being_published_is_left_alone(world: TwinWorld) -> None:
+    """
+    For two minutes: then whoever was at it is dead.
+    """
+    world.faults.before("publish", Unavailable("503"))
+    await world.rotate()
+
+    assert await world.resume(PUBLISHED_WITHIN - timedelta(seconds=1)) == []
+    (rotation,) = await world.resume(timedelta(seconds=1))
+
+    assert rotation.state is State.COMPLETED
+    assert len(world.announcer.published) == 1

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from rotation.run.neighbours import Neighbours
-from rotation.vocabulary.errors import Declined, Unavailable
+from rotation.vocabulary.errors import Declined, NotFound, Unavailable
 from rotation.vocabulary.record import State
 from rotation.vocabulary.target import KeyName
 from rotation.vocabulary.timing import Deadline
@@ -299,3 +299,30 @@ async def test_a_disabled_neighbour_whose_tag_means_nothing_claims_no_key(world:
     rotation = await world.rotate(world.event("one"))
 
     assert (rotation.state, rotation.adopted) == (State.COMPLETED, False)
+
+
+async def test_a_neighbour_whose_trigger_is_gone_holds_no_key() -> None:
+    """
+    No URL of that trigger is of use to anybody.
+    """
+    world = TwinWorld("workflow")
+    world.put("two", {"ProviderAddress": f"{TARGETS['workflow'].arm_id}/triggers/other"}, value="https://x/?sig=y")
+    world.unmanage("two")
+    world.faults.before("read_keys", None, NotFound("404 WorkflowTriggerNotFound"))
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert (rotation.state, rotation.adopted) == (State.COMPLETED, False)
+
+
+async def test_in_place_a_key_is_regenerated_although_a_neighbour_holds_it(world: TwinWorld) -> None:
+    """
+    There is no other key to move to: the tag says that a gap is accepted.
+    """
+    world.put("one", {"RotationStrategy": "InPlace"}, key=KeyName.SECONDARY)
+    world.unmanage("two")
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert (rotation.state, rotation.adopted, rotation.key_name) == (State.COMPLETED, False, KeyName.SECONDARY)
+    assert world.regenerations() == 1

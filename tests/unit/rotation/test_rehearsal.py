@@ -90,7 +90,7 @@ async def test_a_rotation_is_told_step_by_step(world: TwinWorld) -> None:
         assert word in text
     assert ends(plan) == "Completed"
     assert details(plan)["announce"] == "publish KeyRotator.RotationCompleted"
-    assert "adopts" not in details(plan)["store"]
+    assert details(plan)["store"].endswith("which expires in 90 days")
 
 
 async def test_a_key_that_a_neighbour_holds_is_adopted(world: TwinWorld) -> None:

@@ -445,3 +445,23 @@ async def test_no_key_material_leaves_vault_and_provider(world: TwinWorld, caplo
     for version in world.vaults.history(world.secret):
         assert version.value is not None
         assert version.value.reveal() not in told
+
+
+async def test_every_step_is_logged_with_its_key(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Metrics are made of these lines.
+    """
+    caplog.set_level("INFO")
+
+    await world.rotate()
+
+    steps = [(vars(line)["step"], vars(line).get("key")) for line in caplog.records if hasattr(line, "step")]
+    assert steps == [
+        ("claimed", None),
+        ("inspected", "Secondary"),
+        ("journaled", "Secondary"),
+        ("regenerated", "Secondary"),
+        ("stored", "Secondary"),
+        ("ended", None),
+        ("announced", None),
+    ]
