@@ -589,9 +589,9 @@ async def test_a_dead_key_in_use_is_replaced_whatever_comes_between(world: TwinW
     assert not world.holds_live_key()
     if hindrance in HINDRANCES:
         call, error = HINDRANCES[hindrance]
-        # The first reads of the secret find out what is to be claimed.
-        world.faults.before(call, *([None] if call == "read_current" else []), error)
-        await world.resume()
+        world.faults.before(call, error)
+        (resumed,) = await world.resume()
+        assert resumed.state is State.REGENERATING
     if hindrance == "paused":
         world.current().tags["RotationPaused"] = "true"
     if hindrance == "poisoned":
