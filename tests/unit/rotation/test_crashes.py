@@ -19,11 +19,13 @@ from rotation.vocabulary.limits import (
 )
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import State
+from rotation.vocabulary.request import Trigger, request_for_event
+from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 from tests.twins.calls import ROTATION
 from tests.twins.targets import accepted_record
 from tests.twins.vaults import MemoryVaults
-from tests.twins.world import TARGETS, Killed, TwinWorld
+from tests.twins.world import TARGETS, VAULT, Killed, TwinWorld
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -434,21 +436,32 @@ async def test_a_rotation_that_never_gets_through_ends_exhausted(world: TwinWorl
 
 async def test_tags_that_move_to_another_target_mid_way_start_over(world: TwinWorld) -> None:
     """
-    A target that changed between the claim and the look is claimed anew, and the first one is free.
+    A target that changed between the claim and the look is claimed in its turn, and the first one is free.
+
+    Its keys are touched under no other claim.
     """
     other = TARGETS["batch" if world.target is TARGETS["workflow"] else "workflow"]
-    request = world.event()
+    world.provider.add(other)
+    held = world.provider.value(other, KeyName.PRIMARY)
+    claimed: list[tuple[bool, bool]] = []
 
     async def move() -> None:
-        tags = world.current().tags | {"ProviderAddress": other.arm_id}
-        world.current().tags.update(tags)
+        world.put(tags={"ProviderAddress": other.shown_by}, value=held)
+        world.unmanage("one")
+
+    async def see_claims() -> None:
+        both = [await world.ledger.read_open(target.identity) for target in (world.target, other)]
+        claimed.append((both[0] is not None, both[1] is not None))
 
     world.faults.before("read_outcome", move)
-    rotation = await world.rotate(request)
+    world.faults.before("regenerate", see_claims)
+    rotation = await world.rotate(request_for_event(SecretId(VAULT, "one"), Trigger.SWEEP, world.clock.now()))
 
-    assert rotation.target == other.arm_id
-    assert await world.ledger.read_open(world.target.identity) is None
+    assert (rotation.state, rotation.target) == (State.COMPLETED, other.arm_id)
+    assert claimed == [(False, True)]
+    assert world.ledger.claims() == []
     assert world.regenerations() == 0
+    assert world.provider.regenerations(other, KeyName.SECONDARY) == 1
 
 
 async def test_tags_that_move_while_the_key_is_regenerated_fail_visibly(world: TwinWorld) -> None:
@@ -464,6 +477,7 @@ async def test_tags_that_move_while_the_key_is_regenerated_fail_visibly(world: T
 
     assert rotation.error is not None
     assert rotation.error.code == "misconfigured"
+    assert "when its key was regenerated; it changed since" in rotation.error.message
     assert world.faults.count("regenerate") == 1
     assert await world.resume() == []
 
@@ -1021,3 +1035,41 @@ async def test_an_outcome_that_is_being_published_is_left_alone(world: TwinWorld
 
     assert rotation.state is State.COMPLETED
     assert len(world.announcer.published) == 1
+
+
+async def test_a_target_that_is_gone_when_its_key_is_regenerated_is_named(world: TwinWorld) -> None:
+    """
+    In the service's words.
+    """
+    world.faults.before("regenerate", NotFound("404 AccountNotFound: no such account"))
+
+    rotation = await world.rotate()
+
+    assert rotation.error is not None
+    assert rotation.error.code == "target_not_found"
+    assert "404 AccountNotFound: no such account" in rotation.error.message
+
+
+@pytest.mark.parametrize("how", ["found", "adopted"])
+async def test_why_nothing_is_regenerated_is_logged(
+    world: TwinWorld, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    With the key, and with the secret whose key is taken over.
+    """
+    caplog.set_level("INFO")
+    if how == "found":
+        world.faults.after("regenerate", NoAnswer("lost"))
+        await world.rotate()
+        await world.resume()
+    else:
+        world.put("two", key=KeyName.SECONDARY)
+        await world.rotate()
+
+    lines = {vars(line)["step"]: vars(line) for line in caplog.records if hasattr(line, "step")}
+    if how == "found":
+        assert lines["found the key already regenerated"]["key"] == "Secondary"
+    else:
+        line = lines["adopts the key of another secret"]
+        assert line["key"] == "Secondary"
+        assert line["holder"].startswith(f"{VAULT}/secrets/two/")

@@ -153,3 +153,20 @@ def expire_in(world: TwinWorld, left: timedelta | None) -> None:
         content_type=current.content_type,
         expires_on=None if left is None else world.clock.now() + left,
     )
+
+
+async def test_a_long_lead_does_not_make_a_young_version_due(world: TwinWorld) -> None:
+    """
+    An event without a version, about one that was born a moment ago: its clients have cached it.
+    """
+    world.lead = timedelta(days=60)
+    world.rotator = world.worker()
+    world.put(tags={"ValidityPeriodDays": "60"})
+    world.clock.advance(-25 * DAY)
+
+    rotation = await world.rotate(event(world))
+
+    assert rotation.reason == "superseded"
+    assert rotation.secret is not None
+    assert rotation.secret.version is None
+    assert world.regenerations() == 0
