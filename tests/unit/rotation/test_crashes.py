@@ -1073,3 +1073,29 @@ async def test_why_nothing_is_regenerated_is_logged(
         line = lines["adopts the key of another secret"]
         assert line["key"] == "Secondary"
         assert line["holder"].startswith(f"{VAULT}/secrets/two/")
+
+
+async def test_each_try_waits_twice_as_long_as_the_one_before(world: TwinWorld) -> None:
+    """
+    A service that fails is not asked at full speed.
+    """
+    world.faults.before("regenerate", *[Unavailable("503")] * 4)
+    began = world.clock.now()
+
+    assert (await world.rotate()).state is State.COMPLETED
+
+    assert world.clock.now() - began == timedelta(seconds=1 + 2 + 4 + 8)
+
+
+async def test_a_version_that_is_disabled_is_logged(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A person who misses it learns why.
+    """
+    older = world.put(key=KeyName.SECONDARY)
+    world.put(key=KeyName.PRIMARY)
+    caplog.set_level("INFO")
+
+    await world.rotate()
+
+    (line,) = [line for line in caplog.records if getattr(line, "step", None) == "disabled a dead version"]
+    assert vars(line)["version"] == older.version

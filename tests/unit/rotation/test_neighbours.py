@@ -6,10 +6,11 @@ import pytest
 from rotation.run.neighbours import Neighbours
 from rotation.vocabulary.errors import Declined, NotFound, Unavailable
 from rotation.vocabulary.record import State
+from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 from rotation.vocabulary.timing import Deadline
 from tests.twins.targets import batch_account
-from tests.twins.world import SUBSCRIPTION, TARGETS, TwinWorld
+from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, TwinWorld
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -326,3 +327,17 @@ async def test_in_place_a_key_is_regenerated_although_a_neighbour_holds_it(world
 
     assert (rotation.state, rotation.adopted, rotation.key_name) == (State.COMPLETED, False, KeyName.SECONDARY)
     assert world.regenerations() == 1
+
+
+async def test_a_neighbour_that_is_gone_hides_no_other(world: TwinWorld) -> None:
+    """
+    The ledger still knows it, and it is looked at first.
+    """
+    await world.ledger.bind(world.target.identity, SecretId(VAULT, "gone"))
+
+    rotation = await world.rotate(world.event("one"))
+
+    assert rotation.adopted
+    assert world.outages == 0
+    bound = await world.ledger.bound_secrets(world.target.identity)
+    assert "gone" not in {secret.name for secret in bound}

@@ -99,6 +99,7 @@ async def test_the_second_rotation_is_scheduled_in_the_step_that_ends_the_first(
     found = await world.ledger.find(waiting.record.id)
     assert found is not None
     assert (found.state, found.target, found.reason) == (State.SCHEDULED, world.target.arm_id, "leaked")
+    assert found.provider == world.target.provider
     assert (found.trigger, found.completed_on) == (Trigger.HTTP, None)
 
 

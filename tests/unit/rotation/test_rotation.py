@@ -465,3 +465,5 @@ async def test_every_step_is_logged_with_its_key(world: TwinWorld, caplog: pytes
         ("ended", None),
         ("announced", None),
     ]
+    timed = {vars(line)["step"] for line in caplog.records if vars(line).get("seconds") is not None}
+    assert timed == {step for step, _ in steps} - {"announced"}
