@@ -1025,7 +1025,7 @@ async def test_the_gap_of_a_rotation_in_place_is_given_in_milliseconds(world: Tw
 
 async def test_an_outcome_that_is_being_published_is_left_alone(world: TwinWorld) -> None:
     """
-    For two minutes: then whoever was at it is dead.
+    For two minutes: then the worker that published it is dead.
     """
     world.faults.before("publish", Unavailable("503"))
     await world.rotate()
