@@ -125,7 +125,10 @@ def read_text(entity: Any, column: str) -> str:
         return str(entity[column])
     what = f"{column} of row {entity['RowKey']} of the ledger"
     if schema is None:
-        raise UnreadableRow(f"{what} was written before version {VERSION}, which cannot read it: delete the table")
+        raise UnreadableRow(
+            f"{what} was written before version {VERSION}, which cannot read it: let all rotations end under the "
+            "version that wrote it, then delete the table"
+        )
     raise UnreadableRow(
         f"{what} has schema {schema} and was written by version {entity.get(f'{column}Version')}; this is version "
         f"{VERSION}, which reads schema {SCHEMA}: deploy the version that wrote it, or a later one"

@@ -67,8 +67,7 @@ class Kind(Struct, frozen=True, dict=True):
     - `credential`: the part of a secret's value that depends on the key.
     - `package`: the folder. Its `client.py` has a class `Client` that reads and regenerates keys
       (`rotation/ports/providers.py`) and is made of a `ResourceManager` (`adapters/arm.py`). It is imported for the
-      first target. Its `role.json` names the actions that the
-      app's role allows, each with the reason.
+      first target. Its `role.json` names the actions that the app's role allows, each with the reason.
     - `example`: names for the examples of the API.
     """
 
