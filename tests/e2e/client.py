@@ -7,10 +7,14 @@ import base64
 import itertools
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import TableEntity
 from azure.data.tables.aio import TableClient
 from azure.storage.queue.aio import QueueClient
 
@@ -167,17 +171,14 @@ class Client:
     async def pass_time(self, time: timedelta = timedelta(hours=1)) -> None:
         """
         Make everything unfinished in the ledger look that much older, and let what is due be due.
+
+        The app may be at work on other rows meanwhile: nothing that it writes is overwritten.
         """
         connection = self.cloud.storage.connection_string
         async with TableClient.from_connection_string(connection, NAME) as table:
             async for entity in table.query_entities("PartitionKey eq 'live'"):
-                row = json.loads(entity["Row"])
-                for holder, field in ((row, "claimed_until"), (row, "due_on"), (row["record"], "completedOn")):
-                    if holder.get(field):
-                        earlier = datetime.fromisoformat(holder[field]) - time
-                        holder[field] = earlier.isoformat()
-                entity["Row"] = json.dumps(row)
-                await table.update_entity(entity)
+                with suppress(ResourceNotFoundError):
+                    await _age(table, entity, time)
 
     async def rows(self, partition: str, key: str) -> list[Any]:
         """
@@ -216,6 +217,22 @@ class Client:
         Return the log records that contain a text.
         """
         return [line for line in self.host.log_lines() if text in line["message"]]
+
+
+async def _age(table: TableClient, entity: TableEntity, time: timedelta) -> None:
+    """
+    Make a row look older, as it stands when that is written.
+    """
+    row = json.loads(entity["Row"])
+    for holder, field in ((row, "claimed_until"), (row, "due_on"), (row["record"], "completedOn")):
+        if holder.get(field):
+            earlier = datetime.fromisoformat(holder[field]) - time
+            holder[field] = earlier.isoformat()
+    entity["Row"] = json.dumps(row)
+    try:
+        await table.update_entity(entity, match_condition=MatchConditions.IfNotModified)
+    except ResourceModifiedError:
+        await _age(table, await table.get_entity("live", entity["RowKey"]), time)
 
 
 async def eventually(condition: Callable[[], Any], what: Callable[[], str]) -> None:
