@@ -7,12 +7,12 @@ import re
 from rotation.vocabulary.limits import LONGEST_QUOTE
 
 _WORD = r"[-\w. ]{0,40}"  # An account key is longer, and ends in an equals sign.
-_ADDRESS = r"(?:https?://|/subscriptions/)[-\w./():]*"
+_ADDRESS = r"(?:https?://(?![^@]*@)|/subscriptions/)[-\w./():]*"  # With a user comes a password.
 
 
 def quoted(text: str) -> str:
     """
-    Return a short word as it is, an address up to where a signature or a user could begin, else only the length.
+    Return a short word as it is, an address up to where a signature could begin, else only the length.
     """
     if re.fullmatch(_WORD, text, re.ASCII):
         return repr(text)
