@@ -16,8 +16,6 @@ from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.timing import Clock, Deadline
 from tests.twins.faults import Faults
 
-_PAGE = 2
-
 
 class MemoryVaults:
     """
@@ -31,6 +29,7 @@ class MemoryVaults:
         self._deleted: dict[str, list[tuple[SecretVersion, datetime]]] = {}
         self._in_transition: set[str] = set()
         self.faults = faults or Faults()
+        self.page_size = 2
 
     def put(
         self,
@@ -132,14 +131,14 @@ class MemoryVaults:
 
     async def list_pages(self, vault: str) -> AsyncGenerator[list[ListedSecret], None]:
         """
-        Yield every secret of a vault, two at a time.
+        Yield every secret of a vault, a page at a time.
         """
         self.require(SecretId(vault, ""))
         everywhere = [versions[-1][0] for _, versions in sorted(self._versions.items())]
         current = [version for version in everywhere if version.id.vault == vault]
-        for start in range(0, max(len(current), 1), _PAGE):
+        for start in range(0, max(len(current), 1), self.page_size):
             await self.faults.enter("list_pages")
-            yield [_listed(version) for version in current[start : start + _PAGE]]
+            yield [_listed(version) for version in current[start : start + self.page_size]]
 
     async def read_version(self, secret: SecretId, deadline: Deadline) -> KeyMaterial:
         """

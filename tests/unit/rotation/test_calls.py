@@ -2,9 +2,14 @@
 What a rotation asks of the world: each thing once, and nothing that it could do without.
 """
 
+import asyncio
+
 import pytest
 from msgspec import structs
 
+from adapters.concurrency import gather
+from rotation.run.rotator import Rotator
+from rotation.vocabulary.record import State
 from rotation.vocabulary.target import KeyName
 from tests.twins.calls import KEY_REGENERATION, ROTATION
 from tests.twins.world import TARGETS, TwinWorld
@@ -81,3 +86,29 @@ async def test_the_regeneration_of_a_key_asks_for_what_it_needs(world: TwinWorld
     await world.rotate(request)
 
     assert world.faults.calls == expected(world, KEY_REGENERATION)
+
+
+@pytest.mark.parametrize("is_for_a_secret", [True, False])
+async def test_the_keys_are_read_while_the_look_is_under_way(world: TwinWorld, is_for_a_secret: bool) -> None:
+    """
+    What does not have to wait does not: each trip that others wait for makes an outage of a key longer.
+    """
+    request, looking = world.event(), "read_current"
+    if not is_for_a_secret:
+        request = structs.replace(world.manual(key=KeyName.SECONDARY), secret=None, target=world.target.written)
+        looking = "read_outcome"
+    are_read = asyncio.Event()
+
+    async def wait() -> None:
+        async with asyncio.timeout(5):
+            await are_read.wait()
+
+    async def note() -> None:
+        are_read.set()
+
+    world.faults.before(looking, *[None] * is_for_a_secret, wait)
+    world.faults.before("read_keys", note)
+
+    record = await Rotator(structs.replace(world.ports, gather=gather)).rotate(request)
+
+    assert record.state is State.COMPLETED

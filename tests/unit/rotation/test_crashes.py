@@ -6,6 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from rotation.run import outcome
+from rotation.run.resumption import list_unfinished
 from rotation.vocabulary.endings import Misconfigured, Refused
 from rotation.vocabulary.errors import Busy, Declined, DependencyError, NoAnswer, NotFound, Unavailable, Unfinished
 from rotation.vocabulary.limits import (
@@ -151,6 +152,24 @@ async def test_an_answered_failure_to_store_makes_one_version(world: TwinWorld, 
 
     assert rotation.state is State.COMPLETED
     assert len(world.vaults.history(world.secret)) == 2
+
+
+async def test_an_attempt_sends_no_longer_than_it_was_given(world: TwinWorld) -> None:
+    """
+    A caller who waits for the answer gets it in time; what is left is resumed.
+    """
+
+    async def take_time() -> None:
+        world.clock.advance(timedelta(seconds=20))
+
+    request = world.event()
+    world.faults.after("regenerate", take_time)
+    record = await world.rotator.rotate(request, last_send=timedelta(seconds=20))
+
+    assert record.state is State.REGENERATING
+    assert world.faults.count("store") == 0
+    await finish(world)
+    assert_rotated_once(world, request.id)
 
 
 async def test_throttling_longer_than_the_attempt_is_resumed(world: TwinWorld) -> None:
@@ -873,6 +892,79 @@ async def test_an_outcome_is_told_although_its_vault_is_no_longer_ours(world: Tw
     assert {event.id for event in world.announcer.published} == {f"{request.id}:completed"}
 
 
+async def test_a_rotation_is_resumed_under_a_claim_of_its_own(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    The claim of the dead worker is renewed, in the name of the one that goes on: the next one leaves it alone.
+    """
+    caplog.set_level("INFO")
+    request = world.event()
+    world.faults.after("regenerate", Killed())
+    await world.die_in(request)
+    (left,) = world.ledger.claims()
+    seen = []
+
+    async def meet_another_worker() -> None:
+        seen.extend(world.ledger.claims())
+        seen.append(await world.worker().rotate(request))
+
+    world.faults.before("store", meet_another_worker)
+    await world.resume()
+
+    claim, record = seen
+    assert claim.lease != left.lease
+    assert claim.claimed_until == world.clock.now() + CLAIM_TTL
+    assert record.state is State.REGENERATING
+    assert_rotated_once(world, request.id)
+    lines = [vars(line) for line in caplog.records if hasattr(line, "step")]
+    assert [line["attempt"] for line in lines if line["step"] == "claimed"] == ["1", "2"]
+    assert [line["seconds"] for line in lines if line["step"].startswith("left")] == [0]
+
+
+async def test_a_journal_is_not_given_back_though_the_next_one_is_of_no_use(world: TwinWorld) -> None:
+    """
+    An earlier attempt may have sent the request. What keeps this one from sending it again proves nothing.
+    """
+    request = world.event()
+    world.faults.before("regenerate", Killed())
+    await world.die_in(request)
+    assert request.secret is not None
+    await world.ledger.unbind(world.target.identity, request.secret)
+    world.faults.before("bind", Unavailable("503"))
+
+    (record,) = await world.resume()
+
+    assert record.state is State.REGENERATING
+    assert [claim.journal is not None for claim in world.ledger.claims()] == [True]
+    await finish(world)
+    assert_rotated_once(world, request.id)
+
+
+async def test_an_outcome_is_published_while_another_rotation_holds_the_target(world: TwinWorld) -> None:
+    """
+    However its rotation came to its claim: here a resumed one began anew, since its vault could not be read.
+    """
+    world.put("two")
+    request, other = world.event(), world.event("two")
+    world.faults.after("claim", Killed())
+    await world.die_in(request)
+    world.clock.advance(CLAIM_TTL)
+    (resumed,) = await list_unfinished(world.ports)
+    world.faults.before("read_current", Unavailable("503"))
+    with pytest.raises(Unavailable):
+        await world.rotate(resumed)
+    world.faults.before("publish", Unavailable("503"))
+    await world.rotate(resumed)
+    world.faults.after("claim", Killed())
+    await world.die_in(other)
+
+    await world.resume(after=timedelta(minutes=2))
+
+    assert {event.id for event in world.announcer.published} == {f"{request.id}:completed"}
+    assert [claim.request.id for claim in world.ledger.claims()] == [other.id]
+
+
 async def test_a_secret_that_cannot_be_registered_leaves_no_trace(world: TwinWorld) -> None:
     """
     Nothing was changed by then, so the claim is given back, journal and all, and the trigger told.
@@ -930,6 +1022,20 @@ async def test_what_is_found_stored_is_recorded_as_it_was_stored(
     (line,) = [line for line in caplog.records if getattr(line, "step", "").startswith("found")]
     assert vars(line)["step"] == "found the new version already stored"
     assert vars(line)["key"] == str(told.key_name)
+
+
+async def test_what_is_found_stored_is_told_by_the_journal_and_not_by_a_tag(world: TwinWorld) -> None:
+    """
+    Somebody may have changed the tag since: the key that was regenerated is the one that was journaled.
+    """
+    request = world.event()
+    world.faults.after("store", Killed())
+    await world.die_in(request)
+    world.current().tags["CredentialId"] = KeyName.PRIMARY
+
+    (record,) = await world.resume()
+
+    assert (record.key_name, record.previous_key_name) == (KeyName.SECONDARY, KeyName.PRIMARY)
 
 
 async def test_an_ending_without_a_claim_is_logged_with_its_reason(

@@ -42,6 +42,13 @@ def test_only_reveal_gives_the_value() -> None:
     assert KeyMaterial(SECRET).reveal() == SECRET
 
 
+def test_a_key_in_a_log_line_is_called_hidden() -> None:
+    """
+    Whoever reads it sees why there is nothing to see.
+    """
+    assert repr(KeyMaterial(SECRET)) == "KeyMaterial(hidden)"
+
+
 @pytest.mark.parametrize(
     "show",
     [

@@ -437,6 +437,19 @@ async def test_the_next_pages_are_asked_for_while_the_last_ones_are_kept(world: 
     assert len(await statuses(world)) == 100
 
 
+async def test_what_is_found_is_kept_in_full_transactions(world: TwinWorld) -> None:
+    """
+    Four pages of Key Vault's fill one of Table storage: 100 secrets at a time.
+    """
+    for number in range(199):
+        put(world, f"n-{number:03}", 60)
+    world.vaults.page_size = 25
+
+    await sweep_once(world)
+
+    assert world.faults.count("keep") == 2
+
+
 async def test_only_few_pages_wait_in_memory(world: TwinWorld) -> None:
     """
     A ledger that is slow keeps a vault of any size from being listed further.
@@ -558,7 +571,8 @@ async def test_the_outcome_of_a_sweep_is_one_line_for_each_vault(
     caplog.set_level(logging.INFO)
     put(world, "expired", -1)
     put(world, "broken", 3, ValidityPeriodDays="7")
-    put(world, "fine", 60)
+    for name in ("fine", "well"):
+        put(world, name, 60)
 
     async def take_time() -> None:
         world.clock.advance(timedelta(seconds=5))
@@ -571,7 +585,7 @@ async def test_the_outcome_of_a_sweep_is_one_line_for_each_vault(
     (line,) = [vars(record) for record in caplog.records if vars(record).get("step") == "swept"]
     assert {name: line[name] for name in ("vault", "secrets", "due", "misconfigured", "seconds", "problem")} == {
         "vault": VAULT,
-        "secrets": 4,
+        "secrets": 5,
         "due": 2,
         "misconfigured": 1,
         "seconds": 5,

@@ -47,6 +47,20 @@ def test_a_claim_is_counted_from_before_it_is_written() -> None:
     assert deadline.claimed_until == started + CLAIM_TTL
 
 
+def test_each_step_is_timed_by_itself() -> None:
+    """
+    From the start of the attempt to the first, and from one to the next.
+    """
+    clock = HandClock()
+    deadline = Deadline(clock)
+
+    def lap_after(seconds: float) -> float:
+        clock.advance(timedelta(seconds=seconds))
+        return deadline.lap()
+
+    assert [lap_after(seconds) for seconds in (1, 2, 4)] == [1, 2, 4]
+
+
 def test_an_attempt_may_send_until_the_last_moment() -> None:
     """
     A moment before the end it may, at the end and ever after it may not.

@@ -1,0 +1,97 @@
+"""
+What the log says of a rotation: metrics and alerts are made of it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rotation.vocabulary.errors import Declined, Unavailable
+from rotation.vocabulary.target import KeyName
+from tests.twins.world import VAULT, TwinWorld
+
+STEPS = ["claimed", "inspected", "journaled", "regenerated", "stored", "ended", "announced"]
+
+
+@pytest.fixture
+def world(caplog: pytest.LogCaptureFixture) -> TwinWorld:
+    """
+    Return a world whose log is kept.
+    """
+    caplog.set_level("INFO")
+    return TwinWorld("workflow")
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """
+    Return the log's structured lines.
+    """
+    return [vars(record) for record in caplog.records if hasattr(record, "step")]
+
+
+async def test_each_step_says_what_it_is_about(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    The same for every step, and what the step has found besides.
+    """
+    request = world.event()
+    await world.rotate(request)
+
+    assert [line["step"] for line in lines(caplog)] == STEPS
+    for line in lines(caplog):
+        assert line["rotation"] == request.id
+        assert line["secret"] == f"{VAULT}/secrets/one"
+        assert (line["target"], line["provider"]) == (world.target.arm_id, world.target.provider)
+        assert (line["trigger"], line["attempt"]) == ("SecretNearExpiry", 1 if line["step"] != "claimed" else "1")
+    assert [line["state"] for line in lines(caplog)] == ["Accepted"] * 2 + ["Regenerating"] * 3 + ["Completed"] * 2
+    assert {line["key"] for line in lines(caplog) if "key" in line} == {KeyName.SECONDARY}
+
+
+async def test_each_step_says_how_long_it_took(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    In seconds since the attempt began, and since the step before.
+    """
+
+    async def take_time() -> None:
+        world.clock.advance(timedelta(seconds=2))
+
+    for call in ("regenerate", "store"):
+        world.faults.before(call, take_time)
+    await world.rotate()
+
+    took = {line["step"]: (line["seconds"], line["duration"]) for line in lines(caplog)}
+    assert (took["journaled"], took["regenerated"], took["stored"]) == ((0, 0), (2, 2), (4, 2))
+    assert took["announced"] == (None, None)
+
+
+async def test_why_a_rotation_failed_stands_beside_its_end(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Whatever reason a caller has given: alerts count by the code.
+    """
+    world.faults.before("regenerate", Declined("403"))
+    await world.rotate(world.manual(reason="leaked"))
+
+    (line,) = [line for line in lines(caplog) if line["step"] == "ended"]
+    assert (line["outcome"], line["reason"]) == ("Failed", "provider_refused")
+
+
+async def test_a_callers_reason_is_no_reason_for_the_outcome(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    It is text of a person's, which nobody counts by.
+    """
+    await world.rotate(world.manual(reason="leaked"))
+
+    (line,) = [line for line in lines(caplog) if line["step"] == "ended"]
+    assert (line["outcome"], line["reason"]) == ("Completed", None)
+
+
+async def test_an_end_that_cannot_be_written_says_why(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    It is found again by the next attempt.
+    """
+    world.faults.before("end", Unavailable("503 by the table"))
+    await world.rotate()
+
+    assert (lines(caplog)[-1]["step"], lines(caplog)[-1]["because"]) == ("not ended yet", "503 by the table")
