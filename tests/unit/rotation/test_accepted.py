@@ -399,6 +399,7 @@ async def test_a_vault_that_was_taken_away_fails_it_visibly(world: TwinWorld) ->
 
     assert rotation.error is not None
     assert rotation.error.code == "forbidden"
+    assert "ROTATION_VAULTS" in rotation.error.message
     assert [event.id for event in world.announcer.published] == [f"{request.id}:failed"]
     assert world.faults.count("read_current") == 0
     assert world.ledger.waiting() == []

@@ -24,9 +24,9 @@ from rotation.vocabulary.request import Trigger, request_for_event
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 from tests.twins.calls import ROTATION
-from tests.twins.targets import accepted_record
+from tests.twins.targets import accepted_record, batch_account
 from tests.twins.vaults import MemoryVaults
-from tests.twins.world import TARGETS, VAULT, Killed, TwinWorld
+from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, Killed, TwinWorld
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -483,6 +483,25 @@ async def test_tags_that_move_to_another_target_mid_way_start_over(world: TwinWo
     assert world.provider.regenerations(other, KeyName.SECONDARY) == 1
 
 
+async def test_tags_that_move_after_a_crash_start_over(world: TwinWorld) -> None:
+    """
+    Nothing was changed by then, so the rotation that is resumed is the new target's.
+    """
+    other = batch_account(SUBSCRIPTION, "rg", "account9")
+    world.provider.add(other)
+    held = world.provider.value(other, KeyName.PRIMARY)
+    world.faults.after("claim", Killed())
+    await world.die_in(request_for_event(SecretId(VAULT, "one"), Trigger.SWEEP, world.clock.now()))
+    world.put(tags={"ProviderAddress": other.arm_id}, value=held)
+    world.unmanage("one")
+
+    (rotation,) = await world.resume()
+
+    assert (rotation.state, rotation.target) == (State.COMPLETED, other.arm_id)
+    assert world.regenerations() == 0
+    assert world.ledger.claims() == []
+
+
 async def test_tags_that_move_while_the_key_is_regenerated_fail_visibly(world: TwinWorld) -> None:
     """
     Once a key may have changed, the rotation does not wander off to another target.
@@ -799,6 +818,7 @@ async def test_a_vault_that_is_taken_away_frees_the_target(world: TwinWorld) -> 
 
     assert rotation.error is not None
     assert rotation.error.code == "forbidden"
+    assert VAULT in rotation.error.message
     assert await world.ledger.read_open(world.target.identity) is None
     assert world.faults.count("read_current") == reads
 

@@ -49,19 +49,33 @@ async def test_each_step_says_what_it_is_about(world: TwinWorld, caplog: pytest.
 
 async def test_each_step_says_how_long_it_took(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
     """
-    In seconds since the attempt began, and since the step before.
+    In seconds since the attempt began, and since the step before, to the millisecond.
     """
 
     async def take_time() -> None:
-        world.clock.advance(timedelta(seconds=2))
+        world.clock.advance(timedelta(seconds=2.1234))
 
     for call in ("regenerate", "store"):
         world.faults.before(call, take_time)
     await world.rotate()
 
     took = {line["step"]: (line["seconds"], line["duration"]) for line in lines(caplog)}
-    assert (took["journaled"], took["regenerated"], took["stored"]) == ((0, 0), (2, 2), (4, 2))
+    assert (took["journaled"], took["regenerated"], took["stored"]) == ((0, 0), (2.123, 2.123), (4.247, 2.123))
     assert took["announced"] == (None, None)
+
+
+async def test_the_message_holds_what_the_fields_hold(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Azure's worker passes on nothing else; what there is nothing to say of is left out.
+    """
+    request = world.event()
+    await world.rotate(request)
+
+    about = f"secret {VAULT}/secrets/one, target {world.target.arm_id}, trigger SecretNearExpiry"
+    stored, ended, announced = [record.getMessage() for record in caplog.records][-3:]
+    assert stored == f"rotation {request.id}: stored (key Secondary, {about}, seconds 0.0, duration 0.0)"
+    assert ended == f"rotation {request.id}: ended (outcome Completed, {about}, seconds 0.0, duration 0.0)"
+    assert announced == f"rotation {request.id}: announced ({about})"
 
 
 async def test_why_a_rotation_failed_stands_beside_its_end(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
