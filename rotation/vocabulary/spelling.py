@@ -24,7 +24,7 @@ def caseless(text: str) -> str:
     return text.lower() if text.isascii() else "".join(map(_lower, text))
 
 
-def is_name(text: str, others: str, *, marks: bool = False) -> bool:
+def is_name(text: str, others: str, *, marks: bool) -> bool:
     """
     Return whether a text consists of letters and digits of any script and of the characters in `others`.
 

@@ -140,6 +140,7 @@ def test_different_targets_have_different_claims(one: Target, other: Target) -> 
         BATCH.replace("/rg/", "/rg/../rg2/"),
         BATCH.replace("/rg/", "/%2e%2e/"),
         BATCH.replace("/rg/", "/rg%2frg2/"),
+        BATCH.replace("/batchAccounts/", "/batchAccounts%2f"),
         BATCH.replace("/rg/", "//"),
         BATCH.replace("/rg/", "/ /"),
         BATCH.replace("/rg/", "/r g/"),

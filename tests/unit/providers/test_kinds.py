@@ -10,7 +10,7 @@ import pytest
 import providers
 from providers import KINDS
 from providers.ids import parse_target
-from providers.kind import Kind
+from providers.kind import Kind, Name
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import Target
@@ -157,3 +157,11 @@ def target_form(kind: Kind) -> str:
     Return the form of the ids of a kind's targets, with the names that every id has.
     """
     return "{subscription}{resource_group}" + re.sub(r"\[[^]]*\]", "", kind.form)
+
+
+@pytest.mark.parametrize(("name", "is_allowed"), [("a.b", True), ("a.", False), (".", False), ("..", False)])
+def test_no_name_ends_with_a_full_stop(name: str, is_allowed: bool) -> None:
+    """
+    Also of a kind whose names may hold one: a path would collapse, and a full stop at the end is a sentence's.
+    """
+    assert Name("[^/]+", others="-.").allows(name) is is_allowed

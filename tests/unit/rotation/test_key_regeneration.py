@@ -13,7 +13,7 @@ from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.target import KeyName
 from tests.twins.calls import KEY_REGENERATION
-from tests.twins.targets import batch_account, workflow
+from tests.twins.targets import accepted_record, batch_account, workflow
 from tests.twins.world import SUBSCRIPTION, TARGETS, Killed, TwinWorld
 
 PRIMARY, SECONDARY = KeyName
@@ -375,6 +375,20 @@ async def test_delivered_again_it_changes_nothing(world: TwinWorld) -> None:
     assert [record.state for record in seen] == [State.REGENERATING]
     assert await world.rotate(request) == rotation
     assert_regenerated_once(world, request.id)
+
+
+async def test_what_it_is_about_is_known_when_it_is_accepted(world: TwinWorld) -> None:
+    """
+    Its target and key are what was asked for; a secret's rotation finds them, whichever key it was asked for.
+    """
+    about_target, about_secret = (
+        accepted_record(request, world.clock.now()) for request in (ask(world), world.manual(key=KeyName.SECONDARY))
+    )
+
+    known = (about_target.provider, about_target.target, about_target.key_name)
+    assert known == (world.target.provider, world.target.arm_id, ask(world).key)
+    assert (about_secret.provider, about_secret.target, about_secret.key_name) == (None, None, None)
+    assert (about_target.adopted, about_secret.adopted) == (False, False)
 
 
 async def test_a_request_names_a_secret_or_a_target_and_then_a_key(world: TwinWorld) -> None:

@@ -46,6 +46,7 @@ def allows(prefix: str, arm_id: str) -> bool:
         (WORKFLOW, f"{SITE}{DESIGNER}/workflows/orders"),
         (f"{SITE}{DESIGNER}/workflows/orders", WORKFLOW),
         (f"{SITE}{DESIGNER.upper()}", WORKFLOW),
+        (f"{SITE}/workflows/re\u0301sume\u0301", f"{SITE}/workflows/re\u0301sume\u0301"),
         (f"{GROUPS}/r.g_(1)", BATCH.replace("/rg/", "/R.G_(1)/")),
     ],
 )
