@@ -111,7 +111,7 @@ async def until_answered(what: str, ask: Callable[[], Awaitable[T]], deadline: D
         try:
             return await once(what, ask)
         except (Unavailable, NoAnswer) as error:
-            wait = max(pause, error.retry_after.total_seconds()) if error.retry_after else pause
+            wait = error.pause(pause)
             if wait > LONGEST_WAIT_FOR_A_READ:
                 raise
         if deadline:

@@ -33,7 +33,7 @@ async def regenerate(provider: Provider, target: Target, journal: Journal, befor
         try:
             answer = await provider.regenerate(target, journal.key, deadline)
         except Unavailable as error:
-            asked_for = error.retry_after.total_seconds() if error.retry_after else 0
+            failure = error
         except NoAnswer as error:
             # Where the key was not in use, a change may as well be somebody else's, and this request's is yet to come.
             if journal.in_place and (keys := await _look_for_change(provider, target, journal, deadline)):
@@ -50,7 +50,7 @@ async def regenerate(provider: Provider, target: Target, journal: Journal, befor
         keys = await _read_again(provider, target, deadline)
         if has_changed(target, keys, journal):
             return keys
-        await deadline.wait(max(pause, asked_for))
+        await deadline.wait(failure.pause(pause))
     raise AssertionError("the pauses never end")
 
 
@@ -121,7 +121,7 @@ async def store(vaults: Vaults, secret: SecretId, new: NewVersion, deadline: Dea
             raise VaultRefused(str(error)) from error
         if made := await _look(vaults, secret, stored_by(new.tags), failure, deadline):
             return made
-        await deadline.wait(max(pause, failure.retry_after.total_seconds() if failure.retry_after else 0))
+        await deadline.wait(failure.pause(pause))
     raise AssertionError("the pauses never end")
 
 

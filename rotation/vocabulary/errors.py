@@ -133,6 +133,12 @@ class DependencyError(RotationError):
         super().__init__(message)
         self.retry_after = retry_after
 
+    def pause(self, planned: float) -> float:
+        """
+        Return the seconds to wait before the next try: as many as planned, or more if the service asked for more.
+        """
+        return max(planned, self.retry_after.total_seconds()) if self.retry_after else planned
+
 
 class NotFound(DependencyError):
     """

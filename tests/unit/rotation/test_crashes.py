@@ -923,16 +923,16 @@ async def test_a_rotation_is_resumed_under_a_claim_of_its_own(
     world.faults.after("regenerate", Killed())
     await world.die_in(request)
     (left,) = world.ledger.claims()
-    seen = []
+    held, met = [], []
 
     async def meet_another_worker() -> None:
-        seen.extend(world.ledger.claims())
-        seen.append(await world.worker().rotate(request))
+        held.extend(world.ledger.claims())
+        met.append(await world.worker().rotate(request))
 
     world.faults.before("store", meet_another_worker)
     await world.resume()
 
-    claim, record = seen
+    (claim,), (record,) = held, met
     assert claim.lease != left.lease
     assert claim.claimed_until == world.clock.now() + CLAIM_TTL
     assert record.state is State.REGENERATING

@@ -113,6 +113,7 @@ def test_the_uri_of_a_vault_is_read_as_people_copy_it(around: str, written: str)
         f"https://management.azure.com/{BATCH}?api-version=2025-06-01",
         f"https://management.usgovcloudapi.net:443{BATCH}",
         f"https://portal.azure.com/#@contoso.com/resource{BATCH}",
+        f"HTTPS://Portal.Azure.com/#@contoso.com/RESOURCE{BATCH.upper()}",
         f"https://portal.azure.com/#resource{BATCH}/",
         f"https://ms.portal.azure.com/#@contoso.com/resource{BATCH}",
         f"https://portal.azure.com/#@contoso.com/resource{BATCH}/overview",
