@@ -39,10 +39,8 @@ class TableHistory(History):
     async def list_live(self) -> AsyncIterator[Rotation]:
         rows = await self._table.list(LIVE, "RowKey ge @first", {"first": ""})
         seen: set[str] = set()
-        for kind in _PRECEDENCE:
-            for found in rows:
-                if kind_of(found) != kind or found["RotationId"] in seen:
-                    continue
+        for found in sorted(rows, key=lambda row: _PRECEDENCE.index(kind_of(row))):
+            if found["RotationId"] not in seen:
                 seen.add(found["RotationId"])
                 yield read_live(found)
 

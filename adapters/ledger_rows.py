@@ -30,6 +30,9 @@ _LIVE_ROWS: dict[str, type[OpenRotation | EndedRotation | WaitingRotation]] = {
     SCHEDULED: WaitingRotation,
 }
 
+#: What tells of a row whether this version can read it.
+STAMPS = ["RowKey", "RowSchema", "RowVersion"]
+
 #: Of all rows. It is counted up by a version that writes what the one before cannot read.
 SCHEMA = 1
 
@@ -120,9 +123,17 @@ def read_text(entity: Any, column: str) -> str:
     """
     Return the text in a column. Raises `UnreadableRow` where it has another schema.
     """
+    require_schema(entity, column)
+    return str(entity[column])
+
+
+def require_schema(entity: Any, column: str = "Row") -> None:
+    """
+    Raise `UnreadableRow` unless a column has the schema that this version reads: its stamp is enough to say.
+    """
     schema = entity.get(f"{column}Schema")
     if schema == SCHEMA:
-        return str(entity[column])
+        return
     what = f"{column} of row {entity['RowKey']} of the ledger"
     if schema is None:
         raise UnreadableRow(
@@ -149,8 +160,17 @@ def read_row_or_log(entity: Any, kind: type[T]) -> T | None:
 def kind_of(entity: Any) -> str:
     """
     Return the prefix of a row's key in the partition `live`.
+
+    Raises `UnreadableRow` for a kind of row that only a later version writes.
     """
-    return str(entity["RowKey"]).partition(":")[0] + ":"
+    key = str(entity["RowKey"])
+    kind = key.partition(":")[0] + ":"
+    if kind not in _LIVE_ROWS:
+        raise UnreadableRow(
+            f"row {key} of the ledger was written by version {entity.get('RowVersion')} and is of no kind that version "
+            f"{VERSION} knows: deploy the version that wrote it, or a later one"
+        )
+    return kind
 
 
 def read_live(entity: Any) -> Rotation:

@@ -48,13 +48,17 @@ class Table:
             raise_if_no_table(error)
             return None
 
-    async def list(self, partition: str, condition: str, values: dict[str, Any]) -> list[Any]:
+    async def list(
+        self, partition: str, condition: str, values: dict[str, Any], *, select: list[str] | None = None
+    ) -> list[Any]:
         """
-        Return every row of a partition that meets a condition.
+        Return every row of a partition that meets a condition, with all of its columns or those that are selected.
         """
 
         async def read() -> list[Any]:
-            found = self.client.query_entities(f"PartitionKey eq @partition and {condition}", parameters=parameters)
+            found = self.client.query_entities(
+                f"PartitionKey eq @partition and {condition}", parameters=parameters, select=select
+            )
             return [entity async for entity in found]
 
         parameters = {"partition": partition, **values}

@@ -9,6 +9,7 @@ from azure.data.tables import TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 from msgspec import structs
 
+from adapters.history import TableHistory
 from adapters.ledger import TableLedger
 from adapters.ledger_rows import bound_key, open_key
 from adapters.table import Table
@@ -304,6 +305,23 @@ async def test_a_row_of_another_version_is_loud_and_stops_nobody_else(
         tables.probe(),
     ):
         with pytest.raises(UnreadableRow, match=r"has schema 2 and was written by version 9\.8\.7; .* deploy"):
+            await needs_it
+
+
+async def test_a_row_of_a_kind_that_only_a_later_version_writes_is_loud(tables: TableLedger) -> None:
+    """
+    Nobody knows here what it keeps others from doing.
+    """
+    await claimed(tables)
+    await tables._client.create_entity(
+        {"PartitionKey": "live", "RowKey": "proven:r1", "RotationId": "r1", "RowSchema": 1, "RowVersion": "9.8.7"}
+    )
+
+    async def list_live() -> None:
+        assert [record async for record in TableHistory(tables._table).list_live()] == []
+
+    for needs_it in (tables.find("r1"), list_live(), tables.probe()):
+        with pytest.raises(UnreadableRow, match=r"proven:r1 .* version 9\.8\.7 .* deploy the version that wrote it"):
             await needs_it
 
 
