@@ -169,6 +169,8 @@ def without_expiry(case: Case) -> RotationError | None:
 
 #: Before the target is claimed; whether that is in scope is asked of every request, also of one without a secret.
 TO_CLAIM = (unmanaged, paused, disabled, of_a_certificate, without_target)
+#: Before the claim: whether it is likely to be rotated, so that its target may be inspected in one go with the look.
+TO_INSPECT_AHEAD = (superseded, with_wrong_tags)
 #: Under the claim.
 TO_ROTATE = (superseded, *TO_CLAIM, moved_after_its_key, moved, out_of_scope)
 #: Under the claim of a rotation that may have killed the key in use: only a new one helps its clients.

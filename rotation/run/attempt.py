@@ -24,7 +24,7 @@ class Attempt(Protocol):
 
     async def inspect(self) -> None:
         """
-        Step 4: find out what is to be done. Raises `Skip` or `Failure`. It changes nothing.
+        Step 4: find out what is to be done. Raises `Skip` or `Failure`. It changes no key and no secret.
         """
         ...
 

@@ -10,7 +10,6 @@ from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
 from rotation.run.neighbours import Neighbours
 from rotation.vocabulary.endings import ActiveKey
-from rotation.vocabulary.record import Journal
 from rotation.vocabulary.secret import SecretVersion
 from rotation.vocabulary.target import KeyName, Target
 
@@ -25,7 +24,6 @@ class KeyRegeneration(Attempt):
         self._neighbours = neighbours
         self._claim = claim
         self._plan = Regenerate(key, active=None)
-        self._journal: Journal | None = None
         self._inspection = Inspection(world, neighbours, world.providers.parse_target(target), None, claim.deadline)
 
     async def look(self) -> bool:
@@ -54,14 +52,16 @@ class KeyRegeneration(Attempt):
 
     async def journal(self) -> None:
         target, keys = self._inspection.target, await self._inspection.keys()
-        self._journal = await self._claim.write_journal(self._plan, target, keys)
+        await self._claim.write_journal(self._plan, target, keys)
 
     async def regenerate(self) -> None:
-        if journal := self._journal:
-            target, keys = self._inspection.target, await self._inspection.keys()
-            provider = await self._world.providers.provider_for(target)
-            await change.regenerate(provider, target, journal, keys, self._claim.deadline)
-            self._claim.say("regenerated", key=journal.key)
+        journal = self._claim.journal
+        if journal is None:
+            raise ValueError("nothing was journaled yet")
+        target, keys = self._inspection.target, await self._inspection.keys()
+        provider = await self._world.providers.provider_for(target)
+        await change.regenerate(provider, target, journal, keys, self._claim.deadline)
+        self._claim.say("regenerated", key=journal.key)
 
     async def store(self) -> None:
         """

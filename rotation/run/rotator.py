@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from rotation.policy.eligibility import TO_CLAIM, TargetMoved, decide, superseded, with_wrong_tags
+from rotation.policy.eligibility import TO_CLAIM, TO_INSPECT_AHEAD, TargetMoved, decide
 from rotation.policy.tags import read_target, stored_by
 from rotation.ports.world import World
 from rotation.run import outcome, tidying
@@ -151,7 +151,7 @@ class _Run:
         if reason := decide(case, TO_CLAIM):
             raise reason
         case = structs.replace(case, request=request, now=self._deadline.started_on)
-        is_likely = secret.value is not None and decide(case, (superseded, with_wrong_tags)) is None
+        is_likely = secret.value is not None and decide(case, TO_INSPECT_AHEAD) is None
         return case.target, case.target if is_likely else None
 
     async def _under_claim(self, claim: Claim, ahead: Target | None) -> Rotation:
