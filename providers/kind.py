@@ -64,7 +64,7 @@ class Kind(Struct, frozen=True, dict=True):
       be left out. It does not belong to the target itself: a name in it says what shows the keys, and anything else is
       only a detour.
     - `names`: what those names may look like.
-    - `credential`: the part of a secret's value that depends on the key.
+    - `credential`: finds the part of a secret's value that depends on the key. The value is replaced as a whole.
     - `package`: the folder. Its `client.py` has a class `Client` that reads and regenerates keys
       (`rotation/ports/providers.py`) and is made of a `ResourceManager` (`adapters/arm.py`). It is imported for the
       first target. Its `role.json` names the actions that the app's role allows, each with the reason.

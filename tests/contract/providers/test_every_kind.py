@@ -3,6 +3,8 @@ from typing import Any
 
 import pytest
 
+from adapters.service_messages import one_line
+from adapters.throttling import Throttling
 from adapters.transport import SharedTransport
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
@@ -13,6 +15,8 @@ from providers import KINDS as DEPLOYED
 from rotation.ports.providers import Provider
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, OutOfTime, Unavailable
 from rotation.vocabulary.limits import LAST_SEND
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.quoting import quoted
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 from tests.contract.sides import sides
@@ -262,3 +266,37 @@ async def test_reading_keys_is_tried_again(
     keys = await (await wiring.providers.provider_for(target)).read_keys(target, deadline)
 
     assert set(keys) == set(KeyName)
+
+
+async def test_nothing_is_sent_while_its_subscription_is_throttled(
+    azure: LocalAzure, wiring: Wiring, kind: LocalKind, target: Target, clock: HandClock
+) -> None:
+    """
+    A regeneration that would be refused is put off, by whichever request that was learnt.
+    """
+    wiring.__dict__["throttling"] = Throttling(clock)
+    azure.throttle_arm(bucket=1, per_second=0.01)
+    provider = await wiring.providers.provider_for(target)
+    with pytest.raises(Unavailable, match="429 SubscriptionRequestsThrottled"):
+        for _ in range(2):
+            await provider.read_keys(target, Deadline(clock))
+
+    with pytest.raises(Unavailable) as put_off:
+        await provider.regenerate(target, KeyName.PRIMARY, Deadline(clock))
+
+    assert azure.requests.count(kind.regenerate) == 0
+    assert put_off.value.retry_after is not None
+
+
+@each_kind()
+async def test_no_value_of_it_is_quoted_or_passed_on(wiring: Wiring, target: Target, deadline: Deadline) -> None:
+    """
+    Not where it was pasted by mistake, and not in what a service says.
+    """
+    provider = await wiring.providers.provider_for(target)
+    for value in (await provider.read_keys(target, deadline)).values():
+        written = value.reveal()
+        said = one_line(f"The value '{written}' is not allowed", 1000)
+
+        assert written not in quoted(written)
+        assert target.fingerprint(value) not in {target.fingerprint(KeyMaterial(word)) for word in said.split("'")}

@@ -16,6 +16,15 @@ from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import Target
 
 FOLDER = Path(providers.__file__).parent
+#: What a value of each kind looks like around its credential.
+VALUES = {
+    "Microsoft.Batch/batchAccounts": ["{}"],
+    "Microsoft.Web/sites/workflows": [
+        "https://a.example/api/orders?sp=1&sig={}",
+        "https://a.example/api/orders?sig={}&sp=1",
+        "https://b.example/triggers/other/invoke?api-version=2&sig={}",
+    ],
+}
 NAMES = {"subscription": "11111111-1111-4111-8111-111111111111", "resource_group": "rg-prod"}
 
 
@@ -118,15 +127,17 @@ class TestEachKind:
 
     def test_its_fingerprint_is_of_the_credential_alone(self, kind: Kind) -> None:
         """
-        It tells two values apart, and shows neither.
+        Whatever surrounds it in a value; it tells two credentials apart, and shows neither.
         """
         target = example(kind)
-        values = [KeyMaterial(text) for text in ("", "one", "https://x.example/?sig=one", "https://x.example/?sig=two")]
+        found = {
+            credential: {target.fingerprint(KeyMaterial(form.format(credential))) for form in VALUES[kind.provider]}
+            for credential in ("one", "two")
+        }
 
-        found = [target.fingerprint(value) for value in values]
-
-        assert len(set(found)) == len(values)
-        assert all(re.fullmatch("[0-9a-f]{64}", fingerprint) for fingerprint in found)
+        assert [len(fingerprints) for fingerprints in found.values()] == [1, 1]
+        assert found["one"] != found["two"]
+        assert all(re.fullmatch("[0-9a-f]{64}", *fingerprints) for fingerprints in found.values())
 
     def test_its_client_is_made_when_it_is_needed(self, kind: Kind) -> None:
         """
@@ -141,6 +152,18 @@ class TestEachKind:
         assert callable(client.read_keys)
         assert callable(client.regenerate)
 
+    def test_nobody_else_knows_it_by_name(self, kind: Kind) -> None:
+        """
+        Who asks where it is opens one folder.
+        """
+        folders = [FOLDER.parent / name for name in ("rotation", "adapters", "wiring", "handlers", "operator_cli")]
+        modules = [module for folder in folders for module in folder.rglob("*.py")]
+
+        assert len(modules) > 100
+        assert [
+            module for module in modules if {kind.provider.lower(), kind.package} & words(module.read_text().lower())
+        ] == []
+
     def test_its_actions_are_its_own_and_have_reasons(self, kind: Kind) -> None:
         """
         The role of the app is made of them.
@@ -150,6 +173,13 @@ class TestEachKind:
         namespace = kind.provider.partition("/")[0]
         assert actions
         assert all(action.startswith(f"{namespace}/") and reason for action, reason in actions.items())
+
+
+def words(text: str) -> set[str]:
+    """
+    Return the names in a text, as far as letters, dots and slashes go.
+    """
+    return set(re.findall(r"[\w./]+", text))
 
 
 def target_form(kind: Kind) -> str:

@@ -30,7 +30,7 @@ def app(tmp_path: Path) -> Path:
         "providers/batch/client.py",
         "rotation/run/rotator.py",
         "wiring/parts.py",
-        "adapters/batch.py",
+        "adapters/arm.py",
         "function_app.py",
         "tests/test_it.py",
     ):
@@ -139,7 +139,7 @@ def test_an_app_is_its_modules_and_settings(app: Path) -> None:
     write(app / ".python_packages/lib/site-packages/msgspec.py")
 
     assert find_app_files(app) == [
-        "adapters/batch.py",
+        "adapters/arm.py",
         "function_app.py",
         "handlers/http.py",
         "host.json",
