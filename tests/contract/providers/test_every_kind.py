@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -278,8 +279,7 @@ async def test_nothing_is_sent_while_its_subscription_is_throttled(
     azure.throttle_arm(bucket=1, per_second=0.01)
     provider = await wiring.providers.provider_for(target)
     with pytest.raises(Unavailable, match="429 SubscriptionRequestsThrottled"):
-        for _ in range(2):
-            await provider.read_keys(target, Deadline(clock))
+        await asyncio.gather(*(provider.read_keys(target, Deadline(clock)) for _ in range(2)))
 
     with pytest.raises(Unavailable) as put_off:
         await provider.regenerate(target, KeyName.PRIMARY, Deadline(clock))
