@@ -30,7 +30,14 @@ from adapters.arm_answers import is_of_resource_manager, text_of
 from adapters.error_bodies import StatedError, stated_error
 from adapters.service_messages import one_line
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
-from rotation.vocabulary.limits import LONGEST_RETRY_AFTER, LONGEST_WAIT_FOR_A_READ, READ_AGAIN_AFTER
+from rotation.vocabulary.limits import (
+    LONGEST_ERROR_CODE,
+    LONGEST_ERROR_TEXT,
+    LONGEST_RETRY_AFTER,
+    LONGEST_WAIT_FOR_A_READ,
+    MOST_DIGITS,
+    READ_AGAIN_AFTER,
+)
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
@@ -41,7 +48,6 @@ T = TypeVar("T")
 _ODD = (ValueError, TypeError, KeyError, AttributeError)
 _OVER = {429, 500, 503}  # Answered by the service itself: that request is over.
 _NOT_FOUND, _TIMED_OUT, _THROTTLED = 404, 408, 429
-_DIGITS = 9  # of a wait: what has more is longer than any
 
 
 async def once(what: str, send: Callable[[], Awaitable[T]]) -> T:
@@ -164,7 +170,7 @@ def _said(error: HttpResponseError, status: int, stated: StatedError | None) -> 
     """
     code = (stated and stated.code) or error.reason or "no code"
     message = (stated and stated.message) or "no message"
-    return f"{status} {one_line(str(code), 100)}: {one_line(str(message), 1000)}"
+    return f"{status} {one_line(str(code), LONGEST_ERROR_CODE)}: {one_line(str(message), LONGEST_ERROR_TEXT)}"
 
 
 def _retry_after(error: HttpResponseError) -> timedelta | None:
@@ -172,8 +178,9 @@ def _retry_after(error: HttpResponseError) -> timedelta | None:
     # The date form is not used by ARM or Key Vault; a wait that is not plain seconds is ours to choose.
     if not (written.isascii() and written.isdigit()):
         return None
-    # It may have more digits than Python reads.
-    return min(timedelta(seconds=int(written)), LONGEST_RETRY_AFTER) if len(written) <= _DIGITS else LONGEST_RETRY_AFTER
+    if len(written) > MOST_DIGITS:
+        return LONGEST_RETRY_AFTER
+    return min(timedelta(seconds=int(written)), LONGEST_RETRY_AFTER)
 
 
 def _headers(error: HttpResponseError) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from adapters.error_bodies import stated_error
+from rotation.vocabulary.limits import MOST_DIGITS
 
 Kind: TypeAlias = Literal["read", "write"]
 
@@ -66,7 +67,7 @@ def whole_number(written: str | None) -> int | None:
     """
     Return a header's number, None for anything else, such as a date.
     """
-    if written is None or not (written.isascii() and written.isdigit()) or len(written) > 9:  # noqa: PLR2004 - a bound
+    if written is None or not (written.isascii() and written.isdigit()) or len(written) > MOST_DIGITS:
         return None
     return int(written)
 

@@ -24,6 +24,9 @@ from rotation.vocabulary.limits import (
     LONGEST_REVOCATION,
     LONGEST_SECRET_ID,
     LONGEST_TARGET_ID,
+    MOST_DIGITS,
+    ROTATIONS_SHOWN,
+    SECRETS_SHOWN,
 )
 from rotation.vocabulary.pasted import bare
 from rotation.vocabulary.record import State
@@ -34,7 +37,7 @@ T = TypeVar("T", bound=Struct)
 
 IDEMPOTENCY_KEY = rf"^[!-~]([ -~]{{0,{LONGEST_IDEMPOTENCY_KEY - 2}}}[!-~])?$"  # printable characters of ASCII
 _FLAGS = {"true": True, "false": False}
-_NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
+_NUMBER = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}", re.ASCII)
 _DURATION = r"^P(?!$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"  # ISO 8601, in days and shorter
 _EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
 
@@ -89,8 +92,8 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
             Meta(
                 pattern=_DURATION,
                 max_length=LONGEST_DURATION,
-                description="An ISO 8601 duration of at most 365 days: that long after the rotation, a second one "
-                "regenerates the key that the secret holds now.",
+                description=f"An ISO 8601 duration of at most {LONGEST_REVOCATION.days} days: that long after the "
+                "rotation, a second one regenerates the key that the secret holds now.",
             ),
         ]
         | None
@@ -101,7 +104,7 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
         """
         How long after the rotation the previous key is to be dead.
 
-        Raises `Malformed` for more than a year.
+        Raises `Malformed` for one that is too long.
         """
         if self.revoke_previous_after is None:
             return None
@@ -110,7 +113,10 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
         except msgspec.ValidationError:
             after = None
         if after is None or after > LONGEST_REVOCATION:
-            raise Malformed("revokePreviousAfter is too long; it must be a duration of at most P365D, such as PT1H")
+            longest = f"P{LONGEST_REVOCATION.days}D"
+            raise Malformed(
+                f"revokePreviousAfter is too long; it must be a duration of at most {longest}, such as PT1H"
+            )
         return after
 
     def subject(self, parse: ParseTarget) -> SecretId | Target:
@@ -144,7 +150,7 @@ class RotationsQuery(Struct, frozen=True, rename="camel", forbid_unknown_fields=
     secret: SecretUri | None = None
     state: State | None = None
     since: Annotated[datetime, Meta(tz=True, description="Only rotations begun since then (RFC 3339).")] | None = None
-    top: Top = 50
+    top: Top = ROTATIONS_SHOWN
     continuation: Continuation | None = None
 
 
@@ -158,7 +164,7 @@ class SecretsQuery(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     refresh: Annotated[
         bool, Meta(description="Look through the vaults now, instead of answering from the last sweep.")
     ] = False
-    top: Top = 100
+    top: Top = SECRETS_SHOWN
     continuation: Continuation | None = None
 
 

@@ -59,7 +59,10 @@ LONGEST_CONTINUATION = 1000  # characters
 UNWRAPPED_AT_MOST = 8  # times: a posted text may be megabytes of brackets
 EVENT_UNWRAPPED_AT_MOST = 4  # times, of lists of one and texts of JSON around the data of an event
 SEARCHED_FOR_ODDITIES = 2_000  # characters: no id is as long
+LONGEST_WORD = 40  # characters of a word that an error shows: the key of an account is longer
 LONGEST_QUOTE = 300  # characters of an address that an error shows
+ROTATIONS_SHOWN = 50  # in a list, where a caller does not say how many
+SECRETS_SHOWN = 100  # in a list, where a caller does not say how many
 LARGEST_PAGE = 200  # items of a list
 ASK_AGAIN_AFTER = 30  # seconds, where the outcome takes some minutes; what was just accepted takes a second
 
@@ -68,6 +71,9 @@ READ_AGAIN_AFTER = (0.5, 1.0, 2.0)  # seconds between the tries of a read
 LONGEST_WAIT_FOR_A_READ = 10.0  # seconds: a longer Retry-After is for the next attempt
 LONGEST_RETRY_AFTER = timedelta(days=1)  # a longer one is taken for this
 LONGEST_MESSAGE = 10_000  # characters of a service's message that are looked at
+LONGEST_ERROR_CODE = 100  # characters of a service's code that are passed on
+LONGEST_ERROR_TEXT = 1000  # characters of a service's message that are passed on
+MOST_DIGITS = 9  # of a number that somebody sent: Python reads no more than some thousands
 CONNECTED_WITHIN = 10  # seconds, until there is a connection
 ANSWERED_WITHIN = 60  # seconds, for the whole of one request and its answer
 TOKEN_WITHIN = 15.0  # seconds, for one token with all tries of azure-identity

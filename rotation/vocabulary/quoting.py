@@ -4,9 +4,9 @@ How errors show what they were given, without showing a key that was pasted into
 
 import re
 
-from rotation.vocabulary.limits import LONGEST_QUOTE
+from rotation.vocabulary.limits import LONGEST_QUOTE, LONGEST_WORD
 
-_WORD = r"[-\w. ]{0,40}"  # An account key is longer, and ends in an equals sign.
+_WORD = rf"[-\w. ]{{0,{LONGEST_WORD}}}"  # The key of an account ends in an equals sign, too.
 _ADDRESS = r"(?:https?://(?![^@]*@)|/subscriptions/)[-\w./():]*"  # With a user comes a password.
 
 
