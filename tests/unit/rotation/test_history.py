@@ -145,6 +145,8 @@ def test_a_later_beginning_has_an_earlier_place(one: datetime, other: datetime) 
     """
     assert (place_of_moment(one) < place_of_moment(other)) == (one > other)
     assert (place_of_moment(one) == place_of_moment(other)) == (one == other)
+    # Versions of the app must agree on it: a place is the microseconds that are left until the end of the year 9999.
+    assert int(place_of_moment(one)) - int(place_of_moment(other)) == (other - one) // timedelta(microseconds=1)
 
 
 @pytest.mark.parametrize(
