@@ -963,7 +963,7 @@ async def test_a_journal_is_not_given_back_though_the_next_one_is_of_no_use(worl
 
 async def test_an_outcome_is_published_while_another_rotation_holds_the_target(world: TwinWorld) -> None:
     """
-    However its rotation came to its claim: here a resumed one began anew, since its vault could not be read.
+    However its rotation came to its claim: here a resumed one claims again, since its vault could not be read before.
     """
     world.put("two")
     request, other = world.event(), world.event("two")

@@ -44,7 +44,7 @@ def test_only_reveal_gives_the_value() -> None:
 
 def test_a_key_in_a_log_line_is_called_hidden() -> None:
     """
-    Whoever reads it sees why there is nothing to see.
+    A reader sees why there is nothing to see.
     """
     assert repr(KeyMaterial(SECRET)) == "KeyMaterial(hidden)"
 
