@@ -30,7 +30,7 @@ _LIVE_ROWS: dict[str, type[OpenRotation | EndedRotation | WaitingRotation]] = {
     SCHEDULED: WaitingRotation,
 }
 
-#: What tells of a row whether this version can read it.
+#: The columns that say whether this version can read a row.
 STAMPS = ["RowKey", "RowSchema", "RowVersion"]
 
 #: Of all rows. It is counted up by a version that writes what the one before cannot read.

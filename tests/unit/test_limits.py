@@ -42,7 +42,6 @@ QUOTES = [
     ("architecture.md", f"the next {WORDS[limits.PAGES_AHEAD]} are asked for while"),
     ("architecture.md", f"it is read again, {WORDS[len(limits.READ_AGAIN_AFTER) + 1]} times at most"),
     ("architecture.md", f"one after the other, {WORDS[round(1 / limits.PACE)]} a second"),
-    ("architecture.md", f"an answer tells of {limits.SCARCE_AT} requests or fewer left"),
     ("architecture.md", f"A wait of more than {WORDS[round(limits.LONGEST_WAIT_AT_THE_GATE)]} seconds"),
     ("configuration.md", f"sends nothing after {minutes(limits.LAST_SEND)} minutes"),
     ("configuration.md", f"its claim lasts {minutes(limits.CLAIM_TTL)}"),
