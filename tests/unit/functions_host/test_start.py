@@ -212,11 +212,11 @@ asyncio.run(main())
 
 async def is_listening(port: int) -> bool:
     """
-    Tell whether somebody listens there.
+    Tell whether somebody listens there; who ends in the middle of it may refuse, or hang up.
     """
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
+    except ConnectionError:
         return False
     writer.close()
     return True
