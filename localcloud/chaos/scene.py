@@ -21,7 +21,7 @@ from localcloud.chaos.leaks import leaks_of
 from localcloud.chaos.ledger_history import LedgerHistory
 from localcloud.chaos.subject import Subject
 from localcloud.chaos.supervisor import Supervisor
-from localcloud.cloud import OFTEN, LocalCloud
+from localcloud.cloud import LocalCloud
 from localcloud.leaks import Place
 from localcloud.rotation_feed import StuckError
 from localcloud.running import Running
@@ -31,8 +31,7 @@ _POLL = 0.1  # seconds
 _QUIET_WITHIN = 150  # seconds
 _DELIVERIES = 60  # of one event, until it is taken
 _SETTINGS = {
-    # A second for the minute after which a failed message comes back, and not much more for that of a killed instance.
-    "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:01",
+    # Three seconds for the ten minutes after which the message of a killed instance comes back.
     "LOCAL_QUEUE_HIDDEN_SECONDS": "3",
     # As many rotations at a time as there are lanes.
     "AzureFunctionsJobHost__extensions__queues__batchSize": "32",
@@ -46,7 +45,7 @@ class Scene(Running):
     """
 
     def __init__(self, directory: Path, *, ca: CertificateAuthority | None = None, **settings: str) -> None:
-        self.cloud = LocalCloud(directory, ca=ca, app=REPOSITORY, max_polling_interval=OFTEN, **(_SETTINGS | settings))
+        self.cloud = LocalCloud(directory, ca=ca, app=REPOSITORY, is_impatient=True, **(_SETTINGS | settings))
         self.ledger = LedgerHistory()
         self.subjects: list[Subject] = []
         self.armed: list[ArmedFault] = []

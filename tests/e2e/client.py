@@ -200,15 +200,16 @@ class Client:
 
     async def idle(self) -> None:
         """
-        Wait until the app does nothing any more, and no message waits for it.
+        Wait until the app does nothing any more, and no message waits for it, not even one that shows again later.
         """
         connection = self.cloud.storage.connection_string
         async with QueueClient.from_connection_string(connection, "rotations") as queue:
 
             async def is_idle() -> bool:
-                if await queue.peek_messages():
+                if any([(await self.host.counts(name)).running for name in self.host.functions]):
                     return False
-                return all([(await self.host.counts(name)).running == 0 for name in self.host.functions])
+                # Asked last: a message that has been taken is counted until its run is over.
+                return (await queue.get_queue_properties()).approximate_message_count == 0
 
             await eventually(is_idle, lambda: "the host to be idle")
 

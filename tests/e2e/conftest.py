@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.cloud import OFTEN, LocalCloud
+from localcloud.cloud import LocalCloud
 from localcloud.kinds import KINDS
 from localcloud.leaks import Place, find_leaks, places_of
 from tests.e2e.client import Client
@@ -18,7 +18,7 @@ async def shared_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPa
     """
     Yield one cloud for all tests that do not kill it.
     """
-    async with LocalCloud(tmp_path_factory.mktemp("cloud"), ca=ca, max_polling_interval=OFTEN) as cloud:
+    async with LocalCloud(tmp_path_factory.mktemp("cloud"), ca=ca, is_impatient=True) as cloud:
         yield cloud
 
 
@@ -53,9 +53,9 @@ async def own_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathF
     async with LocalCloud(
         tmp_path_factory.mktemp("own-cloud"),
         ca=ca,
+        is_impatient=True,
         AzureFunctionsJobHost__extensions__queues__visibilityTimeout="00:00:00",
         LOCAL_QUEUE_HIDDEN_SECONDS="1",
-        max_polling_interval=OFTEN,
     ) as cloud:
         yield cloud
         assert_nothing_leaked(cloud)

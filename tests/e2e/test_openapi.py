@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.cloud import OFTEN, LocalCloud
+from localcloud.cloud import LocalCloud
 from tests.e2e.client import Client
 from tests.e2e.conftest import assert_nothing_leaked
 
@@ -25,7 +25,7 @@ async def test_every_answer_is_as_the_description_says(ca: CertificateAuthority,
     """
     No 5xx, no status, body or header that is not documented, and nothing leaked, whatever is asked.
     """
-    async with LocalCloud(tmp_path / "cloud", ca=ca, max_polling_interval=OFTEN) as cloud:
+    async with LocalCloud(tmp_path / "cloud", ca=ca, is_impatient=True) as cloud:
         client = Client(cloud)
         subjects = [await client.subject(kind) for kind in ("batch", "batch", "workflow")]
         fuzz = await asyncio.create_subprocess_exec(

@@ -5,7 +5,7 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.faults import Fault
-from localcloud.cloud import OFTEN, LocalCloud
+from localcloud.cloud import LocalCloud
 from localcloud.kinds.batch import add_batch_account
 from rotation.vocabulary.request import request_for_sweep
 from rotation.vocabulary.secret import SecretId
@@ -21,7 +21,7 @@ async def client(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFact
     Yield a client of an app with two vaults of its own, in which nothing is due yet.
     """
     directory = tmp_path_factory.mktemp("swept-cloud")
-    async with LocalCloud(directory, ca=ca, vault_names=("kv-one", "kv-two"), max_polling_interval=OFTEN) as cloud:
+    async with LocalCloud(directory, ca=ca, vault_names=("kv-one", "kv-two"), is_impatient=True) as cloud:
         yield Client(cloud)
         assert_nothing_leaked(cloud)
 
