@@ -44,7 +44,7 @@ async def test_a_timer_runs_at_its_ticks(serve: Serve, eventually: Eventually) -
     async with serve(APP, SCHEDULE="* * * * * *") as host:
 
         async def ran_twice() -> bool:
-            return (await host.counts("tick")).succeeded == 2
+            return (await host.counts("tick")).succeeded >= 2
 
         await eventually(ran_twice)
 
