@@ -28,6 +28,8 @@ QUEUES = ("rotations", "rotations-poison")
 
 MAX_POLLING_INTERVAL = "AzureFunctionsJobHost__extensions__queues__maxPollingInterval"
 OFTEN = "00:00:00.2"
+"""How often an idle instance looks for messages where somebody waits for it."""
+
 _IMPATIENT = {
     MAX_POLLING_INTERVAL: OFTEN,
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:01",
