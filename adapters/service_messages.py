@@ -23,8 +23,9 @@ _REQUEST_ID = re.compile(
 )
 _TIME_OF_REQUEST = re.compile(rf" ?\bTime(?:stamp)?: ?(?:{_DATE}|{_AMERICAN_DATE})", re.IGNORECASE)
 _TIME = re.compile(rf"{_DATE}|{_AMERICAN_DATE}")
-# A signature, or the key of an account: no answer of Azure is known to quote one.
-_KEY = re.compile(r"(?<=sig=)[^&\s\"']+|[A-Za-z0-9+/]{86}==")
+# A signature, or the key of an account: no answer of Azure is known to quote one. A version of a secret looks like the
+# key of a Cognitive Services account, and stands behind the name of its secret.
+_KEY = re.compile(r"(?<=sig=)[^&\s\"']+|[A-Za-z0-9+/]{86}==|(?<![/\w-])(?:[0-9a-f]{32}|[A-Za-z0-9]{84})(?![\w-])")
 _WAIT = re.compile(r"'\d+'(?= seconds?\b)")
 # The id of a subscription stays: it is a part of the target, which records and log lines name anyway.
 _ID = re.compile(

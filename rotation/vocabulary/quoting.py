@@ -4,9 +4,9 @@ How errors show what they were given, without showing a key that was pasted into
 
 import re
 
-from rotation.vocabulary.limits import LONGEST_QUOTE, LONGEST_WORD
+from rotation.vocabulary.limits import LONGEST_QUOTE, LONGEST_WORD, SHORTEST_KEY
 
-_WORD = rf"[-\w. ]{{0,{LONGEST_WORD}}}"  # The key of an account ends in an equals sign, too.
+_WORD = rf"(?!.*[A-Za-z0-9]{{{SHORTEST_KEY}}})[-\w. ]{{0,{LONGEST_WORD}}}"
 _ADDRESS = r"(?:https?://(?![^@]*@)|/subscriptions/)[-\w./():]*"  # With a user comes a password.
 
 

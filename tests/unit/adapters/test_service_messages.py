@@ -133,6 +133,15 @@ def test_what_says_something_stays(useful: str) -> None:
     assert one_line(useful, 1000) == useful
 
 
+@pytest.mark.parametrize("key", ["0a1b2c3d4e5f60718293a4b5c6d7e8f9", "aB3" * 28, "k" * 86 + "=="])
+@pytest.mark.parametrize("said", ["The key '{}' is wrong.", "{}", "api-key: {}, and more", "(AccountKey={})"])
+def test_no_key_of_an_account_is_passed_on(key: str, said: str) -> None:
+    """
+    No answer of Azure is known to quote one.
+    """
+    assert one_line(said.format(key), 1000) == said.format("...")
+
+
 def test_a_message_is_cut_after_its_ids_are_gone() -> None:
     """
     Its bound never leaves a part of an id, and a huge message costs next to nothing.

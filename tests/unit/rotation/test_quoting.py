@@ -24,7 +24,19 @@ def test_no_key_that_was_pasted_into_the_wrong_place_is_shown(key: str) -> None:
         assert key not in quoted(text)
 
 
-@pytest.mark.parametrize("word", ["", "Primary", "2026-03-01", "a b.c", "w" * 40, SITE, SITE.upper(), ARM_ID])
+@settings(deadline=None)
+@given(key=st.from_regex(r"[0-9a-f]{32}|[A-Za-z0-9]{84}", fullmatch=True))
+def test_no_key_without_punctuation_is_shown(key: str) -> None:
+    """
+    As those of Cognitive Services accounts are: shorter than other words that are shown.
+    """
+    for text in (key, f"key {key}", f"{SITE}?api-key={key}"):
+        assert key not in quoted(text)
+
+
+@pytest.mark.parametrize(
+    "word", ["", "Primary", "2026-03-01", "a b.c", "w" * 31, "word " * 8, SITE, SITE.upper(), ARM_ID]
+)
 def test_a_word_and_an_address_are_shown_as_they_are(word: str) -> None:
     """
     A typing error is seen in what was typed.
@@ -49,7 +61,18 @@ def test_what_is_left_out_of_an_address_is_marked(text: str, shown: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["w" * 41, "schlüssel", "a\nb", "key=", "ftp://example", "https://me:w@example", f"{SITE}?a=@"]
+    "text",
+    [
+        "word " * 9,
+        "w" * 32,
+        f"a {'0123456789abcdef' * 2}",
+        "schlüssel",
+        "a\nb",
+        "key=",
+        "ftp://example",
+        "https://me:w@example",
+        f"{SITE}?a=@",
+    ],
 )
 def test_anything_else_is_told_by_its_length(text: str) -> None:
     """
