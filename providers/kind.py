@@ -11,7 +11,7 @@ from msgspec import Struct
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.pasted import bare
 from rotation.vocabulary.spelling import is_name
-from rotation.vocabulary.target import Target
+from rotation.vocabulary.target import Exchange, Target
 
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{resource_group}"
 # Words of ARM's own are ASCII: nothing here may take the Kelvin sign for a k.
@@ -54,6 +54,13 @@ def whole(value: KeyMaterial) -> KeyMaterial:
     return value
 
 
+def replaced(_names: Mapping[str, str], _value: KeyMaterial, credential: KeyMaterial) -> KeyMaterial:
+    """
+    Return a credential as the value of a secret that holds nothing else.
+    """
+    return credential
+
+
 class Kind(Struct, frozen=True, dict=True):
     """
     A kind of target.
@@ -64,7 +71,8 @@ class Kind(Struct, frozen=True, dict=True):
       be left out. It does not belong to the target itself: a name in it says what shows the keys, and anything else is
       only a detour.
     - `names`: what those names may look like.
-    - `credential`: finds the part of a secret's value that depends on the key. The value is replaced as a whole.
+    - `credential`: finds the part of a secret's value that depends on the key.
+    - `exchange`: puts another credential into a value, as `Target.exchanged` says. Without it the value is replaced.
     - `package`: the folder. Its `client.py` has a class `Client` that reads and regenerates keys
       (`rotation/ports/providers.py`) and is made of a `ResourceManager` (`adapters/arm.py`). It is imported for the
       first target. Its `role.json` names the actions that the app's role allows, each with the reason.
@@ -78,6 +86,7 @@ class Kind(Struct, frozen=True, dict=True):
     package: str
     example: Mapping[str, str]
     credential: Callable[[KeyMaterial], KeyMaterial] = whole
+    exchange: Exchange = replaced
 
     @property
     def client(self) -> str:
@@ -121,7 +130,7 @@ class Kind(Struct, frozen=True, dict=True):
                 shown_by += part.format(**names)
             elif needs in names:
                 shown_by += part.format(**names)
-        return Target(self.provider, dict(names), arm_id, shown_by, self.credential)
+        return Target(self.provider, dict(names), arm_id, shown_by, self.credential, self.exchange)
 
     @cached_property
     def _parts(self) -> list[tuple[str, str | None]]:

@@ -30,6 +30,7 @@ from rotation.vocabulary.endings import (
 )
 from rotation.vocabulary.errors import Unfinished
 from rotation.vocabulary.limits import EVENT_MARGIN
+from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import Journal
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
@@ -143,7 +144,7 @@ class SecretRotation(Attempt):
     async def store(self) -> None:
         claim, work = self._claim, self._inspected
         new = NewVersion(
-            work.keys[work.key],
+            work.value,
             tags=renewed(work.secret.tags, work.key, claim.record.id),
             content_type=work.secret.content_type,
             expires_on=self._expiry(work),
@@ -200,6 +201,14 @@ class _Work(Struct, frozen=True):
     key: KeyName
     plan: Regenerate | StoreLive | None = None
     neighbours: TargetNeighbours | None = None
+
+    @property
+    def value(self) -> KeyMaterial:
+        """
+        What the new version holds: the key alone where nobody can read what stands around the present one.
+        """
+        key = self.keys[self.key]
+        return key if self.secret.value is None else self.policy.target.exchanged(self.secret.value, key)
 
 
 def _dead_key(hindrance: Ending | None) -> Unfinished:

@@ -38,7 +38,7 @@ class Target(Struct, frozen=True):
 
     `provider` names the kind, `names` are those in the id. `arm_id` is what owns the keys, spelled as it was given.
     `shown_by` is the ARM id of what shows them: each trigger of a workflow does so in its own way. `credential` returns
-    the part of a secret's value that depends on the key.
+    the part of a secret's value that depends on the key, and `exchange` a value in which another one stands.
     """
 
     provider: str
@@ -46,6 +46,7 @@ class Target(Struct, frozen=True):
     arm_id: str
     shown_by: str
     credential: Callable[[KeyMaterial], KeyMaterial]
+    exchange: "Exchange"
 
     @property
     def written(self) -> str:
@@ -74,6 +75,14 @@ class Target(Struct, frozen=True):
         """
         return self.credential(material).fingerprint
 
+    def exchanged(self, value: KeyMaterial, credential: KeyMaterial) -> KeyMaterial:
+        """
+        Return the value of a secret with another credential in it.
+
+        Raises `Misconfigured` where it is of a form that cannot hold one of this target's.
+        """
+        return self.exchange(self.names, value, credential)
+
 
 def identity_of(arm_id: str) -> str:
     """
@@ -82,5 +91,7 @@ def identity_of(arm_id: str) -> str:
     return caseless(arm_id)
 
 
+#: Takes the names of a target, the value of a secret and a credential.
+Exchange = Callable[[Mapping[str, str], KeyMaterial, KeyMaterial], KeyMaterial]
 #: Returns the target that an ARM id names; raises `Misconfigured` for any other text.
 ParseTarget = Callable[[str], Target]

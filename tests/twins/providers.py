@@ -94,9 +94,10 @@ class MemoryProvider:
 
     def is_live(self, target: Target, value: str) -> bool:
         """
-        Return whether a client can work with this credential now.
+        Return whether a client can work with this value now.
         """
-        return value in {self.value(target, key) for key in KeyName}
+        held = target.fingerprint(KeyMaterial(value))
+        return held in {target.fingerprint(material) for material in self.keys(target).values()}
 
     def parse_target(self, arm_id: str) -> Target:
         """
