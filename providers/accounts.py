@@ -1,0 +1,88 @@
+"""
+Accounts whose resource provider lists and regenerates both keys by an operation each.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from adapters.answers import changing, until_answered
+from adapters.arm import ResourceManager
+from rotation.ports.providers import Provider
+from rotation.vocabulary.errors import Declined, DependencyError, OutOfTime
+from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.timing import Deadline
+
+
+class AccountClient(Provider, ABC):
+    """
+    A `Provider` of such accounts. What differs from kind to kind is which requests its SDK sends, each of them once.
+    """
+
+    noun: ClassVar[str]
+    """What errors call one of them."""
+
+    def __init__(self, arm: ResourceManager) -> None:
+        self._arm = arm
+
+    @abstractmethod
+    async def list(self, target: Target, deadline: Deadline) -> Keys:
+        """
+        Return both keys. Raises what the SDK raises.
+        """
+
+    @abstractmethod
+    async def replace(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
+        """
+        Regenerate a key, and return both. Raises what the SDK raises.
+        """
+
+    @abstractmethod
+    async def why_not(self, target: Target, deadline: Deadline) -> str | None:
+        """
+        Return which property of the account makes its keys useless, and what to do; None where none does.
+
+        It is asked where an operation on keys was refused, and raises what the SDK raises.
+        """
+
+    async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
+        try:
+            return await until_answered(
+                f"listKeys of {self._name(target)}", lambda: self.list(target, deadline), deadline
+            )
+        except Declined as error:
+            raise await self._explained(error, target, deadline) from None
+
+    async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
+        try:
+            return await changing(
+                f"regenerating {key} of {self._name(target)}", lambda: self.replace(target, key, deadline)
+            )
+        except Declined as error:
+            raise await self._explained(error, target, deadline) from None
+
+    async def _explained(self, refusal: Declined, target: Target, deadline: Deadline) -> Declined:
+        try:
+            why = await until_answered(f"get of {self._name(target)}", lambda: self.why_not(target, deadline), deadline)
+        except (DependencyError, OutOfTime):
+            return refusal
+        return Declined(f"{refusal} ({why})") if why else refusal
+
+    def _name(self, target: Target) -> str:
+        return f"{self.noun} {target.names['account']}"
+
+
+def place(target: Target) -> tuple[str, str]:
+    """
+    Return the resource group and the name of an account, with which each operation on one begins.
+    """
+    return target.names["resource_group"], target.names["account"]
+
+
+def both(primary: Any, secondary: Any) -> Keys:
+    """
+    Return two keys that an answer holds. Raises `ValueError` where one of them is missing.
+    """
+    if not (primary and secondary):
+        raise ValueError("an account key is missing")
+    return {KeyName.PRIMARY: KeyMaterial(primary), KeyName.SECONDARY: KeyMaterial(secondary)}
