@@ -1,5 +1,5 @@
 """
-Azurite: the tables and queues of the local cloud, by Microsoft's own emulator.
+Azurite: the tables, queues and blobs of the local cloud, by Microsoft's own emulator.
 
 It rests on assumptions 83 and 92 of docs/fidelity.md.
 """
@@ -8,13 +8,16 @@ import asyncio
 import contextlib
 import re
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from localcloud.running import Running
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-# The script that node_modules/.bin/azurite points to, run by node itself so that node's options can be given.
-_SCRIPT = REPOSITORY / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+# Scripts that node_modules/.bin points to lie here; they are run by node itself so that node's options can be given.
+_SCRIPTS = REPOSITORY / "node_modules" / "azurite" / "dist" / "src"
+_ACCOUNTS_SCRIPT = Path(__file__).with_name("azurite_accounts.cjs")
 
 # The account and key that every Azurite serves; published in its documentation.
 _ACCOUNT = "devstoreaccount1"
@@ -22,8 +25,9 @@ _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOt
 
 # Standard input is a pipe that only the parent holds: it closes however the parent ends, also by SIGKILL.
 _END_WITH_PARENT = "data:text/javascript,process.stdin.resume().on('close', () => process.exit())"
-_LISTENING = re.compile(rb"Azurite (Blob|Queue|Table) service is successfully listening at (\S+)")
-_SERVICES = frozenset({"Blob", "Queue", "Table"})
+_LISTENING = re.compile(
+    rb"Azurite (Blob|Queue|Table) service (?:is successfully listening at|successfully listens on) (\S+)"
+)
 _START_SECONDS = 60
 
 
@@ -41,9 +45,14 @@ class Azurite(Running):
     whichever way that happens.
     """
 
+    _script: ClassVar[str] = "azurite.js"
+    _services: ClassVar[frozenset[str]] = frozenset({"Blob", "Queue", "Table"})
+    _node_options: ClassVar[Sequence[str]] = ()
+
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._addresses: dict[str, str] = {}
+        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def connection_string(self) -> str:
@@ -54,27 +63,29 @@ class Azurite(Running):
         return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
 
     async def _start(self, running: contextlib.AsyncExitStack) -> None:
-        process = await self._launch()
+        process = self._process = await self._launch()
         running.push_async_callback(_end, process)
         await self._listening(process)
-        running.callback(asyncio.create_task(_discard_output(process)).cancel)
+        running.callback(asyncio.create_task(self._read_output(process)).cancel)
 
     async def _launch(self) -> asyncio.subprocess.Process:
         node = shutil.which("node")
         if node is None:
             raise AzuriteError("node is not on PATH: install Node.js 20 or later, then run `make setup`")
-        if not _SCRIPT.exists():
-            raise AzuriteError(f"Azurite is not installed ({_SCRIPT} is missing): run `make setup`")
+        script = _SCRIPTS / self._script
+        if not script.exists():
+            raise AzuriteError(f"Azurite is not installed ({script} is missing): run `make setup`")
         self._directory.mkdir(parents=True, exist_ok=True)
         return await asyncio.create_subprocess_exec(
             node,
             f"--import={_END_WITH_PARENT}",
-            str(_SCRIPT),
+            *self._node_options,
+            str(script),
             "--silent",
             "--inMemoryPersistence",
             "--skipApiVersionCheck",
             "--disableTelemetry",
-            *(f"--{service.lower()}Port=0" for service in sorted(_SERVICES)),
+            *(f"--{service.lower()}Port=0" for service in sorted(self._services)),
             cwd=self._directory,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -91,21 +102,69 @@ class Azurite(Running):
         said = b""
         try:
             async with asyncio.timeout(_START_SECONDS):
-                while self._addresses.keys() < _SERVICES and (line := await process.stdout.readline()):
+                while self._addresses.keys() < self._services and (line := await process.stdout.readline()):
                     said += line
                     if found := _LISTENING.search(line):
                         self._addresses[found[1].decode()] = found[2].decode()
         except TimeoutError:
             raise AzuriteError(f"Azurite did not start within {_START_SECONDS} s; it said:\n{said.decode()}") from None
-        if self._addresses.keys() < _SERVICES:
+        if self._addresses.keys() < self._services:
             raise AzuriteError(f"Azurite ended before it was ready; it said:\n{said.decode()}")
 
+    async def _read_output(self, process: asyncio.subprocess.Process) -> None:
+        # A pipe that nobody empties would stop Azurite once it is full.
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        while line := await process.stdout.readline():
+            self._take_line(line)
 
-async def _discard_output(process: asyncio.subprocess.Process) -> None:
-    # A pipe that nobody empties would stop Azurite once it is full.
-    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-    while await process.stdout.read(65536):
-        pass
+    def _take_line(self, line: bytes) -> None:
+        """
+        Take in what it writes once it runs: nothing to keep.
+        """
+
+
+class AzuriteAccounts(Azurite):
+    """
+    An Azurite with blobs alone, which serves the accounts that it is given and knows no other.
+    """
+
+    _script = "blob/main.js"
+    _services = frozenset({"Blob"})
+    _node_options = (f"--require={_ACCOUNTS_SCRIPT}",)
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._given: Mapping[str, tuple[str, str]] = {}
+        self._taken = asyncio.Event()
+
+    @property
+    def origin(self) -> str:
+        """
+        Where its blobs are, without an account.
+        """
+        return self._addresses["Blob"]
+
+    async def give(self, accounts: Mapping[str, tuple[str, str]]) -> None:
+        """
+        Set the accounts with their two keys each, one call at a time. Any other key is refused when this returns.
+        """
+        if accounts == self._given:
+            return
+        assert self._process is not None  # noqa: S101 - it runs
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
+        self._taken.clear()
+        line = ";".join(":".join((name, *keys)) for name, keys in accounts.items())
+        self._process.stdin.write(line.encode() + b"\n")
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await self._taken.wait()
+        except TimeoutError:
+            raise AzuriteError(f"Azurite did not take its accounts within {_START_SECONDS} s") from None
+        self._given = accounts
+
+    def _take_line(self, line: bytes) -> None:
+        if line == b"accounts taken\n":
+            self._taken.set()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

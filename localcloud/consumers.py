@@ -54,8 +54,9 @@ def failure_of(error: AzureError) -> CallFailed:
     """
     if not isinstance(error, HttpResponseError):
         return CallFailed(type(error).__name__)
-    code = error.error.code if error.error else None
-    return CallFailed(code or str(error.reason), error.status_code)
+    # Storage names the code in a header, which its SDK keeps as `error_code`.
+    code = getattr(error, "error_code", None) or (error.error.code if error.error else None)
+    return CallFailed(str(getattr(code, "value", code) or error.reason), error.status_code)
 
 
 def code_in(body: bytes) -> str | None:

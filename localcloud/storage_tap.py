@@ -1,7 +1,6 @@
 """
 A tap on the way to Azurite: every table row and queue message passes through it, and is kept for the leak scan.
 
-The signature of a storage request covers its path, not its host, so the way through a proxy changes nothing.
 Requests to the app's tables and to the queues are logged and meet faults like those of every other service. What the
 Functions host keeps for itself in a table is passed on as it is.
 
@@ -18,21 +17,18 @@ from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit
 
-import aiohttp
 from aiohttp import web
-from yarl import URL
 
 from localcloud import storage_requests
 from localcloud.azure.endpoint import port_of_caller
 from localcloud.azure.faults import ConnectionCut, Fault, Faults
 from localcloud.azure.request_log import LoggedRequest, RequestLog
+from localcloud.forwarding import client_of_azurite, forward
 from localcloud.functions_host.timer_table import TABLE
 from localcloud.running import Running
 
 _MESSAGE = re.compile(rb"<MessageText>([A-Za-z0-9+/=\s]+)</MessageText>")
-_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host"}
 _ERROR = HTTPStatus.BAD_REQUEST
-_KEEP = 2.0  # seconds; Node.js drops an idle connection after 5, also one that is just being used again
 
 Watcher = Callable[[LoggedRequest, bytes], None]
 Tables = Callable[[web.Request, bytes], Awaitable[web.Response]]
@@ -87,8 +83,7 @@ class StorageTap(Running):
         self._watchers.append(watcher)
 
     async def _start(self, running: AsyncExitStack) -> None:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP)
-        self._client = await running.enter_async_context(aiohttp.ClientSession(connector=connector))
+        self._client = await running.enter_async_context(client_of_azurite())
         parts = []
         for part in self._storage.connection_string.rstrip(";").split(";"):
             name, _, address = part.partition("=")
@@ -155,15 +150,9 @@ class StorageTap(Running):
 
     async def _forward(self, request: web.Request, origin: str, body: bytes) -> web.Response:
         self._keep(body)
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-        url = URL(origin + request.raw_path, encoded=True)
-        async with self._client.request(
-            request.method, url, data=body or None, headers=headers, skip_auto_headers={"Content-Type"}
-        ) as answer:
-            answered = await answer.read()
-            self._keep(answered)
-            passed = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-            return web.Response(status=answer.status, body=answered, headers=passed)
+        answer = await forward(self._client, request, origin, body)
+        self._keep(_body_of(answer))
+        return answer
 
     def _keep(self, body: bytes) -> None:
         if body:

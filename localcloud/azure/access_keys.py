@@ -4,6 +4,8 @@ The pair of access keys that an Azure resource has.
 It rests on assumptions 23 and 24 of docs/fidelity.md.
 """
 
+import base64
+import secrets
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
@@ -35,3 +37,10 @@ class AccessKeys:
         """
         self._values[name] = self._make()
         self._history.begin(self._owner, name, self._values[name])
+
+
+def make_key() -> str:
+    """
+    Return 64 random bytes in base64, as most kinds of account have them.
+    """
+    return base64.b64encode(secrets.token_bytes(64)).decode()

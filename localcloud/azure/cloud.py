@@ -4,8 +4,9 @@ The local Azure as a whole: start it, fill it, watch it, disturb it.
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
+from typing import TypeVar
 
 from localcloud.azure import identity
 from localcloud.azure.arm import Inventory, Managed, admit_to_arm, arm_dialect, group_id
@@ -23,6 +24,8 @@ from localcloud.azure.operation import Call, Operation
 from localcloud.azure.throttling import Throttle
 from localcloud.azure.vault import Vault
 from localcloud.running import Running
+
+Part = TypeVar("Part")
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 RESOURCE_GROUP = "rg-local"
@@ -148,6 +151,12 @@ class LocalAzure(Instruments, Running):
         await self.open("arm", managed, admit, self._arm_address, arm_dialect(self._throttle, self._kinds))
         publishing = self.topic.admit(sign_in.require(EVENT_GRID))
         await self.open("eventgrid", self.topic.operations(), publishing, self._topic_address)
+
+    async def run(self, part: AbstractAsyncContextManager[Part]) -> Part:
+        """
+        Open something that a service needs, until the context is left.
+        """
+        return await self._services.enter_async_context(part)
 
     def reserve(self) -> Address:
         """

@@ -53,6 +53,12 @@ _ARM = (
         "ResourceGroupBeingDeleted",
         "The resource group '{group}' is in deprovisioning state and cannot perform this operation.",
     ),
+    Wording(
+        409,
+        "ScopeLocked",
+        "The scope '{target}' cannot perform write operation because following scope(s) are locked: '{target}'. Please "
+        "remove the lock and try again.",
+    ),
     Wording(429, "TooManyRequests", "Too many requests. Please try again later.", headers=SERVICE),
     Wording(
         429,

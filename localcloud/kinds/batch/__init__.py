@@ -4,9 +4,9 @@ Azure Batch accounts. One data plane serves all of them, as it serves those of a
 
 from collections.abc import Sequence
 
-from localcloud.azure.access_keys import AccessKeys
+from localcloud.azure.access_keys import AccessKeys, make_key
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
-from localcloud.kinds.batch.accounts import ACCOUNT, BatchAccount, make_key, operations
+from localcloud.kinds.batch.accounts import ACCOUNT, BatchAccount, operations
 from localcloud.kinds.batch.service import DIALECT, REGION, BatchService
 from localcloud.kinds.batch.wordings import MANAGEMENT
 from localcloud.kinds.kind import LocalKind

@@ -4,7 +4,6 @@ Batch accounts, as ARM shows and manages them.
 It rests on assumptions 11, 14, 15, 22, 25 and 26 of docs/fidelity.md.
 """
 
-import base64
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -157,10 +156,3 @@ def _keys_answer(account: BatchAccount) -> web.Response:
     return json_answer(
         {"accountName": account.name, "primary": account.value("Primary"), "secondary": account.value("Secondary")}
     )
-
-
-def make_key() -> str:
-    """
-    Return 64 random bytes, as base64.
-    """
-    return base64.b64encode(secrets.token_bytes(64)).decode()
