@@ -7,6 +7,7 @@ var scopeTypes = [
   'microsoft.batch/batchaccounts'
   'microsoft.web/sites'
   'microsoft.web/sites/*'
+  'microsoft.storage/storageaccounts'
 ]
 
 @description('Type of a resource in the resource group that this is deployed to, in lower case.')
@@ -44,5 +45,15 @@ resource site 'Microsoft.Web/sites@2025-03-01' existing = if (resourceType == 'm
 resource onSite 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (resourceType == 'microsoft.web/sites') {
   name: guid(toLower(site.id), principalId, roleName)
   scope: site
+  properties: access
+}
+
+resource storageAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing = if (resourceType == 'microsoft.storage/storageaccounts') {
+  name: resourceName
+}
+
+resource onStorageAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (resourceType == 'microsoft.storage/storageaccounts') {
+  name: guid(toLower(storageAccount.id), principalId, roleName)
+  scope: storageAccount
   properties: access
 }

@@ -4,6 +4,7 @@
 var roles = [
   loadJsonContent('../../providers/batch/role.json')
   loadJsonContent('../../providers/workflow/role.json')
+  loadJsonContent('../../providers/storage/role.json')
 ]
 
 @export()

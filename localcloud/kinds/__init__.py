@@ -4,9 +4,10 @@ The kinds of target in the local cloud: a folder each, and one line in this tabl
 
 from localcloud.kinds.batch import BATCH
 from localcloud.kinds.kind import LocalKind
+from localcloud.kinds.storage import STORAGE
 from localcloud.kinds.workflow import WORKFLOW
 
-KINDS: tuple[LocalKind, ...] = (BATCH, WORKFLOW)
+KINDS: tuple[LocalKind, ...] = (BATCH, WORKFLOW, STORAGE)
 
 
 def named(name: str) -> LocalKind:

@@ -16,9 +16,15 @@ from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import Target
 
 FOLDER = Path(providers.__file__).parent
-#: What a value of each kind looks like around its credential.
+#: What a value of each kind looks like around its credential, the first as the kind's client gives it.
 VALUES = {
     "Microsoft.Batch/batchAccounts": ["{}"],
+    "Microsoft.Storage/storageAccounts": [
+        "{}",
+        "DefaultEndpointsProtocol=https;AccountName=mystorage;AccountKey={};EndpointSuffix=core.windows.net",
+        "AccountKey={}",
+        "accountkey = {} ;BLOBENDPOINT=https://a.example/b;accountname=MYSTORAGE;",
+    ],
     "Microsoft.Web/sites/workflows": [
         "https://a.example/api/orders?sp=1&sig={}",
         "https://a.example/api/orders?sig={}&sp=1",
@@ -138,6 +144,18 @@ class TestEachKind:
         assert [len(fingerprints) for fingerprints in found.values()] == [1, 1]
         assert found["one"] != found["two"]
         assert all(re.fullmatch("[0-9a-f]{64}", fingerprint) for fingerprint in set.union(*found.values()))
+
+    def test_a_new_credential_takes_the_place_of_the_one_before(self, kind: Kind) -> None:
+        """
+        The value is then one in which the new one stands.
+        """
+        target, (given, *_) = example(kind), VALUES[kind.provider]
+        fresh = KeyMaterial(given.format("two"))
+
+        for form in VALUES[kind.provider]:
+            value = target.exchanged(KeyMaterial(form.format("one")), fresh)
+            assert target.fingerprint(value) == target.fingerprint(fresh)
+            assert target.exchanged(value, fresh) == value
 
     def test_its_client_is_made_when_it_is_needed(self, kind: Kind) -> None:
         """

@@ -1,0 +1,82 @@
+"""
+The blobs of all Storage accounts: the real Azurite, which checks the signature of every request that is passed on.
+
+It rests on assumptions 92 and 115 of docs/fidelity.md.
+"""
+
+import asyncio
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from localcloud.azure.arm import LOCATION
+from localcloud.azure.cloud import LocalAzure
+from localcloud.azure.operation import Call, Operation
+from localcloud.azure.refusal import Refusal
+from localcloud.azurite import AzuriteAccounts
+from localcloud.forwarding import client_of_azurite, forward
+from localcloud.kinds.storage.accounts import StorageAccount
+from localcloud.running import Running
+
+REGION = f"/providers/Microsoft.Storage/locations/{LOCATION}"
+
+
+class Blobs:
+    """
+    The part of the data plane that a client needs to prove that its key works.
+
+    Azurite starts with the first request, and has the accounts' keys of that moment at each one.
+    """
+
+    def __init__(self, azure: LocalAzure, uri: str) -> None:
+        self.uri = uri
+        self.accounts: dict[str, StorageAccount] = {}
+        """By name, which is unique in Azure."""
+        self._azure = azure
+        self._judge: _Judge | None = None
+        self._telling = asyncio.Lock()
+
+    def operations(self) -> list[Operation]:
+        """
+        Return a cheap read: no account here has a container.
+        """
+        return [Operation("Blobs.ListContainers", "GET", "/{account}/", self._pass_on)]
+
+    def admit(self, call: Call) -> None:
+        """
+        Admit every caller to Azurite, but to an account that there is not, or that allows no keys.
+        """
+        account = self.accounts.get(call.names["account"])
+        if account is None:
+            raise Refusal(404, "ResourceNotFound", "The specified resource does not exist.")
+        call.entry.target = account.arm_id
+        if account.allows_shared_key is False:
+            raise Refusal(
+                403,
+                "KeyBasedAuthenticationNotPermitted",
+                "Key based authentication is not permitted on this storage account.",
+                headers={"x-ms-error-code": "KeyBasedAuthenticationNotPermitted"},
+            )
+
+    async def _pass_on(self, call: Call) -> web.Response:
+        async with self._telling:
+            if self._judge is None:
+                self._judge = await self._azure.run(_Judge())
+            keys = {
+                name: (account.keys["Primary"], account.keys["Secondary"]) for name, account in self.accounts.items()
+            }
+            await self._judge.azurite.give(keys)
+        return await forward(self._judge.client, call.request, self._judge.azurite.origin, call.body)
+
+
+class _Judge(Running):
+    azurite: AzuriteAccounts
+    client: aiohttp.ClientSession
+
+    async def _start(self, running: AsyncExitStack) -> None:
+        directory = running.enter_context(tempfile.TemporaryDirectory(prefix="storage-"))
+        self.azurite = await running.enter_async_context(AzuriteAccounts(Path(directory)))
+        self.client = await running.enter_async_context(client_of_azurite())
