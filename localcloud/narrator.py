@@ -3,9 +3,10 @@ Tells a person what happens in the local cloud: line by line, with colour where 
 """
 
 import contextlib
-import re
+import textwrap
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -13,20 +14,24 @@ from rich.text import Text
 from localcloud.azure.cloud_events import ReceivedEvent
 from localcloud.rotation_feed import ObservedRotation, Step
 
-_PLAIN_WIDTH = 120
-_ID_LENGTH = 8
-_VERSION = re.compile(r"\b[0-9a-f]{32}\b")
+WIDTH = 100
+"""Columns of a line that is not written to a terminal."""
+_MARGIN = "   "
 
 
 class Narrator:
     """
-    Writes to standard output. In a pipe every line is plain and whole, whatever its length.
+    Writes to standard output: as wide as the terminal, and plain and `WIDTH` columns wide in a pipe.
+
+    What is told of a rotation begins with the name of its secret, unless the heading above is about that secret.
     """
 
     def __init__(self) -> None:
         self.console = Console(highlight=False, record=True)
         if not self.console.is_terminal:
-            self.console.width = _PLAIN_WIDTH
+            self.console.width = WIDTH
+        self._topic: str | None = None
+        self._widest_name = 0
 
     @property
     def said(self) -> str:
@@ -37,13 +42,27 @@ class Narrator:
 
     def say(self, text: str = "", style: str = "") -> None:
         """
-        Write a line.
+        Write a paragraph.
         """
-        self.console.print(Text(text, style), soft_wrap=True)
+        self._write("", text, style)
+
+    def show(self, line: str) -> None:
+        """
+        Write a line that stays whole, whatever its length, so that it can be copied.
+        """
+        self.console.print(Text(line), soft_wrap=True)
+
+    def head(self, secret: str, text: str) -> None:
+        """
+        Write a heading: what follows is about this secret.
+        """
+        self._topic = secret
+        self.say()
+        self.say(text, "bold")
 
     def pulse(self, live: Callable[[], str]) -> contextlib.AbstractContextManager[object]:
         """
-        Keep a line at the foot of a terminal that `live` gives anew all the time; elsewhere there is none.
+        Keep a line at the foot of a terminal that shows what `live` returns at each moment; elsewhere there is none.
         """
         return self.console.status(_Live(live)) if self.console.is_terminal else contextlib.nullcontext()
 
@@ -51,23 +70,40 @@ class Narrator:
         """
         Write what a rotation has come past, and how long after its beginning.
         """
-        after = f"+{step.after.total_seconds():.3f} s"
-        text = _VERSION.sub(lambda version: _short(version[0]), step.text)
-        self._line(rotation.id, Text.assemble((f"{after:>10}  ", "cyan"), text))
+        self._write(self._lead(rotation.subject, rotation.id, f"+{step.after.total_seconds():.2f} s"), step.text)
 
     def tell_outcome(self, event: ReceivedEvent) -> None:
         """
-        Write what a completion event tells, and how long after the rotation's end it came.
+        Write what a completion event says, and how long after the rotation's end it came.
         """
         record = event.data
-        if secret := record["secret"]:
-            self._line(record["id"], Text.assemble((secret["name"], "bold"), f": {outcome_of(event)}"))
+        secret = record["secret"]
+        lead = self._lead(secret and secret["name"], record["id"])
+        has_completed = record["state"] == "Completed"
+        if secret and has_completed:
+            self._write(lead, _change_of(record))
         delay = event.received.wall - datetime.fromisoformat(record["completedOn"])
-        told = f"event {event.type}, id {event.id}, received {delay.total_seconds() * 1000:.0f} ms after the end"
-        self._line(record["id"], Text(told, "green" if record["state"] == "Completed" else "red"))
+        told = f"a subscriber received the event {delay.total_seconds() * 1000:.0f} ms after the end"
+        self._write(lead, told, "green" if has_completed else "red")
 
-    def _line(self, rotation: str, text: Text) -> None:
-        self.console.print(Text.assemble("   ", (short_id(rotation), "magenta"), "  ", text), soft_wrap=True)
+    def _lead(self, subject: str | None, rotation: str, after: str = "") -> str:
+        """
+        Return what stands before a line. Before its first step a rotation has no name but its id.
+        """
+        name = ""
+        if self._topic is None or subject not in {None, self._topic}:
+            name = subject or _short_id(rotation)
+            self._widest_name = max(self._widest_name, len(name))
+            name = f"{name:{self._widest_name}}  "
+        return f"{_MARGIN}{name}{after:>7}  "
+
+    def _write(self, lead: str, text: str, style: str = "") -> None:
+        blank = " " * len(lead)
+        # Wrapped here and not by rich, so that what does not fit goes on below the text.
+        lines = textwrap.fill(
+            text, self.console.width, initial_indent=blank, subsequent_indent=blank, break_on_hyphens=False
+        )
+        self.console.print(Text.assemble((lead, "cyan"), (lines[len(lead) :], style)), soft_wrap=True)
 
 
 class _Live:
@@ -81,39 +117,18 @@ class _Live:
         return Text(self._live())
 
 
-def outcome_of(event: ReceivedEvent) -> str:
-    """
-    Say what became of a secret: versions, keys and expiry, or why nothing did.
-    """
-    record = event.data
-    if error := record["error"]:
-        return f"{record['state']}, {error['code']}: {error['message']}"
-    secret = record["secret"]
-    expiry = datetime.fromisoformat(secret["expiresOn"]).date()
-    return f"version {versions_of(event)}, key {keys_of(event)}, expires {expiry}"
-
-
-def versions_of(event: ReceivedEvent) -> str:
-    """
-    Say which version took the place of which.
-    """
-    secret = event.data["secret"]
-    return f"{_short(secret['previousVersion'])} -> {_short(secret['version'])}"
-
-
-def keys_of(event: ReceivedEvent) -> str:
-    """
-    Say which key the secret holds in place of which.
-    """
-    return f"{event.data['previousKeyName']} -> {event.data['keyName']}"
-
-
-def short_id(rotation: str) -> str:
+def _short_id(rotation: str) -> str:
     """
     Return as much of a rotation's id as tells it from others on a screen: its end, since some begin with the time.
     """
-    return rotation[-_ID_LENGTH:]
+    return rotation[-8:]
 
 
-def _short(version: str | None) -> str:
-    return (version or "none")[:_ID_LENGTH]
+def _change_of(record: dict[str, Any]) -> str:
+    """
+    Say what a secret holds now.
+    """
+    key, previous = record["keyName"], record["previousKeyName"]
+    instead = f" instead of {previous}" if previous not in {None, key} else ""
+    expiry = datetime.fromisoformat(record["secret"]["expiresOn"]).date()
+    return f"the secret now holds {key}{instead} (expires {expiry})"

@@ -1,5 +1,5 @@
 """
-What the demo does: rotations in a local cloud, under the eyes of clients that never stop working.
+What the demo does: rotations in a local cloud, while clients use the keys without pause.
 """
 
 import time
@@ -15,7 +15,7 @@ from localcloud.azure.event import Schema
 from localcloud.cloud import LocalCloud
 from localcloud.inbox import Inbox
 from localcloud.leaks import LeakReport, Place, find_leaks, places_of
-from localcloud.narrator import Narrator, keys_of, short_id, versions_of
+from localcloud.narrator import Narrator
 from localcloud.rotation_feed import RotationFeed
 from localcloud.scenario import Rotated, Scenario
 from localcloud.showcase import SECRETS, fill
@@ -57,7 +57,8 @@ class Verdict:
         The exit status: 0 if all is as it should be.
         """
         is_complete = self.completed == self.announced == _ROTATIONS
-        return 0 if is_complete and not (self.failed_calls or self.idle_clients or self.leaks) else 1
+        is_bad = self.failed_calls or self.idle_clients or self.leaks
+        return 0 if is_complete and not is_bad else 1
 
 
 def judge(rotated: Sequence[Rotated], witnesses: Sequence[Witness], leaks: LeakReport) -> Verdict:
@@ -73,6 +74,23 @@ def judge(rotated: Sequence[Rotated], witnesses: Sequence[Witness], leaks: LeakR
     )
 
 
+def tables(rotated: Sequence[Rotated], witnesses: Sequence[Witness]) -> list[Table]:
+    """
+    Return what was done to the secrets, and what their clients met with.
+    """
+    rotations = Table("secret", "started by", "key", "took")
+    for rotation in rotated:
+        event = rotation.event.data if rotation.event and rotation.is_confirmed else None
+        changed = f"{event['previousKeyName']} -> {event['keyName']}" if event else ""
+        took = f"{rotation.seconds:.2f} s" if rotation.seconds is not None else ""
+        rotations.add_row(rotation.secret, rotation.trigger, changed, took)
+    clients = Table("client of", "calls: current version", "version before", "not counted", "failed")
+    for witness in witnesses:
+        counts = (witness.calls_with_current, witness.calls_with_previous, witness.discarded, len(witness.failures))
+        clients.add_row(witness.secret, *map(str, counts))
+    return [rotations, clients]
+
+
 async def show(directory: Path) -> int:
     """
     Run the demo and return the exit status.
@@ -82,9 +100,8 @@ async def show(directory: Path) -> int:
     cloud, inbox = LocalCloud(directory), Inbox()
     async with cloud, inbox, RotationFeed(cloud.host, cloud.log, narrator.tell_step) as feed:
         narrator.say(
-            f"Up in {time.monotonic() - started:.1f} s: the app in a Functions host at {cloud.host.url} on Azurite, "
-            f"Key Vault at {cloud.vault.uri}, ARM at {cloud.azure.arm_uri}, an Event Grid topic at "
-            f"{cloud.azure.topic_uri}."
+            f"Up in {time.monotonic() - started:.1f} s on this machine: the app in a Functions host, Azurite, "
+            "Key Vault, Azure Resource Manager, Event Grid and the services that the keys open."
         )
         contents = await fill(cloud)
         await cloud.azure.topic.subscribe(inbox.url)
@@ -99,7 +116,9 @@ async def show(directory: Path) -> int:
     delivered = [Place("events at a subscriber", body) for body in inbox.bodies]
     told = [*answers, *delivered, Place("output of the demo", narrator.said)]
     leaks = find_leaks(cloud.azure.key_history, [*places_of(cloud), *told])
-    _tabulate(narrator, rotated, witnesses)
+    narrator.say()
+    for table in tables(rotated, witnesses):
+        narrator.console.print(table)
     verdict = judge(rotated, witnesses, leaks)
     _explain(narrator, witnesses, leaks, verdict)
     narrator.say(verdict.line, "bold green" if verdict.status == 0 else "bold red")
@@ -107,7 +126,7 @@ async def show(directory: Path) -> int:
 
 
 async def _rotate(scenario: Scenario, witnesses: Sequence[Witness], narrator: Narrator) -> list[Rotated]:
-    narrator.say(f"From now on, clients of {' and '.join(SECRETS)} make calls without pause.")
+    narrator.say(f"From now on, clients that use {' and '.join(SECRETS)} make calls without pause.")
     await scenario.watch(witnesses, calls=_CALLS_BEFORE)
     schemas: Iterator[Schema] = cycle(("EventGridSchema", "CloudEventSchemaV1_0"))
     rotated = [await scenario.near_expiry(secret, next(schemas)) for secret in SECRETS]
@@ -121,29 +140,13 @@ def _pulse(witnesses: Sequence[Witness]) -> str:
     return f"clients at work  {'  '.join(told)}"
 
 
-def _tabulate(narrator: Narrator, rotated: Sequence[Rotated], witnesses: Sequence[Witness]) -> None:
-    rotations = Table("rotation", "trigger", "secret", "key", "version", "total")
-    for rotation in rotated:
-        event = rotation.event if rotation.is_confirmed else None
-        changed = (keys_of(event), versions_of(event)) if event else ("", "")
-        took = f"{rotation.seconds:.3f} s" if rotation.seconds is not None else ""
-        rotations.add_row(short_id(rotation.id), rotation.trigger, rotation.secret, *changed, took)
-    clients = Table("client of", "calls with current version", "with previous version", "discarded", "failed")
-    for witness in witnesses:
-        counts = (witness.calls_with_current, witness.calls_with_previous, witness.discarded, len(witness.failures))
-        clients.add_row(witness.secret, *map(str, counts))
-    narrator.console.print()
-    narrator.console.print(rotations)
-    narrator.console.print(clients)
-
-
 def _explain(narrator: Narrator, witnesses: Sequence[Witness], leaks: LeakReport, verdict: Verdict) -> None:
     for witness in witnesses:
         for failure in witness.failures:
             narrator.say(f"failed call with {witness.secret}: {failure}", "red")
     narrator.say(
-        f"Leak scan: {leaks.values} keys and signatures, dead ones included, in any encoding: "
-        f"{leaks.count} found in {leaks.places} places, {leaks.size:,} bytes."
+        f"Leak scan: {leaks.values} keys and signatures, live and dead, in any encoding: "
+        f"{leaks.count} found in {leaks.places} places ({leaks.size / 1000:,.0f} kB)."
     )
     for leak in leaks.leaks:
         narrator.say(f"leak: {leak}", "red")

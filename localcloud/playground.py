@@ -1,5 +1,5 @@
 """
-The app in a local cloud, for whoever wants to try it by hand.
+The app in a local cloud, to be tried by hand.
 """
 
 import json
@@ -17,7 +17,7 @@ from localcloud.showcase import SECRETS, fill
 
 async def serve(directory: Path) -> int:
     """
-    Run everything until cancelled, telling of every rotation.
+    Run everything until cancelled, and show every rotation.
     """
     narrator = Narrator()
     cloud = LocalCloud(directory)
@@ -30,7 +30,7 @@ async def serve(directory: Path) -> int:
         await cloud.subscribe()
         await cloud.azure.topic.subscribe(inbox.url)
         for line in _introduction(cloud):
-            narrator.say(line)
+            narrator.show(line)
         await feed.until(lambda: None, what="reason to end", seconds=None)
     return 0
 

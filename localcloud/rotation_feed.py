@@ -13,12 +13,10 @@ from typing import Any, TypeVar
 
 from localcloud.functions_host.process import FunctionsHost, HostError
 from localcloud.running import Running, cancel
+from localcloud.sentences import rotation_of, sentence_of
 
 _POLL = 0.02  # seconds
 _ENDS = frozenset({"Completed", "Failed", "Skipped"})
-# What every record has; the rest of a step's fields are facts about it.
-_KNOWN = {"time", "level", "logger", "message", "function", "invocationId"}
-_KNOWN |= {"rotation", "step", "state", "target", "secret", "seconds"}
 
 Found = TypeVar("Found")
 
@@ -30,6 +28,7 @@ class Step:
     """
 
     text: str
+    """A sentence for a person."""
     after: timedelta
     """Time since the rotation began: when it was accepted, for one that an event started."""
 
@@ -43,6 +42,8 @@ class ObservedRotation:
     id: str
     began: datetime
     steps: list[Step] = field(default_factory=list)
+    subject: str | None = None
+    """The name of what it rotates: of the secret or, where there is none, of the target. None until a step says it."""
     state: str = "Accepted"
     is_over: bool = False
     """It has ended, and so has the function that ended it: there is nothing more to come."""
@@ -93,14 +94,17 @@ class RotationFeed(Running):
         if record["logger"] == "host.invocation" and record["message"].startswith("Executed"):
             for over in self._ended_in.pop(record["invocationId"], ()):
                 over.is_over = True
-        if "rotation" not in record or ("step" not in record and record["rotation"] in self.rotations):
+        rotation_id = rotation_of(record)
+        is_news = "step" in record or record["level"] != "INFO" or rotation_id not in self.rotations
+        if rotation_id is None or not is_news:
             return
         time = datetime.fromisoformat(record["time"])
-        rotation = self.rotations.get(record["rotation"])
+        rotation = self.rotations.get(rotation_id)
         if rotation is None:
-            rotation = ObservedRotation(record["rotation"], time - timedelta(seconds=record.get("seconds") or 0))
-            self.rotations[rotation.id] = rotation
-        step = Step(_text_of(record), time - rotation.began)
+            rotation = ObservedRotation(rotation_id, time - timedelta(seconds=record.get("seconds") or 0))
+            self.rotations[rotation_id] = rotation
+        rotation.subject = _name_in(record) or rotation.subject
+        step = Step(sentence_of(record), time - rotation.began)
         rotation.steps.append(step)
         rotation.state = record.get("state", rotation.state)
         if rotation.state in _ENDS and not rotation.is_over and "invocationId" in record:
@@ -129,10 +133,6 @@ class RotationFeed(Running):
             self.take(record)
 
 
-def _text_of(record: dict[str, Any]) -> str:
-    if "step" not in record:
-        return str(record["message"]).removeprefix(f"rotation {record['rotation']}: ")
-    facts = [f"{name} {fact}" for name, fact in record.items() if name not in _KNOWN and fact not in {None, "None"}]
-    if record["state"] in _ENDS and record["step"].startswith("ended"):
-        facts.insert(0, record["state"])
-    return f"{record['step']} ({', '.join(facts)})" if facts else str(record["step"])
+def _name_in(record: dict[str, Any]) -> str | None:
+    subject = record.get("secret") or record.get("target") or ""
+    return subject.rpartition("/")[2] or None

@@ -24,7 +24,7 @@ from localcloud.witness import Witness
 
 _PATIENCE = 60  # seconds
 _EVENT_PATIENCE = 10  # seconds, after the rotation is over
-_SCHEMA_NAMES = {"EventGridSchema": "EventGridSchema", "CloudEventSchemaV1_0": "CloudEvents 1.0"}
+_SCHEMA_NAMES = {"EventGridSchema": "Event Grid schema", "CloudEventSchemaV1_0": "CloudEvents"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class Rotated:
 
     id: str
     trigger: str
+    """What started it, in words."""
     secret: str
     is_confirmed: bool
     """The API calls it Completed, and the version that was current then carries its id."""
@@ -77,7 +78,8 @@ class Scenario(Running):
         """
         Let the vault tell that a secret is near its expiry, through a subscription of that schema and no other.
         """
-        self._announce(f"Key Vault says that {secret} is near its expiry: an event in {_SCHEMA_NAMES[schema]}.")
+        told = f"event ({_SCHEMA_NAMES[schema]})"
+        self._announce(secret, f"and expires soon: Key Vault sends an {told}.")
         vault = self._cloud.vault
         vault.subscriptions.clear()
         await self._cloud.subscribe(schema)
@@ -89,13 +91,13 @@ class Scenario(Running):
                         f"the app's webhook did not take the event about {secret}: {delivery.attempts[-1]}"
                     )
 
-        return await self._follow(secret, f"SecretNearExpiry ({_SCHEMA_NAMES[schema]})", publish)
+        return await self._follow(secret, told, publish)
 
     async def by_hand(self, secret: str, reason: str) -> Rotated:
         """
         Ask for a rotation over HTTP.
         """
-        self._announce(f"An operator posts to /api/rotations: {secret}, because {reason}.")
+        self._announce(secret, f"and an operator asks for a new key over HTTP: {reason}.")
         body = {"secret": f"{self._cloud.vault.uri}/secrets/{secret}", "reason": reason}
 
         async def post() -> None:
@@ -103,7 +105,7 @@ class Scenario(Running):
             if "code" in answer:
                 raise StuckError(f"the app refused to rotate {secret}: {answer['code']}, {answer['detail']}")
 
-        return await self._follow(secret, "HTTP", post)
+        return await self._follow(secret, "HTTP request", post)
 
     async def _follow(self, secret: str, trigger: str, act: Callable[[], Awaitable[None]]) -> Rotated:
         known = set(self._feed.rotations)
@@ -137,7 +139,7 @@ class Scenario(Running):
         self.answers.append(Place("HTTP answers", content))
         return msgspec.json.decode(content, type=dict[str, Any])
 
-    def _announce(self, act: str) -> None:
+    def _announce(self, secret: str, act: str) -> None:
         self._acts += 1
-        self._narrator.say()
-        self._narrator.say(f"{self._acts}. {act}", "bold")
+        held = self._cloud.vault.current(secret).tags["CredentialId"]
+        self._narrator.head(secret, f"{self._acts}. {secret} holds {held} {act}")

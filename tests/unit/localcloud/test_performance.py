@@ -1,10 +1,23 @@
 import pytest
 
+from localcloud.azure.cloud import LocalAzure
+from localcloud.azure.cloud_events import ReceivedEvent
+from localcloud.azure.instant import Instant
 from localcloud.kinds import KINDS
-from localcloud.performance import Verdict
+from localcloud.narrator import WIDTH, Narrator
+from localcloud.performance import Verdict, tables
+from localcloud.scenario import Rotated
+from localcloud.witness import Witness
 
 ROTATIONS = len(KINDS) + 1
-GOOD = {"completed": ROTATIONS, "announced": ROTATIONS, "failed_calls": 0, "idle_clients": 0, "leaks": 0}
+GOOD = {
+    "completed": ROTATIONS,
+    "announced": ROTATIONS,
+    "failed_calls": 0,
+    "idle_clients": 0,
+    "leaks": 0,
+}
+SECRETS = ("batch-key", "workflow-url", "storage-connection", "openai-key")
 
 
 def test_the_demo_ends_well() -> None:
@@ -36,3 +49,27 @@ def test_any_number_that_is_off_is_an_exit_status(count: str, number: int) -> No
 
     assert verdict.status == 1
     assert (verdict.line == Verdict(**GOOD).line) == (count in {"announced", "idle_clients"})
+
+
+async def test_the_tables_fit_where_there_is_no_terminal(azure: LocalAzure) -> None:
+    """
+    Also with long names and large numbers: every cell stands on one line.
+    """
+    event = ReceivedEvent(Instant.now(), {"data": {"previousKeyName": "Primary", "keyName": "Secondary"}})
+    how = "event (Event Grid schema)"
+    rotated = [
+        Rotated(id="1", trigger=how, secret=secret, is_confirmed=True, seconds=12.5, event=event) for secret in SECRETS
+    ]
+    vault, made = await azure.add_vault("kv"), await KINDS[0].make(azure, "mine")
+    witnesses = [Witness(azure, vault, secret, made.consumer()) for secret in SECRETS]
+    for witness in witnesses:
+        witness.calls_with_current = witness.calls_with_previous = witness.discarded = 1_000_000
+    narrator = Narrator()
+
+    for table in tables(rotated, witnesses):
+        narrator.console.print(table)
+
+    lines = narrator.said.splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert "│ storage-connection │ event (Event Grid schema) │ Primary -> Secondary │ 12.50 s │" in lines
+    assert len(lines) == 2 * (len(SECRETS) + 4)
