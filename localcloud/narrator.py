@@ -4,7 +4,7 @@ Tells a person what happens in the local cloud: line by line, with colour where 
 
 import contextlib
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -115,6 +115,14 @@ class _Live:
         Give what holds at this moment: rich asks several times a second.
         """
         return Text(self._live())
+
+
+def listed(items: Sequence[str]) -> str:
+    """
+    Return a list as a sentence has it: with commas, and `and` before the last.
+    """
+    *others, last = items
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _short_id(rotation: str) -> str:

@@ -15,10 +15,10 @@ from localcloud.azure.event import Schema
 from localcloud.cloud import LocalCloud
 from localcloud.inbox import Inbox
 from localcloud.leaks import LeakReport, Place, find_leaks, places_of
-from localcloud.narrator import Narrator
+from localcloud.narrator import Narrator, listed
 from localcloud.rotation_feed import RotationFeed
 from localcloud.scenario import Rotated, Scenario
-from localcloud.showcase import SECRETS, fill
+from localcloud.showcase import SECRETS, fill, headline
 from localcloud.witness import Witness
 
 _ROTATIONS = len(SECRETS) + 1
@@ -96,6 +96,7 @@ async def show(directory: Path) -> int:
     Run the demo and return the exit status.
     """
     narrator = Narrator()
+    narrator.say(headline(), "bold")
     started = time.monotonic()
     cloud, inbox = LocalCloud(directory), Inbox()
     async with cloud, inbox, RotationFeed(cloud.host, cloud.log, narrator.tell_step) as feed:
@@ -126,7 +127,7 @@ async def show(directory: Path) -> int:
 
 
 async def _rotate(scenario: Scenario, witnesses: Sequence[Witness], narrator: Narrator) -> list[Rotated]:
-    narrator.say(f"From now on, clients that use {' and '.join(SECRETS)} make calls without pause.")
+    narrator.say(f"From now on, clients that use {listed(SECRETS)} make calls without pause.")
     await scenario.watch(witnesses, calls=_CALLS_BEFORE)
     schemas: Iterator[Schema] = cycle(("EventGridSchema", "CloudEventSchemaV1_0"))
     rotated = [await scenario.near_expiry(secret, next(schemas)) for secret in SECRETS]

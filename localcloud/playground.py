@@ -10,7 +10,7 @@ import msgspec
 
 from localcloud.cloud import LocalCloud
 from localcloud.inbox import Inbox
-from localcloud.narrator import Narrator
+from localcloud.narrator import Narrator, listed
 from localcloud.rotation_feed import RotationFeed
 from localcloud.showcase import SECRETS, fill
 
@@ -39,7 +39,7 @@ def _introduction(cloud: LocalCloud) -> list[str]:
     return [
         f"Functions host     {cloud.host.url}",
         f"  function key     {cloud.host.function_key}",
-        f"Key Vault          {cloud.vault.uri}  (secrets {' and '.join(SECRETS)})",
+        f"Key Vault          {cloud.vault.uri}  (secrets {listed(SECRETS)})",
         f"ARM                {cloud.azure.arm_uri}",
         f"Event Grid topic   {cloud.azure.topic_uri}",
         f"CA of the above    {cloud.azure.ca.bundle}",

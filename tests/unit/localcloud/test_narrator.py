@@ -5,7 +5,7 @@ import pytest
 
 from localcloud.azure.cloud_events import ReceivedEvent
 from localcloud.azure.instant import Instant
-from localcloud.narrator import WIDTH, Narrator
+from localcloud.narrator import WIDTH, Narrator, listed
 from localcloud.rotation_feed import ObservedRotation, Step
 
 BEGAN = datetime(2026, 11, 22, 4, 19, 40, tzinfo=UTC)
@@ -43,6 +43,17 @@ def event(state: str = "Completed", **fields: Any) -> ReceivedEvent:
     received = Instant.now()
     ended = (received.wall - timedelta(seconds=0.067)).isoformat()
     return ReceivedEvent(received, {"data": record | {"completedOn": ended} | fields})
+
+
+@pytest.mark.parametrize(
+    ("items", "sentence"),
+    [(["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c"), (["a", "b", "c", "d"], "a, b, c and d")],
+)
+def test_a_list_reads_as_in_a_sentence(items: list[str], sentence: str) -> None:
+    """
+    However many there are.
+    """
+    assert listed(items) == sentence
 
 
 def test_steps_of_rotations_that_interleave_name_their_secrets(narrator: Narrator) -> None:
