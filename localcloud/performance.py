@@ -13,6 +13,7 @@ from rich.table import Table
 
 from localcloud.azure.event import Schema
 from localcloud.cloud import LocalCloud
+from localcloud.dead_keys import DeadKeys, FormerKeys
 from localcloud.inbox import Inbox
 from localcloud.leaks import LeakReport, Place, find_leaks, places_of
 from localcloud.narrator import Narrator, listed
@@ -39,6 +40,8 @@ class Verdict:
     failed_calls: int
     idle_clients: int
     """Clients that made no call: they prove nothing."""
+    unrefused: int
+    """Dead keys that their service did not refuse."""
     leaks: int
 
     @property
@@ -57,11 +60,13 @@ class Verdict:
         The exit status: 0 if all is as it should be.
         """
         is_complete = self.completed == self.announced == _ROTATIONS
-        is_bad = self.failed_calls or self.idle_clients or self.leaks
+        is_bad = self.failed_calls or self.idle_clients or self.unrefused or self.leaks
         return 0 if is_complete and not is_bad else 1
 
 
-def judge(rotated: Sequence[Rotated], witnesses: Sequence[Witness], leaks: LeakReport) -> Verdict:
+def judge(
+    rotated: Sequence[Rotated], witnesses: Sequence[Witness], dead: Sequence[DeadKeys], leaks: LeakReport
+) -> Verdict:
     """
     Count.
     """
@@ -70,6 +75,7 @@ def judge(rotated: Sequence[Rotated], witnesses: Sequence[Witness], leaks: LeakR
         announced=sum(rotation.event is not None for rotation in rotated),
         failed_calls=sum(len(witness.failures) for witness in witnesses),
         idle_clients=sum(not witness.calls for witness in witnesses),
+        unrefused=sum(keys.unrefused for keys in dead),
         leaks=leaks.count,
     )
 
@@ -105,6 +111,7 @@ async def show(directory: Path) -> int:
             "Key Vault, Azure Resource Manager, Event Grid and the services that the keys open."
         )
         contents = await fill(cloud)
+        former = FormerKeys(contents)
         await cloud.azure.topic.subscribe(inbox.url)
         witnesses = [Witness(cloud.azure, cloud.vault, secret, made.consumer()) for secret, made in contents.items()]
         async with Scenario(cloud, feed, inbox, narrator) as scenario:
@@ -114,13 +121,14 @@ async def show(directory: Path) -> int:
                 with narrator.pulse(lambda: _pulse(witnesses)):
                     rotated = await _rotate(scenario, witnesses, narrator)
             answers = scenario.answers
+        dead = await _try_dead(former, cloud, narrator)
     delivered = [Place("events at a subscriber", body) for body in inbox.bodies]
     told = [*answers, *delivered, Place("output of the demo", narrator.said)]
     leaks = find_leaks(cloud.azure.key_history, [*places_of(cloud), *told])
     narrator.say()
     for table in tables(rotated, witnesses):
         narrator.console.print(table)
-    verdict = judge(rotated, witnesses, leaks)
+    verdict = judge(rotated, witnesses, dead, leaks)
     _explain(narrator, witnesses, leaks, verdict)
     narrator.say(verdict.line, "bold green" if verdict.status == 0 else "bold red")
     return verdict.status
@@ -134,6 +142,15 @@ async def _rotate(scenario: Scenario, witnesses: Sequence[Witness], narrator: Na
     rotated.append(await scenario.by_hand(SECRETS[0], "the quarter is over"))
     await scenario.watch(witnesses, calls=_CALLS_AFTER)
     return rotated
+
+
+async def _try_dead(former: FormerKeys, cloud: LocalCloud, narrator: Narrator) -> list[DeadKeys]:
+    narrator.say()
+    narrator.say("Each key of the beginning that was replaced is tried: its service must refuse it.", "bold")
+    dead = await former.use_dead(cloud.azure.ca)
+    for keys in dead:
+        narrator.say(f"   {keys}", "red" if keys.unrefused else "")
+    return dead
 
 
 def _pulse(witnesses: Sequence[Witness]) -> str:

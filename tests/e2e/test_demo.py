@@ -46,7 +46,7 @@ def run_demo(directory: Path, **environment: str) -> "subprocess.CompletedProces
 
 def test_the_demo_shows_a_rotation_of_each_kind_and_one_by_hand(tmp_path: Path) -> None:
     """
-    Each with its steps, its outcome and its event; the last line counts; nothing is left.
+    Each with its steps, its outcome and its event; the dead keys are refused; the last line counts; nothing is left.
     """
     demo = run_demo(tmp_path)
 
@@ -66,6 +66,8 @@ def test_the_demo_shows_a_rotation_of_each_kind_and_one_by_hand(tmp_path: Path) 
     for step in STEPS:
         assert len(re.findall(rf"^ +\+\d+\.\d\d s  {step}$", demo.stdout, re.MULTILINE)) == len(KINDS) + 1, step
     assert demo.stdout.count("a subscriber received the event") == len(KINDS) + 1
+    refused = re.findall(r"^   (\S+): .*dead keys? (?:is|are) refused, 40[13] \w+$", demo.stdout, re.MULTILINE)
+    assert refused == [kind.secret for kind in KINDS]
     assert not INTERNALS.search(demo.stdout)
     assert not KEY_MATERIAL.search(demo.stdout)
     assert "\x1b" not in demo.stdout

@@ -3,9 +3,13 @@ import pytest
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.cloud_events import ReceivedEvent
 from localcloud.azure.instant import Instant
+from localcloud.azure.key_history import KeyHistory
+from localcloud.consumers import CallFailed
+from localcloud.dead_keys import DeadKeys
 from localcloud.kinds import KINDS
+from localcloud.leaks import find_leaks
 from localcloud.narrator import WIDTH, Narrator
-from localcloud.performance import Verdict, tables
+from localcloud.performance import Verdict, judge, tables
 from localcloud.scenario import Rotated
 from localcloud.witness import Witness
 
@@ -15,6 +19,7 @@ GOOD = {
     "announced": ROTATIONS,
     "failed_calls": 0,
     "idle_clients": 0,
+    "unrefused": 0,
     "leaks": 0,
 }
 SECRETS = ("batch-key", "workflow-url", "storage-connection", "openai-key")
@@ -38,6 +43,7 @@ def test_the_demo_ends_well() -> None:
         ("announced", ROTATIONS - 1),
         ("failed_calls", 1),
         ("idle_clients", 1),
+        ("unrefused", 1),
         ("leaks", 1),
     ],
 )
@@ -48,7 +54,16 @@ def test_any_number_that_is_off_is_an_exit_status(count: str, number: int) -> No
     verdict = Verdict(**GOOD | {count: number})
 
     assert verdict.status == 1
-    assert (verdict.line == Verdict(**GOOD).line) == (count in {"announced", "idle_clients"})
+    assert (verdict.line == Verdict(**GOOD).line) == (count in {"announced", "idle_clients", "unrefused"})
+
+
+def test_a_dead_key_that_a_service_accepts_is_counted() -> None:
+    """
+    One that it refuses is as it should be.
+    """
+    dead = [DeadKeys("batch-key", [CallFailed("AuthenticationFailed", 403)]), DeadKeys("workflow-url", [None])]
+
+    assert judge([], [], dead, find_leaks(KeyHistory(), [])).unrefused == 1
 
 
 async def test_the_tables_fit_where_there_is_no_terminal(azure: LocalAzure) -> None:
