@@ -36,6 +36,10 @@ class Consumer(Protocol):
 
     target: str
     """The ARM id of what the value opens."""
+    client: str
+    """With what the calls are made."""
+    service: str
+    """What accepts or refuses them."""
 
     async def use(self, version: str, value: str, session: aiohttp.ClientSession) -> None:
         """

@@ -23,6 +23,7 @@ class DeadKeys:
     """
 
     secret: str
+    service: str
     answers: Sequence[CallFailed | None]
     """One for each dead key; None if the key was accepted."""
 
@@ -37,8 +38,8 @@ class DeadKeys:
         told = ", ".join(dict.fromkeys(map(_told, self.answers)))
         if self.unrefused:
             return f"{self.secret}: {self.unrefused} of {len(self.answers)} dead keys not refused: {told}"
-        keys = "the dead key is" if len(self.answers) == 1 else f"{len(self.answers)} dead keys are"
-        return f"{self.secret}: {keys} refused, {told}"
+        keys = "the dead key" if len(self.answers) == 1 else f"{len(self.answers)} dead keys"
+        return f"{self.secret}: {self.service} refuses {keys}, {told}"
 
 
 class FormerKeys:
@@ -60,7 +61,8 @@ class FormerKeys:
                 live = {made.value(key) for key in KEY_NAMES}
                 dead = [value for value in self._values[secret] if value not in live]
                 if dead:
-                    tried.append(DeadKeys(secret, [await _use(made, value, session) for value in dead]))
+                    answers = [await _use(made, value, session) for value in dead]
+                    tried.append(DeadKeys(secret, made.consumer().service, answers))
         return tried
 
 

@@ -23,6 +23,7 @@ from localcloud.showcase import SECRETS, fill, headline
 from localcloud.witness import Witness
 
 _ROTATIONS = len(SECRETS) + 1
+_CALLS = "calls with the current version of each secret and the one before"
 _CALLS_BEFORE = 5
 _CALLS_AFTER = 20
 
@@ -90,10 +91,10 @@ def tables(rotated: Sequence[Rotated], witnesses: Sequence[Witness]) -> list[Tab
         changed = f"{event['previousKeyName']} -> {event['keyName']}" if event else ""
         took = f"{rotation.seconds:.2f} s" if rotation.seconds is not None else ""
         rotations.add_row(rotation.secret, rotation.trigger, changed, took)
-    clients = Table("client of", "calls: current version", "version before", "not counted", "failed")
+    clients = Table("secret", "client", "current", "one before", "not counted", "failed", title=_CALLS)
     for witness in witnesses:
         counts = (witness.calls_with_current, witness.calls_with_previous, witness.discarded, len(witness.failures))
-        clients.add_row(witness.secret, *map(str, counts))
+        clients.add_row(witness.secret, witness.client, *map(str, counts))
     return [rotations, clients]
 
 

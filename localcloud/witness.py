@@ -66,6 +66,7 @@ class Witness(Running):
 
     def __init__(self, azure: LocalAzure, vault: Vault, secret: str, consumer: Consumer) -> None:
         self.secret = secret
+        self.client = consumer.client
         self.calls_with_current = 0
         self.calls_with_previous = 0
         self.discarded = 0

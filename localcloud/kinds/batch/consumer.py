@@ -20,6 +20,9 @@ class BatchConsumer:
     Lists the pools of a Batch account, with one client for each version of the key.
     """
 
+    client = "azure-batch"
+    service = "the Batch service"
+
     def __init__(self, arm_id: str, name: str, endpoint: str) -> None:
         self.target = arm_id
         self._name = name

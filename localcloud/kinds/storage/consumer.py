@@ -15,6 +15,9 @@ class BlobConsumer:
     Lists the containers of an account by its connection string, with one client for each version of that.
     """
 
+    client = "azure-storage-blob"
+    service = "Azurite"
+
     def __init__(self, arm_id: str) -> None:
         self.target = arm_id
         self._clients: dict[str, BlobServiceClient] = {}

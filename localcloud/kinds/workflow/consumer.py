@@ -16,6 +16,9 @@ class WorkflowConsumer:
     Starts a workflow by its callback URL.
     """
 
+    client = "HTTP"
+    service = "the Logic App"
+
     def __init__(self, arm_id: str) -> None:
         self.target = arm_id
 

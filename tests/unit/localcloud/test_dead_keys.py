@@ -18,6 +18,9 @@ class Service(Resource):
     A resource whose service gives every key the same answer: None accepts it.
     """
 
+    client = "a client"
+    service = "the service"
+
     def __init__(self, answer: CallFailed | None) -> None:
         made = iter(f"key-{number}" for number in range(10))
         self.arm_id = self.target = "/subscriptions/x"
@@ -62,7 +65,7 @@ async def test_each_kind_of_service_refuses_its_dead_key(
     (dead,) = await former.use_dead(ca)
 
     assert dead.unrefused == 0
-    assert str(dead).startswith(f"{kind.secret}: the dead key is refused, 40")
+    assert str(dead).startswith(f"{kind.secret}: {made.consumer().service} refuses the dead key, 40")
     assert value not in str(dead)
 
 
@@ -79,8 +82,8 @@ async def test_only_dead_keys_are_used_and_each_of_them_once(ca: CertificateAuth
     dead = await former.use_dead(ca)
 
     assert list(map(str, dead)) == [
-        "once: the dead key is refused, 403 AuthenticationFailed",
-        "twice: 2 dead keys are refused, 403 AuthenticationFailed",
+        "once: the service refuses the dead key, 403 AuthenticationFailed",
+        "twice: the service refuses 2 dead keys, 403 AuthenticationFailed",
     ]
     assert (untouched.used, once.used, twice.used) == ([], ["key-1"], ["key-0", "key-1"])
     assert (once.forgotten, twice.forgotten) == (1, 2)
@@ -114,7 +117,7 @@ def test_one_accepted_key_among_refused_ones_is_seen() -> None:
     """
     The line says how many, and what became of each.
     """
-    dead = DeadKeys("batch-key", [REFUSED, None])
+    dead = DeadKeys("batch-key", "the service", [REFUSED, None])
 
     assert dead.unrefused == 1
     assert str(dead) == "batch-key: 1 of 2 dead keys not refused: 403 AuthenticationFailed, accepted"

@@ -61,7 +61,10 @@ def test_a_dead_key_that_a_service_accepts_is_counted() -> None:
     """
     One that it refuses is as it should be.
     """
-    dead = [DeadKeys("batch-key", [CallFailed("AuthenticationFailed", 403)]), DeadKeys("workflow-url", [None])]
+    dead = [
+        DeadKeys("batch-key", "the service", [CallFailed("AuthenticationFailed", 403)]),
+        DeadKeys("workflow-url", "it", [None]),
+    ]
 
     assert judge([], [], dead, find_leaks(KeyHistory(), [])).unrefused == 1
 
@@ -75,8 +78,8 @@ async def test_the_tables_fit_where_there_is_no_terminal(azure: LocalAzure) -> N
     rotated = [
         Rotated(id="1", trigger=how, secret=secret, is_confirmed=True, seconds=12.5, event=event) for secret in SECRETS
     ]
-    vault, made = await azure.add_vault("kv"), await KINDS[0].make(azure, "mine")
-    witnesses = [Witness(azure, vault, secret, made.consumer()) for secret in SECRETS]
+    vault, made = await azure.add_vault("kv"), [await kind.make(azure, f"my{kind}") for kind in KINDS]
+    witnesses = [Witness(azure, vault, secret, one.consumer()) for secret in SECRETS for one in made]
     for witness in witnesses:
         witness.calls_with_current = witness.calls_with_previous = witness.discarded = 1_000_000
     narrator = Narrator()
@@ -87,4 +90,5 @@ async def test_the_tables_fit_where_there_is_no_terminal(azure: LocalAzure) -> N
     lines = narrator.said.splitlines()
     assert max(map(len, lines)) <= WIDTH
     assert "│ storage-connection │ event (Event Grid schema) │ Primary -> Secondary │ 12.50 s │" in lines
-    assert len(lines) == 2 * (len(SECRETS) + 4)
+    headings = 2 * 4 + 1
+    assert len(lines) == headings + len(rotated) + len(witnesses)
