@@ -6,8 +6,9 @@ docs/adding-a-provider.md walks through a new one.
 
 from providers.batch import BATCH_ACCOUNT
 from providers.kind import Kind
+from providers.openai import OPENAI_ACCOUNT
 from providers.storage import STORAGE_ACCOUNT
 from providers.workflow import WORKFLOW
 
 #: In the order in which an ARM id is tried.
-KINDS: tuple[Kind, ...] = (BATCH_ACCOUNT, WORKFLOW, STORAGE_ACCOUNT)
+KINDS: tuple[Kind, ...] = (BATCH_ACCOUNT, WORKFLOW, STORAGE_ACCOUNT, OPENAI_ACCOUNT)

@@ -8,6 +8,7 @@ var scopeTypes = [
   'microsoft.web/sites'
   'microsoft.web/sites/*'
   'microsoft.storage/storageaccounts'
+  'microsoft.cognitiveservices/accounts'
 ]
 
 @description('Type of a resource in the resource group that this is deployed to, in lower case.')
@@ -55,5 +56,15 @@ resource storageAccount 'Microsoft.Storage/storageAccounts@2025-06-01' existing 
 resource onStorageAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (resourceType == 'microsoft.storage/storageaccounts') {
   name: guid(toLower(storageAccount.id), principalId, roleName)
   scope: storageAccount
+  properties: access
+}
+
+resource openAiAccount 'Microsoft.CognitiveServices/accounts@2024-10-01' existing = if (resourceType == 'microsoft.cognitiveservices/accounts') {
+  name: resourceName
+}
+
+resource onOpenAiAccount 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (resourceType == 'microsoft.cognitiveservices/accounts') {
+  name: guid(toLower(openAiAccount.id), principalId, roleName)
+  scope: openAiAccount
   properties: access
 }

@@ -5,6 +5,7 @@ var roles = [
   loadJsonContent('../../providers/batch/role.json')
   loadJsonContent('../../providers/workflow/role.json')
   loadJsonContent('../../providers/storage/role.json')
+  loadJsonContent('../../providers/openai/role.json')
 ]
 
 @export()

@@ -19,6 +19,7 @@ FOLDER = Path(providers.__file__).parent
 #: What a value of each kind looks like around its credential, the first as the kind's client gives it.
 VALUES = {
     "Microsoft.Batch/batchAccounts": ["{}"],
+    "Microsoft.CognitiveServices/accounts": ["{}"],
     "Microsoft.Storage/storageAccounts": [
         "{}",
         "DefaultEndpointsProtocol=https;AccountName=mystorage;AccountKey={};EndpointSuffix=core.windows.net",

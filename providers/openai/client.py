@@ -1,0 +1,40 @@
+"""
+The keys of Azure OpenAI and other Cognitive Services accounts, through azure-mgmt-cognitiveservices.
+
+It rests on assumptions 14, 15, 117 and 118 of docs/fidelity.md.
+"""
+
+from typing import Any
+
+from azure.mgmt.cognitiveservices.aio import CognitiveServicesManagementClient
+
+from providers.accounts import AccountClient, both, place
+from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.timing import Deadline
+
+_WIRE_NAMES = {KeyName.PRIMARY: "Key1", KeyName.SECONDARY: "Key2"}
+
+
+class Client(AccountClient):
+    """
+    The `Provider` of `Microsoft.CognitiveServices/accounts`.
+    """
+
+    noun = "Cognitive Services account"
+
+    async def list(self, target: Target, deadline: Deadline) -> Keys:
+        answer = await self._accounts(target).list_keys(*place(target), deadline=deadline)
+        return both(answer.key1, answer.key2)
+
+    async def replace(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
+        answer = await self._accounts(target).regenerate_key(*place(target), _WIRE_NAMES[key], deadline=deadline)
+        return both(answer.key1, answer.key2)
+
+    async def why_not(self, target: Target, deadline: Deadline) -> str | None:
+        account = await self._accounts(target).get(*place(target), deadline=deadline)
+        if not account.properties.disable_local_auth:
+            return None
+        return "its disableLocalAuth is true: allow keys, or stop managing a key that cannot be used"
+
+    def _accounts(self, target: Target) -> Any:
+        return self._arm.client(CognitiveServicesManagementClient, target.names["subscription"]).accounts
