@@ -103,7 +103,8 @@ async def _live_wiring() -> AsyncIterator[Wiring]:
 
 
 def _live_target(kind: LocalKind) -> Target:
-    made = {"batch": [description().batch], "workflow": description().workflows}.get(kind.name)
+    place = description()
+    made = {"batch": [place.batch], "storage": [place.storage], "workflow": place.workflows}.get(kind.name)
     if not made:
         pytest.skip(f"no {kind} was asked for")
     return parse_target(made[0])

@@ -13,7 +13,7 @@ VARIABLE = "LIVE_PLACE"  # Names the file with the description. Without it the t
 
 class Description(msgspec.Struct):
     """
-    A Batch account, a vault, a storage account and a topic with a queue as subscriber; maybe a workflow.
+    Accounts of Batch and Storage to rotate, maybe workflows; a vault, tables, and a topic with a queue as subscriber.
     """
 
     settings: dict[str, str]
@@ -22,6 +22,8 @@ class Description(msgspec.Struct):
     """The URI of a vault that nobody else uses."""
     batch: str
     """The ARM id of a Batch account."""
+    storage: str
+    """The ARM id of a Storage account that nothing else uses."""
     workflows: list[str]
     """The ARM ids of the Request triggers of two workflows of one Logic App; empty where there is none."""
     queue_service: str

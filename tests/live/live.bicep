@@ -46,6 +46,22 @@ resource batch 'Microsoft.Batch/batchAccounts@2024-07-01' = {
   }
 }
 
+// Its keys are regenerated, so nothing else may use it.
+resource rotated 'Microsoft.Storage/storageAccounts@2025-06-01' = {
+  name: 'sk${token}'
+  location: location
+  kind: 'StorageV2'
+  sku: {
+    name: 'Standard_LRS'
+  }
+  properties: {
+    allowBlobPublicAccess: false
+    allowSharedKeyAccess: true
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+  }
+}
+
 resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   name: 'kv-${token}'
   location: location
@@ -235,6 +251,7 @@ var storageConnection = hasLogicApp
 
 output groupId string = resourceGroup().id
 output batchId string = batch.id
+output rotatedStorageId string = rotated.id
 output vaultUri string = vault.properties.vaultUri
 output tables string = storage.properties.primaryEndpoints.table
 output queues string = storage.properties.primaryEndpoints.queue

@@ -23,6 +23,7 @@ from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azurite import Azurite
 from localcloud.kinds import KINDS
 from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.storage import add_storage_account
 from localcloud.kinds.workflow import add_workflow
 from tests.live.description import Description
 from tests.live.readiness import wait_until_ready
@@ -82,6 +83,7 @@ class LocalCloud:
         async with Azurite(self._directory / "azurite") as azurite, LocalAzure(KINDS, ca=self._ca) as azure:
             vault = await azure.add_vault("kv-live", transition=1)
             account = await add_batch_account(azure, "account1")
+            storage = await add_storage_account(azure, "storage1")
             workflows = [await add_workflow(azure, name, site="site1") for name in _WORKFLOWS]
             queue = AsyncQueueClient.from_connection_string(azurite.connection_string, _QUEUE)
             passing_on = asyncio.create_task(_pass_on(azure, queue))
@@ -96,6 +98,7 @@ class LocalCloud:
                     },
                     vault=vault.uri,
                     batch=account.arm_id,
+                    storage=storage.arm_id,
                     workflows=[f"{workflow.arm_id}/triggers/manual" for workflow in workflows],
                     queue_service=azurite.connection_string,
                     queue=_QUEUE,
@@ -152,8 +155,8 @@ class Subscription:
         )
         return (
             f"In the subscription {self._account['name']} ({self._account['id']}) this makes the resource group"
-            f" {self.group} in {self._location}, with a Batch account without nodes, a vault, a storage account and a"
-            f" topic: together a few US cents{plan}. It takes half an hour, touches nothing else but the registration"
+            f" {self.group} in {self._location}, with a Batch account without nodes, a vault, two storage accounts and"
+            f" a topic: together a few US cents{plan}. It takes half an hour, touches nothing else but the registration"
             " of their resource providers, and removes everything at its end. You need to be Owner (it assigns roles in"
             " the group), have a Batch account left in your quota, and leave az signed in as it is meanwhile."
         )
@@ -194,6 +197,7 @@ class Subscription:
             },
             vault=outputs["vaultUri"].rstrip("/"),
             batch=outputs["batchId"],
+            storage=outputs["rotatedStorageId"],
             workflows=[f"{outputs['siteId']}/workflows/{name}/triggers/manual" for name in names],
             queue_service=outputs["queues"].rstrip("/"),
             queue=outputs["queueName"],

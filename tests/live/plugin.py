@@ -18,7 +18,8 @@ MARK = "assumption"
 # Keys, signatures, tokens, and what might be one: no long word of small letters, such as the name of a header.
 _LONG = re.compile(r"(?![a-z-]+(?![A-Za-z0-9+/_=-]))[A-Za-z0-9+/_=-]{32,}")
 # Words of addresses that name nothing of anybody.
-_OF_AZURE = {"subscriptions", "resourceGroups", "providers", "workflows", "triggers", "manual", "batchAccounts"}
+_OF_AZURE = {"subscriptions", "resourceGroups", "providers", "batchAccounts", "storageAccounts"}
+_OF_AZURE |= {"workflows", "triggers", "manual"}
 _GUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
@@ -43,7 +44,14 @@ def scrubbed(text: str) -> str:
     """
     if is_live():
         place = description()
-        addresses = (place.vault, place.batch, place.queue_service, *place.workflows, *place.settings.values())
+        addresses = (
+            place.vault,
+            place.batch,
+            place.storage,
+            place.queue_service,
+            *place.workflows,
+            *place.settings.values(),
+        )
         names = {name for address in addresses for name in re.split(r"[/.:;=,]+", address) if len(name) > 5}
         for name in sorted(names - _OF_AZURE, key=len, reverse=True):
             text = text.replace(name, "...")

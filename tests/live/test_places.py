@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 OUTPUTS = {
     "groupId": "/subscriptions/s/resourceGroups/rg",
     "batchId": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Batch/batchAccounts/ba",
+    "rotatedStorageId": "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/sk",
     "vaultUri": "https://kv.vault.azure.net/",
     "tables": "https://st.table.core.windows.net/",
     "queues": "https://st.queue.core.windows.net/",
@@ -92,7 +93,7 @@ async def test_everything_lies_in_one_group_that_is_removed(monkeypatch: pytest.
 
     async with place.open() as made:
         assert azure.commands() == ["group create", "deployment group"]
-        assert made.batch == OUTPUTS["batchId"]
+        assert (made.batch, made.storage) == (OUTPUTS["batchId"], OUTPUTS["rotatedStorageId"])
         assert made.workflows == []
 
     assert azure.commands() == ["group create", "deployment group", "group delete", "keyvault purge"]

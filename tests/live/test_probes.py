@@ -12,12 +12,14 @@ import pytest
 from azure.batch import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import BlobServiceClient
 
 from tests.live.description import Description, description
 from tests.live.http import ARM, EVENT_GRID, KEY_VAULT, Answer, ask
 from tests.live.other_end import RealVault
 
 BATCH_VERSION = "2025-06-01"
+STORAGE_VERSION = "2026-09-01"
 VAULT_VERSION = "7.4"
 LISTED_WITHIN = 300  # seconds, which a listing is trusted for
 Seen = Callable[[str], None]
@@ -205,6 +207,50 @@ def uses(place: Description, endpoint: str, key: str) -> str:
         list(client.list_pools(ocp_date=datetime.now(UTC)))
     except HttpResponseError as error:
         return f"{error.status_code} {error.error.code if error.error else error.reason}"
+    return ""
+
+
+@pytest.mark.assumption(112, 115)
+def test_a_new_key_opens_the_blobs_at_once_and_the_old_one_no_more(place: Description, seen: Seen) -> None:
+    """
+    With the official client, from the moment of the answer.
+    """
+    account = arm(place, "GET", place.storage, version=STORAGE_VERSION).body
+    listed = arm(place, "POST", f"{place.storage}/listKeys", {}, version=STORAGE_VERSION)
+    before = keys_by_name(listed)
+    answer = arm(place, "POST", f"{place.storage}/regenerateKey", {"keyName": "key1"}, version=STORAGE_VERSION)
+    since, after = time.monotonic(), keys_by_name(answer)
+
+    opened = lists_containers(account, after["key1"])
+
+    seen(f"the new key: {opened or 'accepted'} within {time.monotonic() - since:.1f} s")
+    refused = lists_containers(account, before["key1"])
+    seen(f"the old key: {refused}")
+    assert set(before) == set(after) == {"key1", "key2"}
+    assert (before["key2"] == after["key2"]) is True
+    assert not opened
+    assert refused in {"403 AuthenticationFailed", "403 AuthorizationFailure"}
+
+
+def keys_by_name(answer: Answer) -> dict[str, str]:
+    """
+    Return the keys of a Storage account, by the names of the resource provider.
+    """
+    return {key["keyName"]: key["value"] for key in answer.body["keys"]}
+
+
+def lists_containers(account: Any, key: str) -> str:
+    """
+    List the containers of a Storage account with a key; return how that was refused.
+    """
+    credential = {"account_name": account["name"], "account_key": key}
+    endpoint = account["properties"]["primaryEndpoints"]["blob"]
+    with BlobServiceClient(endpoint, credential=credential, retry_total=0) as client:
+        try:
+            list(client.list_containers())
+        except HttpResponseError as error:
+            code = getattr(error, "error_code", None)
+            return f"{error.status_code} {getattr(code, 'value', code) or error.reason}"
     return ""
 
 

@@ -112,19 +112,28 @@ def test_the_name_of_a_header_is_told() -> None:
 
 def test_the_names_of_the_place_are_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Neither the vault's nor the account's.
+    Neither the vault's nor those of the accounts.
     """
     from tests.live import description  # noqa: PLC0415 - its answer is kept
 
     file = tmp_path / "place.json"
     group = "/subscriptions/contoso-subscription/resourceGroups/rg-contoso"
     made = description.Description(
-        {}, "https://kv-contoso.vault.azure.net", f"{group}/providers/x/y/contosobatch", [], "https://q", "queue", 1
+        settings={},
+        vault="https://kv-contoso.vault.azure.net",
+        batch=f"{group}/providers/x/y/contosobatch",
+        storage=f"{group}/providers/x/y/contosostorage",
+        workflows=[],
+        queue_service="https://q",
+        queue="queue",
+        patience=1,
     )
     description.write(made, file)
     monkeypatch.setenv(description.VARIABLE, str(file))
     description.description.cache_clear()
     try:
-        assert "contoso" not in scrubbed("kv-contoso of contosobatch in rg-contoso of contoso-subscription")
+        assert "contoso" not in scrubbed(
+            "kv-contoso of contosobatch and contosostorage in rg-contoso of contoso-subscription"
+        )
     finally:
         description.description.cache_clear()

@@ -70,7 +70,11 @@ def fingerprints(target: Target, keys: Keys) -> dict[KeyName, str]:
     return {key: target.fingerprint(keys[key]) for key in KeyName}
 
 
-@each_kind(batch=pytest.mark.assumption(14, 15, 22, 23, 25), workflow=pytest.mark.assumption(28, 29, 30))
+@each_kind(
+    batch=pytest.mark.assumption(14, 15, 22, 23, 25),
+    storage=pytest.mark.assumption(112),
+    workflow=pytest.mark.assumption(28, 29, 30),
+)
 @pytest.mark.parametrize("key", list(KeyName))
 async def test_regenerating_changes_one_key_and_no_other(
     provider: Provider, target: Target, deadline: Deadline, key: KeyName
