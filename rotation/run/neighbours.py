@@ -155,7 +155,7 @@ class Neighbours:
                 keys = await read_keys(self._world.providers, theirs, deadline)
             except TargetNotFound:
                 return False  # A trigger that is gone: no URL of it is of use to anybody.
-        return theirs.fingerprint(current.value) == theirs.fingerprint(keys[key])
+        return theirs.may_hold(current.value, keys[key])
 
     def _has_left(self, current: SecretVersion, target: Target, keys: Keys) -> bool:
         """
@@ -163,8 +163,7 @@ class Neighbours:
         """
         if current.value is None:
             return False
-        held = target.fingerprint(current.value)
-        if any(target.fingerprint(keys[key]) == held for key in KeyName):
+        if any(target.may_hold(current.value, keys[key]) for key in KeyName):
             return False
         theirs = self._target_of(current)
         return not is_managed(current.tags) or (theirs is not None and theirs.identity != target.identity)

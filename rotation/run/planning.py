@@ -10,7 +10,7 @@ from rotation.vocabulary.endings import Drift, Skip, SkipReason
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretVersion
-from rotation.vocabulary.target import KeyName, Keys, Target, identity_of
+from rotation.vocabulary.target import Keys, Target, identity_of
 from rotation.vocabulary.timing import Deadline
 
 
@@ -36,7 +36,7 @@ class Planner:
         if secret.value is None:
             raise Skip(SkipReason.DISABLED)
         # Before a key dies for a value that could not hold the new one.
-        policy.target.exchanged(secret.value, keys[KeyName.PRIMARY])
+        policy.target.require_form(secret.value)
         try:
             plan: Regenerate | StoreLive = choose(self._request, policy, keys, secret.value)
         except Drift:

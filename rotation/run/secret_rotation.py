@@ -144,7 +144,7 @@ class SecretRotation(Attempt):
     async def store(self) -> None:
         claim, work = self._claim, self._inspected
         new = NewVersion(
-            work.value,
+            self._value(work),
             tags=renewed(work.secret.tags, work.key, claim.record.id),
             content_type=work.secret.content_type,
             expires_on=self._expiry(work),
@@ -179,6 +179,22 @@ class SecretRotation(Attempt):
     def _inspection_of(self, target: Target) -> Inspection:
         return Inspection(self._world, self._neighbours, target, self._id, self._claim.deadline)
 
+    def _value(self, work: "_Work") -> KeyMaterial:
+        """
+        Return what the new version holds: the key alone where nobody can read what stands around the dead one.
+        """
+        key, value = work.keys[work.key], work.secret.value
+        if value is None:
+            self._claim.say("stores the key alone: the version before is disabled", key=work.key)
+            return key
+        try:
+            return work.policy.target.exchanged(value, key)
+        except Misconfigured as hindrance:
+            # It could hold a key when it was inspected; by now another version of this app may be stricter.
+            if self._claim.must_finish:
+                raise _dead_key(hindrance) from hindrance
+            raise
+
     def _expiry(self, work: "_Work") -> datetime:
         """
         Return when the new version expires: no later than the one whose key it adopts.
@@ -201,14 +217,6 @@ class _Work(Struct, frozen=True):
     key: KeyName
     plan: Regenerate | StoreLive | None = None
     neighbours: TargetNeighbours | None = None
-
-    @property
-    def value(self) -> KeyMaterial:
-        """
-        What the new version holds: the key alone where nobody can read what stands around the present one.
-        """
-        key = self.keys[self.key]
-        return key if self.secret.value is None else self.policy.target.exchanged(self.secret.value, key)
 
 
 def _dead_key(hindrance: Ending | None) -> Unfinished:

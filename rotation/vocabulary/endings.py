@@ -50,7 +50,7 @@ class Failure(Ending):
 
 class Misconfigured(Failure):
     """
-    A tag of the secret is missing or wrong.
+    A tag of the secret is missing or wrong, or its value cannot hold a key of its target.
     """
 
     code = "misconfigured"

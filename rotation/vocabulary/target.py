@@ -75,11 +75,22 @@ class Target(Struct, frozen=True):
         """
         return self.credential(material).fingerprint
 
+    def may_hold(self, value: KeyMaterial, material: KeyMaterial) -> bool:
+        """
+        Return whether a credential stands in the value of a secret, in whatever form: somebody may read it there.
+        """
+        credential = self.credential(material)
+        return self.credential(value) == credential or credential.reveal() in value.reveal()
+
+    def require_form(self, value: KeyMaterial) -> None:
+        """
+        Raise `Misconfigured` where a value is of a form that cannot hold a credential of this target.
+        """
+        self.exchange(self.names, value, value)
+
     def exchanged(self, value: KeyMaterial, credential: KeyMaterial) -> KeyMaterial:
         """
-        Return the value of a secret with another credential in it.
-
-        Raises `Misconfigured` where it is of a form that cannot hold one of this target's.
+        Return the value of a secret with another credential in it. Raises as `require_form` does.
         """
         return self.exchange(self.names, value, credential)
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 from providers import KINDS, ids
 from providers.batch import BATCH_ACCOUNT
 from providers.kind import Kind
+from providers.storage import STORAGE_ACCOUNT
 from providers.workflow import WORKFLOW
 from rotation.vocabulary.errors import NotFound
 from rotation.vocabulary.material import KeyMaterial
@@ -31,15 +32,29 @@ class Form(Struct, frozen=True):
     """
     How a kind shows its keys in memory: as they are, and with none of them in the answer to a regeneration.
 
-    A new key is shown, and opens anything, after so many reads.
+    A new key is shown, and opens anything, after so many reads. `used` is what a client takes from a value.
     """
 
     show: Callable[[Target, str], str] = lambda _, secret: secret
+    used: Callable[[str], str] = lambda value: value
     answers_with_keys: bool = False
     reads_until_new: int = 0
 
 
-_FORMS = {BATCH_ACCOUNT.provider: Form(answers_with_keys=True), WORKFLOW.provider: Form(_callback_url)}
+_BASE64 = str.maketrans("-_", "+/")
+
+
+def _of_connection_string(value: str) -> str:
+    # As azure-storage reads it.
+    parts = dict(part.split("=", 1) for part in value.split(";") if "=" in part)
+    return {name.upper().strip(): text.strip() for name, text in parts.items()}.get("ACCOUNTKEY", value)
+
+
+_FORMS = {
+    BATCH_ACCOUNT.provider: Form(answers_with_keys=True),
+    STORAGE_ACCOUNT.provider: Form(answers_with_keys=True, used=_of_connection_string),
+    WORKFLOW.provider: Form(_callback_url),
+}
 
 
 class MemoryProvider:
@@ -75,7 +90,7 @@ class MemoryProvider:
         """
         Regenerate a key by hand.
         """
-        self.history[target.identity, key].append(secrets.token_urlsafe(48))
+        self.history[target.identity, key].append(secrets.token_urlsafe(48).translate(_BASE64))
         self.watch()
 
     def value(self, target: Target, key: KeyName) -> str:
@@ -96,8 +111,7 @@ class MemoryProvider:
         """
         Return whether a client can work with this value now.
         """
-        held = target.fingerprint(KeyMaterial(value))
-        return held in {target.fingerprint(material) for material in self.keys(target).values()}
+        return self._form(target).used(value) in {self.value(target, key) for key in KeyName}
 
     def parse_target(self, arm_id: str) -> Target:
         """

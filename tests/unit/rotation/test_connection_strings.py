@@ -3,9 +3,11 @@ A kind whose key stands inside a value: what surrounds it is the secret's own, w
 """
 
 import pytest
+from msgspec import structs
 
 from providers.storage import STORAGE_ACCOUNT
 from rotation.run.rehearsal import rehearse
+from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import request_for_sweep
@@ -111,6 +113,28 @@ async def test_a_connection_string_protects_the_key_in_it(world: TwinWorld) -> N
     assert held(world, "two") == world.provider.value(TARGET, PRIMARY)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}\n",
+        '"AccountName=account1;AccountKey={}"',
+        '{{"storage": "AccountName=account1;AccountKey={}"}}',
+        "AccountName=other;AccountKey=b3RoZXI=;X=1;AccountName=account1;AccountKey={}",
+        "AccountName=account1;AccountKey={};AccountKey=b3RoZXI=",
+    ],
+)
+async def test_a_key_in_a_value_of_any_form_is_protected(world: TwinWorld, form: str) -> None:
+    """
+    Such a secret is not rotated itself; its clients may read the key all the same.
+    """
+    world.put("two", {"CredentialId": "Secondary"}, value=form.format(world.provider.value(TARGET, SECONDARY)))
+
+    rotation = await world.rotate()
+
+    assert (rotation.state, rotation.adopted, world.regenerations()) == (State.COMPLETED, True, 0)
+    assert held(world) == connection_string(world, SECONDARY)
+
+
 async def test_healing_puts_the_key_where_the_dead_one_stood(world: TwinWorld) -> None:
     """
     By a sweep that finds what this app has stored, and by a caller who says force.
@@ -145,10 +169,13 @@ async def test_what_cannot_hold_the_key_is_refused_before_one_dies(world: TwinWo
     assert "abc" not in str(rotation.error)
 
 
-async def test_a_disabled_connection_string_with_a_dead_key_is_replaced_by_the_key(world: TwinWorld) -> None:
+async def test_a_disabled_connection_string_with_a_dead_key_is_replaced_by_the_key(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
     """
-    Nobody can read what stands around it, and its clients can do nothing with what they have.
+    Nobody can read what stands around it, and its clients can do nothing with what they have. A log line says so.
     """
+    caplog.set_level("INFO")
     world.put(tags={"RotationStrategy": "InPlace"}, value=connection_string(world, PRIMARY))
     request = world.event()
     world.faults.after("regenerate", Killed())
@@ -158,3 +185,27 @@ async def test_a_disabled_connection_string_with_a_dead_key_is_replaced_by_the_k
     await world.resume()
 
     assert world.current().value == KeyMaterial(world.provider.value(TARGET, PRIMARY))
+    assert "stores the key alone: the version before is disabled" in caplog.text
+
+
+async def test_a_value_that_can_hold_no_key_any_more_keeps_its_rotation_in_place_going(
+    world: TwinWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A version of the app that is stricter than the one that has regenerated never fails it: the secret holds a dead key.
+    """
+    world.put(tags={"RotationStrategy": "InPlace"}, value=connection_string(world, PRIMARY))
+    request = world.event()
+    world.faults.after("regenerate", Killed())
+    await world.die_in(request)
+
+    def refuse(*_: object) -> KeyMaterial:
+        raise Misconfigured("its value is not what this version takes")
+
+    monkeypatch.setattr(world.provider, "_kinds", [structs.replace(STORAGE_ACCOUNT, exchange=refuse)])
+    (suspended,) = await world.resume()
+    assert suspended.state is State.REGENERATING
+
+    monkeypatch.undo()
+    (rotation,) = await world.resume()
+    assert (rotation.state, held(world)) == (State.COMPLETED, connection_string(world, PRIMARY))
