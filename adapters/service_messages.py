@@ -25,7 +25,9 @@ _TIME_OF_REQUEST = re.compile(rf" ?\bTime(?:stamp)?: ?(?:{_DATE}|{_AMERICAN_DATE
 _TIME = re.compile(rf"{_DATE}|{_AMERICAN_DATE}")
 # A signature, or the key of an account: no answer of Azure is known to quote one. A version of a secret looks like the
 # key of a Cognitive Services account, and stands behind the name of its secret.
-_KEY = re.compile(r"(?<=sig=)[^&\s\"']+|[A-Za-z0-9+/]{86}==|(?<![/\w-])(?:[0-9a-f]{32}|[A-Za-z0-9]{84})(?![\w-])")
+_KEY = re.compile(
+    r"(?<=sig=)[^&\s\"']+|[A-Za-z0-9+/]{86}(?:==|%3[Dd]%3[Dd])|(?<![/\w-])(?:[0-9A-Fa-f]{32}|[A-Za-z0-9]{84})(?![\w-])"
+)
 _WAIT = re.compile(r"'\d+'(?= seconds?\b)")
 # The id of a subscription stays: it is a part of the target, which records and log lines name anyway.
 _ID = re.compile(
@@ -39,13 +41,15 @@ def one_line(message: str, longest: int) -> str:
     Return a service's message of at most so many characters, in one line, without what differs for equal causes.
 
     Request ids and times of a request are left out; other times, waits, and ids other than a subscription's are shown
-    as `...`. Names, addresses, ARM ids and the versions of secrets stay: they are what the message is about.
+    as `...`, and so is what looks like a key. Names, addresses, ARM ids and the versions of secrets behind their names
+    stay: they are what the message is about.
     """
     # Half of a pair of surrogates can be written in JSON, and in no record.
     text = message[:LONGEST_MESSAGE].encode("utf-8", "replace").decode()
-    text = _KEY.sub("...", _BLANK.sub(" ", text))
+    text = _BLANK.sub(" ", text)
     for per_request in (_REQUEST_ID, _TIME_OF_REQUEST):
         text = per_request.sub("", text)
+    text = _KEY.sub("...", text)
     text = _TIME.sub("...", text)
     text = _WAIT.sub("'...'", text)
     return _ID.sub("...", text).strip()[:longest]

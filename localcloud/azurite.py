@@ -28,6 +28,7 @@ _END_WITH_PARENT = "data:text/javascript,process.stdin.resume().on('close', () =
 _LISTENING = re.compile(
     rb"Azurite (Blob|Queue|Table) service (?:is successfully listening at|successfully listens on) (\S+)"
 )
+_TAKEN = re.compile(rb"accounts taken: (\d+)\n")
 _START_SECONDS = 60
 
 
@@ -115,9 +116,9 @@ class Azurite(Running):
         # A pipe that nobody empties would stop Azurite once it is full.
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         while line := await process.stdout.readline():
-            self._take_line(line)
+            await self._take_line(line)
 
-    def _take_line(self, line: bytes) -> None:
+    async def _take_line(self, line: bytes) -> None:
         """
         Take in what it writes once it runs: nothing to keep.
         """
@@ -125,7 +126,7 @@ class Azurite(Running):
 
 class AzuriteAccounts(Azurite):
     """
-    An Azurite with blobs alone, which serves the accounts that it is given and knows no other.
+    An Azurite with blobs alone, which serves the accounts that it is given; before that, its own one.
     """
 
     _script = "blob/main.js"
@@ -135,7 +136,9 @@ class AzuriteAccounts(Azurite):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self._given: Mapping[str, tuple[str, str]] = {}
-        self._taken = asyncio.Event()
+        self._number = self._taken = 0
+        self._has_ended = False
+        self._answered = asyncio.Condition()
 
     @property
     def origin(self) -> str:
@@ -152,19 +155,26 @@ class AzuriteAccounts(Azurite):
             return
         assert self._process is not None  # noqa: S101 - it runs
         assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
-        self._taken.clear()
+        self._number += 1
         line = ";".join(":".join((name, *keys)) for name, keys in accounts.items())
-        self._process.stdin.write(line.encode() + b"\n")
-        try:
-            async with asyncio.timeout(_START_SECONDS):
-                await self._taken.wait()
-        except TimeoutError:
-            raise AzuriteError(f"Azurite did not take its accounts within {_START_SECONDS} s") from None
+        self._process.stdin.write(f"{self._number} {line}\n".encode())
+        async with self._answered:
+            await self._answered.wait_for(lambda: self._taken == self._number or self._has_ended)
+        if self._has_ended:
+            raise AzuriteError("Azurite has ended by itself")
         self._given = accounts
 
-    def _take_line(self, line: bytes) -> None:
-        if line == b"accounts taken\n":
-            self._taken.set()
+    async def _read_output(self, process: asyncio.subprocess.Process) -> None:
+        await super()._read_output(process)
+        self._has_ended = True
+        async with self._answered:
+            self._answered.notify_all()
+
+    async def _take_line(self, line: bytes) -> None:
+        if found := _TAKEN.fullmatch(line):
+            self._taken = int(found[1])
+            async with self._answered:
+                self._answered.notify_all()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

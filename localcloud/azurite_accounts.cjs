@@ -1,6 +1,6 @@
-// Lets the process that has started Azurite set its accounts: each line of standard input takes the place of the
-// variable AZURITE_ACCOUNTS, which Azurite itself reads again once a minute (src/common/AccountDataStore.ts). A line on
-// standard output answers each, once it holds.
+// Lets the process that has started Azurite set its accounts. A line of standard input is a number and what takes the
+// place of the variable AZURITE_ACCOUNTS, which Azurite itself reads again once a minute (src/common/AccountDataStore.ts).
+// A line on standard output answers with the number, once the accounts hold.
 "use strict";
 
 const { createInterface } = require("node:readline");
@@ -14,8 +14,9 @@ AccountDataStore.prototype.init = function () {
   return init.call(this);
 };
 
-createInterface({ input: process.stdin }).on("line", (accounts) => {
+createInterface({ input: process.stdin }).on("line", (line) => {
+  const [number, accounts] = line.split(" ");
   process.env.AZURITE_ACCOUNTS = accounts;
   stores.forEach((store) => store.refresh());
-  console.log("accounts taken");
+  console.log(`accounts taken: ${number}`);
 });

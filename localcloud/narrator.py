@@ -23,7 +23,7 @@ class Narrator:
     """
     Writes to standard output: as wide as the terminal, and plain and `WIDTH` columns wide in a pipe.
 
-    What is told of a rotation begins with the name of its secret, unless the heading above is about that secret.
+    What is said about a rotation begins with the name of its secret, unless the heading above is about that secret.
     """
 
     def __init__(self) -> None:

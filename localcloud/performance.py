@@ -41,8 +41,8 @@ class Verdict:
     failed_calls: int
     idle_clients: int
     """Clients that made no call: they prove nothing."""
-    unrefused: int
-    """Dead keys that their service did not refuse."""
+    refused: int
+    """Keys that died, and that their service refused."""
     leaks: int
 
     @property
@@ -60,8 +60,8 @@ class Verdict:
         """
         The exit status: 0 if all is as it should be.
         """
-        is_complete = self.completed == self.announced == _ROTATIONS
-        is_bad = self.failed_calls or self.idle_clients or self.unrefused or self.leaks
+        is_complete = self.completed == self.announced == self.refused == _ROTATIONS
+        is_bad = self.failed_calls or self.idle_clients or self.leaks
         return 0 if is_complete and not is_bad else 1
 
 
@@ -76,7 +76,7 @@ def judge(
         announced=sum(rotation.event is not None for rotation in rotated),
         failed_calls=sum(len(witness.failures) for witness in witnesses),
         idle_clients=sum(not witness.calls for witness in witnesses),
-        unrefused=sum(keys.unrefused for keys in dead),
+        refused=sum(len(keys.answers) - keys.unrefused for keys in dead),
         leaks=leaks.count,
     )
 
@@ -169,6 +169,8 @@ def _explain(narrator: Narrator, witnesses: Sequence[Witness], leaks: LeakReport
     )
     for leak in leaks.leaks:
         narrator.say(f"leak: {leak}", "red")
+    if verdict.refused != _ROTATIONS:
+        narrator.say(f"{verdict.refused} of {_ROTATIONS} keys died and are refused", "red")
     if verdict.announced != _ROTATIONS:
         narrator.say(f"{verdict.announced} of {_ROTATIONS} completion events were received", "red")
     if verdict.idle_clients:

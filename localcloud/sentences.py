@@ -16,6 +16,7 @@ SENTENCES = {
     "journaled": "wrote down what it is about to do, so that a crash loses nothing",
     "regenerated": "regenerated {key}",
     "found the key already regenerated": "found that an earlier attempt has regenerated {key}",
+    "stores the key alone: the version before is disabled": "stores {key} alone: the version before is disabled",
     "stored": "stored {key} as a new version of the secret",
     "found the new version already stored": "found that an earlier attempt has stored the new version",
     "suspended": "stopped, to be resumed later: {because}",

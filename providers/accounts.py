@@ -26,19 +26,19 @@ class AccountClient(Provider, ABC):
         self._arm = arm
 
     @abstractmethod
-    async def list(self, target: Target, deadline: Deadline) -> Keys:
+    async def list_keys(self, target: Target, deadline: Deadline) -> Keys:
         """
         Return both keys. Raises what the SDK raises.
         """
 
     @abstractmethod
-    async def replace(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
+    async def regenerate_key(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
         """
         Regenerate a key, and return both. Raises what the SDK raises.
         """
 
     @abstractmethod
-    async def why_not(self, target: Target, deadline: Deadline) -> str | None:
+    async def obstacle(self, target: Target, deadline: Deadline) -> str | None:
         """
         Return which property of the account makes its keys useless, and what to do; None where none does.
 
@@ -48,7 +48,7 @@ class AccountClient(Provider, ABC):
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
         try:
             return await until_answered(
-                f"listKeys of {self._name(target)}", lambda: self.list(target, deadline), deadline
+                f"listKeys of {self._name(target)}", lambda: self.list_keys(target, deadline), deadline
             )
         except Declined as error:
             raise await self._explained(error, target, deadline) from None
@@ -56,14 +56,16 @@ class AccountClient(Provider, ABC):
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
         try:
             return await changing(
-                f"regenerating {key} of {self._name(target)}", lambda: self.replace(target, key, deadline)
+                f"regenerating {key} of {self._name(target)}", lambda: self.regenerate_key(target, key, deadline)
             )
         except Declined as error:
             raise await self._explained(error, target, deadline) from None
 
     async def _explained(self, refusal: Declined, target: Target, deadline: Deadline) -> Declined:
         try:
-            why = await until_answered(f"get of {self._name(target)}", lambda: self.why_not(target, deadline), deadline)
+            why = await until_answered(
+                f"get of {self._name(target)}", lambda: self.obstacle(target, deadline), deadline
+            )
         except (DependencyError, OutOfTime):
             return refusal
         return Declined(f"{refusal} ({why})") if why else refusal
@@ -72,7 +74,7 @@ class AccountClient(Provider, ABC):
         return f"{self.noun} {target.names['account']}"
 
 
-def place(target: Target) -> tuple[str, str]:
+def place_of(target: Target) -> tuple[str, str]:
     """
     Return the resource group and the name of an account, with which each operation on one begins.
     """
@@ -83,6 +85,6 @@ def both(primary: Any, secondary: Any) -> Keys:
     """
     Return two keys that an answer holds. Raises `ValueError` where one of them is missing.
     """
-    if not (primary and secondary):
+    if not all(isinstance(key, str) and key for key in (primary, secondary)):
         raise ValueError("an account key is missing")
     return {KeyName.PRIMARY: KeyMaterial(primary), KeyName.SECONDARY: KeyMaterial(secondary)}

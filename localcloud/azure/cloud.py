@@ -152,7 +152,7 @@ class LocalAzure(Instruments, Running):
         publishing = self.topic.admit(sign_in.require(EVENT_GRID))
         await self.open("eventgrid", self.topic.operations(), publishing, self._topic_address)
 
-    async def run(self, part: AbstractAsyncContextManager[Part]) -> Part:
+    async def open_part(self, part: AbstractAsyncContextManager[Part]) -> Part:
         """
         Open something that a service needs, until the context is left.
         """

@@ -73,7 +73,7 @@ def _outages(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
 
 def _losses(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
     """
-    Promise 2: every version held a live key when it was made, and the current one does now.
+    Promise 2: every version held a live key when it was made, with the same around it, and the current one does now.
     """
     lives = history.of(subject.target.address)
     for secret in subject.secrets:
@@ -83,6 +83,8 @@ def _losses(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
                 yield Broken(
                     2, _maker(version), f"version {version.version} of {secret} held no live key when it was made"
                 )
+            if _around_keys(version, lives) != _around_keys(versions[0], lives):
+                yield Broken(2, _maker(version), f"version {version.version} of {secret} changed more than a key")
         current = versions[-1]
         if not any(life.until is None and life.value in current.value for life in lives):
             yield Broken(2, _maker(current), f"the current version {current.version} of {secret} holds no live key")
@@ -183,6 +185,16 @@ def _holds_live_key(version: SecretVersion, lives: Iterable[KeyLife], moment: da
         life.value in version.value and life.since.wall <= moment and (life.until is None or moment < life.until.wall)
         for life in lives
     )
+
+
+def _around_keys(version: SecretVersion, lives: Iterable[KeyLife]) -> str:
+    """
+    Return what a value is without the target's keys, which clients need as much.
+    """
+    value = version.value
+    for life in lives:
+        value = value.replace(life.value, "...")
+    return value
 
 
 def _maker(version: SecretVersion) -> str:

@@ -20,7 +20,7 @@ from localcloud.chaos.plan import make_plan
 from localcloud.chaos.scene import Scene
 from localcloud.kinds import KINDS
 
-SUBJECTS = 10  # in a round, of the kinds in turn
+SUBJECTS = 3 * len(KINDS)  # in a round, of the kinds in turn
 _LANES = 32  # subjects at a time
 _WITNESSED = len(KINDS)  # subjects in a round, one of each kind
 _STAGE = 17  # rounds in one local cloud: its logs and histories grow

@@ -79,7 +79,7 @@ class OpenAIConsumer:
 
 class OpenAIService:
     """
-    The data plane of a region: who shows a key of an account that allows keys may list models.
+    The data plane of a region: it lists models for any caller with a key of an account that allows keys.
     """
 
     def __init__(self, uri: str) -> None:
@@ -96,7 +96,7 @@ class OpenAIService:
 
     def admit(self, call: Call) -> None:
         """
-        Admit who shows a key that is live at this instant.
+        Admit a caller with a key that is live at this instant.
         """
         key = call.request.headers.get("api-key", "")
         account = next((each for each in self.accounts if key in {each.keys[name] for name in KEY_NAMES}), None)

@@ -8,7 +8,7 @@ from typing import Any
 
 from azure.mgmt.batch.aio import BatchManagementClient
 
-from providers.accounts import AccountClient, both, place
+from providers.accounts import AccountClient, both, place_of
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
@@ -20,17 +20,17 @@ class Client(AccountClient):
 
     noun = "Batch account"
 
-    async def list(self, target: Target, deadline: Deadline) -> Keys:
-        answer = await self._accounts(target).get_keys(*place(target), deadline=deadline)
+    async def list_keys(self, target: Target, deadline: Deadline) -> Keys:
+        answer = await self._accounts(target).get_keys(*place_of(target), deadline=deadline)
         return both(answer.primary, answer.secondary)
 
-    async def replace(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
+    async def regenerate_key(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
         name = {"keyName": str(key)}
-        answer = await self._accounts(target).regenerate_key(*place(target), name, deadline=deadline)
+        answer = await self._accounts(target).regenerate_key(*place_of(target), name, deadline=deadline)
         return both(answer.primary, answer.secondary)
 
-    async def why_not(self, target: Target, deadline: Deadline) -> str | None:
-        account = await self._accounts(target).get(*place(target), deadline=deadline)
+    async def obstacle(self, target: Target, deadline: Deadline) -> str | None:
+        account = await self._accounts(target).get(*place_of(target), deadline=deadline)
         modes = account.allowed_authentication_modes
         if modes is None or "SharedKey" in modes:
             return None

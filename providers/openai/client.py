@@ -8,7 +8,7 @@ from typing import Any
 
 from azure.mgmt.cognitiveservices.aio import CognitiveServicesManagementClient
 
-from providers.accounts import AccountClient, both, place
+from providers.accounts import AccountClient, both, place_of
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
@@ -22,16 +22,16 @@ class Client(AccountClient):
 
     noun = "Cognitive Services account"
 
-    async def list(self, target: Target, deadline: Deadline) -> Keys:
-        answer = await self._accounts(target).list_keys(*place(target), deadline=deadline)
+    async def list_keys(self, target: Target, deadline: Deadline) -> Keys:
+        answer = await self._accounts(target).list_keys(*place_of(target), deadline=deadline)
         return both(answer.key1, answer.key2)
 
-    async def replace(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
-        answer = await self._accounts(target).regenerate_key(*place(target), _WIRE_NAMES[key], deadline=deadline)
+    async def regenerate_key(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
+        answer = await self._accounts(target).regenerate_key(*place_of(target), _WIRE_NAMES[key], deadline=deadline)
         return both(answer.key1, answer.key2)
 
-    async def why_not(self, target: Target, deadline: Deadline) -> str | None:
-        account = await self._accounts(target).get(*place(target), deadline=deadline)
+    async def obstacle(self, target: Target, deadline: Deadline) -> str | None:
+        account = await self._accounts(target).get(*place_of(target), deadline=deadline)
         if not account.properties.disable_local_auth:
             return None
         return "its disableLocalAuth is true: allow keys, or stop managing a key that cannot be used"

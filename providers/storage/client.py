@@ -8,7 +8,7 @@ from typing import Any
 
 from azure.mgmt.storage.aio import StorageManagementClient
 
-from providers.accounts import AccountClient, both, place
+from providers.accounts import AccountClient, both, place_of
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
@@ -22,16 +22,16 @@ class Client(AccountClient):
 
     noun = "Storage account"
 
-    async def list(self, target: Target, deadline: Deadline) -> Keys:
+    async def list_keys(self, target: Target, deadline: Deadline) -> Keys:
         # By default the SDK asks for the keys of Kerberos too.
-        return _keys(await self._accounts(target).list_keys(*place(target), expand=None, deadline=deadline))
+        return _keys(await self._accounts(target).list_keys(*place_of(target), expand=None, deadline=deadline))
 
-    async def replace(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
+    async def regenerate_key(self, target: Target, key: KeyName, deadline: Deadline) -> Keys:
         name = {"keyName": _WIRE_NAMES[key]}
-        return _keys(await self._accounts(target).regenerate_key(*place(target), name, deadline=deadline))
+        return _keys(await self._accounts(target).regenerate_key(*place_of(target), name, deadline=deadline))
 
-    async def why_not(self, target: Target, deadline: Deadline) -> str | None:
-        account = await self._accounts(target).get_properties(*place(target), deadline=deadline)
+    async def obstacle(self, target: Target, deadline: Deadline) -> str | None:
+        account = await self._accounts(target).get_properties(*place_of(target), deadline=deadline)
         if account.allow_shared_key_access is not False:
             return None
         return "its allowSharedKeyAccess is false: allow shared keys, or stop managing a key that cannot be used"

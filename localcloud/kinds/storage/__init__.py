@@ -1,5 +1,5 @@
 """
-Storage accounts. One Azurite serves the blobs of all of them, once somebody asks for one.
+Storage accounts. One Azurite serves the blobs of all of them, from the first request on.
 """
 
 from localcloud.azure.access_keys import AccessKeys, make_key

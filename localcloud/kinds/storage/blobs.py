@@ -36,7 +36,7 @@ class Blobs:
         self.accounts: dict[str, StorageAccount] = {}
         """By name, which is unique in Azure."""
         self._azure = azure
-        self._judge: _Judge | None = None
+        self._storage: _Storage | None = None
         self._telling = asyncio.Lock()
 
     def operations(self) -> list[Operation]:
@@ -63,16 +63,16 @@ class Blobs:
 
     async def _pass_on(self, call: Call) -> web.Response:
         async with self._telling:
-            if self._judge is None:
-                self._judge = await self._azure.run(_Judge())
+            if self._storage is None:
+                self._storage = await self._azure.open_part(_Storage())
             keys = {
                 name: (account.keys["Primary"], account.keys["Secondary"]) for name, account in self.accounts.items()
             }
-            await self._judge.azurite.give(keys)
-        return await forward(self._judge.client, call.request, self._judge.azurite.origin, call.body)
+            await self._storage.azurite.give(keys)
+        return await forward(self._storage.client, call.request, self._storage.azurite.origin, call.body)
 
 
-class _Judge(Running):
+class _Storage(Running):
     azurite: AzuriteAccounts
     client: aiohttp.ClientSession
 

@@ -79,6 +79,7 @@ async def test_order_and_case_of_the_names_do_not_matter(
         [{"keyName": "key1", "value": "Zmlyc3Q="}, {"keyName": "key2", "value": ""}],
         [{"keyName": "key1", "value": "Zmlyc3Q="}, {"keyName": "key2"}],
         [{"value": "Zmlyc3Q="}, {"keyName": "key2", "value": "c2Vjb25k"}],
+        [{"keyName": "key1", "value": 1}, {"keyName": "key2", "value": "c2Vjb25k"}],
         ["key1", "key2"],
     ],
 )

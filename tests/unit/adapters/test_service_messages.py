@@ -133,13 +133,22 @@ def test_what_says_something_stays(useful: str) -> None:
     assert one_line(useful, 1000) == useful
 
 
-@pytest.mark.parametrize("key", ["0a1b2c3d4e5f60718293a4b5c6d7e8f9", "aB3" * 28, "k" * 86 + "=="])
+@pytest.mark.parametrize(
+    "key", ["0a1b2c3d4e5f60718293a4b5c6d7e8f9", "0A1B2C3D" * 4, "aB3" * 28, "k" * 86 + "==", "k" * 86 + "%3D%3d"]
+)
 @pytest.mark.parametrize("said", ["The key '{}' is wrong.", "{}", "api-key: {}, and more", "(AccountKey={})"])
 def test_no_key_of_an_account_is_passed_on(key: str, said: str) -> None:
     """
     No answer of Azure is known to quote one.
     """
     assert one_line(said.format(key), 1000) == said.format("...")
+
+
+def test_an_id_of_a_request_that_looks_like_a_key_is_left_out_as_such() -> None:
+    """
+    Equal causes read alike.
+    """
+    assert one_line(f"It failed. Trace ID: {'0a1b2c3d' * 4}.", 1000) == one_line("It failed.", 1000)
 
 
 def test_a_message_is_cut_after_its_ids_are_gone() -> None:

@@ -19,7 +19,7 @@ GOOD = {
     "announced": ROTATIONS,
     "failed_calls": 0,
     "idle_clients": 0,
-    "unrefused": 0,
+    "refused": ROTATIONS,
     "leaks": 0,
 }
 SECRETS = ("batch-key", "workflow-url", "storage-connection", "openai-key")
@@ -43,7 +43,8 @@ def test_the_demo_ends_well() -> None:
         ("announced", ROTATIONS - 1),
         ("failed_calls", 1),
         ("idle_clients", 1),
-        ("unrefused", 1),
+        ("refused", ROTATIONS - 1),
+        ("refused", 0),
         ("leaks", 1),
     ],
 )
@@ -54,19 +55,19 @@ def test_any_number_that_is_off_is_an_exit_status(count: str, number: int) -> No
     verdict = Verdict(**GOOD | {count: number})
 
     assert verdict.status == 1
-    assert (verdict.line == Verdict(**GOOD).line) == (count in {"announced", "idle_clients", "unrefused"})
+    assert (verdict.line == Verdict(**GOOD).line) == (count in {"announced", "idle_clients", "refused"})
 
 
-def test_a_dead_key_that_a_service_accepts_is_counted() -> None:
+def test_a_dead_key_that_a_service_accepts_is_none_that_was_refused() -> None:
     """
-    One that it refuses is as it should be.
+    Nor is one that was never tried.
     """
     dead = [
         DeadKeys("batch-key", "the service", [CallFailed("AuthenticationFailed", 403)]),
         DeadKeys("workflow-url", "it", [None]),
     ]
 
-    assert judge([], [], dead, find_leaks(KeyHistory(), [])).unrefused == 1
+    assert judge([], [], dead, find_leaks(KeyHistory(), [])).refused == 1
 
 
 async def test_the_tables_fit_where_there_is_no_terminal(azure: LocalAzure) -> None:

@@ -203,6 +203,8 @@ def test_every_step_that_the_app_logs_has_a_sentence() -> None:
     logged = {step for module in modules for step in call.findall(module.read_text())}
 
     assert {"claimed", "inspected", "announced", "accepted"} <= logged <= SENTENCES.keys()
+    # What says it with the event's type in it.
+    assert '"rotation %s: accepted (%s)"' in (ROOT / "handlers/events.py").read_text()
 
 
 async def test_waiting_ends_with_what_was_missing(log: Log) -> None:

@@ -30,8 +30,17 @@ def test_no_key_without_punctuation_is_shown(key: str) -> None:
     """
     As those of Cognitive Services accounts are: shorter than other words that are shown.
     """
-    for text in (key, f"key {key}", f"{SITE}?api-key={key}"):
+    for text in (key, f"key {key}", f"{SITE}?api-key={key}", f"{SITE}/{key}/x"):
         assert key not in quoted(text)
+
+
+def test_the_version_of_a_secret_is_shown() -> None:
+    """
+    It looks like a key, and says which one is meant.
+    """
+    version = f"https://kv.vault.azure.net/secrets/one/{'0123456789abcdef' * 2}"
+
+    assert quoted(version) == repr(version)
 
 
 @pytest.mark.parametrize(
