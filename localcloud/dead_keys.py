@@ -78,4 +78,8 @@ async def _use(made: Resource, value: str, session: aiohttp.ClientSession) -> Ca
 
 
 def _told(answer: CallFailed | None) -> str:
-    return f"{answer.status or 'no answer'} {answer.code}" if answer else "accepted"
+    if answer is None:
+        return "accepted"
+    # Some services have no other code than the status.
+    code = "" if answer.code == str(answer.status) else f" {answer.code}"
+    return f"{answer.status or 'no answer'}{code}"

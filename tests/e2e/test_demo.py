@@ -67,7 +67,7 @@ def test_the_demo_shows_a_rotation_of_each_kind_and_one_by_hand(tmp_path: Path) 
         assert len(re.findall(rf"^ +\+\d+\.\d\d s  {step}$", demo.stdout, re.MULTILINE)) == len(KINDS) + 1, step
     assert demo.stdout.count("s  accepted the near-expiry event: the rotation waits in the queue\n") == len(KINDS)
     assert demo.stdout.count("a subscriber received the event") == len(KINDS) + 1
-    refused = re.findall(r"^   (\S+): .* refuses .*dead keys?, 40[13] \w+$", demo.stdout, re.MULTILINE)
+    refused = re.findall(r"^   (\S+): .* refuses .*dead keys?, 40[13](?: \w+)?$", demo.stdout, re.MULTILINE)
     assert refused == [kind.secret for kind in KINDS]
     assert not INTERNALS.search(demo.stdout)
     assert not KEY_MATERIAL.search(demo.stdout)
