@@ -5,7 +5,7 @@ The fault matrix: every request of a rotation, times every kind of fault, for ev
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 
 from localcloud.azure.certificates import CertificateAuthority
@@ -19,6 +19,7 @@ from localcloud.kinds import KINDS
 from localcloud.rotation_feed import StuckError
 
 _AT_A_TIME = 40  # cases that aim at their own subject
+_HANGING_AT_A_TIME = 64  # cases, as many as an instance runs at a time: all of them go on in the same moment
 _CLOUDS = 8  # at a time; most of the time they wait for something to time out
 _STRATEGIES: tuple[Strategy, ...] = ("Alternate", "InPlace")
 # Fewer tries for what cannot succeed before it is repaired.
@@ -88,7 +89,7 @@ def _at_a_time(cases: Sequence[Case]) -> int:
     if cases[0].point.is_shared:
         return 1
     is_idle_most_of_the_time = any(isinstance(case.fault, FaultKind) and case.fault.is_hang for case in cases)
-    return len(cases) if is_idle_most_of_the_time else _AT_A_TIME
+    return _HANGING_AT_A_TIME if is_idle_most_of_the_time else _AT_A_TIME
 
 
 async def _run_in_one_cloud(
@@ -118,12 +119,12 @@ async def _run_in_one_cloud(
                 if isinstance(case.fault, FaultKind):
                     running.create_task(run(case))
         kills = [case for case in cases if isinstance(case.fault, KillKind)]
-        for kind in KILL_KINDS:
-            if alike := [case for case in kills if case.fault is kind]:
+        for fault, kind in product(KILL_KINDS, KINDS):
+            if alike := [case for case in kills if case.fault is fault and case.kind is kind]:
                 try:
                     take(await run_kills(scene, alike))
                 except StuckError as error:
-                    report.broken.append(Broken(2, kind.name, str(error)))
+                    report.broken.append(Broken(2, f"{kind}, {fault.name}", str(error)))
         await scene.quiet()
         report.broken += scene.judge()
         report.faults += scene.faults
