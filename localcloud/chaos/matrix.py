@@ -19,7 +19,6 @@ from localcloud.kinds import KINDS
 from localcloud.rotation_feed import StuckError
 
 _AT_A_TIME = 40  # cases that aim at their own subject
-_HANGING_AT_A_TIME = 64  # cases, as many as an instance runs at a time: all of them go on in the same moment
 _CLOUDS = 8  # at a time; most of the time they wait for something to time out
 _STRATEGIES: tuple[Strategy, ...] = ("Alternate", "InPlace")
 # Fewer tries for what cannot succeed before it is repaired.
@@ -85,11 +84,16 @@ def _cloud_of(case: Case) -> str:
     return "1-hanging" if is_hang else "0-aimed"
 
 
-def _at_a_time(cases: Sequence[Case]) -> int:
-    if cases[0].point.is_shared:
-        return 1
-    is_idle_most_of_the_time = any(isinstance(case.fault, FaultKind) and case.fault.is_hang for case in cases)
-    return _HANGING_AT_A_TIME if is_idle_most_of_the_time else _AT_A_TIME
+def _waves(cases: Sequence[Case]) -> list[list[Case]]:
+    """
+    Return cases that share a local cloud in the order in which they are run: a wave ends before the next begins.
+
+    What hangs before its rotation is known may be any rotation's, and all that hangs goes on in the same moment: so the
+    cases of one kind of target hang at a time.
+    """
+    if any(case.fault.is_hang for case in cases if isinstance(case.fault, FaultKind)):
+        return [[case for case in cases if case.kind is kind] for kind in KINDS]
+    return [list(cases)]
 
 
 async def _run_in_one_cloud(
@@ -105,7 +109,7 @@ async def _run_in_one_cloud(
             told(result)
 
     async with Scene(directory, ca=ca, **_TRIES) as scene:
-        slots = asyncio.Semaphore(_at_a_time(cases))
+        slots = asyncio.Semaphore(1 if cases[0].point.is_shared else _AT_A_TIME)
 
         async def run(case: Case) -> None:
             async with slots:
@@ -114,9 +118,9 @@ async def _run_in_one_cloud(
                 except StuckError as error:
                     report.broken.append(Broken(2, str(case), str(error)))
 
-        async with asyncio.TaskGroup() as running:
-            for case in cases:
-                if isinstance(case.fault, FaultKind):
+        for wave in _waves([case for case in cases if isinstance(case.fault, FaultKind)]):
+            async with asyncio.TaskGroup() as running:
+                for case in wave:
                     running.create_task(run(case))
         kills = [case for case in cases if isinstance(case.fault, KillKind)]
         for fault, kind in product(KILL_KINDS, KINDS):

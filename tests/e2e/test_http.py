@@ -187,8 +187,7 @@ async def test_drift_is_a_conflict_that_force_heals(client: Client, kind: str) -
     After a regeneration by hand the rotation says so; with force it stores a live value and regenerates nothing.
     """
     subject = await client.subject(kind)
-    stale = "https://site.example/?sig=stale"
-    client.cloud.vault.set(subject.secret, stale, tags=client.cloud.vault.current(subject.secret).tags)
+    subject.target.regenerate("Primary")
 
     status, problem = await client.rotate(subject)
     assert (status, problem["code"]) == (409, "drift")
