@@ -2,11 +2,14 @@
 What a secret's value is good for: calls as a workload makes them, with the official client where there is one.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import aiohttp
 import msgspec
 from azure.core.exceptions import AzureError, HttpResponseError
+
+_PATIENCE = aiohttp.ClientTimeout(total=30)
 
 
 class CallFailed(Exception):
@@ -50,6 +53,21 @@ class Consumer(Protocol):
         """
         Close what was kept for a version.
         """
+
+
+async def call_over_http(
+    session: aiohttp.ClientSession, method: str, url: str, headers: Mapping[str, str] | None = None, json: object = None
+) -> None:
+    """
+    Make one call where there is no client for it. Raises `CallFailed`.
+    """
+    try:
+        async with session.request(method, url, headers=headers, json=json, timeout=_PATIENCE) as answer:
+            body = await answer.read()
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise CallFailed(type(error).__name__) from None
+    if not answer.ok:
+        raise CallFailed(code_in(body) or str(answer.reason), answer.status)
 
 
 def failure_of(error: AzureError) -> CallFailed:

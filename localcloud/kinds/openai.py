@@ -21,7 +21,7 @@ from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.json_answer import json_answer
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
-from localcloud.consumers import CallFailed, code_in
+from localcloud.consumers import call_over_http
 from localcloud.kinds.kind import LocalKind, Resource
 from providers.openai import OPENAI_ACCOUNT
 
@@ -32,7 +32,6 @@ ACCOUNT = (
 REGION = f"/providers/Microsoft.CognitiveServices/locations/{LOCATION}"
 MODELS = "/openai/models"
 MODELS_API_VERSION = "2024-10-21"
-_PATIENCE = aiohttp.ClientTimeout(total=30)
 _WIRE_NAMES: dict[KeyName, str] = {"Primary": "Key1", "Secondary": "Key2"}
 
 
@@ -65,13 +64,7 @@ class OpenAIConsumer:
         self._url = f"{endpoint}{MODELS}?api-version={MODELS_API_VERSION}"
 
     async def use(self, version: str, value: str, session: aiohttp.ClientSession) -> None:  # noqa: ARG002 - A key is all.
-        try:
-            async with session.get(self._url, headers={"api-key": value}, timeout=_PATIENCE) as answer:
-                body = await answer.read()
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise CallFailed(type(error).__name__) from None
-        if not answer.ok:
-            raise CallFailed(code_in(body) or str(answer.reason), answer.status)
+        await call_over_http(session, "GET", self._url, headers={"api-key": value})
 
     async def forget(self, version: str) -> None:
         pass  # Nothing was kept.

@@ -6,9 +6,7 @@ It rests on assumption 37 of docs/fidelity.md.
 
 import aiohttp
 
-from localcloud.consumers import CallFailed, code_in
-
-_PATIENCE = aiohttp.ClientTimeout(total=30)
+from localcloud.consumers import call_over_http
 
 
 class WorkflowConsumer:
@@ -23,13 +21,7 @@ class WorkflowConsumer:
         self.target = arm_id
 
     async def use(self, version: str, value: str, session: aiohttp.ClientSession) -> None:  # noqa: ARG002 - A URL is all.
-        try:
-            async with session.post(value, json={}, timeout=_PATIENCE) as answer:
-                body = await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise CallFailed(type(error).__name__) from None
-        if not answer.ok:
-            raise CallFailed(code_in(body) or str(answer.reason), answer.status)
+        await call_over_http(session, "POST", value, json={})
 
     async def forget(self, version: str) -> None:
         pass  # Nothing was kept.
