@@ -48,6 +48,12 @@ class StorageAccount(Resource):
         """
         return f"{self.origin}/{self.name}"
 
+    def made_on(self, key: KeyName) -> str:
+        """
+        When a key was made, as ARM writes it.
+        """
+        return _time(self.regenerated_on.get(key, self.created_on))
+
     def value(self, key: KeyName) -> str:
         return (
             f"DefaultEndpointsProtocol=https;AccountName={self.name};AccountKey={self.keys[key]};"
@@ -95,7 +101,7 @@ class _Accounts:
         keys = _keys(account)
         if account.has_kerberos_keys and call.query("$expand") == "kerb":
             account.kerberos_listings += 1
-            keys += [_key(name, make_key(), account.created_on) for name in ("kerb1", "kerb2")]
+            keys += [_key(name, make_key(), _time(account.created_on)) for name in ("kerb1", "kerb2")]
         return _answer({"keys": keys})
 
     async def regenerate(self, call: Call) -> web.Response:
@@ -106,9 +112,8 @@ class _Accounts:
 
 
 def _account(account: StorageAccount) -> dict[str, Any]:
-    times = {name: _time(account.regenerated_on.get(key, account.created_on)) for key, name in _WIRE_NAMES.items()}
     properties: dict[str, Any] = {
-        "keyCreationTime": times,
+        "keyCreationTime": {name: account.made_on(key) for key, name in _WIRE_NAMES.items()},
         "minimumTlsVersion": "TLS1_2",
         "supportsHttpsTrafficOnly": True,
         "provisioningState": "Succeeded",
@@ -132,14 +137,11 @@ def _account(account: StorageAccount) -> dict[str, Any]:
 
 
 def _keys(account: StorageAccount) -> list[dict[str, str]]:
-    return [
-        _key(name, account.keys[key], account.regenerated_on.get(key, account.created_on))
-        for key, name in _WIRE_NAMES.items()
-    ]
+    return [_key(name, account.keys[key], account.made_on(key)) for key, name in _WIRE_NAMES.items()]
 
 
-def _key(name: str, value: str, created_on: datetime) -> dict[str, str]:
-    return {"creationTime": _time(created_on), "keyName": name, "value": value, "permissions": "FULL"}
+def _key(name: str, value: str, made_on: str) -> dict[str, str]:
+    return {"creationTime": made_on, "keyName": name, "value": value, "permissions": "FULL"}
 
 
 def _time(moment: datetime) -> str:

@@ -64,7 +64,7 @@ async def test_azurite_refuses_a_key_from_the_moment_it_is_regenerated(
     azure: LocalAzure, management: StorageManagementClient, account: StorageAccount, http: aiohttp.ClientSession
 ) -> None:
     """
-    It is the real one, and told of each key by ARM alone; the new and the other key work.
+    It is the real one, and takes its keys from the resource manager alone; the new and the other key work.
     """
     old = account.value("Primary")
     await use(old, http, account)
