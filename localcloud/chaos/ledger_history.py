@@ -36,6 +36,7 @@ class LedgerHistory:
         self.rotations: set[str] = set()
         """All that have begun. One that has changed nothing may give its claim back: then it has not begun."""
         self.outcomes: defaultdict[str, list[Outcome]] = defaultdict(list)
+        self._untold: set[str] = set()
         self._running: dict[str, str] = {}
         self._journals: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
 
@@ -45,6 +46,8 @@ class LedgerHistory:
         """
         if entry.operation == "Ledger.Delete" and entry.target.startswith(OPEN):
             self._withdraw(entry.target)
+        if entry.operation == "Ledger.Delete" and entry.target.startswith(OUTBOX):
+            self._untold.discard(entry.target.removeprefix(OUTBOX))
         if entry.operation not in {"Ledger.Insert", "Ledger.Replace", "Ledger.Transaction"}:
             return
         written = _JSON_LINE.findall(body) if entry.operation == "Ledger.Transaction" else [body]
@@ -63,7 +66,7 @@ class LedgerHistory:
         """
         Whether a rotation has ended and nothing is left to be told.
         """
-        return any(outcome.is_settled for outcome in self.outcomes.get(rotation, ()))
+        return rotation not in self._untold and any(each.is_settled for each in self.outcomes.get(rotation, ()))
 
     def journaled(self, target: str, moment: datetime) -> str | None:
         """
@@ -92,9 +95,11 @@ class LedgerHistory:
             self._running[key] = rotation
             if row["journal"]:
                 self._journals[key].append((Instant.now().wall, rotation))
+        elif key.startswith(OUTBOX):
+            self._untold.add(rotation)
+            self.outcomes[rotation].append(Outcome(row["record"], is_settled=False))
         else:
-            is_settled = not key.startswith(OUTBOX)
-            self.outcomes[rotation].append(Outcome(row if is_settled else row["record"], is_settled))
+            self.outcomes[rotation].append(Outcome(row, is_settled=True))
 
 
 def claim_key(target: str) -> str:
