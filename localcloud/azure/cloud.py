@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar, cast
 
 from localcloud.azure import identity
 from localcloud.azure.arm import Inventory, Managed, admit_to_arm, arm_dialect, group_id
@@ -26,6 +26,7 @@ from localcloud.azure.vault import Vault
 from localcloud.running import Running
 
 Part = TypeVar("Part")
+Plane = TypeVar("Plane", bound="DataPlane")
 
 SUBSCRIPTION = "11111111-1111-4111-8111-111111111111"
 RESOURCE_GROUP = "rg-local"
@@ -33,6 +34,22 @@ RESOURCE_GROUP = "rg-local"
 # How many times as fast as Azure's Event Grid this one waits between attempts: 10 s become 50 ms, a day 7 minutes.
 # LOCAL_EVENT_GRID_SPEED says otherwise.
 _EVENT_GRID_SPEED = 200
+
+
+class DataPlane(Protocol):
+    """
+    What answers for resources themselves, beside ARM, which manages them.
+    """
+
+    def operations(self) -> Sequence[Operation]:
+        """
+        Return what it can be asked.
+        """
+
+    def admit(self, call: Call) -> None:
+        """
+        Check whether a caller may ask. Raises `Refusal`.
+        """
 
 
 class LocalAzure(Instruments, Running):
@@ -136,6 +153,20 @@ class LocalAzure(Instruments, Running):
         service = KeyVaultService(vault, self.identity)
         await self.open("vault", service.operations(), service.admit, address, KEY_VAULT_DIALECT)
         return vault
+
+    async def data_plane(
+        self, service: str, arm_id: str, make: Callable[[str], Plane], dialect: Dialect | None = None
+    ) -> Plane:
+        """
+        Return the data plane at this id in ARM. `make` takes its URI, on a port of its own, if there is none yet.
+        """
+        plane = cast("Plane | None", self.inventory.get(arm_id, object))
+        if plane is None:
+            address = self.reserve()
+            plane = make(address.uri)
+            self.inventory.add(arm_id, plane)
+            await self.open(service, plane.operations(), plane.admit, address, dialect)
+        return plane
 
     async def _start(self, running: AsyncExitStack) -> None:
         await running.enter_async_context(self._services)

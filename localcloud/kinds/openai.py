@@ -176,12 +176,7 @@ async def add_openai_account(
     """
     Create an account with two keys.
     """
-    service = azure.inventory.get(REGION, OpenAIService)
-    if service is None:
-        address = azure.reserve()
-        service = OpenAIService(address.uri)
-        azure.inventory.add(REGION, service)
-        await azure.open("openai", service.operations(), service.admit, address)
+    service = await azure.data_plane("openai", REGION, OpenAIService)
     arm_id = ACCOUNT.format(subscription=subscription, group=resource_group, account=name)
     keys = AccessKeys(arm_id, azure.key_history, lambda: secrets.token_hex(16))
     account = OpenAIAccount(arm_id, name, service.uri, keys, disables_local_auth)

@@ -24,12 +24,7 @@ async def add_batch_account(
     """
     Create a Batch account with two keys.
     """
-    service = azure.inventory.get(REGION, BatchService)
-    if service is None:
-        address = azure.reserve()
-        service = BatchService(address.uri)
-        azure.inventory.add(REGION, service)
-        await azure.open("batch", service.operations(), service.admit, address, DIALECT)
+    service = await azure.data_plane("batch", REGION, BatchService, DIALECT)
     arm_id = ACCOUNT.format(subscription=subscription, group=resource_group, account=name)
     keys = AccessKeys(arm_id, azure.key_history, make_key)
     account = BatchAccount(arm_id, name, service.uri, authentication_modes, keys)

@@ -2,6 +2,8 @@
 Storage accounts. One Azurite serves the blobs of all of them, from the first request on.
 """
 
+from functools import partial
+
 from localcloud.azure.access_keys import AccessKeys, make_key
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.kinds.kind import LocalKind
@@ -22,12 +24,7 @@ async def add_storage_account(  # noqa: PLR0913 - What an account is made of.
     """
     Create a Storage account with two keys, and two more for Kerberos where asked for.
     """
-    blobs = azure.inventory.get(REGION, Blobs)
-    if blobs is None:
-        address = azure.reserve()
-        blobs = Blobs(azure, address.uri)
-        azure.inventory.add(REGION, blobs)
-        await azure.open("storage", blobs.operations(), blobs.admit, address)
+    blobs = await azure.data_plane("storage", REGION, partial(Blobs, azure))
     arm_id = ACCOUNT.format(subscription=subscription, group=resource_group, account=name)
     keys = AccessKeys(arm_id, azure.key_history, make_key)
     account = StorageAccount(arm_id, name.lower(), blobs.uri, keys, allows_shared_key, has_kerberos_keys)

@@ -3,6 +3,7 @@ Workflows of a Logic App (Standard). Each Logic App has an address of its own.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.kinds.kind import LocalKind
@@ -30,12 +31,7 @@ async def add_workflow(  # noqa: PLR0913 - What a workflow is made of.
     All `triggers` are Request triggers, or only `request_triggers` where given and the others recur.
     """
     site_id = SITE.format(subscription=subscription, group=resource_group, site=site)
-    logic_app = azure.inventory.get(site_id, WorkflowSite)
-    if logic_app is None:
-        address = azure.reserve()
-        logic_app = WorkflowSite(site, address.uri)
-        azure.inventory.add(site_id, logic_app)
-        await azure.open("workflow", logic_app.operations(), logic_app.admit, address)
+    logic_app = await azure.data_plane("workflow", site_id, partial(WorkflowSite, site))
     started_by_request = triggers if request_triggers is None else request_triggers
     made = [Trigger(each, "Request" if each in started_by_request else "Recurrence") for each in triggers]
     by_name = {trigger.name.casefold(): trigger for trigger in made}
