@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from adapters.ledger_rows import ACCEPTED, OPEN, OUTBOX, SCHEDULED
 from localcloud.azure.instant import Instant
 from localcloud.azure.request_log import LoggedRequest
 
-OPEN, OUTBOX = "open:", "outbox:"
-_WAITING = ("accepted:", "scheduled:")
 _JSON_LINE = re.compile(rb"^\{.*\}\s*$", re.MULTILINE)
 
 
@@ -44,10 +43,8 @@ class LedgerHistory:
         """
         Take in a request that has taken effect.
         """
-        if entry.operation == "Ledger.Delete" and entry.target.startswith(OPEN):
-            self._withdraw(entry.target)
-        if entry.operation == "Ledger.Delete" and entry.target.startswith(OUTBOX):
-            self._untold.discard(entry.target.removeprefix(OUTBOX))
+        if entry.operation == "Ledger.Delete":
+            self._forget_row(entry.target)
         if entry.operation not in {"Ledger.Insert", "Ledger.Replace", "Ledger.Transaction"}:
             return
         written = _JSON_LINE.findall(body) if entry.operation == "Ledger.Transaction" else [body]
@@ -75,12 +72,13 @@ class LedgerHistory:
         earlier = [rotation for at, rotation in self._journals[claim_key(target)] if at <= moment]
         return earlier[-1] if earlier else None
 
-    def _withdraw(self, key: str) -> None:
+    def _forget_row(self, key: str) -> None:
         """
-        Take note that a claim was given back: who asked through the API has been told so, a message comes again.
+        Take note that an outcome was published, or a claim given back: its caller knows, or its message comes again.
         """
-        rotation = self._running.get(key, "")
-        if rotation not in self.outcomes:
+        if key.startswith(OUTBOX):
+            self._untold.discard(key.removeprefix(OUTBOX))
+        elif (rotation := self._running.get(key, "")) not in self.outcomes:
             self.rotations.discard(rotation)
 
     def _take_row(self, entity: dict[str, Any]) -> None:
@@ -88,7 +86,7 @@ class LedgerHistory:
         if rotation is None:
             return
         key, row = entity["RowKey"], json.loads(entity["Row"])
-        if key.startswith(_WAITING):
+        if key.startswith((ACCEPTED, SCHEDULED)):
             return
         self.rotations.add(rotation)
         if key.startswith(OPEN):

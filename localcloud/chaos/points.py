@@ -5,8 +5,9 @@ The requests of one rotation: where in its course each comes, and how a fault is
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from adapters.ledger_rows import OUTBOX
 from localcloud.azure.faults import Fault
-from localcloud.chaos.ledger_history import OUTBOX, claim_key
+from localcloud.chaos.ledger_history import claim_key
 from localcloud.chaos.subject import Subject
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind

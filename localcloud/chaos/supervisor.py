@@ -21,11 +21,10 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from adapters.ledger_rows import read_row
+from adapters.ledger_rows import OPEN, read_row
 from adapters.table import NAME
 from localcloud.azure.request_log import LoggedRequest, RequestLog
 from localcloud.chaos.instances import Instances
-from localcloud.chaos.ledger_history import OPEN
 from localcloud.functions_host.process import HostError
 from localcloud.running import Running, cancel
 from rotation.vocabulary.record import OpenRotation

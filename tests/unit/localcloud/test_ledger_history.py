@@ -5,8 +5,9 @@ When the judge of the chaos takes a rotation for over.
 import json
 from typing import Any
 
+from adapters.ledger_rows import OUTBOX
 from localcloud.azure.request_log import LoggedRequest
-from localcloud.chaos.ledger_history import OUTBOX, LedgerHistory, claim_key
+from localcloud.chaos.ledger_history import LedgerHistory, claim_key
 
 RECORD = {"state": "Completed"}
 CLAIM = claim_key("/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/a")
