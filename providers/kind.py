@@ -3,15 +3,16 @@ What a kind of target is. To look at one of them, open its folder.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 
 from msgspec import Struct
 
-from rotation.vocabulary.material import KeyMaterial
+from providers.account_key import BASE64_KEY
+from rotation.vocabulary.credential import CredentialForm
 from rotation.vocabulary.pasted import bare
 from rotation.vocabulary.spelling import is_name
-from rotation.vocabulary.target import Exchange, Target
+from rotation.vocabulary.target import Target
 
 _GROUP = "/subscriptions/{subscription}/resourceGroups/{resource_group}"
 # Words of ARM's own are ASCII: nothing here may take the Kelvin sign for a k.
@@ -47,20 +48,6 @@ _NAMES = {
 }
 
 
-def whole(value: KeyMaterial) -> KeyMaterial:
-    """
-    Return the credential in the value of a secret that holds nothing else.
-    """
-    return value
-
-
-def replaced(_names: Mapping[str, str], _value: KeyMaterial, credential: KeyMaterial) -> KeyMaterial:
-    """
-    Return a credential as the value of a secret that holds nothing else.
-    """
-    return credential
-
-
 class Kind(Struct, frozen=True, dict=True):
     """
     A kind of target.
@@ -71,8 +58,7 @@ class Kind(Struct, frozen=True, dict=True):
       be left out. It does not belong to the target itself: a name in it says what shows the keys, and anything else is
       only a detour.
     - `names`: what those names may look like.
-    - `credential`: finds the part of a secret's value that depends on the key.
-    - `exchange`: puts another credential into a value, as `Target.exchanged` says. Without it the value is replaced.
+    - `credential`: what its credentials look like in the value of a secret, if not as the keys of most accounts do.
     - `package`: the folder. Its `client.py` has a class `Client` that reads and regenerates keys
       (`rotation/ports/providers.py`) and is made of a `ResourceManager` (`adapters/arm.py`). It is imported for the
       first target. Its `role.json` names the actions that the app's role allows, each with the reason.
@@ -85,8 +71,7 @@ class Kind(Struct, frozen=True, dict=True):
     names: Mapping[str, Name]
     package: str
     example: Mapping[str, str]
-    credential: Callable[[KeyMaterial], KeyMaterial] = whole
-    exchange: Exchange = replaced
+    credential: CredentialForm = BASE64_KEY
 
     @property
     def client(self) -> str:
@@ -130,7 +115,7 @@ class Kind(Struct, frozen=True, dict=True):
                 shown_by += part.format(**names)
             elif needs in names:
                 shown_by += part.format(**names)
-        return Target(self.provider, dict(names), arm_id, shown_by, self.credential, self.exchange)
+        return Target(self.provider, dict(names), arm_id, shown_by, self.credential)
 
     @cached_property
     def _parts(self) -> list[tuple[str, str | None]]:

@@ -2,6 +2,7 @@
 Azure OpenAI, and the other accounts of Cognitive Services. A secret holds an account key itself.
 """
 
+from providers.account_key import AccountKey
 from providers.kind import Kind, Name
 
 OPENAI_ACCOUNT = Kind(
@@ -11,4 +12,6 @@ OPENAI_ACCOUNT = Kind(
     names={"account": Name("[a-z0-9][-a-z0-9_.]{0,62}[-a-z0-9_]")},
     package=__name__,
     example={"account": "myopenai"},
+    # The shorter ones are recorded; the longer ones are those of newer accounts.
+    credential=AccountKey("[0-9A-Fa-f]{32}|[A-Za-z0-9]{84}", "[A-Za-z0-9]", 84),
 )

@@ -1,5 +1,5 @@
 """
-Storage accounts. A secret holds an account key itself, or a connection string with one.
+Storage accounts. A secret holds an account key itself, or connection strings with one.
 
 A connection string is a list of `name=value` with semicolons between them, in any order, its names in any case
 (Microsoft Learn, "Configure Azure Storage connection strings").
@@ -8,77 +8,60 @@ It rests on assumption 116 of docs/fidelity.md.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from msgspec import Struct
-
+from providers.account_key import BASE64_KEY, AccountKey
 from providers.kind import Kind, Name
-from rotation.vocabulary.endings import Misconfigured
+from rotation.vocabulary.credential import Candidate
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.quoting import quoted
 
-_KEY, _ACCOUNT, _SIGNATURE = "accountkey", "accountname", "sharedaccesssignature"
+# None of them stands in a connection string: it is part of a longer text.
+_AROUND = r"\"'`<>{}\r\n"
+_FLAGS = re.IGNORECASE | re.ASCII
 
 
-class _Part(Struct, frozen=True):
+class ConnectionStringKey(AccountKey, frozen=True, dict=True):
     """
-    A `name=value` of a connection string, and where its value stands in the text, both without blanks around.
+    The `CredentialForm` of a key that may stand in a connection string.
+
+    No key can be put into the connection string of another account, nor into one that has a SharedAccessSignature or
+    something else in its place.
     """
 
-    name: str
-    value: str
-    start: int
+    def candidates(self, names: Mapping[str, str], value: KeyMaterial) -> list[Candidate]:
+        return super().candidates(names, value) or _in_place_of_a_key(value)
+
+    def hindrance(self, names: Mapping[str, str], text: str, start: int) -> str | None:
+        before, after = re.split(f"[{_AROUND}]", text[:start])[-1], re.split(f"[{_AROUND}]", text[start:])[0]
+        found = re.findall(r"\bAccountName\s*=([^;,]*)", before + after, _FLAGS)
+        accounts = [account.strip() for account in found]
+        if not accounts or names["account"].casefold() in map(str.casefold, accounts):
+            return None
+        return (
+            f"its value has the connection string of the account {quoted(accounts[0])}, and its tag ProviderAddress "
+            f"names {names['account']}"
+        )
 
 
-def account_key(value: KeyMaterial) -> KeyMaterial:
+def _in_place_of_a_key(value: KeyMaterial) -> list[Candidate]:
     """
-    Return the key in a connection string, the last one as Microsoft's clients do; the whole of any other text.
-    """
-    keys = [part.value for part in _parts(value.reveal()) if part.name == _KEY]
-    return KeyMaterial(keys[-1]) if keys else value
-
-
-def with_account_key(names: Mapping[str, str], value: KeyMaterial, key: KeyMaterial) -> KeyMaterial:
-    """
-    Return a connection string with another key in it, and the key alone in place of any other text.
-
-    Raises `Misconfigured` for the connection string of another account, and for one without exactly one key.
+    Return what stands in a connection string where a key should, to be refused.
     """
     text = value.reveal()
-    parts = list(_parts(text))
-    found = [part for part in parts if part.name == _KEY]
-    if not found and _SIGNATURE in text.lower() and _KEY not in text.lower():
-        raise Misconfigured(
+    if "accountkey" in text.lower():
+        why = (
+            "its value has AccountKey, and no key there; it must be a connection string with AccountKey=<a key>, or "
+            "the key alone"
+        )
+    elif "sharedaccesssignature" in text.lower():
+        why = (
             "its value is a connection string with a SharedAccessSignature, which a new key does not renew; it must "
             "hold AccountKey, or be the key alone"
         )
-    if len(found) > 1:
-        raise Misconfigured(f"its value is a connection string with {len(found)} AccountKeys; it must hold one")
-    if not found and _KEY not in text.lower():
-        return key
-    if not found or not re.fullmatch("[A-Za-z0-9+/]+={0,2}", found[0].value):
-        raise Misconfigured(
-            "its value has AccountKey, and more or less than a key in it; it must be a connection string with "
-            "AccountKey=<the key>, or the key alone, with nothing around it such as quotes"
-        )
-    account = next((part.value for part in parts if part.name == _ACCOUNT), None)
-    if account is not None and account.casefold() != names["account"].casefold():
-        raise Misconfigured(
-            f"its value is the connection string of the account {quoted(account)}, and its tag ProviderAddress "
-            f"names {names['account']}"
-        )
-    end = found[0].start + len(found[0].value)
-    return KeyMaterial(text[: found[0].start] + key.reveal() + text[end:])
-
-
-def _parts(text: str) -> Iterator[_Part]:
-    begin = 0
-    for part in text.split(";"):
-        name, equals, value = part.partition("=")
-        if equals:
-            blanks = len(value) - len(value.lstrip())
-            yield _Part(name.strip().lower(), value.strip(), begin + len(name) + 1 + blanks)
-        begin += len(part) + 1
+    else:
+        return []
+    return [Candidate(0, len(text), value, why)]
 
 
 STORAGE_ACCOUNT = Kind(
@@ -88,6 +71,5 @@ STORAGE_ACCOUNT = Kind(
     names={"account": Name("[a-z0-9]{3,24}")},
     package=__name__,
     example={"account": "mystorage"},
-    credential=account_key,
-    exchange=with_account_key,
+    credential=ConnectionStringKey(BASE64_KEY.pattern, BASE64_KEY.part, BASE64_KEY.length),
 )

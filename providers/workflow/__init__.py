@@ -2,23 +2,8 @@
 Workflows of a Logic App (Standard). A secret holds the callback URL of a Request trigger.
 """
 
-from urllib.parse import parse_qs
-
 from providers.kind import Kind, Name
-from rotation.vocabulary.material import KeyMaterial
-
-
-def signature(value: KeyMaterial) -> KeyMaterial:
-    """
-    Return a callback URL's signature, the only part of it that depends on the key.
-
-    A text without a signature gives something that no callback URL gives.
-    """
-    url = value.reveal()
-    # By hand: urlsplit raises over some texts, and quotes them.
-    query = url.partition("#")[0].partition("?")[2]
-    return KeyMaterial(parse_qs(query).get("sig", [""])[0] or f"unsigned {url}")
-
+from providers.workflow.callback_url import CallbackUrl
 
 WORKFLOW = Kind(
     provider="Microsoft.Web/sites/workflows",
@@ -33,5 +18,5 @@ WORKFLOW = Kind(
     },
     package=__name__,
     example={"site": "shop", "workflow": "orders", "trigger": "manual"},
-    credential=signature,
+    credential=CallbackUrl(),
 )

@@ -4,9 +4,11 @@ Step 1: what a caller asks for becomes a rotation's request.
 
 from datetime import timedelta
 
-from rotation.policy.tags import is_managed, read_target
+from rotation.policy.tags import is_managed, read_target, tagged_key
+from rotation.policy.values import active_key
 from rotation.ports.world import World
-from rotation.vocabulary.endings import VaultRefused
+from rotation.run.reading import read_keys
+from rotation.vocabulary.endings import Drift, VaultRefused
 from rotation.vocabulary.errors import Declined, NotFound, UnknownSecret
 from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, Trigger, new_id
 from rotation.vocabulary.secret import SecretId, SecretVersion
@@ -27,8 +29,8 @@ async def accept(  # noqa: PLR0913 - what a caller may ask for
     """
     Return a request pinned to the version that is current now, unless the caller has named one. Nothing is written.
 
-    Raises `Forbidden`, `UnknownSecret`, `VaultRefused`, a `DependencyError`, or `Misconfigured` where tags do not say
-    what is to be revoked.
+    Raises `Forbidden`, `UnknownSecret`, `VaultRefused`, a `DependencyError`, or a `Failure` where tags and value do not
+    say what is to be revoked.
     """
     world.vaults.require(secret)
     now = world.clock.now()
@@ -36,7 +38,7 @@ async def accept(  # noqa: PLR0913 - what a caller may ask for
     if secret.version is None or revoke_previous_after is not None:
         current = await _read_current(world, secret)
         secret = secret if secret.version else current.id
-        revocation = _revocation(world, current, revoke_previous_after)
+        revocation = await _revocation(world, current, revoke_previous_after)
     return RotationRequest(
         rotation_id or new_id(now), Trigger.HTTP, secret, now, key, force, reason, revocation=revocation
     )
@@ -72,11 +74,22 @@ async def _read_current(world: World, secret: SecretId) -> SecretVersion:
         raise UnknownSecret(f"there is no secret {secret.unversioned}") from None
 
 
-def _revocation(world: World, current: SecretVersion, after: timedelta | None) -> Revocation | None:
+async def _revocation(world: World, current: SecretVersion, after: timedelta | None) -> Revocation | None:
     """
-    Return what is to be revoked: the value that is current now. A secret that will be skipped has nothing to revoke.
+    Return what is to be revoked: the key in the value that is current now. A secret that will be skipped has none.
     """
     if after is None or current.value is None or not is_managed(current.tags):
         return None
     target = read_target(current.tags, world.providers.parse_target)
-    return Revocation(after, LeakedKey(target.fingerprint(current.value), target.address))
+    held = {candidate.fingerprint for candidate in target.held(current.value)}
+    if len(held) > 1:
+        world.scopes.require(target)
+        keys = await read_keys(world.providers, target, Deadline(world.clock))
+        key = active_key(target, keys, current.value, tagged=tagged_key(current.tags))
+        held = {target.fingerprint(keys[key])} if key else set()
+    if not held:
+        raise Drift(
+            f"which key of {target.arm_id} is to be revoked cannot be found out: several parts of the secret's value "
+            "look like one, and none of them is"
+        )
+    return Revocation(after, LeakedKey(held.pop(), target.address))

@@ -151,7 +151,13 @@ class Claim:
         self.deadline.check()
         now = self._world.clock.now()
         journal = Journal(
-            plan.key, target.fingerprint(keys[plan.key]), plan.active, now, target.address, in_place=plan.in_place
+            plan.key,
+            target.fingerprint(keys[plan.key]),
+            plan.active,
+            now,
+            target.address,
+            in_place=plan.in_place,
+            other_fingerprint=target.fingerprint(keys[plan.key.other]),
         )
         self._know(structs.replace(self.record, state=State.REGENERATING))
         # Nothing but the ledger is changed before both are answered.

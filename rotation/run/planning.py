@@ -3,6 +3,7 @@ Step 4 with all that it asks: what is to be done about a secret, whose key may b
 """
 
 from rotation.policy.tags import RotationPolicy, stored_by
+from rotation.policy.values import require_room
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive, choose, heal
 from rotation.run.neighbours import Holding, Neighbours, TargetNeighbours
@@ -12,6 +13,13 @@ from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretVersion
 from rotation.vocabulary.target import Keys, Target, identity_of
 from rotation.vocabulary.timing import Deadline
+
+
+def held_before(plan: Regenerate | StoreLive, target: Target, keys: Keys) -> str | None:
+    """
+    Return the fingerprint of the credential that a secret holds until its rotation, None for a dead one.
+    """
+    return target.fingerprint(keys[plan.active]) if plan.active else None
 
 
 class Planner:
@@ -35,14 +43,14 @@ class Planner:
         """
         if secret.value is None:
             raise Skip(SkipReason.DISABLED)
-        # Before a key dies for a value that could not hold the new one.
-        policy.target.require_form(secret.value)
         try:
             plan: Regenerate | StoreLive = choose(self._request, policy, keys, secret.value)
         except Drift:
             if not await self._is_to_be_healed(secret, policy.target):
                 raise
             plan = heal(policy)
+        # Before a key dies for a value that could not hold the new one.
+        require_room(policy.target, secret.value, held_before(plan, policy.target, keys), keys[plan.key])
         holding = await self._neighbours.find_holder(neighbours, policy.target, plan.key, keys, self._deadline)
         # A key that is to be revoked is nobody's to take over.
         if holding.holder and isinstance(plan, Regenerate) and not (plan.in_place or self._request.revokes):

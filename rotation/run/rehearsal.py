@@ -91,8 +91,8 @@ class _Rehearsal:
         days = policy.validity.days
         self.add(
             "store",
-            f"make a new version of {secret.id.unversioned} with {plan.key}, which expires in {days} days"
-            + (", or with the secret whose key it adopts" if plan.adopts else ""),
+            f"make a new version of {secret.id.unversioned} with {plan.key} in place of the key in its value, which "
+            f"expires in {days} days" + (", or with the secret whose key it adopts" if plan.adopts else ""),
         )
         self._add_end(plan)
 

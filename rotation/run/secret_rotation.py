@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from rotation.policy.eligibility import TO_FINISH, TO_ROTATE, decide, superseded
 from rotation.policy.tags import RotationPolicy, read_policy, read_target, renewed, stored_by, tagged_key
+from rotation.policy.values import exchanged
 from rotation.ports.vaults import NewVersion
 from rotation.ports.world import World
 from rotation.run import change
@@ -17,10 +18,11 @@ from rotation.run.choice import Regenerate, StoreLive
 from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
 from rotation.run.neighbours import Neighbours, TargetNeighbours
-from rotation.run.planning import Planner
+from rotation.run.planning import Planner, held_before
 from rotation.run.reading import read_secret
 from rotation.vocabulary.endings import (
     ActiveKey,
+    Drift,
     Ending,
     Misconfigured,
     Refused,
@@ -105,7 +107,8 @@ class SecretRotation(Attempt):
         earlier = claim.journal
         if earlier and change.has_changed(policy.target, keys, earlier):
             claim.say("found the key already regenerated", key=earlier.key)
-            self._work = _Work(secret, policy, keys, earlier.key)
+            held = earlier.held or policy.target.fingerprint(keys[earlier.key.other])
+            self._work = _Work(secret, policy, keys, earlier.key, held)
             return
         neighbours = await inspection.neighbours()
         planner = Planner(self._world, self._neighbours, claim.request, claim.deadline)
@@ -118,7 +121,9 @@ class SecretRotation(Attempt):
         if holding.holder and plan.adopts:
             claim.say("adopts the key of another secret", key=plan.key, holder=holding.holder.id)
         claim.chose(plan)
-        self._work = _Work(secret, policy, keys, plan.key, plan, neighbours)
+        self._work = _Work(
+            secret, policy, keys, plan.key, held_before(plan, policy.target, keys), plan=plan, neighbours=neighbours
+        )
 
     async def journal(self) -> None:
         claim, work = self._claim, self._inspected
@@ -188,8 +193,8 @@ class SecretRotation(Attempt):
             self._claim.say("stores the key alone: the version before is disabled", key=work.key)
             return key
         try:
-            return work.policy.target.exchanged(value, key)
-        except Misconfigured as hindrance:
+            return exchanged(work.policy.target, value, work.held, key)
+        except (Misconfigured, Drift) as hindrance:
             # It could hold a key when it was inspected; by now another version of this app may be stricter.
             if self._claim.must_finish:
                 raise _dead_key(hindrance) from hindrance
@@ -209,12 +214,15 @@ class SecretRotation(Attempt):
 class _Work(Struct, frozen=True):
     """
     What was found, and what is to be done: without a plan, an earlier attempt has regenerated `key` already.
+
+    `held` is the fingerprint of the credential in whose place the new one is put, None where the secret's is dead.
     """
 
     secret: SecretVersion
     policy: RotationPolicy
     keys: Keys
     key: KeyName
+    held: str | None
     plan: Regenerate | StoreLive | None = None
     neighbours: TargetNeighbours | None = None
 

@@ -4,6 +4,7 @@ Step 10: versions that hold a dead key are disabled, so that nobody reads one by
 
 import logging
 
+from rotation.policy.values import holds
 from rotation.ports.vaults import SecretProperties
 from rotation.ports.world import World
 from rotation.vocabulary.concurrency import capture, unwrap
@@ -19,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 async def disable_dead_versions(world: World, record: Rotation, journal: Journal | None, deadline: Deadline) -> None:
     """
-    Disable the enabled versions older than the new one whose value is the key that was regenerated.
+    Disable the enabled versions older than the new one whose value holds the key that was regenerated.
 
     Best effort: what is not disabled now is harmless, and the rotation has ended.
     """
@@ -34,7 +35,7 @@ async def disable_dead_versions(world: World, record: Rotation, journal: Journal
             some = older[start : start + VERSIONS_READ_AT_ONCE]
             values = await world.gather(*(capture(world.vaults.read_version, old, deadline) for old in some))
             for old, value in zip(some, values, strict=True):
-                if isinstance(value, NotFound | Declined) or target.fingerprint(unwrap(value)) != journal.fingerprint:
+                if isinstance(value, NotFound | Declined) or not holds(target, unwrap(value), journal.fingerprint):
                     continue
                 await world.vaults.disable(old, deadline)
                 report(record, "disabled a dead version", version=old.version)

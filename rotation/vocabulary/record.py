@@ -130,10 +130,10 @@ class Rotation(Struct, frozen=True, rename="camel"):
 
 class Journal(Struct, frozen=True):
     """
-    Written before a key is regenerated: which one, and the fingerprint of its value before.
+    Written before a key is regenerated: which one, and the fingerprints of both keys before.
 
-    The fingerprint is of the credential that is shown at `address`.
-    Where it has changed, the key has been regenerated, whatever became of the answer.
+    The fingerprints are of the credentials that are shown at `address`.
+    Where that of `key` has changed, it has been regenerated, whatever became of the answer.
     """
 
     key: KeyName
@@ -142,6 +142,15 @@ class Journal(Struct, frozen=True):
     written_on: datetime
     address: str
     in_place: bool = False
+    # None in a row that was written before it was asked for.
+    other_fingerprint: str | None = None
+
+    @property
+    def held(self) -> str | None:
+        """
+        The fingerprint of the credential that the secret held before.
+        """
+        return self.fingerprint if self.in_place else self.other_fingerprint
 
 
 class OpenRotation(Struct, frozen=True):

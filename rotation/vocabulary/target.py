@@ -2,13 +2,17 @@
 The things whose keys are rotated. Which kinds of them there are is the affair of `providers/`.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from urllib.parse import quote
 
 from msgspec import Struct
 
+from rotation.vocabulary.credential import Candidate, CredentialForm
+from rotation.vocabulary.limits import LONGEST_SPELLING
 from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.pasted import bare
 from rotation.vocabulary.spelling import caseless
 
 
@@ -28,7 +32,7 @@ class KeyName(StrEnum):
         return KeyName.SECONDARY if self is KeyName.PRIMARY else KeyName.PRIMARY
 
 
-#: The credential that each key of a target gives.
+#: What the client of a kind returns for each key of a target: a key, or a URL that is signed with it.
 Keys = Mapping[KeyName, KeyMaterial]
 
 
@@ -37,16 +41,15 @@ class Target(Struct, frozen=True):
     Something whose keys are rotated, as its kind read it from an ARM id.
 
     `provider` names the kind, `names` are those in the id. `arm_id` is what owns the keys, spelled as it was given.
-    `shown_by` is the ARM id of what shows them: each trigger of a workflow does so in its own way. `credential` returns
-    the part of a secret's value that depends on the key, and `exchange` a value in which another one stands.
+    `shown_by` is the ARM id of what shows them: each trigger of a workflow does so in its own way. `form` is what its
+    credentials look like.
     """
 
     provider: str
     names: dict[str, str]
     arm_id: str
     shown_by: str
-    credential: Callable[[KeyMaterial], KeyMaterial]
-    exchange: "Exchange"
+    form: CredentialForm
 
     @property
     def written(self) -> str:
@@ -69,30 +72,52 @@ class Target(Struct, frozen=True):
         """
         return caseless(self.shown_by)
 
-    def fingerprint(self, material: KeyMaterial) -> str:
+    def fingerprint(self, given: KeyMaterial) -> str:
         """
-        Return the SHA-256 of a credential: it differs for two keys, and does not show the key.
+        Return the SHA-256 of the credential that a key gives: it differs for two keys, and does not show the key.
         """
-        return self.credential(material).fingerprint
+        return self.form.credential(given).fingerprint
 
-    def may_hold(self, value: KeyMaterial, material: KeyMaterial) -> bool:
+    def candidates(self, value: KeyMaterial) -> list[Candidate]:
         """
-        Return whether a credential stands in the value of a secret, in whatever form: somebody may read it there.
+        Return every part of a value that has the form of this target's credentials.
         """
-        credential = self.credential(material)
-        return self.credential(value) == credential or credential.reveal() in value.reveal()
+        return self.form.candidates(self.names, value)
 
-    def require_form(self, value: KeyMaterial) -> None:
+    def held(self, value: KeyMaterial) -> list[Candidate]:
         """
-        Raise `Misconfigured` where a value is of a form that cannot hold a credential of this target.
-        """
-        self.exchange(self.names, value, value)
+        Return every part of a value that may be a credential: all of it where nothing in it has the form of one.
 
-    def exchanged(self, value: KeyMaterial, credential: KeyMaterial) -> KeyMaterial:
+        So a key of a form that its kind does not expect is still found where it stands alone.
         """
-        Return the value of a secret with another credential in it. Raises as `require_form` does.
+        return self.candidates(value) or [_alone(value)]
+
+    def may_hold(self, value: KeyMaterial, given: KeyMaterial) -> bool:
         """
-        return self.exchange(self.names, value, credential)
+        Return whether a credential stands in a value, in whatever spelling: somebody may read it there.
+        """
+        credential = self.form.credential(given)
+        if any(candidate.credential == credential for candidate in self.held(value)):
+            return True
+        # Letters and digits stay as they are in every usual spelling: how the others are written does not matter.
+        words = re.findall(r"[A-Za-z0-9]+|[^A-Za-z0-9]+", credential.reveal().rstrip("="))
+        anyhow = "".join(
+            word if word.isalnum() else f".{{{len(word)},{len(word) * LONGEST_SPELLING}}}?" for word in words
+        )
+        return re.search(anyhow, value.reveal(), re.DOTALL) is not None
+
+    def exchanged(self, value: KeyMaterial, places: Sequence[Candidate], given: KeyMaterial) -> KeyMaterial:
+        """
+        Return a value with another credential at these places, and all of it replaced where there are none.
+        """
+        return self.form.exchanged(value, places, given) if places else given
+
+
+def _alone(value: KeyMaterial) -> Candidate:
+    text = value.reveal()
+    word = bare(text)
+    start = text.find(word)
+    return Candidate(start, start + len(word), KeyMaterial(word))
 
 
 def identity_of(arm_id: str) -> str:
@@ -102,7 +127,5 @@ def identity_of(arm_id: str) -> str:
     return caseless(arm_id)
 
 
-#: Takes the names of a target, the value of a secret and a credential.
-Exchange = Callable[[Mapping[str, str], KeyMaterial, KeyMaterial], KeyMaterial]
 #: Returns the target that an ARM id names; raises `Misconfigured` for any other text.
 ParseTarget = Callable[[str], Target]

@@ -21,7 +21,10 @@ from rotation.vocabulary.timing import Deadline
 from tests.twins.faults import Faults
 
 
-def _callback_url(target: Target, secret: str) -> str:
+def callback_url(target: Target, secret: str) -> str:
+    """
+    Return the URL that a key signs.
+    """
     names = target.names
     trigger = names.get("trigger", "manual")
     signature = hashlib.sha256(f"{trigger} {secret}".encode()).hexdigest()
@@ -53,7 +56,7 @@ def _of_connection_string(value: str) -> str:
 _FORMS = {
     BATCH_ACCOUNT.provider: Form(answers_with_keys=True),
     STORAGE_ACCOUNT.provider: Form(answers_with_keys=True, used=_of_connection_string),
-    WORKFLOW.provider: Form(_callback_url),
+    WORKFLOW.provider: Form(callback_url),
 }
 
 
@@ -90,7 +93,8 @@ class MemoryProvider:
         """
         Regenerate a key by hand.
         """
-        self.history[target.identity, key].append(secrets.token_urlsafe(48).translate(_BASE64))
+        # 64 bytes in base64, as the kinds of the table have them.
+        self.history[target.identity, key].append(f"{secrets.token_urlsafe(64).translate(_BASE64)}==")
         self.watch()
 
     def value(self, target: Target, key: KeyName) -> str:

@@ -11,6 +11,7 @@ import providers
 from providers import KINDS
 from providers.ids import parse_target
 from providers.kind import Kind, Name
+from rotation.policy.values import exchanged
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import Target
@@ -18,8 +19,8 @@ from rotation.vocabulary.target import Target
 FOLDER = Path(providers.__file__).parent
 #: What a value of each kind looks like around its credential, the first as the kind's client gives it.
 VALUES = {
-    "Microsoft.Batch/batchAccounts": ["{}"],
-    "Microsoft.CognitiveServices/accounts": ["{}"],
+    "Microsoft.Batch/batchAccounts": ["{}", '{{"key": "{}"}}'],
+    "Microsoft.CognitiveServices/accounts": ["{}", "api-key: {}\n"],
     "Microsoft.Storage/storageAccounts": [
         "{}",
         "DefaultEndpointsProtocol=https;AccountName=mystorage;AccountKey={};EndpointSuffix=core.windows.net",
@@ -29,8 +30,14 @@ VALUES = {
     "Microsoft.Web/sites/workflows": [
         "https://a.example/api/orders?sp=1&sig={}",
         "https://a.example/api/orders?sig={}&sp=1",
-        "https://b.example/triggers/other/invoke?api-version=2&sig={}",
+        "https://b.example/triggers/other/invoke?api-version=2&sp=1&sig={}",
     ],
+}
+#: Two credentials that have the form of every kind's.
+ONE, TWO = "0" * 32, "1" * 32
+CREDENTIALS = {
+    "Microsoft.Batch/batchAccounts": (f"{ONE}{ONE}{'a' * 22}==", f"{TWO}{TWO}{'b' * 22}=="),
+    "Microsoft.Storage/storageAccounts": (f"{ONE}{ONE}{'a' * 22}==", f"{TWO}{TWO}{'b' * 22}=="),
 }
 NAMES = {"subscription": "11111111-1111-4111-8111-111111111111", "resource_group": "rg-prod"}
 
@@ -137,13 +144,19 @@ class TestEachKind:
         Whatever surrounds it in a value; it tells two credentials apart, and shows neither.
         """
         target = example(kind)
+        one, two = CREDENTIALS.get(kind.provider, (ONE, TWO))
+        given = VALUES[kind.provider][0]
         found = {
-            credential: {target.fingerprint(KeyMaterial(form.format(credential))) for form in VALUES[kind.provider]}
-            for credential in ("one", "two")
+            credential: {
+                candidate.fingerprint
+                for form in VALUES[kind.provider]
+                for candidate in target.candidates(KeyMaterial(form.format(credential)))
+            }
+            for credential in (one, two)
         }
 
-        assert [len(fingerprints) for fingerprints in found.values()] == [1, 1]
-        assert found["one"] != found["two"]
+        assert found == {each: {target.fingerprint(KeyMaterial(given.format(each)))} for each in (one, two)}
+        assert found[one] != found[two]
         assert all(re.fullmatch("[0-9a-f]{64}", fingerprint) for fingerprint in set.union(*found.values()))
 
     def test_a_new_credential_takes_the_place_of_the_one_before(self, kind: Kind) -> None:
@@ -151,12 +164,14 @@ class TestEachKind:
         The value is then one in which the new one stands.
         """
         target, (given, *_) = example(kind), VALUES[kind.provider]
-        fresh = KeyMaterial(given.format("two"))
+        one, two = CREDENTIALS.get(kind.provider, (ONE, TWO))
+        before, fresh = (KeyMaterial(given.format(each)) for each in (one, two))
 
         for form in VALUES[kind.provider]:
-            value = target.exchanged(KeyMaterial(form.format("one")), fresh)
-            assert target.fingerprint(value) == target.fingerprint(fresh)
-            assert target.exchanged(value, fresh) == value
+            value = KeyMaterial(form.format(one))
+            changed = exchanged(target, value, target.fingerprint(before), fresh)
+            assert changed.reveal() == form.format(two)
+            assert exchanged(target, changed, target.fingerprint(fresh), before) == value
 
     def test_its_client_is_made_when_it_is_needed(self, kind: Kind) -> None:
         """

@@ -1,16 +1,21 @@
 import base64
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.storage import STORAGE_ACCOUNT
+from rotation.policy.values import active_key, exchanged
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.target import KeyName
 from tests.unit.providers.test_kinds import NAMES
+from tests.unit.providers.values import rotated
 
 TARGET = STORAGE_ACCOUNT.target(NAMES | {"account": "mystorage"})
-FRESH = KeyMaterial(base64.b64encode(b"fresh" * 13).decode())
+PRIMARY, SECONDARY, OTHER = (f"{letter * 86}==" for letter in "pso")
+LIVE = {KeyName.PRIMARY: KeyMaterial(PRIMARY), KeyName.SECONDARY: KeyMaterial(SECONDARY)}
 
 keys = st.binary(min_size=64, max_size=64).map(lambda data: base64.b64encode(data).decode())
 others = st.sampled_from(
@@ -21,17 +26,25 @@ others = st.sampled_from(
         "EndpointSuffix=core.windows.net",
         "BlobEndpoint=https://mystorage.blob.core.windows.net/",
         "QueueEndpoint=https://queues.example:444/path?x=1",
+        "SharedAccessSignature=sv=2022&sig=abc",
         "",
         " ",
     ]
 )
-names = st.sampled_from(["AccountKey=", "accountkey=", "ACCOUNTKEY = ", "\r\nAccountKey="])
+names = st.sampled_from(["AccountKey=", "accountkey=", "ACCOUNTKEY = ", "\r\nAccountKey=", "AccountKey= \t"])
 
 
 @settings(deadline=None)
-@given(key=keys, name=names, before=st.lists(others), after=st.lists(others), end=st.sampled_from(["", ";", "\n"]))
+@given(
+    one=keys,
+    two=keys,
+    name=names,
+    before=st.lists(others),
+    after=st.lists(others),
+    end=st.sampled_from(["", ";", "\n"]),
+)
 def test_only_the_key_in_a_connection_string_changes(
-    key: str, name: str, before: list[str], after: list[str], end: str
+    one: str, two: str, name: str, before: list[str], after: list[str], end: str
 ) -> None:
     """
     Whatever stands around it, in whichever order and case.
@@ -40,21 +53,8 @@ def test_only_the_key_in_a_connection_string_changes(
     def written(value: str) -> str:
         return ";".join([*before, name + value, *after]) + end
 
-    exchanged = TARGET.exchanged(KeyMaterial(written(key)), FRESH)
-
-    assert exchanged.reveal() == written(FRESH.reveal())
-    assert TARGET.fingerprint(KeyMaterial(written(key))) == KeyMaterial(key).fingerprint
-    assert TARGET.exchanged(exchanged, KeyMaterial(key)).reveal() == written(key)
-
-
-@settings(deadline=None)
-@given(key=keys)
-def test_a_key_alone_is_replaced(key: str) -> None:
-    """
-    It is what the resource provider gives.
-    """
-    assert TARGET.exchanged(KeyMaterial(key), FRESH) == FRESH
-    assert TARGET.fingerprint(KeyMaterial(key)) == KeyMaterial(key).fingerprint
+    assert rotated(TARGET, written(one), one, two) == written(two)
+    assert rotated(TARGET, quote(written(one)), one, two).replace("%2F", "/") == quote(written(two))
 
 
 @pytest.mark.parametrize(
@@ -62,37 +62,53 @@ def test_a_key_alone_is_replaced(key: str) -> None:
     [
         ("BlobEndpoint=https://mystorage.blob.core.windows.net;SharedAccessSignature=sv=2022&sig=abc", "must hold"),
         ("sharedaccesssignature=sv=2022&sig=abc", "must hold"),
-        ("AccountName=another;AccountKey=abc==", "'another'"),
-        (f"AccountKey=abc==;AccountName={'k' * 86}==", "not shown"),
-        ('{"a": "AccountName=mystorage;AccountKey=abc=="}', "more or less than a key"),
-        ('{"a": "AccountKey=abc==;AccountName=mystorage"}', "more or less than a key"),
-        ('"AccountName=mystorage;AccountKey=abc=="', "more or less than a key"),
-        ("AccountName=mystorage;AccountKey=abc==,BlobEndpoint=x", "more or less than a key"),
-        ("AccountName=mystorage;AccountKey=ab\nc==", "more or less than a key"),
-        ("AccountName=mystorage;AccountKey=", "more or less than a key"),
-        ("\ufeffAccountKey=abc==;AccountName=mystorage", "more or less than a key"),
-        ("AccountName=mystorage;AccountKey%3Dabc%3D%3D", "more or less than a key"),
-        ("AccountName=mystorage;AccountKey=abc==;SharedAccessSignature=sig=abc;AccountKey=def==", "2 AccountKeys"),
-        ("AccountName=mystorage;AccountKey=abc==;AccountKey=def==", "2 AccountKeys"),
+        ('{"storage": "SharedAccessSignature=sv=2022&sig=abc"}', "must hold"),
+        (f"AccountName=another;AccountKey={OTHER}", "'another'"),
+        (f"AccountName=another;AccountKey={PRIMARY}", "'another'"),
+        (f"AccountName%3Danother%3BAccountKey%3D{quote(PRIMARY)}", "'another'"),
+        (f'["AccountKey={PRIMARY};AccountName=another", "AccountName=mystorage"]', "'another'"),
+        (f"AccountKey={OTHER};AccountName={'k' * 86}==", "not shown"),
+        ("AccountName=mystorage;AccountKey=", "no key there"),
+        ("AccountName=mystorage;AccountKey=abc==", "no key there"),
+        ("AccountName=mystorage;AccountKey=ab\nc==", "no key there"),
+        (f"AccountName=mystorage;AccountKey={PRIMARY};AccountKey={SECONDARY}", "both keys"),
     ],
 )
-def test_a_connection_string_that_cannot_hold_the_key_is_refused(value: str, word: str) -> None:
+def test_a_value_in_which_no_key_can_be_exchanged_is_refused(value: str, word: str) -> None:
     """
     The error says what is wrong, and shows nothing that opens anything.
     """
     with pytest.raises(Misconfigured, match=word) as refused:
-        TARGET.exchanged(KeyMaterial(value), FRESH)
+        active_key(TARGET, LIVE, KeyMaterial(value), tagged=None)
 
-    assert not [part for part in ("abc", "def==", "kkk") if part in str(refused.value)]
+    assert not [part for part in ("abc", "ppp", "sss", "ooo", "kkk") if part in str(refused.value)]
 
 
-def test_of_two_keys_the_last_is_the_one_in_use() -> None:
+@pytest.mark.parametrize(
+    "form",
+    [
+        '["AccountName=another;AccountKey={other}", "AccountKey={key};AccountName=mystorage"]',
+        "A='AccountName=another;AccountKey={other}'\nB=AccountName=mystorage;AccountKey={key}\n",
+        "AccountName=mystorage;AccountKey={key},AccountName=another;AccountKey={other}",
+        "AccountName=mystorage;AccountKey={key};AccountKey={other}",
+    ],
+)
+def test_of_several_keys_ours_is_exchanged(form: str) -> None:
     """
-    As Microsoft's client reads it; neither is lost sight of.
+    What belongs to another account is never touched.
     """
-    value = KeyMaterial("AccountKey=b25l;AccountName=mystorage;AccountKey=dHdv")
+    value = form.format(key=PRIMARY, other=OTHER)
 
-    assert TARGET.fingerprint(value) == KeyMaterial("dHdv").fingerprint
-    assert TARGET.may_hold(value, KeyMaterial("b25l"))
-    assert TARGET.may_hold(value, KeyMaterial("dHdv"))
-    assert not TARGET.may_hold(value, KeyMaterial("dGhyZWU="))
+    assert active_key(TARGET, LIVE, KeyMaterial(value), tagged=None) is KeyName.PRIMARY
+    assert rotated(TARGET, value, PRIMARY, SECONDARY) == form.format(key=SECONDARY, other=OTHER)
+
+
+def test_healing_leaves_the_key_of_another_account_alone() -> None:
+    """
+    A dead key is replaced where it stands in a connection string of this account, or in none.
+    """
+    form = '{{"theirs": "AccountName=another;AccountKey={}", "ours": "AccountName=mystorage;AccountKey={}"}}'
+    value = KeyMaterial(form.format(OTHER, f"{'d' * 86}=="))
+
+    assert active_key(TARGET, LIVE, value, tagged=None) is None
+    assert exchanged(TARGET, value, None, LIVE[KeyName.PRIMARY]).reveal() == form.format(OTHER, PRIMARY)

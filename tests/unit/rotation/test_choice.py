@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rotation.policy.tags import RotationPolicy, Strategy
-from rotation.run.choice import Regenerate, StoreLive, active_key, choose, signed_with_one_key
+from rotation.policy.values import active_key
+from rotation.run.choice import Regenerate, StoreLive, choose, signed_with_one_key
 from rotation.vocabulary.endings import ActiveKey, Drift, Misconfigured, SingleKey
 from rotation.vocabulary.errors import RotationError
 from rotation.vocabulary.material import KeyMaterial
