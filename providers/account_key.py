@@ -2,6 +2,8 @@
 Access keys of accounts, and where one stands in the value of a secret.
 
 A key is found as it is, percent-encoded, and as JSON escapes it.
+
+It rests on assumption 120 of docs/fidelity.md.
 """
 
 import re

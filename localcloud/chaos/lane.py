@@ -35,15 +35,13 @@ class Lane:
         """
         Carry out a plan on a new subject; its secrets have witnesses if there is a door for these.
         """
-        subject = await make_subject(self._scene.cloud, plan.kind, name, secrets=plan.secrets)
+        subject = await make_subject(self._scene.cloud, plan.kind, name, secrets=plan.secrets, shape=plan.shape)
         self._scene.subjects.append(subject)
         if plan.is_foreign:
             await self._lead_astray(subject, name)
         async with AsyncExitStack() as watching:
             witnesses = [
-                await watching.enter_async_context(
-                    Witness(self._scene.cloud.azure, door, secret, subject.target.consumer())
-                )
+                await watching.enter_async_context(Witness(self._scene.cloud.azure, door, secret, subject.consumer()))
                 for secret in subject.secrets
                 if door
             ]

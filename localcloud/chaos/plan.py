@@ -12,6 +12,7 @@ from localcloud.chaos.points import POINTS, QUEUE_POINTS, Point
 from localcloud.chaos.subject import Subject
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind
+from localcloud.shapes import SHAPES, Shape
 from rotation.vocabulary.request import Trigger
 
 _STEPS = (2, 4)
@@ -79,6 +80,7 @@ class Plan:
 
     kind: LocalKind
     secrets: int
+    shape: Shape
     steps: tuple[Step, ...]
     is_foreign: bool
     """Besides, somebody lets a secret's tags point to where the app must not go."""
@@ -92,7 +94,7 @@ def make_plan(seed: int, round_number: int, slot: int) -> Plan:
     secrets = chance.choices([1, 2, 3], [6, 3, 1])[0]
     kind = KINDS[slot % len(KINDS)]
     steps = tuple(_make_step(chance, kind, secrets) for _ in range(chance.randint(*_STEPS)))
-    return Plan(kind, secrets, steps, is_foreign=chance.random() < 0.05)  # noqa: PLR2004 - now and then
+    return Plan(kind, secrets, chance.choice(SHAPES), steps, is_foreign=chance.random() < 0.05)  # noqa: PLR2004 - now and then
 
 
 def _make_step(chance: Random, kind: LocalKind, secrets: int) -> Step:

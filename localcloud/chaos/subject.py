@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 from localcloud.azure.vault import Vault
 from localcloud.cloud import LocalCloud
+from localcloud.consumers import Consumer
 from localcloud.kinds.kind import LocalKind, Resource
+from localcloud.shapes import ALONE, Reader, Shape
 from rotation.vocabulary.request import Trigger, request_for_event
 from rotation.vocabulary.secret import SecretId
 
@@ -26,6 +28,14 @@ class Subject:
     secrets: tuple[str, ...]
     vault: Vault
     strategy: Strategy = "Alternate"
+    shape: Shape = ALONE
+    """What the values of its secrets look like."""
+
+    def consumer(self) -> Consumer:
+        """
+        Return a client that needs the value of one of its secrets.
+        """
+        return Reader(self.target.consumer(), self.shape)
 
     @property
     def arm_id(self) -> str:
@@ -48,8 +58,14 @@ class Subject:
         return request_for_event(pinned, trigger, datetime.now(UTC)).id
 
 
-async def make_subject(
-    cloud: LocalCloud, kind: LocalKind, name: str, *, secrets: int = 1, strategy: Strategy = "Alternate"
+async def make_subject(  # noqa: PLR0913 - what the world of a rotation may look like
+    cloud: LocalCloud,
+    kind: LocalKind,
+    name: str,
+    *,
+    secrets: int = 1,
+    strategy: Strategy = "Alternate",
+    shape: Shape = ALONE,
 ) -> Subject:
     """
     Make a target whose primary key some secrets hold, the first of them with an older version that holds the secondary.
@@ -58,7 +74,7 @@ async def make_subject(
     """
     names = tuple(f"{name}-{number}" for number in range(secrets))
     target = await kind.make(cloud.azure, name)
-    cloud.put_secret(names[0], target.value("Secondary"), target.arm_id, CredentialId="Secondary")
+    cloud.put_secret(names[0], shape.write(target.value("Secondary")), target.arm_id, CredentialId="Secondary")
     for secret in names:
-        cloud.put_secret(secret, target.value("Primary"), target.arm_id, RotationStrategy=strategy)
-    return Subject(kind, target, names, cloud.vault, strategy)
+        cloud.put_secret(secret, shape.write(target.value("Primary")), target.arm_id, RotationStrategy=strategy)
+    return Subject(kind, target, names, cloud.vault, strategy, shape)

@@ -1,5 +1,5 @@
 """
-Azure Batch accounts. A secret holds an account key itself.
+Azure Batch accounts. An account key stands in a secret's value.
 """
 
 from providers.kind import Kind, Name

@@ -1,5 +1,7 @@
 """
-Azure OpenAI, and the other accounts of Cognitive Services. A secret holds an account key itself.
+Azure OpenAI, and the other accounts of Cognitive Services. An account key stands in a secret's value.
+
+It rests on assumption 120 of docs/fidelity.md.
 """
 
 from providers.account_key import AccountKey
@@ -12,6 +14,5 @@ OPENAI_ACCOUNT = Kind(
     names={"account": Name("[a-z0-9][-a-z0-9_.]{0,62}[-a-z0-9_]")},
     package=__name__,
     example={"account": "myopenai"},
-    # The shorter ones are recorded; the longer ones are those of newer accounts.
     credential=AccountKey("[0-9A-Fa-f]{32}|[A-Za-z0-9]{84}", "[A-Za-z0-9]", 84),
 )

@@ -1,5 +1,5 @@
 """
-Storage accounts. A secret holds an account key itself, or connection strings with one.
+Storage accounts. An account key stands in a secret's value, most often in a connection string.
 
 A connection string is a list of `name=value` with semicolons between them, in any order, its names in any case
 (Microsoft Learn, "Configure Azure Storage connection strings").

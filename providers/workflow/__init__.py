@@ -1,5 +1,5 @@
 """
-Workflows of a Logic App (Standard). A secret holds the callback URL of a Request trigger.
+Workflows of a Logic App (Standard). The callback URL of a Request trigger stands in a secret's value.
 """
 
 from providers.kind import Kind, Name

@@ -3,6 +3,8 @@ Callback URLs: where a signature stands in the value of a secret, and another on
 
 A signature covers the trigger's path, `sp`, `sv` and `se`, and neither the host nor other parameters (Microsoft Learn,
 "Secure access and data in Azure Logic Apps"; not tried for Standard). So these stay as they are in the value.
+
+It rests on assumption 121 of docs/fidelity.md.
 """
 
 import re
