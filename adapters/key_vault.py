@@ -14,7 +14,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.keyvault.secrets.aio import SecretClient
 
 from adapters.answers import once, until_answered
-from adapters.key_vault_answers import is_disabled, is_of_certificate, meaning_of_deletion
+from adapters.key_vault_answers import is_disabled, is_of_certificate, meaning_of_conflict
 from rotation.policy.tags import is_managed
 from rotation.ports.vaults import NewVersion, SecretProperties, Vaults
 from rotation.vocabulary.errors import Forbidden, NotFound, Unavailable
@@ -110,7 +110,7 @@ class KeyVaults(Vaults):
                 )
                 return secret.at(_text(made.properties.version))
             except HttpResponseError as error:
-                if (meaning := meaning_of_deletion(error, what)) is None:
+                if (meaning := meaning_of_conflict(error, what)) is None:
                     raise
             # Raised out here, so that the original does not travel along as its context: it holds the response.
             raise meaning

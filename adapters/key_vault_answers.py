@@ -12,8 +12,6 @@ from azure.core.exceptions import HttpResponseError
 from adapters.answers import meaning_of
 from rotation.vocabulary.errors import Declined, DependencyError, Unavailable
 
-_PASSING = {"ObjectIsBeingDeleted", "ObjectIsBeingRecovered"}
-
 
 def is_of_certificate(properties: Any) -> bool:
     """
@@ -29,21 +27,22 @@ def is_disabled(error: HttpResponseError) -> bool:
     return error.status_code == 403 and _inner_code(error) == "SecretDisabled"  # noqa: PLR2004 - an HTTP status
 
 
-def meaning_of_deletion(error: HttpResponseError, what: str) -> DependencyError | None:
+def meaning_of_conflict(error: HttpResponseError, what: str) -> DependencyError | None:
     """
-    Return what a 409 means that is about the deletion of the secret, None for any other error.
+    Return what a 409 means for storing a secret, None for any other error.
 
-    Deleting and recovering pass after half a minute or so (recorded). The deleted secret stays until a person acts.
+    A deleted secret stays until a person acts. All else passes: deleting and recovering take half a minute or so
+    (recorded), and operations on one item that meet are to be tried again (Microsoft Learn, "Common error codes for
+    Azure Key Vault").
     """
-    code = _inner_code(error) if error.status_code == 409 else None  # noqa: PLR2004 - an HTTP status
+    if error.status_code != 409:  # noqa: PLR2004 - an HTTP status
+        return None
     said = meaning_of(error, what)
-    if code in _PASSING:
-        return Unavailable(str(said), retry_after=said.retry_after)
-    if code == "ObjectIsDeletedButRecoverable":
+    if _inner_code(error) == "ObjectIsDeletedButRecoverable":
         return Declined(
             f"{said} Recover the deleted secret (az keyvault secret recover) or purge it, then rotate again"
         )
-    return None
+    return Unavailable(str(said), retry_after=said.retry_after)
 
 
 def _inner_code(error: HttpResponseError) -> str | None:

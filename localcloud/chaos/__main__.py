@@ -17,7 +17,7 @@ from localcloud.azurite import REPOSITORY
 from localcloud.chaos.judge import Broken
 from localcloud.chaos.matrix import MatrixReport, all_cases, run_matrix
 from localcloud.chaos.soak import SoakReport, run_soak
-from localcloud.chaos.table import summarise, write_table
+from localcloud.chaos.table import summarise, write_tables
 from localcloud.chaos.teller import Teller
 
 _ROUNDS = 50
@@ -57,7 +57,7 @@ async def wreak(options: Options, directory: Path) -> int:
         teller.say(f"chaos: not done after {_LONGEST} s")
         return 1
     if options.write_docs and options.matrix:
-        write_table(matrix.results, _DOCUMENT)
+        write_tables(matrix.results, _DOCUMENT)
     return _conclude(teller, options, matrix, soak)
 
 
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="of the soak (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="what the soak follows from")
     parser.add_argument("--matrix", action=argparse.BooleanOptionalAction, default=True, help="run the fault matrix")
-    parser.add_argument("--write-docs", action="store_true", help=f"put the table into {_DOCUMENT.name}")
+    parser.add_argument("--write-docs", action="store_true", help=f"put the tables into {_DOCUMENT.name}")
     options = Options(**vars(parser.parse_args()))
     sys.exit(command.run("chaos", lambda: partial(wreak, options), interrupted=_INTERRUPTED))
 

@@ -5,9 +5,12 @@ The kinds of fault that any request can meet.
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from localcloud.azure.faults import Fault, When
+from localcloud.azure.refusal import Refusal, error_body
 from localcloud.azure.site_host import every_body
-from localcloud.chaos.points import Aim, Point
+from localcloud.chaos.points import SET_SECRET, Aim, Point
 from localcloud.kinds.kind import LocalKind
 
 FOR_GOOD = 1_000_000  # times: until it is repaired
@@ -58,6 +61,22 @@ class FaultKind:
 
 
 @dataclass(frozen=True)
+class VaultRefusal(FaultKind):
+    """
+    What Key Vault says, for good, to the new version of a rotation that has regenerated its key.
+    """
+
+    helps: str = ""
+    """What may let the same request succeed."""
+
+    def suits(self, point: Point, target: LocalKind) -> bool:
+        """
+        Whether it makes sense for a request of the rotation of such a target.
+        """
+        return point is SET_SECRET and target in point.kinds
+
+
+@dataclass(frozen=True)
 class KillKind:
     """
     The process dies while its request is being served, which then takes effect or does not.
@@ -68,6 +87,9 @@ class KillKind:
     is_lost: bool = False
     only_for_changes: bool = False
     variety: int = 1
+
+    def __str__(self) -> str:
+        return self.name
 
     def suits(self, point: Point, target: LocalKind) -> bool:
         """
@@ -120,6 +142,34 @@ FAULT_KINDS = (
         only_for_sites=True,
     ),
     FaultKind("site's 400 for good", _wrapped(times=FOR_GOOD)[:1], only_for_sites=True),
+)
+
+TIME, A_PERSON, NOTHING = "time", "a person", "nothing"
+
+
+def _refusal(status: int, code: str, helps: str, *, inner: str | None = None) -> VaultRefusal:
+    """
+    Return a refusal in Key Vault's own shape, named by its most precise code.
+    """
+    body = msgspec.json.encode(error_body(Refusal(status, code, f"{inner or code}.", inner_code=inner)))
+    answers = _answers(status, body=body, times=FOR_GOOD)
+    return VaultRefusal(f"{status} {inner or code}", answers, helps=helps)
+
+
+# The codes of 409, and SecretDisabled, are recorded, those of 403 and 429 reported; docs/fidelity.md, 52 to 54.
+VAULT_REFUSALS = (
+    _refusal(400, "BadParameter", NOTHING),
+    _refusal(401, "Unauthorized", A_PERSON),
+    _refusal(403, "Forbidden", A_PERSON, inner="ForbiddenByRbac"),
+    _refusal(403, "Forbidden", A_PERSON, inner="ForbiddenByFirewall"),
+    _refusal(403, "Forbidden", A_PERSON, inner="AccessDenied"),
+    _refusal(409, "Conflict", TIME, inner="ObjectIsBeingDeleted"),
+    _refusal(409, "Conflict", TIME, inner="ObjectIsBeingRecovered"),
+    _refusal(409, "Conflict", TIME),
+    _refusal(409, "Conflict", A_PERSON, inner="ObjectIsDeletedButRecoverable"),
+    _refusal(429, "Throttled", TIME),
+    _refusal(500, "InternalServerError", TIME),
+    _refusal(503, "ServiceUnavailable", TIME),
 )
 
 KILL_KINDS = (

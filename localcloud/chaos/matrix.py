@@ -11,11 +11,12 @@ from pathlib import Path
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.chaos.cases import Case, Result, run_fault, run_kills
 from localcloud.chaos.judge import Broken
-from localcloud.chaos.kinds import FAULT_KINDS, KILL_KINDS, FaultKind, KillKind
-from localcloud.chaos.points import POINTS
+from localcloud.chaos.kinds import FAULT_KINDS, KILL_KINDS, VAULT_REFUSALS, FaultKind, KillKind, VaultRefusal
+from localcloud.chaos.points import POINTS, Point
 from localcloud.chaos.scene import Scene
 from localcloud.chaos.subject import Strategy
 from localcloud.kinds import KINDS
+from localcloud.kinds.kind import LocalKind
 from localcloud.rotation_feed import StuckError
 
 _AT_A_TIME = 40  # cases that aim at their own subject
@@ -38,19 +39,28 @@ class MatrixReport:
 
 def all_cases() -> list[Case]:
     """
-    Return the whole matrix. In place it is about what goes through the host of a site.
+    Return the whole matrix.
     """
-    faults: tuple[FaultKind | KillKind, ...] = (*FAULT_KINDS, *KILL_KINDS)
+    faults: tuple[FaultKind | KillKind, ...] = (*FAULT_KINDS, *VAULT_REFUSALS, *KILL_KINDS)
     return [
         Case(kind, point, fault, variant, strategy)
         for kind in KINDS
         for point in POINTS
-        for strategy in _STRATEGIES
-        if strategy == "Alternate" or point.reaches_a_site(kind)
         for fault in faults
         if fault.suits(point, kind)
+        for strategy in _STRATEGIES
+        if strategy == "Alternate" or _is_tried_in_place(kind, point, fault)
         for variant in range(fault.variety)
     ]
+
+
+def _is_tried_in_place(kind: LocalKind, point: Point, fault: FaultKind | KillKind) -> bool:
+    """
+    Return whether a fault may do something else to a rotation whose secret holds a dead key for a while.
+    """
+    if isinstance(fault, KillKind):
+        return not point.is_shared
+    return isinstance(fault, VaultRefusal) or point.reaches_a_site(kind)
 
 
 async def run_matrix(
@@ -123,12 +133,12 @@ async def _run_in_one_cloud(
                 for case in wave:
                     running.create_task(run(case))
         kills = [case for case in cases if isinstance(case.fault, KillKind)]
-        for fault, kind in product(KILL_KINDS, KINDS):
-            if alike := [case for case in kills if case.fault is fault and case.kind is kind]:
+        for alike in product(KILL_KINDS, KINDS, _STRATEGIES):
+            if together := [case for case in kills if (case.fault, case.kind, case.strategy) == alike]:
                 try:
-                    take(await run_kills(scene, alike))
+                    take(await run_kills(scene, together))
                 except StuckError as error:
-                    report.broken.append(Broken(2, f"{kind}, {fault.name}", str(error)))
+                    report.broken.append(Broken(2, ", ".join(map(str, alike)), str(error)))
         await scene.quiet()
         report.broken += scene.judge()
         report.faults += scene.faults

@@ -66,8 +66,9 @@ def _secret(subject: Subject) -> str:
 
 
 def _older_version(subject: Subject) -> str:
-    # The one that holds the key to be regenerated, two before the rotation's own.
-    return f"{_secret(subject)}/{subject.vault.versions(subject.secrets[0])[0].version}"
+    # The one that holds the key to be regenerated: of two before the rotation's own the first, in place the second.
+    which = -1 if subject.strategy == "InPlace" else 0
+    return f"{_secret(subject)}/{subject.vault.versions(subject.secrets[0])[which].version}"
 
 
 def _bound(subject: Subject) -> str:
@@ -101,6 +102,7 @@ REGENERATE = Point(
     changes=True,
     is_for_the_provider=True,
 )
+SET_SECRET = Point("Vault.SetSecret", lambda s, _: Aim("Vault.SetSecret", _secret(s)), changes=True)
 # In the order in which a rotation sends them.
 POINTS = (
     Point("Identity.Token (for Key Vault)", _token(0), needs_new_process=True),
@@ -129,7 +131,7 @@ POINTS = (
     ),
     REGENERATE,
     Point(f"{_READ} (after)", _second_look, is_for_the_provider=True),
-    Point("Vault.SetSecret", lambda s, _: Aim("Vault.SetSecret", _secret(s)), changes=True),
+    SET_SECRET,
     Point("Ledger.Transaction (end)", lambda s, _: Aim("Ledger.Transaction", claim_key(s.arm_id)), changes=True),
     Point("Ledger.Transaction (record)", lambda _, id_: Aim("Ledger.Transaction", id_), changes=True),
     Point("EventGrid.Publish", lambda *_: Aim("EventGrid.Publish"), changes=True, is_for_all=True),

@@ -2,17 +2,15 @@
 The table of the fault matrix, as it stands in docs/reliability.md.
 """
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from localcloud.chaos.cases import Result
-from localcloud.chaos.kinds import FAULT_KINDS, KILL_KINDS
+from localcloud.chaos.kinds import FAULT_KINDS, KILL_KINDS, VAULT_REFUSALS
 from localcloud.chaos.points import POINTS
 
-_BEGIN, _END = "<!-- matrix: written by `make chaos ARGS=--write-docs` -->", "<!-- end of matrix -->"
-_BETWEEN = re.compile(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", re.DOTALL)
+_BEGIN, _END = "<!-- {}: written by `make chaos ARGS=--write-docs` -->", "<!-- end of {} -->"
 _STATES = {
     "Completed": "C",
     "Failed provider_refused": "Fp",
@@ -28,14 +26,33 @@ _LEGEND = (
 )
 
 
-def write_table(results: Iterable[Result], document: Path) -> None:
+def write_tables(results: Sequence[Result], document: Path) -> None:
     """
-    Put the table between the two comments of a document.
+    Put each table between its two comments in a document.
     """
     text = document.read_text()
-    if not _BETWEEN.search(text):
-        raise ValueError(f"{document} has no {_BEGIN} and {_END}")
-    document.write_text(_BETWEEN.sub(lambda _: f"{_BEGIN}\n{render(results)}\n{_END}", text))
+    for name, table in (("matrix", render(results)), ("refusals", render_refusals(results))):
+        begin, end = _BEGIN.format(name), _END.format(name)
+        before, found, rest = text.partition(begin)
+        _, also_found, after = rest.partition(end)
+        if not (found and also_found):
+            raise ValueError(f"{document} has no {begin} and {end}")
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    document.write_text(text)
+
+
+def render_refusals(results: Iterable[Result]) -> str:
+    """
+    Return the table of what Key Vault says to the new version: what may help, and how the rotation ended.
+    """
+    cells: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for result in results:
+        cells[result.case.fault.name, result.case.strategy][code_of(result.ending)] += 1
+    lines = ["| Key Vault's answer | what may help | Alternate | InPlace |", "|---|---|---|---|"]
+    for refusal in VAULT_REFUSALS:
+        row = (_cell(cells[refusal.name, strategy]) for strategy in ("Alternate", "InPlace"))
+        lines.append(f"| {refusal.name} | {refusal.helps} | {' | '.join(row)} |")
+    return "\n".join(lines)
 
 
 def render(results: Iterable[Result]) -> str:
@@ -65,7 +82,7 @@ def summarise(results: Iterable[Result]) -> list[str]:
         endings[result.case.fault.name][result.ending] += 1
     return [
         f"{kind.name:>24}: {', '.join(f'{count} {ending}' for ending, count in endings[kind.name].most_common())}"
-        for kind in (*FAULT_KINDS, *KILL_KINDS)
+        for kind in (*FAULT_KINDS, *VAULT_REFUSALS, *KILL_KINDS)
     ]
 
 

@@ -47,33 +47,27 @@ class Attempt(Protocol):
         ...
 
 
-class GivingUp:
+def require_an_end(claim: Claim) -> None:
     """
-    The last try of a rotation whose retries are used up: it looks, and goes on only where the key in use may be dead.
+    Raise `Exhausted` where a rotation was tried so often that nothing is going to finish it.
     """
-
-    def __init__(self, claim: Claim, attempt: Attempt) -> None:
-        self._claim = claim
-        self._attempt = attempt
-        self.look = attempt.look
-        self.journal = attempt.journal
-        self.regenerate = attempt.regenerate
-        self.store = attempt.store
-
-    async def inspect(self) -> None:
-        """
-        Step 4. Raises `Exhausted` where nothing has to be finished.
-        """
-        if not self._claim.must_finish:
-            raise _exhausted(self._claim, "its retries are used up")
-        await self._attempt.inspect()
+    _require_less(claim, MAX_ATTEMPTS_TO_FINISH)
 
 
-def require_attempts_left(claim: Claim) -> None:
+def require_attempts_left(claim: Claim, *, is_last: bool) -> None:
     """
-    Raise `Exhausted` where a rotation was tried often enough.
+    Raise `Exhausted` where a rotation was tried often enough that has regenerated nothing, or its retries are used up.
+
+    Where the key in use may be dead it goes on: nothing but the new one helps its clients.
     """
-    limit = MAX_ATTEMPTS_TO_FINISH if claim.must_finish else MAX_ATTEMPTS
+    if claim.must_finish:
+        return
+    if is_last:
+        raise _exhausted(claim, "its retries are used up")
+    _require_less(claim, MAX_ATTEMPTS)
+
+
+def _require_less(claim: Claim, limit: int) -> None:
     if claim.record.attempts > limit:
         raise _exhausted(claim, f"{limit} attempts ended without a result")
 

@@ -16,15 +16,18 @@ from rotation.vocabulary.target import KeyName, Target
 
 class KeyRegeneration(Attempt):
     """
-    One try at the regeneration of a key of the target with this ARM id.
+    One try at the regeneration of a key of a target; `is_last` says that its retries are used up.
     """
 
-    def __init__(self, world: World, neighbours: Neighbours, claim: Claim, target: str, key: KeyName) -> None:
+    def __init__(  # noqa: PLR0913 - what it works with, and what it is about
+        self, world: World, neighbours: Neighbours, claim: Claim, target: Target, key: KeyName, *, is_last: bool
+    ) -> None:
         self._world = world
         self._neighbours = neighbours
         self._claim = claim
         self._plan = Regenerate(key, active=None)
-        self._inspection = Inspection(world, neighbours, world.providers.parse_target(target), None, claim.deadline)
+        self._is_last = is_last
+        self._inspection = Inspection(world, neighbours, target, None, claim.deadline)
 
     async def look(self) -> bool:
         inspection, journal = self._inspection, self._claim.journal
@@ -39,7 +42,7 @@ class KeyRegeneration(Attempt):
         return True
 
     async def inspect(self) -> None:
-        require_attempts_left(self._claim)
+        require_attempts_left(self._claim, is_last=self._is_last)
         target, key = self._inspection.target, self._plan.key
         keys = await self._inspection.keys()
         if not self._claim.request.force:

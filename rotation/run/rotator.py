@@ -12,7 +12,7 @@ from rotation.policy.eligibility import TO_CLAIM, TO_INSPECT_AHEAD, TargetMoved,
 from rotation.policy.tags import read_target, stored_by
 from rotation.ports.world import World
 from rotation.run import outcome, tidying
-from rotation.run.attempt import Attempt, GivingUp
+from rotation.run.attempt import Attempt
 from rotation.run.claim import Claim, EndedAlready
 from rotation.run.claiming import take_claim
 from rotation.run.key_regeneration import KeyRegeneration
@@ -58,14 +58,16 @@ class Rotator:
 
     async def give_up(self, request: RotationRequest) -> Rotation:
         """
-        End a rotation whose retries are used up: Completed if its version is stored, Failed(exhausted) otherwise.
+        End a rotation whose retries are used up: Failed(exhausted), unless it has regenerated its key already.
 
-        It goes through claim and look like every attempt, so it never ends what another worker is doing. A vault that
-        cannot be read ends the rotation too, unless it is open: then it is left to be resumed. Raises as `rotate` does
-        where the ledger cannot be reached or nothing but a later try can end it.
+        Then it is tried once more, and stays to be resumed where that does not end it. It goes through claim and look
+        like every attempt, so it never ends what another worker is doing. A vault that cannot be read ends the rotation
+        too, unless it is open. Raises as `rotate` does where the ledger cannot be reached or nothing but a later try
+        can end it.
         """
         try:
-            record = await _LastRun(self._world, self._neighbours, request, Deadline(self._world.clock)).run()
+            deadline = Deadline(self._world.clock)
+            record = await _Run(self._world, self._neighbours, request, deadline, is_last=True).run()
         except Busy as busy:
             record = await outcome.end_busy(self._world, request, busy)
         except DependencyError as error:
@@ -76,14 +78,23 @@ class Rotator:
 
 class _Run:
     """
-    One try of one request.
+    One try of one request: the last one where its retries are used up.
     """
 
-    def __init__(self, world: World, neighbours: Neighbours, request: RotationRequest, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        world: World,
+        neighbours: Neighbours,
+        request: RotationRequest,
+        deadline: Deadline,
+        *,
+        is_last: bool = False,
+    ) -> None:
         self._world = world
         self._neighbours = neighbours
         self._request = request
         self._deadline = deadline
+        self._is_last = is_last
 
     async def run(self) -> Rotation:
         """
@@ -204,16 +215,8 @@ class _Run:
     def _attempt(self, claim: Claim, ahead: Target | None) -> Attempt:
         request = claim.request
         if request.target and request.key:
-            return KeyRegeneration(self._world, self._neighbours, claim, request.target, request.key)
+            target = self._world.providers.parse_target(request.target)
+            return KeyRegeneration(self._world, self._neighbours, claim, target, request.key, is_last=self._is_last)
         if request.secret is None:
             raise ValueError("a request about nothing")
-        return SecretRotation(self._world, self._neighbours, claim, request.secret, ahead)
-
-
-class _LastRun(_Run):
-    """
-    The last try of a request whose retries are used up.
-    """
-
-    def _attempt(self, claim: Claim, ahead: Target | None) -> Attempt:
-        return GivingUp(claim, super()._attempt(claim, ahead))
+        return SecretRotation(self._world, self._neighbours, claim, request.secret, ahead=ahead, is_last=self._is_last)

@@ -13,7 +13,7 @@ from rotation.policy.values import exchanged
 from rotation.ports.vaults import NewVersion
 from rotation.ports.world import World
 from rotation.run import change
-from rotation.run.attempt import Attempt, require_attempts_left
+from rotation.run.attempt import Attempt, require_an_end, require_attempts_left
 from rotation.run.choice import Regenerate, StoreLive
 from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
@@ -43,15 +43,24 @@ class SecretRotation(Attempt):
     One try at the rotation of a secret.
 
     `ahead` is the target to inspect with the look, None where that may be for nothing, or nobody has seen the tags.
+    `is_last` says that its retries are used up.
     """
 
-    def __init__(
-        self, world: World, neighbours: Neighbours, claim: Claim, secret: SecretId, ahead: Target | None
+    def __init__(  # noqa: PLR0913 - what it works with, and what it is about
+        self,
+        world: World,
+        neighbours: Neighbours,
+        claim: Claim,
+        secret: SecretId,
+        *,
+        ahead: Target | None,
+        is_last: bool,
     ) -> None:
         self._world = world
         self._neighbours = neighbours
         self._claim = claim
         self._id = secret
+        self._is_last = is_last
         self._inspection = None if ahead is None else self._inspection_of(ahead)
         # What the look finds: the current version, or why it cannot be read.
         self._secret: SecretVersion | None = None
@@ -90,8 +99,11 @@ class SecretRotation(Attempt):
         return False
 
     async def inspect(self) -> None:
-        claim, secret = self._claim, self._secret
-        require_attempts_left(claim)
+        claim, secret, earlier = self._claim, self._secret, self._claim.journal
+        require_an_end(claim)
+        if earlier is None:
+            # Nothing was regenerated: nothing has to be looked at for that.
+            require_attempts_left(claim, is_last=self._is_last)
         if secret is None:
             raise _dead_key(self._hindrance)
         try:
@@ -104,12 +116,12 @@ class SecretRotation(Attempt):
             if claim.must_finish:
                 raise _dead_key(hindrance) from hindrance
             raise
-        earlier = claim.journal
         if earlier and change.has_changed(policy.target, keys, earlier):
             claim.say("found the key already regenerated", key=earlier.key)
             held = earlier.held or policy.target.fingerprint(keys[earlier.key.other])
             self._work = _Work(secret, policy, keys, earlier.key, held)
             return
+        require_attempts_left(claim, is_last=self._is_last)
         neighbours = await inspection.neighbours()
         planner = Planner(self._world, self._neighbours, claim.request, claim.deadline)
         plan, holding = await planner.plan(policy, secret, keys, neighbours)

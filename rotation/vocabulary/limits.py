@@ -23,8 +23,8 @@ LONGEST_PAUSE = 30.0  # seconds between two tries of a change
 VERSIONS_READ_AT_ONCE = 10  # while tidying: a secret that was never tidied may have hundreds
 
 # One rotation
-MAX_ATTEMPTS = 10  # then it ends Failed(exhausted)
-MAX_ATTEMPTS_TO_FINISH = 100  # of a rotation that may have killed the key in use: only the new key helps its clients
+MAX_ATTEMPTS = 10  # while nothing is regenerated: then it ends Failed(exhausted)
+MAX_ATTEMPTS_TO_FINISH = 100  # once the key is regenerated: only time is missing, or its clients wait for the new key
 QUEUED_FOR = timedelta(minutes=15)  # until what was put into the queue is put there again: its message may be lost
 PUBLISHED_WITHIN = timedelta(minutes=2)  # an outcome younger than this is most likely being published right now
 LISTING_KEPT_FOR = timedelta(minutes=5)  # a listing of the vaults, for all rotations of the process

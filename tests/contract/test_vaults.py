@@ -1,3 +1,4 @@
+import json
 import uuid
 from contextlib import aclosing
 from dataclasses import replace
@@ -293,6 +294,20 @@ async def test_a_name_is_refused_while_its_secret_is_being_recovered(side: Side,
 
     assert (await side.vaults.read_current(side.secret, deadline)).id == old
     await side.vaults.store(side.secret, PLAIN, deadline)
+
+
+@pytest.mark.parametrize("body", [{"code": "Conflict"}, {"code": "Conflict", "innererror": {"code": "Unheard"}}])
+async def test_a_conflict_that_is_not_about_a_deleted_secret_passes(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline, body: dict[str, object]
+) -> None:
+    """
+    Operations on one item that meet are to be tried again.
+    """
+    error = json.dumps({"error": body | {"message": "Two operations met."}}).encode()
+    azure.faults.add(Fault(operation="Vault.SetSecret", kind="answer", status=409, body=error))
+
+    with pytest.raises(Unavailable, match="409 Conflict: Two operations met"):
+        await wiring.vaults.store(SecretId(vault.uri, "one"), PLAIN, deadline)
 
 
 async def test_a_secret_that_is_deleted_while_it_is_read_is_not_found(

@@ -453,6 +453,65 @@ async def test_a_rotation_that_never_gets_through_ends_exhausted(world: TwinWorl
     assert world.holds_live_key()
 
 
+@pytest.mark.parametrize("error", [NoAnswer("dropped"), Unavailable("409 Conflict: ObjectIsBeingRecovered")])
+async def test_a_rotation_that_has_regenerated_does_not_end_while_only_time_is_missing(
+    world: TwinWorld, error: DependencyError
+) -> None:
+    """
+    However long the vault takes no new version: then it is stored, and nothing is regenerated again.
+    """
+    request = world.event()
+    tries = MAX_ATTEMPTS + 5
+    if isinstance(error, Unavailable):
+        error = Unavailable(str(error), retry_after=LAST_SEND)
+    world.faults.before("store", *[error] * tries)
+
+    rotation = await world.rotate(request)
+    for _ in range(tries):
+        assert rotation.state is State.REGENERATING
+        assert world.holds_live_key()
+        (rotation,) = await world.resume()
+
+    assert rotation.state is State.COMPLETED
+    assert rotation.attempts == tries + 1
+    assert_rotated_once(world, request.id)
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+async def test_a_poisoned_rotation_that_has_regenerated_is_finished(world: TwinWorld, *, is_readable: bool) -> None:
+    """
+    At once, or by the next attempt: it would only have to regenerate again.
+    """
+    request = world.event()
+    world.faults.after("regenerate", Killed())
+    await world.die_in(request)
+    world.clock.advance(CLAIM_TTL)
+    if not is_readable:
+        world.faults.before("read_keys", Unavailable("503"))
+
+    rotation = await world.worker().give_up(request)
+
+    assert rotation.state is (State.COMPLETED if is_readable else State.REGENERATING)
+    await finish(world)
+    assert_rotated_once(world, request.id)
+
+
+async def test_a_poisoned_rotation_that_has_regenerated_nothing_ends(world: TwinWorld) -> None:
+    """
+    Its journal alone keeps it from nothing: its secret holds its live key.
+    """
+    request = world.event()
+    world.faults.before("regenerate", Killed())
+    await world.die_in(request)
+    world.clock.advance(CLAIM_TTL)
+
+    rotation = await world.worker().give_up(request)
+
+    assert rotation.error is not None
+    assert rotation.error.code == "exhausted"
+    assert (world.regenerations(), world.holds_live_key()) == (0, True)
+
+
 async def test_tags_that_move_to_another_target_mid_way_start_over(world: TwinWorld) -> None:
     """
     A target that changed between the claim and the look is claimed in its turn, and the first one is free.
