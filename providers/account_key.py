@@ -7,7 +7,7 @@ It rests on assumption 120 of docs/fidelity.md.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from msgspec import Struct
@@ -39,18 +39,17 @@ class AccountKey(Struct, frozen=True, dict=True):
 
     def candidates(self, names: Mapping[str, str], value: KeyMaterial) -> list[Candidate]:
         text = Unescaped(value.reveal(), _ESCAPES)
+        hindrance = self.hindrances(names, text.text)
         return [
-            Candidate(
-                *text.place(*found.span()), KeyMaterial(found[0]), self.hindrance(names, text.text, found.start())
-            )
+            Candidate(*text.place(*found.span()), KeyMaterial(found[0]), hindrance(found.start()))
             for found in self._pattern.finditer(text.text)
         ]
 
-    def hindrance(self, _names: Mapping[str, str], _text: str, _start: int) -> str | None:
+    def hindrances(self, _names: Mapping[str, str], _text: str) -> Callable[[int], str | None]:
         """
-        Return why no other key may be put where one begins in a text, None where one may.
+        Return what says why no other key may be put where one begins in a text, None where one may.
         """
-        return None
+        return lambda _: None
 
     def exchanged(self, value: KeyMaterial, places: Sequence[Candidate], given: KeyMaterial) -> KeyMaterial:
         text, parts, end = value.reveal(), [], 0

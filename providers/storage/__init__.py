@@ -8,13 +8,13 @@ It rests on assumption 116 of docs/fidelity.md.
 """
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
 
 from providers.account_key import BASE64_KEY, AccountKey
 from providers.kind import Kind, Name
 from rotation.vocabulary.credential import Candidate
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.quoting import quoted
 
 # None of them stands in a connection string: it is part of a longer text.
 _AROUND = r"\"'`<>{}\r\n"
@@ -25,23 +25,29 @@ class ConnectionStringKey(AccountKey, frozen=True, dict=True):
     """
     The `CredentialForm` of a key that may stand in a connection string.
 
-    No key can be put into the connection string of another account, nor into one that has a SharedAccessSignature or
-    something else in its place.
+    No key can be put into the connection string of another account or service, nor into one that has a
+    SharedAccessSignature or something else in its place.
     """
 
     def candidates(self, names: Mapping[str, str], value: KeyMaterial) -> list[Candidate]:
-        return super().candidates(names, value) or _in_place_of_a_key(value)
+        found = super().candidates(names, value)
+        is_usable = any(candidate.hindrance is None for candidate in found)
+        return found if is_usable else found + _in_place_of_a_key(value)
 
-    def hindrance(self, names: Mapping[str, str], text: str, start: int) -> str | None:
-        before, after = re.split(f"[{_AROUND}]", text[:start])[-1], re.split(f"[{_AROUND}]", text[start:])[0]
-        found = re.findall(r"\bAccountName\s*=([^;,]*)", before + after, _FLAGS)
-        accounts = [account.strip() for account in found]
-        if not accounts or names["account"].casefold() in map(str.casefold, accounts):
-            return None
-        return (
-            f"its value has the connection string of the account {quoted(accounts[0])}, and its tag ProviderAddress "
-            f"names {names['account']}"
-        )
+    def hindrances(self, names: Mapping[str, str], text: str) -> Callable[[int], str | None]:
+        strings = list(re.finditer(f"[^{_AROUND}]+", text))
+        ends = [string.end() for string in strings]
+        return lambda start: _hindrance(names["account"], strings[bisect_right(ends, start)][0])
+
+
+def _hindrance(account: str, connection_string: str) -> str | None:
+    if re.search(r"\b(AccountEndpoint|SharedAccessKeyName)\s*=", connection_string, _FLAGS):
+        return f"the key in its value is in the connection string of another service than the account {account}"
+    accounts = re.findall(r"\bAccountName\s*=\s*([a-z0-9]*)", connection_string, _FLAGS)
+    if not accounts or account.casefold() in map(str.casefold, accounts):
+        return None
+    # Not named: what stands there may be anything, a key included.
+    return f"its value has the connection string of another account than {account}, which its tag ProviderAddress names"
 
 
 def _in_place_of_a_key(value: KeyMaterial) -> list[Candidate]:

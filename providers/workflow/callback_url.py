@@ -21,8 +21,10 @@ from rotation.vocabulary.material import KeyMaterial
 #: The parameters that a key signs, the signature first.
 SIGNED = ("sig", "sp", "sv", "se")
 _URL = re.compile(r"https?://[^\s\"<>`\\]+", re.IGNORECASE)
-# What people put around a URL; a parameter may hold it too, but hardly at the end of the last one.
-_AFTER = re.compile(r"[;,')\]}|]")
+# What a signed parameter consists of: anything else ends the URL. Names of triggers may hold some characters more.
+_SIGNED_VALUE = re.compile(r"[\w.~%+/=:-]*", re.ASCII)
+_ESCAPED_AGAIN = re.compile(r"\\+u")
+_PERMISSION = re.compile(r"[\w.~%+/=:()!*@,-]*", re.ASCII)
 
 
 class _Parameter(Struct, frozen=True):
@@ -49,55 +51,77 @@ class CallbackUrl(Struct, frozen=True):
 
     def candidates(self, _names: Mapping[str, str], value: KeyMaterial) -> list[Candidate]:
         text = Unescaped(value.reveal(), JSON)
-        urls = [(url, _signed_parameters(url)) for url in _URL.finditer(text.text)]
-        signed = [(url, parameters) for url, parameters in urls if any(each.name == "sig" for each in parameters)]
+        signed = [url for url in _urls(text.text) if any(each.name == "sig" for each in url.signed)]
         return [
             Candidate(
-                *text.place(*url.span()),
-                KeyMaterial(next(unquote(each.value) for each in parameters if each.name == "sig")),
-                _hindrance(len(signed), parameters),
+                *text.place(url.start, url.end),
+                KeyMaterial(next(unquote(each.value) for each in url.signed if each.name == "sig")),
+                _hindrance(len(signed), url, text.text),
             )
-            for url, parameters in signed
+            for url in signed
         ]
 
     def exchanged(self, value: KeyMaterial, places: Sequence[Candidate], given: KeyMaterial) -> KeyMaterial:
         text, parts, end = value.reveal(), [], 0
-        fresh = {each.name: each.value for url in _URL.finditer(given.reveal()) for each in _signed_parameters(url)}
+        fresh = {each.name: each.value for url in _urls(given.reveal()) for each in url.signed}
         for place in places:
             parts += [text[end : place.start], _signed_with(text[place.start : place.end], fresh)]
             end = place.end
         return KeyMaterial("".join([*parts, text[end:]]))
 
     def longest(self, given: KeyMaterial) -> list[KeyMaterial]:
-        # The last parameter need not be the signature: that it becomes too long by as much makes no difference.
-        return [KeyMaterial(given.reveal() + "%2B" * len(self.credential(given).reveal()))]
+        text = given.reveal()
+        for signature in [each for url in _urls(text) for each in url.signed if each.name == "sig"]:
+            longest = "%2B" * len(unquote(signature.value))
+            text = text[: signature.value_start] + longest + text[signature.end :]
+        return [KeyMaterial(text)]
 
 
-def _signed_parameters(url: re.Match[str]) -> list[_Parameter]:
+class _Url(Struct, frozen=True):
     """
-    Return the parameters of a URL that a key signs, as they stand in the text that it was found in.
+    A URL in a text, as far as it goes, and the parameters of it that a key signs.
     """
-    return [each for each in _parameters(url[0], url.start()) if each.name in SIGNED]
+
+    start: int
+    end: int
+    signed: list[_Parameter]
 
 
-def _parameters(url: str, start: int) -> Iterator[_Parameter]:
+def _urls(text: str) -> Iterator[_Url]:
+    end = 0
+    while found := _URL.search(text, end):
+        url = _read(found[0], found.start())
+        yield url
+        end = url.end
+
+
+def _read(url: str, start: int) -> _Url:
     path, _, query = url.partition("#")[0].partition("?")
-    parts = query.split("&")
+    signed: list[_Parameter] = []
     at = start + len(path) + 1
+    parts = query.split("&")
     for number, part in enumerate(parts, start=1):
         name, equals, value = part.partition("=")
-        if number == len(parts):
-            value = _AFTER.split(value, maxsplit=1)[0]
-        value_start = at + len(name) + len(equals)
-        yield _Parameter(name, value, at, value_start, value_start + len(value))
+        if name in SIGNED:
+            form = _PERMISSION if name == "sp" and number < len(parts) else _SIGNED_VALUE
+            kept = next(form.finditer(value))[0].rstrip(".")
+            value_start = at + len(name) + len(equals)
+            signed.append(_Parameter(name, kept, at, value_start, value_start + len(kept)))
+            if kept != value:
+                return _Url(start, value_start + len(kept), signed)
         at += len(part) + 1
+    return _Url(start, start + len(url), signed)
 
 
-def _hindrance(urls: int, parameters: list[_Parameter]) -> str | None:
+def _hindrance(urls: int, url: _Url, text: str) -> str | None:
     if urls > 1:
         return f"its value has {urls} URLs with a signature; it must have one"
-    twice = [name for name, count in Counter(each.name for each in parameters).items() if count > 1]
-    return f"the URL in its value has the parameter {twice[0]!r} more than once" if twice else None
+    twice = [name for name, count in Counter(each.name for each in url.signed).items() if count > 1]
+    if twice:
+        return f"the URL in its value has the parameter {twice[0]!r} more than once"
+    if "&amp;" in text[url.start : url.end] or _ESCAPED_AGAIN.match(text, url.end):
+        return "the URL in its value is escaped in a way that cannot be kept: twice for JSON, or for HTML"
+    return None
 
 
 def _signed_with(written: str, fresh: Mapping[str, str]) -> str:
@@ -105,27 +129,26 @@ def _signed_with(written: str, fresh: Mapping[str, str]) -> str:
     Return a URL with the signed parameters of a fresh one, in place of those that it has.
     """
     url = Unescaped(written, JSON)
-    present = {each.name: each for found in _URL.finditer(url.text) for each in _signed_parameters(found)}
-    edits: list[tuple[int, int, str]] = []
-    for name, each in present.items():
-        if name not in fresh:
-            edits.append((*url.place(*_with_separator(url.text, each)), ""))
-        elif unquote(each.value) != unquote(fresh[name]):
-            equals = "" if url.text[each.value_start - 1] == "=" else "="
-            edits.append((*url.place(each.value_start, each.end), equals + fresh[name]))
-    _, end = url.place(present["sig"].start, present["sig"].end)
+    present = [each for found in _urls(url.text) for each in found.signed]
     separator = _separator(url, written)
-    missing = (name for name in SIGNED if name in fresh and name not in present)
-    edits.append((end, end, "".join(f"{separator}{name}={fresh[name]}" for name in missing)))
-    for start, end, text in sorted(edits, reverse=True):
-        written = written[:start] + text + written[end:]
-    return written
-
-
-def _with_separator(text: str, parameter: _Parameter) -> tuple[int, int]:
-    if text[parameter.start - 1] == "&":
-        return parameter.start - 1, parameter.end
-    return parameter.start, parameter.end + (text[parameter.end : parameter.end + 1] == "&")
+    missing = [name for name in SIGNED if name in fresh and name not in {each.name for each in present}]
+    parts, end, lost_first = [], 0, False
+    for each in present:
+        if each.name in fresh:
+            start, after = url.place(each.value_start, each.end)
+            is_same = unquote(each.value) == unquote(fresh[each.name])
+            equals = "" if url.text[each.value_start - 1] == "=" else "="
+            parts += [written[end:start], written[start:after] if is_same else equals + fresh[each.name]]
+        else:
+            # With the separator before it.
+            start, after = url.place(each.start - (url.text[each.start - 1] == "&"), each.end)
+            parts.append(written[end:start])
+            lost_first |= url.text[each.start - 1] == "?"
+        if each.name == "sig":
+            parts += [f"{separator}{name}={fresh[name]}" for name in missing]
+        end = after
+    made = "".join([*parts, written[end:]])
+    return re.sub(r"\?(?:&|\\u0026)", "?", made, count=1) if lost_first else made
 
 
 def _separator(url: Unescaped, written: str) -> str:

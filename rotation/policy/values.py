@@ -63,16 +63,22 @@ def exchanged(target: Target, value: KeyMaterial, held: str | None, given: KeyMa
     return target.exchanged(value, places or _places_to_heal(target, value), given)
 
 
-def require_room(target: Target, value: KeyMaterial, held: str | None, given: KeyMaterial) -> None:
+def require_exchange(target: Target, value: KeyMaterial, held: str | None, keys: Keys, key: KeyName) -> None:
     """
-    Raise `Misconfigured` where a value would become too long for Key Vault, and as `exchanged` does.
+    Raise `Misconfigured` where a value cannot be given a new key, or would keep one besides, and as `exchanged` does.
     """
-    size = max(len(exchanged(target, value, held, longest).encoded) for longest in target.form.longest(given))
+    made = [exchanged(target, value, held, longest) for longest in target.form.longest(keys[key])]
+    size = max(len(each.encoded) for each in made)
     if size > LARGEST_VALUE:
         raise Misconfigured(
             f"its value may become {size:,} bytes long with a new key; Key Vault takes {LARGEST_VALUE:,} at most, so "
             "shorten what stands around the key"
         )
+    if any(target.may_hold(each, keys[other]) for each in made for other in KeyName):
+        raise Misconfigured(_misspelled(target))
+    # The next rotation must find the new key.
+    if not places_of(target, exchanged(target, value, held, keys[key]), [target.fingerprint(keys[key])]):
+        raise Misconfigured(f"its value has no place in which a key of {target.arm_id} can be found again")
 
 
 def _places_to_heal(target: Target, value: KeyMaterial) -> list[Candidate]:
@@ -94,7 +100,11 @@ def _require_no_hindrance(target: Target, keys: Keys, value: KeyMaterial) -> Non
     if hindrances and len(hindrances) == len(candidates):
         raise Misconfigured(hindrances[0])
     if any(target.may_hold(value, keys[key]) for key in KeyName):
-        raise Misconfigured(
-            f"a key of {target.arm_id} stands in its value in a spelling that cannot be exchanged; it must stand there "
-            "as it is, percent-encoded or escaped as in JSON"
-        )
+        raise Misconfigured(_misspelled(target))
+
+
+def _misspelled(target: Target) -> str:
+    return (
+        f"a key of {target.arm_id} stands in its value in a spelling that cannot be exchanged; it must stand there as "
+        "it is, percent-encoded or escaped as in JSON"
+    )

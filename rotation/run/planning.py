@@ -3,7 +3,7 @@ Step 4 with all that it asks: what is to be done about a secret, whose key may b
 """
 
 from rotation.policy.tags import RotationPolicy, stored_by
-from rotation.policy.values import require_room
+from rotation.policy.values import require_exchange
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive, choose, heal
 from rotation.run.neighbours import Holding, Neighbours, TargetNeighbours
@@ -50,7 +50,7 @@ class Planner:
                 raise
             plan = heal(policy)
         # Before a key dies for a value that could not hold the new one.
-        require_room(policy.target, secret.value, held_before(plan, policy.target, keys), keys[plan.key])
+        require_exchange(policy.target, secret.value, held_before(plan, policy.target, keys), keys, plan.key)
         holding = await self._neighbours.find_holder(neighbours, policy.target, plan.key, keys, self._deadline)
         # A key that is to be revoked is nobody's to take over.
         if holding.holder and isinstance(plan, Regenerate) and not (plan.in_place or self._request.revokes):

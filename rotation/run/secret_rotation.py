@@ -204,6 +204,8 @@ class SecretRotation(Attempt):
         if value is None:
             self._claim.say("stores the key alone: the version before is disabled", key=work.key)
             return key
+        if work.held is None and not work.policy.target.candidates(value):
+            self._claim.say("replaces the whole value: nothing in it looks like a key", key=work.key)
         try:
             return exchanged(work.policy.target, value, work.held, key)
         except (Misconfigured, Drift) as hindrance:

@@ -40,7 +40,7 @@ LONGEST_LEAD = timedelta(days=365)  # of that setting
 OVERDUE_AFTER = timedelta(days=2)  # from when it is due: a sweep, its rotation and its retries have passed
 MAX_TAGS = 15  # Key Vault refuses a sixteenth
 LARGEST_VALUE = 25 * 1024  # bytes of a secret's value: Key Vault takes no more (Key Vault documentation)
-LONGEST_SPELLING = 8  # characters for one in a value: as JSON and URLs write it, one inside the other
+LONGEST_SPELLING = 40  # characters for one in a value: as JSON and URLs write it, several times one inside the other
 
 # The sweep
 SWEEP_WITHIN = timedelta(minutes=8)  # of the ten that host.json gives a function

@@ -104,7 +104,9 @@ class Target(Struct, frozen=True):
         anyhow = "".join(
             word if word.isalnum() else f".{{{len(word)},{len(word) * LONGEST_SPELLING}}}?" for word in words
         )
-        return re.search(anyhow, value.reveal(), re.DOTALL) is not None
+        # A long key may be broken into lines.
+        text = value.reveal()
+        return any(re.search(anyhow, each, re.DOTALL) for each in (text, re.sub(r"\s+", "", text)))
 
     def exchanged(self, value: KeyMaterial, places: Sequence[Candidate], given: KeyMaterial) -> KeyMaterial:
         """

@@ -1,21 +1,23 @@
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from providers import KINDS
 from providers.openai import OPENAI_ACCOUNT
 from providers.workflow import WORKFLOW
-from rotation.policy.values import active_key, require_room
+from rotation.policy.values import active_key, require_exchange
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.limits import LARGEST_VALUE
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import KeyName, Target
 from tests.unit.providers.test_kinds import example
-from tests.unit.providers.values import SPELLINGS, around, rotated
+from tests.unit.providers.values import SPELLINGS, around, require_rotatable, rotated
 
 base64_keys = st.binary(min_size=64, max_size=64).map(lambda data: base64.b64encode(data).decode())
 # With each of the characters that are spelled in several ways: what a key lacks, nobody can learn from it.
@@ -190,7 +192,8 @@ def has_room(target: Target, value: str, held: str) -> bool:
     Return whether a value is not refused for its length.
     """
     try:
-        require_room(target, KeyMaterial(value), target.fingerprint(KeyMaterial(held)), KeyMaterial(held))
+        keys = dict.fromkeys(KeyName, KeyMaterial(held))
+        require_exchange(target, KeyMaterial(value), target.fingerprint(KeyMaterial(held)), keys, KeyName.PRIMARY)
     except Misconfigured:
         return False
     return True
@@ -204,6 +207,45 @@ def test_a_value_as_long_as_key_vault_takes_has_room(target: Target) -> None:
     one = "k" * 84 if target.provider == OPENAI_ACCOUNT.provider else "k" * 86 + "=="
     value = KeyMaterial(" " * (LARGEST_VALUE - len(one)) + one)
 
-    require_room(target, value, target.fingerprint(KeyMaterial(one)), KeyMaterial(one))
+    assert has_room(target, value.reveal(), one)
     with pytest.raises(Misconfigured, match="25,601 bytes"):
-        require_room(target, KeyMaterial(f" {value.reveal()}"), target.fingerprint(KeyMaterial(one)), KeyMaterial(one))
+        require_exchange(
+            target,
+            KeyMaterial(f" {value.reveal()}"),
+            target.fingerprint(KeyMaterial(one)),
+            dict.fromkeys(KeyName, KeyMaterial(one)),
+            KeyName.PRIMARY,
+        )
+
+
+ODD_SPELLINGS: dict[str, Callable[[str], str]] = {
+    "percent-encoded twice": lambda key: quote(quote(key, safe=""), safe=""),
+    "percent-encoded four times": lambda key: quote(quote(quote(quote(key, safe=""), safe=""), safe=""), safe=""),
+    "JSON three times": lambda key: json.dumps(json.dumps(json.dumps(key.replace("+", "\u002b").replace("/", r"\/")))),
+    "base64url": lambda key: key.replace("+", "-").replace("/", "_"),
+    "without padding": lambda key: key.rstrip("="),
+    "in a path": lambda key: f"https://h/{key}",
+    "in lines": lambda key: f"{key[:40]}\n  {key[40:]}",
+    "HTML": lambda key: key.replace("+", "&#x2B;").replace("=", "&#61;"),
+}
+
+
+@pytest.mark.parametrize("spelling", ODD_SPELLINGS)
+@pytest.mark.parametrize("which", KeyName)
+@quick
+@given(one=odd_keys, two=odd_keys)
+def test_no_key_is_left_behind_in_another_spelling(spelling: str, which: KeyName, one: str, two: str) -> None:
+    """
+    Beside a key that could be exchanged, the same one or the other: it would die, in this secret or in a neighbour.
+    """
+    assume(one != two)
+    target = TARGETS[0]
+    live = {KeyName.PRIMARY: KeyMaterial(one), KeyName.SECONDARY: KeyMaterial(two)}
+    odd = ODD_SPELLINGS[spelling](live[which].reveal())
+    value = KeyMaterial(f"AccountKey={one}\nBACKUP={odd};")
+
+    assert target.may_hold(KeyMaterial(f"BACKUP={odd};"), live[which])
+    assert not target.may_hold(KeyMaterial(f"BACKUP={odd};"), live[which.other])
+    with pytest.raises(Misconfigured, match=r"spelling|both keys") as refused:
+        require_rotatable(target, value, live)
+    assert one[:20] not in str(refused.value)

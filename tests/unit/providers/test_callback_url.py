@@ -6,13 +6,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from providers.workflow import WORKFLOW
-from rotation.policy.values import active_key, exchanged, require_room
+from rotation.policy.values import active_key, exchanged, require_exchange
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.limits import LARGEST_VALUE
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import KeyName
 from tests.unit.providers.test_kinds import example
-from tests.unit.providers.values import around, rotated
+from tests.unit.providers.values import around, require_rotatable, rotated
 
 TARGET = example(WORKFLOW)
 PARAMETERS = "sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0"
@@ -207,7 +207,83 @@ def test_what_has_room_for_the_longest_signature_has_room_for_every_one(one: str
     value = f"{'x' * (LARGEST_VALUE - len(start) - 1)} {start}"
 
     try:
-        require_room(TARGET, KeyMaterial(value), TARGET.fingerprint(KeyMaterial(start)), KeyMaterial(start))
+        keys = dict.fromkeys(KeyName, KeyMaterial(start))
+        require_exchange(TARGET, KeyMaterial(value), TARGET.fingerprint(KeyMaterial(start)), keys, KeyName.PRIMARY)
     except Misconfigured:
         return
     assert len(rotated(TARGET, value, start, fresh(two))) <= LARGEST_VALUE
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "hook='{}'&alt='https://z/?a=1&b=2'",
+        "Url={};Next=https://other/?a=1&b=2",
+        "{{'a':'{}','b':'https://o/?y=1&z=2'}}",
+        "Call {}. Then call https://o/?y=1&z=2.",
+        "[{}](https://o/?sp=1&sv=2)",
+        "{}|https://o/?sv=2&x",
+    ],
+)
+@pytest.mark.parametrize("order", ["sig={}&sp=%2Fa&sv=1.0", "sp=%2Fa&sv=1.0&sig={}"])
+def test_what_follows_a_url_is_never_part_of_it(form: str, order: str) -> None:
+    """
+    Whichever of its parameters comes last, and though a query follows.
+    """
+
+    def written(signature: str) -> str:
+        return form.format("https://own.example/v2?" + order.format(signature))
+
+    assert rotated(TARGET, written("A"), "https://x/?sig=A", "https://x/?sp=%2Fa&sv=1.0&sig=B") == written("B")
+    assert rotated(TARGET, written("A"), "https://x/?sig=A", "https://x/?sp=%2Fb&sv=2.0&sig=B") == written("B").replace(
+        "sp=%2Fa&sv=1.0", "sp=%2Fb&sv=2.0"
+    ).replace("&sv=1.0", "&sv=2.0").replace("sp=%2Fa", "sp=%2Fb")
+
+
+@pytest.mark.parametrize("present", ["sig=", "sig", "sig=&x=1", "x=1&sig"])
+def test_healing_fills_in_a_signature_that_is_missing(present: str) -> None:
+    """
+    What it makes can be rotated again.
+    """
+    value = KeyMaterial(f'{{"url": "https://own.example/v2?{present}"}}')
+
+    healed = exchanged(TARGET, value, None, LIVE[KeyName.PRIMARY])
+
+    assert active_key(TARGET, LIVE, healed, tagged=None) is KeyName.PRIMARY
+    again = rotated(TARGET, healed.reveal(), fresh("live-1"), fresh("live-2"))
+    assert again == healed.reveal().replace("live-1", "live-2")
+
+
+@pytest.mark.parametrize(
+    "present", ["sp=1&sv=2&sig=A", "sp=1&sv=2&se=3&sig=A&x=1", "sig=A&sv=2&se=3", "se=3&sig=A&sp=1"]
+)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_what_is_removed_takes_its_separator_along(present: str, *, mixed: bool) -> None:
+    """
+    Whichever the separators are, nothing else goes.
+    """
+    query = present.replace("&", r"\u0026", 1) if mixed else present
+
+    made = rotated(TARGET, f"https://own.example/p?{query}", "https://x/?sig=A", "https://x/?sig=CCC")
+
+    assert made in {f"https://own.example/p?{left}" for left in ("sig=CCC", "sig=CCC&x=1")}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        r'{{"a": "{{\"url\": \"https://h/?sig={}\\u0026sp=1\"}}"}}',
+        "<a href='https://h/?sig={}&amp;sp=1'>",
+        "https://h/?sig={}&next=https%3A%2F%2Fh2%2F%3Fsig%3D{other}",
+        "https://h/?sig={},https://h2/?sig={other}",
+    ],
+)
+def test_a_url_in_a_text_that_cannot_be_written_again_is_refused(form: str) -> None:
+    """
+    Escaped twice, as HTML has it, or with a second live one where no URL is expected.
+    """
+    long = {key: KeyMaterial(fresh(f"{letter * 43}")) for key, letter in zip(KeyName, "AB", strict=True)}
+    value = KeyMaterial(form.format("A" * 43, other="B" * 43))
+
+    with pytest.raises(Misconfigured):
+        require_rotatable(TARGET, value, long)

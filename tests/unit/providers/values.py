@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from rotation.policy.values import exchanged
+from rotation.policy.values import active_key, exchanged, require_exchange
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.target import Target
+from rotation.vocabulary.target import KeyName, Keys, Target
 
 Spelling = Callable[[str], str]
 
@@ -42,3 +42,11 @@ def rotated(target: Target, value: str, held: str, given: str) -> str:
     """
     fingerprint = target.fingerprint(KeyMaterial(held))
     return exchanged(target, KeyMaterial(value), fingerprint, KeyMaterial(given)).reveal()
+
+
+def require_rotatable(target: Target, value: KeyMaterial, keys: Keys) -> None:
+    """
+    Raise what the rotation of a value raises before a key is regenerated.
+    """
+    active = active_key(target, keys, value, tagged=None)
+    require_exchange(target, value, active and target.fingerprint(keys[active]), keys, KeyName.SECONDARY)

@@ -293,6 +293,56 @@ async def test_a_secret_that_holds_both_keys_protects_both(strings: ShapedWorld,
     assert strings.held("two") == both
 
 
+@pytest.mark.parametrize("left", KeyName)
+async def test_no_key_of_a_secret_is_regenerated_that_stands_in_it_in_another_spelling(
+    strings: ShapedWorld, left: KeyName
+) -> None:
+    """
+    Beside the one that could be exchanged; a dry run says the same.
+    """
+    text = f"{strings.text(PRIMARY)}\nBACKUP={quote(quote(strings.provider.value(STORAGE, left), safe=''), safe='')}"
+    strings.put(value=text)
+
+    planned = await rehearse(strings.ports, strings.manual())
+    rotation = await strings.rotate()
+
+    assert error_of(planned) == error_of(rotation) == "misconfigured"
+    assert (strings.held(), strings.regenerations()) == (text, 0)
+
+
+@pytest.mark.parametrize("name", ["https://account1:{}", "{}", "abc{}", "hunter2 my pass", "account2 {}"])
+async def test_nothing_that_stands_in_a_value_stands_in_an_error(
+    strings: ShapedWorld, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Not even where an account's name is expected: people mix up the parts of a connection string.
+    """
+    key = strings.provider.value(STORAGE, PRIMARY)
+    strings.put(value=f"AccountName={name.format(key)};AccountKey={'k' * 86}==")
+
+    rotation = await strings.rotate()
+
+    told = f"{rotation.error} {caplog.text}"
+    assert error_of(rotation) == "misconfigured"
+    assert not [key[at : at + 6] for at in range(len(key) - 6) if key[at : at + 6] in told]
+    assert "hunter2" not in told
+
+
+async def test_a_value_that_is_replaced_as_a_whole_is_logged(
+    strings: ShapedWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Force said so, and nothing in it looked like a key.
+    """
+    caplog.set_level("INFO")
+    strings.put(value="placeholder\n")
+
+    rotation = await strings.rotate(strings.manual(force=True))
+
+    assert (rotation.state, strings.held()) == (State.COMPLETED, strings.provider.value(STORAGE, PRIMARY))
+    assert "replaces the whole value: nothing in it looks like a key" in caplog.text
+
+
 async def test_healing_puts_the_key_where_the_dead_one_stood(world: ShapedWorld) -> None:
     """
     By a sweep that finds what this app has stored, and by a caller who says force.
@@ -320,7 +370,14 @@ async def test_versions_with_a_dead_key_in_their_text_are_disabled(world: Shaped
 
 
 @pytest.mark.parametrize("force", [False, True])
-@pytest.mark.parametrize("other", [f"AccountName=another;AccountKey={'k' * 86}==", SIGNED])
+@pytest.mark.parametrize(
+    "other",
+    [
+        f"AccountName=another;AccountKey={'k' * 86}==",
+        SIGNED,
+        f'{{"blob": "{SIGNED}", "database": "AccountEndpoint=https://d.example;AccountKey={"k" * 86}==;"}}',
+    ],
+)
 async def test_what_cannot_hold_the_key_is_refused_before_one_dies(
     strings: ShapedWorld, other: str, force: bool
 ) -> None:
@@ -404,8 +461,8 @@ async def test_a_text_that_can_hold_no_key_any_more_keeps_its_rotation_in_place_
     await strings.die_in(request)
 
     class Stricter(ConnectionStringKey, frozen=True, dict=True):
-        def hindrance(self, *_: object) -> str:
-            return "its value is not what this version takes"
+        def hindrances(self, *_: object) -> Callable[[int], str | None]:
+            return lambda _: "its value is not what this version takes"
 
     form = Stricter(BASE64_KEY.pattern, BASE64_KEY.part, BASE64_KEY.length)
     monkeypatch.setattr(strings.provider, "_kinds", [structs.replace(STORAGE_ACCOUNT, credential=form)])

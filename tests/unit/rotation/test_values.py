@@ -4,7 +4,7 @@ What is decided about a value, whatever its kind.
 
 import pytest
 
-from rotation.policy.values import active_key, exchanged, holds, require_room
+from rotation.policy.values import active_key, exchanged, holds, require_exchange
 from rotation.vocabulary.endings import Drift, Misconfigured
 from rotation.vocabulary.limits import LARGEST_VALUE
 from rotation.vocabulary.material import KeyMaterial
@@ -76,6 +76,7 @@ def test_a_value_that_key_vault_would_not_take_is_refused() -> None:
     key = LIVE[PRIMARY]
     around = "\u6f22" * ((LARGEST_VALUE - 88) // 3)
 
-    require_room(TARGET, KeyMaterial(around + key.reveal()), TARGET.fingerprint(key), key)
+    require_exchange(TARGET, KeyMaterial(around + key.reveal()), TARGET.fingerprint(key), LIVE, SECONDARY)
+    text = KeyMaterial(f"{around}1234 {key.reveal()}")
     with pytest.raises(Misconfigured, match=r"may become 25,6\d\d bytes"):
-        require_room(TARGET, KeyMaterial(f"{around}1234 {key.reveal()}"), TARGET.fingerprint(key), key)
+        require_exchange(TARGET, text, TARGET.fingerprint(key), LIVE, SECONDARY)
