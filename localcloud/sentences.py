@@ -17,6 +17,7 @@ SENTENCES = {
     "regenerated": "regenerated {key}",
     "found the key already regenerated": "found that an earlier attempt has regenerated {key}",
     "stores the key alone: the version before is disabled": "stores {key} alone: the version before is disabled",
+    "replaces the whole value: nothing in it looks like a key": "replaces the whole value by {key}: no key is in it",
     "stored": "stored {key} as a new version of the secret",
     "found the new version already stored": "found that an earlier attempt has stored the new version",
     "suspended": "stopped, to be resumed later: {because}",

@@ -100,7 +100,7 @@ class Target(Struct, frozen=True):
         if any(candidate.credential == credential for candidate in self.held(value)):
             return True
         # Letters and digits stay as they are in every usual spelling: how the others are written does not matter.
-        words = re.findall(r"[A-Za-z0-9]+|[^A-Za-z0-9]+", credential.reveal().rstrip("="))
+        words = re.findall(r"[A-Za-z0-9]+|[^A-Za-z0-9]+", credential.reveal().strip("+/=-_"))
         anyhow = "".join(
             word if word.isalnum() else f".{{{len(word)},{len(word) * LONGEST_SPELLING}}}?" for word in words
         )

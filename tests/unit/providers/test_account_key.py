@@ -31,7 +31,7 @@ keys = {
 }
 TARGETS = [example(kind) for kind in KINDS if kind.provider in keys]
 each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.provider)
-quick = settings(deadline=None, max_examples=40)
+quick = settings(deadline=None, max_examples=12)
 
 
 @each_target

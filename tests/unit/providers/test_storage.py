@@ -34,7 +34,7 @@ others = st.sampled_from(
 names = st.sampled_from(["AccountKey=", "accountkey=", "ACCOUNTKEY = ", "\r\nAccountKey=", "AccountKey= \t"])
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     one=keys,
     two=keys,
