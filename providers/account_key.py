@@ -18,7 +18,6 @@ from rotation.vocabulary.material import KeyMaterial
 
 _ESCAPES = f"{PERCENT}|{JSON}"
 _END = "=="
-_SPELLINGS = re.compile(f"{_ESCAPES}|.", re.DOTALL)
 
 
 class AccountKey(Struct, frozen=True, dict=True):
@@ -75,7 +74,7 @@ def _spelled(key: str, like: str) -> Iterator[str]:
 
     What the other one lacks is percent-encoded where it is, and else as it is: so it may stand in JSON, too.
     """
-    seen = {plain(spelling): spelling for spelling in reversed(_SPELLINGS.findall(like))}
+    seen = {plain(spelling): spelling for spelling in reversed(re.findall(f"{_ESCAPES}|.", like, re.DOTALL))}
     escapes = [spelling for spelling in seen.values() if spelling.startswith("%")]
     has_lower_case = any(escape != escape.upper() for escape in escapes)
     for character in key:

@@ -156,7 +156,7 @@ def _refusal(status: int, code: str, helps: str, *, inner: str | None = None) ->
     return VaultRefusal(f"{status} {inner or code}", answers, helps=helps)
 
 
-# The codes of 409, and SecretDisabled, are recorded, those of 403 and 429 reported; docs/fidelity.md, 52 to 54.
+# The codes of 409 are recorded, but for recovering; those of 403 and 429 are reported: localcloud/azure/wordings.py.
 VAULT_REFUSALS = (
     _refusal(400, "BadParameter", NOTHING),
     _refusal(401, "Unauthorized", A_PERSON),

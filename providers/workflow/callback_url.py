@@ -20,11 +20,12 @@ from rotation.vocabulary.material import KeyMaterial
 
 #: The parameters that a key signs, the signature first.
 SIGNED = ("sig", "sp", "sv", "se")
-_URL = re.compile(r"https?://[^\s\"<>`\\]+", re.IGNORECASE)
+# Patterns are compiled when the first value is read, not at a cold start.
+_URL = r"(?i:https?)://[^\s\"<>`\\]+"
 # What a signed parameter consists of: anything else ends the URL. Names of triggers may hold some characters more.
-_SIGNED_VALUE = re.compile(r"[\w.~%+/=:-]*", re.ASCII)
-_ESCAPED_AGAIN = re.compile(r"\\+u")
-_PERMISSION = re.compile(r"[\w.~%+/=:()!*@,-]*", re.ASCII)
+_SIGNED_VALUE = r"[A-Za-z0-9_.~%+/=:-]*"
+_PERMISSION = r"[A-Za-z0-9_.~%+/=:()!*@,-]*"
+_ESCAPED_AGAIN = r"\\+u"
 
 
 class _Parameter(Struct, frozen=True):
@@ -88,8 +89,8 @@ class _Url(Struct, frozen=True):
 
 
 def _urls(text: str) -> Iterator[_Url]:
-    end = 0
-    while found := _URL.search(text, end):
+    end, pattern = 0, re.compile(_URL)
+    while found := pattern.search(text, end):
         url = _read(found[0], found.start())
         yield url
         end = url.end
@@ -104,7 +105,7 @@ def _read(url: str, start: int) -> _Url:
         name, equals, value = part.partition("=")
         if name in SIGNED:
             form = _PERMISSION if name == "sp" and number < len(parts) else _SIGNED_VALUE
-            kept = next(form.finditer(value))[0].rstrip(".")
+            kept = next(re.finditer(form, value))[0].rstrip(".")
             value_start = at + len(name) + len(equals)
             signed.append(_Parameter(name, kept, at, value_start, value_start + len(kept)))
             if kept != value:
@@ -119,7 +120,7 @@ def _hindrance(urls: int, url: _Url, text: str) -> str | None:
     twice = [name for name, count in Counter(each.name for each in url.signed).items() if count > 1]
     if twice:
         return f"the URL in its value has the parameter {twice[0]!r} more than once"
-    if "&amp;" in text[url.start : url.end] or _ESCAPED_AGAIN.match(text, url.end):
+    if "&amp;" in text[url.start : url.end] or re.compile(_ESCAPED_AGAIN).match(text, url.end):
         return "the URL in its value is escaped in a way that cannot be kept: twice for JSON, or for HTML"
     return None
 

@@ -4,7 +4,7 @@ Which key a secret's value holds, and what the value becomes when another one ta
 Only credentials are compared, by their fingerprints: what stands around one is the secret's own, and stays.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from rotation.vocabulary.credential import Candidate
 from rotation.vocabulary.endings import Drift, Misconfigured
@@ -59,7 +59,7 @@ def exchanged(target: Target, value: KeyMaterial, held: str | None, given: KeyMa
     Without that one it is put where the only credential stands that the value has, and replaces a value with none.
     Raises `Drift` where there are several, and `Misconfigured` as `places_of` does.
     """
-    places: Sequence[Candidate] = places_of(target, value, [held]) if held else []
+    places = places_of(target, value, [held]) if held else []
     return target.exchanged(value, places or _places_to_heal(target, value), given)
 
 

@@ -141,7 +141,7 @@ LIVE = {KeyName.PRIMARY: KeyMaterial(fresh("live-1")), KeyName.SECONDARY: KeyMat
         (f"{fresh('live-1')}&sig=dead", "'sig' more than once"),
         (f"{fresh('live-1')}&sp=1", "'sp' more than once"),
         (f"{fresh('dead')}&se=1&se=2", "'se' more than once"),
-        (quote(fresh("live-2-and-long-enough"), safe="").replace("live-2-and-long-enough", "live-2"), "spelling"),
+        (quote(fresh("live-2"), safe=""), "spelling"),
     ],
 )
 def test_a_value_in_which_no_signature_can_be_exchanged_is_refused(value: str, word: str) -> None:
@@ -225,19 +225,18 @@ def test_what_has_room_for_the_longest_signature_has_room_for_every_one(one: str
         "{}|https://o/?sv=2&x",
     ],
 )
-@pytest.mark.parametrize("order", ["sig={}&sp=%2Fa&sv=1.0", "sp=%2Fa&sv=1.0&sig={}"])
+@pytest.mark.parametrize("order", ["sig={sig}&sp={sp}&sv={sv}", "sp={sp}&sv={sv}&sig={sig}"])
 def test_what_follows_a_url_is_never_part_of_it(form: str, order: str) -> None:
     """
     Whichever of its parameters comes last, and though a query follows.
     """
 
-    def written(signature: str) -> str:
-        return form.format("https://own.example/v2?" + order.format(signature))
+    def written(signature: str, permission: str = "%2Fa", version: str = "1.0") -> str:
+        return form.format("https://own.example/v2?" + order.format(sig=signature, sp=permission, sv=version))
 
     assert rotated(TARGET, written("A"), "https://x/?sig=A", "https://x/?sp=%2Fa&sv=1.0&sig=B") == written("B")
-    assert rotated(TARGET, written("A"), "https://x/?sig=A", "https://x/?sp=%2Fb&sv=2.0&sig=B") == written("B").replace(
-        "sp=%2Fa&sv=1.0", "sp=%2Fb&sv=2.0"
-    ).replace("&sv=1.0", "&sv=2.0").replace("sp=%2Fa", "sp=%2Fb")
+    made = rotated(TARGET, written("A"), "https://x/?sig=A", "https://x/?sp=%2Fb&sv=2.0&sig=B")
+    assert made == written("B", "%2Fb", "2.0")
 
 
 @pytest.mark.parametrize("present", ["sig=", "sig", "sig=&x=1", "x=1&sig"])
@@ -255,10 +254,16 @@ def test_healing_fills_in_a_signature_that_is_missing(present: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "present", ["sp=1&sv=2&sig=A", "sp=1&sv=2&se=3&sig=A&x=1", "sig=A&sv=2&se=3", "se=3&sig=A&sp=1"]
+    ("present", "left"),
+    [
+        ("sp=1&sv=2&sig=A", "sig=CCC"),
+        ("sp=1&sv=2&se=3&sig=A&x=1", "sig=CCC&x=1"),
+        ("sig=A&sv=2&se=3", "sig=CCC"),
+        ("se=3&sig=A&sp=1", "sig=CCC"),
+    ],
 )
 @pytest.mark.parametrize("mixed", [False, True])
-def test_what_is_removed_takes_its_separator_along(present: str, *, mixed: bool) -> None:
+def test_what_is_removed_takes_its_separator_along(present: str, left: str, *, mixed: bool) -> None:
     """
     Whichever the separators are, nothing else goes.
     """
@@ -266,7 +271,7 @@ def test_what_is_removed_takes_its_separator_along(present: str, *, mixed: bool)
 
     made = rotated(TARGET, f"https://own.example/p?{query}", "https://x/?sig=A", "https://x/?sig=CCC")
 
-    assert made in {f"https://own.example/p?{left}" for left in ("sig=CCC", "sig=CCC&x=1")}
+    assert made == f"https://own.example/p?{left}"
 
 
 @pytest.mark.parametrize(
