@@ -22,6 +22,8 @@ from localcloud.kinds.storage.accounts import StorageAccount
 from localcloud.running import Running
 
 REGION = f"/providers/Microsoft.Storage/locations/{LOCATION}"
+_ERROR_CODE = "x-ms-error-code"
+_AZURITES_CODE, _AZURES_CODE = "AuthorizationFailure", "AuthenticationFailed"
 
 
 class Blobs:
@@ -58,7 +60,7 @@ class Blobs:
                 403,
                 "KeyBasedAuthenticationNotPermitted",
                 "Key based authentication is not permitted on this storage account.",
-                headers={"x-ms-error-code": "KeyBasedAuthenticationNotPermitted"},
+                headers={_ERROR_CODE: "KeyBasedAuthenticationNotPermitted"},
             )
 
     async def _pass_on(self, call: Call) -> web.Response:
@@ -69,7 +71,22 @@ class Blobs:
                 name: (account.keys["Primary"], account.keys["Secondary"]) for name, account in self.accounts.items()
             }
             await self._storage.azurite.give(keys)
-        return await forward(self._storage.client, call.request, self._storage.azurite.origin, call.body)
+        answer = await forward(self._storage.client, call.request, self._storage.azurite.origin, call.body)
+        return _as_azure_says(answer)
+
+
+def _as_azure_says(answer: web.Response) -> web.Response:
+    """
+    Return Azurite's answer with Azure's code for a wrong key: what Azurite says, Azure says about its firewall.
+    """
+    if answer.headers.get(_ERROR_CODE) == _AZURITES_CODE and isinstance(answer.body, bytes):
+        answer.headers[_ERROR_CODE] = _AZURES_CODE
+        answer.body = answer.body.replace(_code(_AZURITES_CODE), _code(_AZURES_CODE))
+    return answer
+
+
+def _code(code: str) -> bytes:
+    return f"<Code>{code}</Code>".encode()
 
 
 class _Storage(Running):

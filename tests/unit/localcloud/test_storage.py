@@ -74,7 +74,7 @@ async def test_azurite_refuses_a_key_from_the_moment_it_is_regenerated(
     assert [key.value for key in answer.keys_property or []] == [account.keys["Primary"], account.keys["Secondary"]]
     with pytest.raises(CallFailed) as refused:
         await use(old, http, account)
-    assert (refused.value.status, refused.value.code) == (403, "AuthorizationFailure")
+    assert (refused.value.status, refused.value.code) == (403, "AuthenticationFailed")
     for key in ("Primary", "Secondary"):
         await use(account.value(key), http, account)
     assert not azure.key_history.is_live(old.partition("AccountKey=")[2].partition(";")[0])
@@ -103,6 +103,20 @@ async def test_accounts_know_no_keys_of_each_other(
     stranger = account.value("Primary").replace(account.keys["Primary"], others[0].keys["Primary"])
     with pytest.raises(CallFailed):
         await use(stranger, http, account)
+
+
+async def test_a_wrong_key_is_refused_in_azures_words(account: StorageAccount, http: aiohttp.ClientSession) -> None:
+    """
+    Header and body name one code, which is not the one that Azurite has for it.
+    """
+    headers = {"Authorization": f"SharedKey {account.name}:bm9wZQ==", "x-ms-version": "2021-12-02"}
+
+    async with http.get(f"{account.blob_endpoint}/?comp=list", headers=headers) as answer:
+        body = await answer.text()
+
+    assert (answer.status, answer.headers["x-ms-error-code"]) == (403, "AuthenticationFailed")
+    assert "<Code>AuthenticationFailed</Code>" in body
+    assert "AuthorizationFailure" not in body
 
 
 @pytest.mark.parametrize(
