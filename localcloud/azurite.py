@@ -135,7 +135,7 @@ class AzuriteAccounts(Azurite):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self._given: Mapping[str, tuple[str, str]] = {}
+        self._given: Mapping[str, Sequence[str]] = {}
         self._number = self._taken = 0
         self._has_ended = False
         self._answered = asyncio.Condition()
@@ -147,9 +147,9 @@ class AzuriteAccounts(Azurite):
         """
         return self._addresses["Blob"]
 
-    async def give(self, accounts: Mapping[str, tuple[str, str]]) -> None:
+    async def give(self, accounts: Mapping[str, Sequence[str]]) -> None:
         """
-        Set the accounts with their two keys each, one call at a time. Any other key is refused when this returns.
+        Set the accounts with one or two keys each, one call at a time. Any other key is refused when this returns.
         """
         if accounts == self._given:
             return

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
 from localcloud.azure import identity
+from localcloud.azure.access_keys import AccessKeys
 from localcloud.azure.arm import Inventory, Managed, admit_to_arm, arm_dialect, group_id
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud_events import ReceivedEvent
@@ -153,6 +154,12 @@ class LocalAzure(Instruments, Running):
         service = KeyVaultService(vault, self.identity)
         await self.open("vault", service.operations(), service.admit, address, KEY_VAULT_DIALECT)
         return vault
+
+    def access_keys(self, owner: str, make: Callable[[], str]) -> AccessKeys:
+        """
+        Return the keys of a resource whose data plane accepts a regenerated one when `settling` says.
+        """
+        return AccessKeys(owner, self.key_history, make, lambda: self.settling())  # noqa: PLW0108 - It may be replaced.
 
     async def data_plane(
         self, service: str, arm_id: str, make: Callable[[str], Plane], dialect: Dialect | None = None

@@ -2,9 +2,10 @@
 A moment on both clocks.
 """
 
+import math
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +23,11 @@ class Instant:
         Return this moment, the wall clock in UTC.
         """
         return cls(datetime.now(UTC), time.monotonic())
+
+    def after(self, seconds: float) -> "Instant | None":
+        """
+        Return the moment so many seconds later, None if that never comes.
+        """
+        if math.isinf(seconds):
+            return None
+        return Instant(self.wall + timedelta(seconds=seconds), self.monotonic + seconds)

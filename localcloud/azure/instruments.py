@@ -2,6 +2,7 @@
 What all services share.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from localcloud.azure.faults import Faults
@@ -21,5 +22,7 @@ class Instruments:
     """The script of what goes wrong."""
     key_history: KeyHistory = field(default_factory=KeyHistory)
     """Every key and signature that ever existed."""
+    settling: Callable[[], float] = lambda: 0.0
+    """Returns after how many seconds the next regenerated key opens its data plane; `math.inf` means never."""
     latency: float = 0.0
     """Seconds that every request to every service takes at least."""

@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from localcloud.azure.access_keys import KEY_NAMES, AccessKeys, KeyName
+from localcloud.azure.access_keys import AccessKeys, KeyName
 from localcloud.azure.arm import LOCATION, Inventory
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.json_answer import json_answer
@@ -89,10 +89,10 @@ class OpenAIService:
 
     def admit(self, call: Call) -> None:
         """
-        Admit a caller with a key that is live at this instant.
+        Admit a caller with a key that works at this instant.
         """
         key = call.request.headers.get("api-key", "")
-        account = next((each for each in self.accounts if key in {each.keys[name] for name in KEY_NAMES}), None)
+        account = next((each for each in self.accounts if key in each.keys.accepted()), None)
         if account is None:
             message = (
                 "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key "
@@ -178,7 +178,7 @@ async def add_openai_account(
     """
     service = await azure.data_plane("openai", REGION, OpenAIService)
     arm_id = ACCOUNT.format(subscription=subscription, group=resource_group, account=name)
-    keys = AccessKeys(arm_id, azure.key_history, lambda: secrets.token_hex(16))
+    keys = azure.access_keys(arm_id, lambda: secrets.token_hex(16))
     account = OpenAIAccount(arm_id, name, service.uri, keys, disables_local_auth)
     azure.inventory.add(arm_id, account)
     service.accounts.append(account)

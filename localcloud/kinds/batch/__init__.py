@@ -4,7 +4,7 @@ Azure Batch accounts. One data plane serves all of them, as it serves those of a
 
 from collections.abc import Sequence
 
-from localcloud.azure.access_keys import AccessKeys, make_key
+from localcloud.azure.access_keys import make_key
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.kinds.batch.accounts import ACCOUNT, BatchAccount, operations
 from localcloud.kinds.batch.service import DIALECT, REGION, BatchService
@@ -26,7 +26,7 @@ async def add_batch_account(
     """
     service = await azure.data_plane("batch", REGION, BatchService, DIALECT)
     arm_id = ACCOUNT.format(subscription=subscription, group=resource_group, account=name)
-    keys = AccessKeys(arm_id, azure.key_history, make_key)
+    keys = azure.access_keys(arm_id, make_key)
     account = BatchAccount(arm_id, name, service.uri, authentication_modes, keys)
     azure.inventory.add(arm_id, account)
     service.accounts[name.casefold()] = account

@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from localcloud.azure.access_keys import KEY_NAMES
 from localcloud.azure.arm import LOCATION
 from localcloud.azure.dialect import Dialect, request_lines
 from localcloud.azure.json_answer import json_answer
@@ -69,7 +68,7 @@ class BatchService:
 
     def admit(self, call: Call) -> None:
         """
-        Admit who signed with a key that is live at this instant.
+        Admit who signed with a key that works at this instant.
         """
         scheme, _, credential = call.request.headers.get("Authorization", "").partition(" ")
         if not scheme:
@@ -85,7 +84,7 @@ class BatchService:
             raise _not_authenticated("The specified type of authentication SharedKey is not allowed for this account.")
         _require_recent(call.request)
         text = string_to_sign(call.request, name)
-        if not any(hmac.compare_digest(signature, sign(account.keys[key], text)) for key in KEY_NAMES):
+        if not any(hmac.compare_digest(signature, sign(key, text)) for key in account.keys.accepted()):
             raise _not_authenticated("The MAC signature found in the HTTP request is not the same as any computed one.")
         _require_api_version(call)
 

@@ -4,7 +4,7 @@ Storage accounts. One Azurite serves the blobs of all of them, from the first re
 
 from functools import partial
 
-from localcloud.azure.access_keys import AccessKeys, make_key
+from localcloud.azure.access_keys import make_key
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.kinds.kind import LocalKind
 from localcloud.kinds.storage.accounts import ACCOUNT, StorageAccount, operations
@@ -26,7 +26,7 @@ async def add_storage_account(  # noqa: PLR0913 - What an account is made of.
     """
     blobs = await azure.data_plane("storage", REGION, partial(Blobs, azure))
     arm_id = ACCOUNT.format(subscription=subscription, group=resource_group, account=name)
-    keys = AccessKeys(arm_id, azure.key_history, make_key)
+    keys = azure.access_keys(arm_id, make_key)
     account = StorageAccount(arm_id, name.lower(), blobs.uri, keys, allows_shared_key, has_kerberos_keys)
     azure.inventory.add(arm_id, account)
     blobs.accounts[account.name] = account

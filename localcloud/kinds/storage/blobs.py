@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from localcloud.azure.access_keys import make_key
 from localcloud.azure.arm import LOCATION
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.operation import Call, Operation
@@ -22,6 +23,8 @@ from localcloud.kinds.storage.accounts import StorageAccount
 from localcloud.running import Running
 
 REGION = f"/providers/Microsoft.Storage/locations/{LOCATION}"
+# Azurite knows no account without a key: this one is for an account none of whose keys works.
+_NOBODYS_KEY = make_key()
 _ERROR_CODE = "x-ms-error-code"
 _AZURITES_CODE, _AZURES_CODE = "AuthorizationFailure", "AuthenticationFailed"
 
@@ -30,7 +33,7 @@ class Blobs:
     """
     The part of the data plane that a client needs to prove that its key works.
 
-    Azurite starts with the first request, and has the accounts' keys of that moment at each one.
+    Azurite starts with the first request, and has the keys that work at that moment at each one.
     """
 
     def __init__(self, azure: LocalAzure, uri: str) -> None:
@@ -67,9 +70,7 @@ class Blobs:
         async with self._telling:
             if self._storage is None:
                 self._storage = await self._azure.open_part(_Storage())
-            keys = {
-                name: (account.keys["Primary"], account.keys["Secondary"]) for name, account in self.accounts.items()
-            }
+            keys = {name: account.keys.accepted() or (_NOBODYS_KEY,) for name, account in self.accounts.items()}
             await self._storage.azurite.give(keys)
         answer = await forward(self._storage.client, call.request, self._storage.azurite.origin, call.body)
         return _as_azure_says(answer)
