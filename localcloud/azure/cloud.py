@@ -16,7 +16,7 @@ from localcloud.azure.cloud_events import ReceivedEvent
 from localcloud.azure.courier import Courier
 from localcloud.azure.custom_topic import PUBLISH_PATH, CustomTopic
 from localcloud.azure.dialect import Dialect
-from localcloud.azure.endpoint import Address, Endpoint
+from localcloud.azure.endpoint import HOST, Address, Endpoint
 from localcloud.azure.identity import ARM, EVENT_GRID, TOKEN_PATH, Identity
 from localcloud.azure.instruments import Instruments
 from localcloud.azure.key_vault_service import DIALECT as KEY_VAULT_DIALECT
@@ -130,6 +130,7 @@ class LocalAzure(Instruments, Running):
             "ROTATION_ARM_ENDPOINT": self.arm_uri,
             "ROTATION_TOPIC_ENDPOINT": self.topic_uri,
             "ROTATION_VERIFY_VAULT_DOMAIN": "false",
+            "ROTATION_DATA_PLANE_SUFFIXES": HOST,
         }
         if self.identity.client_id:
             settings["AZURE_CLIENT_ID"] = self.identity.client_id

@@ -22,6 +22,8 @@ from localcloud.azure.request_log import LoggedRequest
 from localcloud.running import Running
 
 LARGEST_BODY = 1024 * 1024
+HOST = "localhost"
+"""Every service is here."""
 
 
 class Address:
@@ -32,7 +34,7 @@ class Address:
     def __init__(self) -> None:
         self.socket = socket.socket()
         self.socket.bind(("127.0.0.1", 0))
-        self.uri = f"https://localhost:{self.socket.getsockname()[1]}"
+        self.uri = f"https://{HOST}:{self.socket.getsockname()[1]}"
 
 
 class Endpoint(Running):

@@ -6,6 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import requests
+from yarl import URL
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import LocalAzure
@@ -13,6 +14,8 @@ from localcloud.azure.faults import Fault
 from localcloud.azure.identity import ARM
 from localcloud.kinds import KINDS
 from localcloud.kinds.batch import add_batch_account
+from localcloud.kinds.openai import add_openai_account
+from localcloud.kinds.storage import add_storage_account
 from localcloud.kinds.workflow import add_workflow
 
 AIOHTTP_IS_ABSENT = "import sys, localcloud.azure.certificates; sys.exit('aiohttp' in sys.modules)"
@@ -48,9 +51,22 @@ async def test_the_environment_names_every_service(azure: LocalAzure) -> None:
         "ROTATION_ARM_ENDPOINT",
         "ROTATION_TOPIC_ENDPOINT",
         "ROTATION_VERIFY_VAULT_DOMAIN",
+        "ROTATION_DATA_PLANE_SUFFIXES",
     }
     for name in ("IDENTITY_ENDPOINT", "ROTATION_ARM_ENDPOINT", "ROTATION_TOPIC_ENDPOINT"):
         assert settings[name].startswith("https://localhost:")
+
+
+async def test_the_environment_names_the_host_of_every_data_plane(azure: LocalAzure) -> None:
+    """
+    With it the app may send a key there.
+    """
+    suffixes = azure.environment()["ROTATION_DATA_PLANE_SUFFIXES"].split(",")
+
+    account = await add_batch_account(azure, "renders")
+    blobs = await add_storage_account(azure, "blobs1")
+    models = await add_openai_account(azure, "models1")
+    assert {URL(made).host for made in (account.endpoint, blobs.blob_endpoint, models.endpoint)} == set(suffixes)
 
 
 async def test_every_vault_and_every_logic_app_has_a_port(azure: LocalAzure) -> None:
