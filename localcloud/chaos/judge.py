@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.key_history import KeyHistory, KeyLife
 from localcloud.azure.key_vault import SecretVersion
 from localcloud.azure.request_log import RequestLog
 from localcloud.chaos.ledger_history import LedgerHistory
 from localcloud.chaos.subject import Subject
-from localcloud.cloud import LocalCloud
 from localcloud.kinds import KINDS
 
 ENDS = {"Completed": ":completed", "Failed": ":failed", "Skipped": None}
@@ -36,17 +36,17 @@ class Broken:
         return f"promise {self.promise} broken: {self.about}: {self.evidence}"
 
 
-def judge(cloud: LocalCloud, ledger: LedgerHistory, subjects: Sequence[Subject]) -> list[Broken]:
+def judge(azure: LocalAzure, ledger: LedgerHistory, subjects: Sequence[Subject]) -> list[Broken]:
     """
     Return every broken promise, once nothing is under way any more. Leaks and witnesses are judged by others.
     """
-    azure = cloud.azure
     broken: list[Broken] = []
     for subject in subjects:
         broken += _outages(subject, azure.key_history)
         broken += _losses(subject, azure.key_history)
+        broken += _unproven(subject, azure.key_history, ledger)
     broken += _repetitions(subjects, azure.requests, ledger)
-    broken += _silences(cloud, ledger)
+    broken += _silences(azure, ledger)
     broken += _trespasses(azure.requests)
     return broken
 
@@ -139,12 +139,12 @@ def _against_records(ledger: LedgerHistory, effects: Counter[str], versions: Cou
             yield Broken(3, ", ".join(sorted(rotations)), f"all of them rotated version {version} of {secret}")
 
 
-def _silences(cloud: LocalCloud, ledger: LedgerHistory) -> Iterator[Broken]:
+def _silences(azure: LocalAzure, ledger: LedgerHistory) -> Iterator[Broken]:
     """
     Promise 4: every rotation ended, in one way, and was told of in that way.
     """
     told: defaultdict[str, set[str]] = defaultdict(set)
-    for event in cloud.azure.events:
+    for event in azure.events:
         rotation, _, kind = event.id.partition(":")
         told[rotation].add(f":{kind}")
         if event.type.removeprefix("KeyRotator.Rotation").lower() != kind or event.data["id"] != rotation:
@@ -175,16 +175,33 @@ def _trespasses(requests: RequestLog) -> Iterator[Broken]:
             yield Broken(6, request.target or request.path, f"{request.method}, {request.operation}")
 
 
+def _unproven(subject: Subject, history: KeyHistory, ledger: LedgerHistory) -> Iterator[Broken]:
+    """
+    Promise 7: no version was made with a key that did not work yet, unless the record says that this was not proven.
+
+    In place the secret held a dead key, so a version was made at once. Where a key cannot be tried, it works at once.
+    """
+    if subject.strategy == "InPlace":
+        return
+    lives = history.of(subject.target.address)
+    for secret in subject.secrets:
+        for version in subject.vault.versions(secret):
+            made = version.created_on
+            record = ledger.outcome(version.tags.get("RotationId", "")) or {}
+            if record.get("proven") is False or not _holds_live_key(version, lives, made):
+                continue
+            if not any(life.value in version.value and life.works_at(made) for life in lives):
+                evidence = f"version {version.version} of {secret} held a key that did not work yet"
+                yield Broken(7, _maker(version), evidence)
+
+
 def _current_at(versions: Sequence[SecretVersion], moment: datetime) -> SecretVersion | None:
     earlier = [version for version in versions if version.created_on <= moment]
     return earlier[-1] if earlier else None
 
 
 def _holds_live_key(version: SecretVersion, lives: Iterable[KeyLife], moment: datetime) -> bool:
-    return any(
-        life.value in version.value and life.since.wall <= moment and (life.until is None or moment < life.until.wall)
-        for life in lives
-    )
+    return any(life.value in version.value and life.is_live_at(moment) for life in lives)
 
 
 def _around_keys(version: SecretVersion, lives: Iterable[KeyLife]) -> str:

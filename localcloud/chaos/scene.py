@@ -120,7 +120,7 @@ class Scene(Running):
         Return every promise that was broken here, once nothing is under way any more.
         """
         self.instances.read_logs()
-        broken = judge(self.cloud, self.ledger, self.subjects)
+        broken = judge(self.cloud.azure, self.ledger, self.subjects)
         broken += [Broken(4, rotation, "it never began") for rotation in self.forgotten()]
         return broken + [Broken(5, leak.owner, str(leak)) for leak in leaks_of(self.cloud, self._more_places())]
 
