@@ -5,6 +5,7 @@ One lane of the soak: it takes one subject after the other, and has its secrets 
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from itertools import cycle
 
 from localcloud.azure.vault import Vault
 from localcloud.chaos.judge import Broken
@@ -36,6 +37,8 @@ class Lane:
         Carry out a plan on a new subject; its secrets have witnesses if there is a door for these.
         """
         subject = await make_subject(self._scene.cloud, plan.kind, name, secrets=plan.secrets, shape=plan.shape)
+        # Its own, so that it follows from the seed whatever other lanes do meanwhile.
+        subject.target.keys.settling = cycle(plan.settling).__next__
         self._scene.subjects.append(subject)
         if plan.is_foreign:
             await self._lead_astray(subject, name)

@@ -19,6 +19,10 @@ _STEPS = (2, 4)
 _MOST_COPIES = 4
 _LONGEST_DELAY = 2.0  # seconds
 _MOST_TIMES = 3
+_SETTLING = 0.0
+"""How many of all regenerated keys take some time until they work."""
+_LONGEST_SETTLING = 2.0  # seconds
+_SETTLING_TIMES = 8  # of one subject, again and again
 _KINDS = tuple(kind for kind in FAULT_KINDS if not kind.is_hang)
 
 
@@ -84,6 +88,8 @@ class Plan:
     steps: tuple[Step, ...]
     is_foreign: bool
     """Besides, somebody lets a secret's tags point to where the app must not go."""
+    settling: tuple[float, ...]
+    """After how many seconds each regenerated key works, in turn."""
 
 
 def make_plan(seed: int, round_number: int, slot: int) -> Plan:
@@ -94,7 +100,14 @@ def make_plan(seed: int, round_number: int, slot: int) -> Plan:
     secrets = chance.choices([1, 2, 3], [6, 3, 1])[0]
     kind = KINDS[slot % len(KINDS)]
     steps = tuple(_make_step(chance, kind, secrets) for _ in range(chance.randint(*_STEPS)))
-    return Plan(kind, secrets, chance.choice(SHAPES), steps, is_foreign=chance.random() < 0.05)  # noqa: PLR2004 - now and then
+    shape = chance.choice(SHAPES)
+    is_foreign = chance.random() < 0.05  # noqa: PLR2004 - now and then
+    settling = tuple(_make_settling(chance) for _ in range(_SETTLING_TIMES))
+    return Plan(kind, secrets, shape, steps, is_foreign, settling)
+
+
+def _make_settling(chance: Random) -> float:
+    return chance.uniform(0.0, _LONGEST_SETTLING) if chance.random() < _SETTLING else 0.0
 
 
 def _make_step(chance: Random, kind: LocalKind, secrets: int) -> Step:
