@@ -51,6 +51,20 @@ def stated_error(body: str) -> StatedError | None:
     return StatedError(code, message, is_of_the_service=False) if code or message else None
 
 
+def code_in(body: str) -> str | None:
+    """
+    Return the code of an error in the body of a data plane, of which some state it at the top.
+    """
+    try:
+        answer = json.loads(body.lstrip("\ufeff"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    error = answer.get("error")
+    return _text((error if isinstance(error, dict) else answer).get("code"))
+
+
 def _text(stated: Any) -> str | None:
     if isinstance(stated, dict):
         stated = stated.get("value")

@@ -4,7 +4,7 @@ The secrets of the configured vaults, through azure-keyvault-secrets.
 It rests on assumptions 38, 39, 40, 41, 42, 44, 48, 50 and 54 of docs/fidelity.md.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
@@ -93,6 +93,22 @@ class KeyVaults(Vaults):
             return KeyMaterial(found.value or "")
 
         return await until_answered(f"get of secret {str(secret)!r}", read, deadline)
+
+    async def read_tags(self, secret: SecretId, deadline: Deadline) -> dict[str, str]:
+        client = self._client(secret)
+
+        async def read() -> dict[str, str]:
+            found = await client.get_secret(secret.name, secret.version, deadline=deadline)
+            return dict(found.properties.tags or {})
+
+        return await until_answered(f"get of secret {str(secret)!r}", read, deadline)
+
+    async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
+        client = self._client(secret)
+        await once(
+            f"tagging of secret {str(secret)!r}",
+            lambda: client.update_secret_properties(secret.name, secret.version, tags=dict(tags), deadline=deadline),
+        )
 
     async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
         client = self._client(secret)
@@ -210,6 +226,8 @@ def _version(secret: SecretId, properties: Any, value: KeyMaterial | None) -> Se
         content_type=properties.content_type,
         expires_on=properties.expires_on,
         is_certificate=is_of_certificate(properties),
+        created_on=properties.created_on,
+        updated_on=properties.updated_on,
     )
 
 

@@ -164,12 +164,18 @@ _DETAILS = {
     "misconfigured": "secret 'my-key': tag ValidityPeriodDays is '7'; it must be 31 to 3650",
     "provider_refused": f"regenerateKeys of {_TARGET}: 403 AuthorizationFailed: no right to do that",
     "vault_refused": "set of secret 'my-key': 403 Forbidden: no right to do that",
+    "key_refused": (
+        f"secret 'my-key': the new Secondary of {_TARGET} does not work, and the key in use does: "
+        "mybatch.westeurope.batch.azure.com: 403 AuthenticationFailed. It is not stored; the secret still holds its "
+        "live key"
+    ),
     "exhausted": "10 attempts ended without a result; the secret still holds its live key",
     "idempotency_conflict": "the Idempotency-Key was used with another body before",
     "unavailable": "get of secret 'my-key': no connection",
     "settings": "the app is not set up: setting ROTATION_VAULTS must be vault URIs with commas between them",
 }
-_WITH_A_ROTATION = {"busy", "active_key", "drift", "single_key", "misconfigured", "exhausted", "target_not_found"}
+_WITH_A_ROTATION = {"busy", "active_key", "drift", "single_key", "misconfigured", "target_not_found"}
+_WITH_A_ROTATION |= {"key_refused", "exhausted"}
 
 
 def problem(code: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ STATUS = {
     "misconfigured": HTTPStatus.CONFLICT,
     "provider_refused": HTTPStatus.FAILED_DEPENDENCY,
     "vault_refused": HTTPStatus.FAILED_DEPENDENCY,
+    "key_refused": HTTPStatus.FAILED_DEPENDENCY,
     "exhausted": HTTPStatus.FAILED_DEPENDENCY,
     "idempotency_conflict": HTTPStatus.UNPROCESSABLE_ENTITY,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,

@@ -7,23 +7,28 @@ from typing import Any, ClassVar
 
 from adapters.answers import changing, until_answered
 from adapters.arm import ResourceManager
-from rotation.ports.providers import Provider
+from adapters.data_plane import DataPlane
+from providers.questions import AccountProbe, Question
+from rotation.ports.providers import KeyProbe, KeyProber, Provider
 from rotation.vocabulary.errors import Declined, DependencyError, OutOfTime
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
 
-class AccountClient(Provider, ABC):
+class AccountClient(Provider, KeyProber, ABC):
     """
-    A `Provider` of such accounts. What differs from kind to kind is which requests its SDK sends, each of them once.
+    The `Provider` and `KeyProber` of such accounts.
+
+    What differs from kind to kind is which requests its SDK sends, each of them once, and what a key can be used for.
     """
 
     noun: ClassVar[str]
     """What errors call one of them."""
 
-    def __init__(self, arm: ResourceManager) -> None:
+    def __init__(self, arm: ResourceManager, data_plane: DataPlane) -> None:
         self._arm = arm
+        self._data_plane = data_plane
 
     @abstractmethod
     async def list_keys(self, target: Target, deadline: Deadline) -> Keys:
@@ -44,6 +49,20 @@ class AccountClient(Provider, ABC):
 
         It is asked where an operation on keys was refused, and raises what the SDK raises.
         """
+
+    @abstractmethod
+    async def question(self, target: Target, deadline: Deadline) -> Question | None:
+        """
+        Return a harmless read for which an account takes its keys, None where it has none.
+
+        It asks Azure Resource Manager where that account is, and raises what the SDK raises.
+        """
+
+    async def probe(self, target: Target, deadline: Deadline) -> KeyProbe | None:
+        question = await until_answered(
+            f"get of {self._name(target)}", lambda: self.question(target, deadline), deadline
+        )
+        return AccountProbe(self._data_plane, question) if question else None
 
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
         try:

@@ -62,6 +62,8 @@ class Kind(Struct, frozen=True, dict=True):
     - `package`: the folder. Its `client.py` has a class `Client` that reads and regenerates keys
       (`rotation/ports/providers.py`) and is made of a `ResourceManager` (`adapters/arm.py`). It is imported for the
       first target. Its `role.json` names the actions that the app's role allows, each with the reason.
+    - `data_plane`: the suffixes of the hosts that take its keys, by cloud. Without any for a cloud no key is asked for
+      there. With some, its client is also a `KeyProber` and is made of a `DataPlane` (`adapters/data_plane.py`), too.
     - `example`: names for the examples of the API.
     """
 
@@ -72,6 +74,7 @@ class Kind(Struct, frozen=True, dict=True):
     package: str
     example: Mapping[str, str]
     credential: CredentialForm = BASE64_KEY
+    data_plane: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def client(self) -> str:

@@ -4,12 +4,12 @@ The kinds of target as the app uses them: an ARM id becomes a target, and a targ
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from adapters.late import importing
 from providers.ids import parse_target
 from providers.kind import Kind
-from rotation.ports.providers import Provider, Providers
+from rotation.ports.providers import KeyProber, Provider, Providers
 from rotation.vocabulary.target import Target
 
 if TYPE_CHECKING:
@@ -20,14 +20,23 @@ class KnownKinds(Providers):
     """
     The `Providers` of a table of kinds. The SDK of a kind is imported with its first target.
 
-    `expect` is called with the module that is needed next.
+    `suffixes` says which hosts may be asked with the keys of a kind, none where its keys are not proven. `expect` is
+    called with the module that is needed next.
     """
 
     def __init__(
-        self, kinds: Sequence[Kind], arm: "Callable[[], ResourceManager]", expect: Callable[[str], None]
+        self,
+        kinds: Sequence[Kind],
+        *,
+        arm: "Callable[[], ResourceManager]",
+        transport: Callable[[], Any],
+        suffixes: Callable[[Kind], Sequence[str]],
+        expect: Callable[[str], None],
     ) -> None:
         self._kinds = {kind.provider: kind for kind in kinds}
         self._arm = arm
+        self._transport = transport
+        self._suffixes = suffixes
         self._expect = expect
         self._providers: dict[str, Provider] = {}
 
@@ -41,5 +50,18 @@ class KnownKinds(Providers):
         kind = self._kinds[target.provider]
         if kind.provider not in self._providers:
             with importing:
-                self._providers[kind.provider] = importlib.import_module(kind.client).Client(self._arm())
+                self._providers[kind.provider] = self._make(kind)
         return self._providers[kind.provider]
+
+    async def prober_for(self, target: Target) -> KeyProber | None:
+        if not self._suffixes(self._kinds[target.provider]):
+            return None
+        return cast("KeyProber", await self.provider_for(target))
+
+    def _make(self, kind: Kind) -> Provider:
+        client: Callable[..., Provider] = importlib.import_module(kind.client).Client
+        if not kind.data_plane:
+            return client(self._arm())
+        from adapters.data_plane import DataPlane  # noqa: PLC0415 - imported with the first client
+
+        return client(self._arm(), DataPlane(self._transport(), self._suffixes(kind)))

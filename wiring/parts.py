@@ -82,7 +82,13 @@ class Wiring:
         from providers import KINDS
         from wiring.kinds import KnownKinds
 
-        return KnownKinds(KINDS, lambda: self.arm, self.warming.expect_a_target)
+        return KnownKinds(
+            KINDS,
+            arm=lambda: self.arm,
+            transport=lambda: self.transport,
+            suffixes=self.settings.suffixes_of,
+            expect=self.warming.expect_a_target,
+        )
 
     @part
     def arm(self) -> "ResourceManager":

@@ -5,12 +5,13 @@ It rests on assumptions 38, 47, 64 and 93 of docs/fidelity.md.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
 
 from providers import KINDS
+from providers.kind import Kind
 from rotation.policy.scope import Scopes
 from rotation.vocabulary.errors import Malformed, SettingsError
 from rotation.vocabulary.limits import DEFAULT_LEAD, LONGEST_LEAD
@@ -30,6 +31,8 @@ NAMES = (
     "ROTATION_CLOUD",
     "ROTATION_ARM_ENDPOINT",
     "ROTATION_VERIFY_VAULT_DOMAIN",
+    "ROTATION_PROVE_KEYS",
+    "ROTATION_DATA_PLANE_SUFFIXES",
     "AZURE_CLIENT_ID",
     "AzureWebJobsStorage",
     _TABLE_URI,
@@ -38,6 +41,7 @@ NAMES = (
 )
 
 _HTTPS = re.compile(r"https://[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[-\w./]*)?", re.IGNORECASE | re.ASCII)
+_HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _BETWEEN_ITEMS = re.compile(r"[,;\r\n]")
 
@@ -47,6 +51,7 @@ class Cloud(Struct, frozen=True):
     The addresses of one Azure cloud (azure-mgmt-core `get_arm_endpoints`; Azure documentation of each cloud).
     """
 
+    name: str
     arm_endpoint: str
     arm_scope: str
     vault_domain: str
@@ -55,8 +60,9 @@ class Cloud(Struct, frozen=True):
     storage_suffix: str
 
 
-CLOUDS = {
-    "AzurePublicCloud": Cloud(
+_CLOUDS = (
+    Cloud(
+        "AzurePublicCloud",
         "https://management.azure.com",
         "https://management.azure.com/.default",
         "vault.azure.net",
@@ -64,7 +70,8 @@ CLOUDS = {
         "https://login.microsoftonline.com",
         "core.windows.net",
     ),
-    "AzureUSGovernment": Cloud(
+    Cloud(
+        "AzureUSGovernment",
         "https://management.usgovcloudapi.net",
         "https://management.core.usgovcloudapi.net/.default",
         "vault.usgovcloudapi.net",
@@ -72,7 +79,8 @@ CLOUDS = {
         "https://login.microsoftonline.us",
         "core.usgovcloudapi.net",
     ),
-    "AzureChinaCloud": Cloud(
+    Cloud(
+        "AzureChinaCloud",
         "https://management.chinacloudapi.cn",
         "https://management.chinacloudapi.cn/.default",
         "vault.azure.cn",
@@ -80,7 +88,8 @@ CLOUDS = {
         "https://login.chinacloudapi.cn",
         "core.chinacloudapi.cn",
     ),
-}
+)
+CLOUDS = {cloud.name: cloud for cloud in _CLOUDS}
 
 
 class Storage(Struct, frozen=True):
@@ -113,7 +122,17 @@ class Settings(Struct, frozen=True):
     cloud: Cloud
     arm_endpoint: str
     verify_vault_domain: bool
+    prove_keys: bool
+    data_plane_suffixes: list[str]
     in_azure: bool
+
+    def suffixes_of(self, kind: Kind) -> Sequence[str]:
+        """
+        Return the suffixes of the hosts that may be asked with the keys of a kind; none where they are not proven.
+        """
+        if not (self.prove_keys and kind.data_plane):
+            return ()
+        return [*kind.data_plane.get(self.cloud.name, ()), *self.data_plane_suffixes]
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -134,6 +153,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cloud=cloud,
         arm_endpoint=_read_https(environment, "ROTATION_ARM_ENDPOINT", "an ARM endpoint", default=cloud.arm_endpoint),
         verify_vault_domain=verify,
+        prove_keys=_read_flag(environment, "ROTATION_PROVE_KEYS", default=True),
+        data_plane_suffixes=_read_suffixes(environment),
         # App Service and Functions set it wherever the app has an identity.
         in_azure="IDENTITY_ENDPOINT" in environment,
     )
@@ -145,6 +166,16 @@ def _read_cloud(environment: Mapping[str, str]) -> Cloud:
         if known.lower() == name.lower():
             return cloud
     raise SettingsError("ROTATION_CLOUD", f"one of {', '.join(CLOUDS)}", f"is {quoted(name)}")
+
+
+def _read_suffixes(environment: Mapping[str, str]) -> list[str]:
+    name = "ROTATION_DATA_PLANE_SUFFIXES"
+    suffixes = [suffix.removeprefix("*").removeprefix(".").lower() for suffix in _list(environment, name)]
+    for suffix in suffixes:
+        if not re.fullmatch(_HOST, suffix):
+            expected = "host names with commas between them, such as batch.azurestack.example"
+            raise SettingsError(name, expected, f"holds {quoted(suffix)}")
+    return suffixes
 
 
 def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str]:

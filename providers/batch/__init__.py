@@ -11,4 +11,9 @@ BATCH_ACCOUNT = Kind(
     names={"account": Name("[a-z0-9]{3,24}")},
     package=__name__,
     example={"account": "mybatch"},
+    data_plane={
+        "AzurePublicCloud": ("batch.azure.com",),
+        "AzureUSGovernment": ("batch.usgovcloudapi.net",),
+        "AzureChinaCloud": ("batch.chinacloudapi.cn",),
+    },
 )

@@ -9,8 +9,11 @@ from typing import Any
 from azure.mgmt.batch.aio import BatchManagementClient
 
 from providers.accounts import AccountClient, both, place_of
+from providers.questions import Question, SharedKeyQuestion
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
+
+_API_VERSION = "2024-07-01.20.0"
 
 
 class Client(AccountClient):
@@ -38,6 +41,11 @@ class Client(AccountClient):
             f"its allowedAuthenticationModes are {', '.join(modes)}: allow SharedKey, "
             "or stop managing a key that cannot be used"
         )
+
+    async def question(self, target: Target, deadline: Deadline) -> Question | None:
+        account = await self._accounts(target).get(*place_of(target), deadline=deadline)
+        pools = f"https://{account.account_endpoint}/pools?api-version={_API_VERSION}&maxresults=1"
+        return SharedKeyQuestion(pools, account.name, "ocp-date")
 
     def _accounts(self, target: Target) -> Any:
         return self._arm.client(BatchManagementClient, target.names["subscription"]).batch_account

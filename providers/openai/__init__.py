@@ -14,5 +14,13 @@ OPENAI_ACCOUNT = Kind(
     names={"account": Name("[a-z0-9][-a-z0-9_.]{0,62}[-a-z0-9_]")},
     package=__name__,
     example={"account": "myopenai"},
+    data_plane={
+        "AzurePublicCloud": (
+            *("openai.azure.com", "cognitiveservices.azure.com"),
+            *("services.ai.azure.com", "api.cognitive.microsoft.com"),
+        ),
+        "AzureUSGovernment": ("openai.azure.us", "cognitiveservices.azure.us", "api.cognitive.microsoft.us"),
+        "AzureChinaCloud": ("cognitiveservices.azure.cn", "api.cognitive.azure.cn"),
+    },
     credential=AccountKey("[0-9A-Fa-f]{32}|[A-Za-z0-9]{84}", "[A-Za-z0-9]", 84),
 )

@@ -9,9 +9,13 @@ from typing import Any
 from azure.mgmt.cognitiveservices.aio import CognitiveServicesManagementClient
 
 from providers.accounts import AccountClient, both, place_of
+from providers.questions import ApiKeyQuestion, Question
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
+# The other kinds have no read in common.
+_WITH_MODELS = {"OpenAI", "AIServices"}
+_API_VERSION = "2024-10-21"
 _WIRE_NAMES = {KeyName.PRIMARY: "Key1", KeyName.SECONDARY: "Key2"}
 
 
@@ -35,6 +39,13 @@ class Client(AccountClient):
         if not account.properties.disable_local_auth:
             return None
         return "its disableLocalAuth is true: allow keys, or stop managing a key that cannot be used"
+
+    async def question(self, target: Target, deadline: Deadline) -> Question | None:
+        account = await self._accounts(target).get(*place_of(target), deadline=deadline)
+        if account.kind not in _WITH_MODELS:
+            return None
+        endpoint = account.properties.endpoint.rstrip("/")
+        return ApiKeyQuestion(f"{endpoint}/openai/models?api-version={_API_VERSION}")
 
     def _accounts(self, target: Target) -> Any:
         return self._arm.client(CognitiveServicesManagementClient, target.names["subscription"]).accounts

@@ -77,5 +77,13 @@ STORAGE_ACCOUNT = Kind(
     names={"account": Name("[a-z0-9]{3,24}")},
     package=__name__,
     example={"account": "mystorage"},
+    data_plane={
+        "AzurePublicCloud": (
+            *("blob.core.windows.net", "file.core.windows.net"),
+            *("blob.storage.azure.net", "file.storage.azure.net"),
+        ),
+        "AzureUSGovernment": ("blob.core.usgovcloudapi.net", "file.core.usgovcloudapi.net"),
+        "AzureChinaCloud": ("blob.core.chinacloudapi.cn", "file.core.chinacloudapi.cn"),
+    },
     credential=ConnectionStringKey(BASE64_KEY.pattern, BASE64_KEY.part, BASE64_KEY.length),
 )

@@ -9,9 +9,11 @@ from typing import Any
 from azure.mgmt.storage.aio import StorageManagementClient
 
 from providers.accounts import AccountClient, both, place_of
+from providers.questions import Question, SharedKeyQuestion
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
+_API_VERSION = "2021-12-02"
 _WIRE_NAMES = {KeyName.PRIMARY: "key1", KeyName.SECONDARY: "key2"}
 
 
@@ -35,6 +37,15 @@ class Client(AccountClient):
         if account.allow_shared_key_access is not False:
             return None
         return "its allowSharedKeyAccess is false: allow shared keys, or stop managing a key that cannot be used"
+
+    async def question(self, target: Target, deadline: Deadline) -> Question | None:
+        account = await self._accounts(target).get_properties(*place_of(target), deadline=deadline)
+        # An account for premium files has no blobs, one for premium blobs no files.
+        endpoint = account.primary_endpoints.blob or account.primary_endpoints.file
+        if not endpoint:
+            return None
+        containers = f"{endpoint.rstrip('/')}/?comp=list&maxresults=1"
+        return SharedKeyQuestion(containers, account.name, "x-ms-date", {"x-ms-version": _API_VERSION})
 
     def _accounts(self, target: Target) -> Any:
         return self._arm.client(StorageManagementClient, target.names["subscription"]).storage_accounts

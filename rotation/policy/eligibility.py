@@ -15,6 +15,7 @@ from msgspec import Struct
 from rotation.policy.due import is_meant
 from rotation.policy.scope import Scopes
 from rotation.policy.tags import TARGET, is_managed, is_paused, read_policy, read_target
+from rotation.policy.values import holds
 from rotation.vocabulary.endings import Misconfigured, Skip, SkipReason
 from rotation.vocabulary.errors import RotationError
 from rotation.vocabulary.limits import DEFAULT_LEAD
@@ -83,6 +84,16 @@ def superseded(case: Case) -> RotationError | None:
         validity = read_policy(case.secret.tags, case.target).validity
     is_ours = is_meant(case.secret, case.request, case.now, case.lead, validity)
     return None if is_ours else Skip(SkipReason.SUPERSEDED)
+
+
+def superseded_for_good(case: Case) -> RotationError | None:
+    """
+    Check the same where the key in use may be dead: a later version that holds it needs the new one as much.
+    """
+    reason, value = superseded(case), case.secret.value if isinstance(case.secret, SecretVersion) else None
+    if reason and case.journal and value and holds(case.target, value, case.journal.fingerprint):
+        return None
+    return reason
 
 
 def unmanaged(case: Case) -> RotationError | None:
@@ -174,6 +185,6 @@ TO_INSPECT_AHEAD = (superseded, with_wrong_tags)
 #: Under the claim.
 TO_ROTATE = (superseded, *TO_CLAIM, moved_after_its_key, moved, out_of_scope)
 #: Under the claim of a rotation that may have killed the key in use: only a new one helps its clients.
-TO_FINISH = (superseded, without_target, moved_after_its_key, moved, out_of_scope)
+TO_FINISH = (superseded_for_good, without_target, moved_after_its_key, moved, out_of_scope)
 #: In the list of managed secrets.
 TO_LIST = (paused, disabled, of_a_certificate, with_wrong_tags, out_of_scope, without_expiry)

@@ -156,6 +156,14 @@ def renewed(tags: Mapping[str, str], key: KeyName, rotation_id: str) -> dict[str
     return next_tags
 
 
+def late_tags(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the tags that were set between two looks, but for those that every rotation writes itself.
+    """
+    ours = {*_spellings(now, KEY), *_spellings(now, ROTATION)}
+    return {name: value for name, value in now.items() if name not in ours and before.get(name) != value}
+
+
 def read_validity(tags: Mapping[str, str]) -> timedelta:
     """
     Return how long a new version is valid.

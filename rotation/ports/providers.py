@@ -7,6 +7,9 @@ Every call may raise a `DependencyError`; calls that take a `deadline` check it 
 
 from typing import Protocol
 
+from msgspec import Struct
+
+from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
@@ -31,6 +34,44 @@ class Provider(Protocol):
         ...
 
 
+class Verdict(Struct, frozen=True):
+    """
+    What a data plane said to a key: whether that works, None where the answer says nothing of it, and the answer.
+
+    `may_change` says whether it is worth asking again.
+    """
+
+    works: bool | None
+    said: str
+    may_change: bool = True
+
+
+class KeyProbe(Protocol):
+    """
+    A question to the data plane of one target, which changes nothing.
+    """
+
+    async def ask(self, key: KeyMaterial, deadline: Deadline) -> Verdict:
+        """
+        Ask it once with a key. Raises `OutOfTime` alone.
+        """
+        ...
+
+
+class KeyProber(Protocol):
+    """
+    What finds out whether the keys of a kind work.
+    """
+
+    async def probe(self, target: Target, deadline: Deadline) -> KeyProbe | None:
+        """
+        Return what can be asked with the keys of a target, None where there is nothing.
+
+        Raises a `DependencyError`.
+        """
+        ...
+
+
 class Providers(Protocol):
     """
     The kinds of target that the app knows, and the provider of each.
@@ -51,5 +92,11 @@ class Providers(Protocol):
     async def provider_for(self, target: Target) -> Provider:
         """
         Return the provider of a target.
+        """
+        ...
+
+    async def prober_for(self, target: Target) -> KeyProber | None:
+        """
+        Return what finds out whether a target's keys work, None where nothing does or nobody wants to know.
         """
         ...

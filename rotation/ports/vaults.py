@@ -85,6 +85,18 @@ class Vaults(Protocol):
         """
         ...
 
+    async def read_tags(self, secret: SecretId, deadline: Deadline) -> dict[str, str]:
+        """
+        Return the tags of the version that the id is pinned to. Raises `NotFound`, `Declined` for a disabled one.
+        """
+        ...
+
+    async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
+        """
+        Put tags in place of all those of the version that the id is pinned to, with exactly one request.
+        """
+        ...
+
     async def list_versions(self, secret: SecretId, deadline: Deadline) -> list[SecretProperties]:
         """
         Return every version of the secret, in no order.

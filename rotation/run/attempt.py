@@ -40,9 +40,21 @@ class Attempt(Protocol):
         """
         ...
 
+    async def prove(self) -> None:
+        """
+        Step 7, where a key is to be stored: see it work first. Raises `Failure`.
+        """
+        ...
+
     async def store(self) -> None:
         """
         Step 7, where there is a secret. Raises `Failure`.
+        """
+        ...
+
+    async def follow_up(self) -> None:
+        """
+        Step 7, once the version is stored, by this attempt or an earlier one: what is left to be done about it.
         """
         ...
 
@@ -58,9 +70,10 @@ def require_attempts_left(claim: Claim, *, is_last: bool) -> None:
     """
     Raise `Exhausted` where a rotation was tried often enough that has regenerated nothing, or its retries are used up.
 
-    Where the key in use may be dead it goes on: nothing but the new one helps its clients.
+    Where the key in use may be dead it goes on: nothing but the new one helps its clients. So it does while a key that
+    it takes over is waited for, which has a time of its own.
     """
-    if claim.must_finish:
+    if claim.must_finish or claim.trial:
         return
     if is_last:
         raise _exhausted(claim, "its retries are used up")

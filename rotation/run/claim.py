@@ -3,28 +3,27 @@ The claim that a worker holds on a target, with the journal in it. Nobody else c
 """
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from msgspec import structs
 
 from rotation.ports.ledger import Versioned
 from rotation.ports.world import World
-from rotation.run.choice import Regenerate, StoreLive
+from rotation.run.choice import Regenerate
+from rotation.run.progress import Progress
 from rotation.vocabulary.errors import DependencyError, RotationError, Unfinished
 from rotation.vocabulary.limits import IN_FLIGHT, SKEW
-from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import (
     EndedRotation,
     Journal,
     OpenRotation,
     Rotation,
     State,
+    Trial,
     WaitingRotation,
 )
-from rotation.vocabulary.request import RotationRequest
-from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.target import Keys, Target
 from rotation.vocabulary.timing import Deadline
 
 
@@ -38,103 +37,24 @@ class EndedAlready(RotationError):
         self.record = record
 
 
-class Claim:
+class Claim(Progress):
     """
-    The claim of a worker: the running rotation as it was written last, and what is known of it by now.
-
-    Its methods say what happened; that is written with the next change of the row.
+    The claim of a worker: the row of a running rotation, which it alone changes, and what is known of it by now.
     """
 
     def __init__(self, world: World, target: str, row: Versioned[OpenRotation], deadline: Deadline) -> None:
-        self._world = world
-        self._etag = row.etag
-        self._row = row.row
+        super().__init__(world, row.row, deadline)
         self.target = target
-        self.deadline = deadline
+        self._etag = row.etag
         # What was accepted and has begun is in no other row any more.
         self._has_changed_something = row.row.is_kept
         self._is_known_to_be_open = False
-
-    @property
-    def record(self) -> Rotation:
-        """
-        What is known of the rotation.
-        """
-        return self._row.record
-
-    @property
-    def request(self) -> RotationRequest:
-        """
-        What was asked for.
-        """
-        return self._row.request
-
-    @property
-    def journal(self) -> Journal | None:
-        """
-        What was written down before a key was regenerated, None before that.
-        """
-        return self._row.journal
-
-    @property
-    def must_finish(self) -> bool:
-        """
-        Whether the key in use may have been regenerated: then nothing but storing the new one helps the clients.
-        """
-        return self.journal is not None and self.journal.in_place
-
-    def pin(self, secret: SecretId) -> None:
-        """
-        Let the request be about the version that is current now.
-        """
-        request = structs.replace(self.request, secret=secret)
-        self._row = structs.replace(self._row, request=request, record=self.record.pinned(secret.version or ""))
-
-    def about(self, target: Target) -> None:
-        """
-        Say which target the secret names.
-        """
-        self._know(self.record.about(target))
-
-    def chose(self, plan: Regenerate | StoreLive) -> None:
-        """
-        Say what is to be done.
-        """
-        self._know(self.record.chose(plan.key, plan.active, adopted=plan.adopts))
-        self.say("inspected", key=plan.key)
 
     def begins_to_store(self) -> None:
         """
         Say that from here on a version may have been made: the row is not given back.
         """
         self._has_changed_something = True
-
-    def stored(self, version: SecretId, expires_on: datetime | None) -> None:
-        """
-        Say which version is the new one.
-        """
-        record = self.record.stored(version, expires_on)
-        if self.journal and self.journal.in_place:
-            gap = self._world.clock.now() - self.journal.written_on
-            record = structs.replace(record, gap_seconds=round(gap.total_seconds(), 3))
-        self._know(record)
-
-    def found_stored(self, target: Target, key: KeyName | None, version: SecretId, expires_on: datetime | None) -> None:
-        """
-        Say that an earlier attempt has stored this version, and did not report it.
-        """
-        journal = self.journal
-        self._know(
-            structs.replace(
-                self.record.about(target),
-                key_name=journal.key if journal else key,
-                previous_key_name=journal.previous_key if journal else key and key.other,
-                # Without a journal nothing was regenerated: the version holds a key that was live already.
-                adopted=journal is None and not self.request.force,
-            )
-        )
-        self.stored(version, expires_on)
-        self.say("found the new version already stored", key=self.record.key_name)
 
     async def write_journal(
         self,
@@ -178,6 +98,13 @@ class Claim:
         if self._is_to_begin(self._row):
             await self._write(self._row)
 
+    async def keep(self, trial: Trial) -> None:
+        """
+        Write down how far the proof of a key has come: from here on the row is not given back.
+        """
+        await self._write(structs.replace(self._row, trial=trial))
+        self._has_changed_something = True
+
     async def require_open(self) -> None:
         """
         Take the last part of step 3. Outcomes that wait were looked at before: they move from there to here.
@@ -218,15 +145,6 @@ class Claim:
         Take step 8: False if another worker has taken the rotation over, or it was ended without a claim.
         """
         return await self._world.ledger.end(outcome, target=self.target, etag=self._etag, scheduled=scheduled)
-
-    def say(self, step: str, **facts: object) -> None:
-        """
-        Log that the rotation has come past a step.
-        """
-        report(self.record, step, self.deadline, **facts)
-
-    def _know(self, record: Rotation) -> None:
-        self._row = structs.replace(self._row, record=record)
 
     async def _write(self, row: OpenRotation) -> None:
         ledger = self._world.ledger

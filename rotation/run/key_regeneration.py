@@ -66,9 +66,19 @@ class KeyRegeneration(Attempt):
         await change.regenerate(provider, target, journal, keys, self._claim.deadline)
         self._claim.say("regenerated", key=journal.key)
 
-    async def store(self) -> None:
+    async def prove(self) -> None:
         """
         Step 7: the new value goes nowhere.
+        """
+
+    async def store(self) -> None:
+        """
+        Step 7: as above.
+        """
+
+    async def follow_up(self) -> None:
+        """
+        Step 7: as above.
         """
 
 

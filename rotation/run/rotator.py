@@ -204,7 +204,11 @@ class _Run:
                 await attempt.inspect()
                 await attempt.journal()
                 await attempt.regenerate()
+                await attempt.prove()
                 await attempt.store()
+            # A duplicate of what has ended finds its version as well.
+            await claim.require_open()
+            await attempt.follow_up()
         except Ending as ending:
             record = outcome.ended_record(claim.record, ending, self._world.clock.now())
         else:

@@ -2,27 +2,27 @@
 Steps 3 to 7 of a secret's rotation: after them its current version holds a live key, another one than before.
 """
 
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from functools import partial
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from rotation.policy.eligibility import TO_FINISH, TO_ROTATE, decide, superseded
-from rotation.policy.tags import RotationPolicy, read_policy, read_target, renewed, stored_by, tagged_key
-from rotation.policy.values import exchanged
-from rotation.ports.vaults import NewVersion
+from rotation.policy.eligibility import TO_FINISH, TO_ROTATE, TargetMoved, decide, superseded
+from rotation.policy.tags import TARGET, read_policy, read_target, stored_by, tagged_key
 from rotation.ports.world import World
 from rotation.run import change
 from rotation.run.attempt import Attempt, require_an_end, require_attempts_left
-from rotation.run.choice import Regenerate, StoreLive
+from rotation.run.choice import StoreLive
 from rotation.run.claim import Claim
 from rotation.run.inspection import Inspection
-from rotation.run.neighbours import Neighbours, TargetNeighbours
+from rotation.run.late_tags import carry_late_tags
+from rotation.run.neighbours import Neighbours
+from rotation.run.next_version import Work, dead_key, next_version
 from rotation.run.planning import Planner, held_before
+from rotation.run.proof import Proof
 from rotation.run.reading import read_secret
 from rotation.vocabulary.endings import (
     ActiveKey,
-    Drift,
     Ending,
     Misconfigured,
     Refused,
@@ -31,11 +31,10 @@ from rotation.vocabulary.endings import (
     VaultRefused,
 )
 from rotation.vocabulary.errors import Unfinished
-from rotation.vocabulary.limits import EVENT_MARGIN
-from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.limits import LOOK_HOLDS_FOR
 from rotation.vocabulary.record import Journal
 from rotation.vocabulary.secret import SecretId, SecretVersion
-from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.target import Target
 
 
 class SecretRotation(Attempt):
@@ -65,17 +64,23 @@ class SecretRotation(Attempt):
         # What the look finds: the current version, or why it cannot be read.
         self._secret: SecretVersion | None = None
         self._hindrance: Ending | None = None
-        self._work: _Work | None = None
+        self._looked_on = claim.deadline.started_on
+        self._work: Work | None = None
         self._journal: Journal | None = None
+        self._proof: Proof | None = None
 
     async def look(self) -> bool:
+        return await self._look(self._read)
+
+    async def _look(self, read: Callable[[], Awaitable[SecretVersion]]) -> bool:
         claim = self._claim
+        self._looked_on = self._world.clock.now()
         try:
-            secret = self._secret = await self._read()
+            secret = self._secret = await read()
         except (Skip, VaultRefused) as hindrance:
             if claim.must_finish:
                 # It may be recovered, or be readable again, with the dead key in it.
-                self._hindrance = hindrance
+                self._secret, self._hindrance = None, hindrance
                 return False
             raise
         if stored_by(secret.tags) == claim.request.id:
@@ -90,7 +95,11 @@ class SecretRotation(Attempt):
             journal=claim.journal,
         )
         reason = decide(case, TO_FINISH if claim.must_finish else TO_ROTATE)
-        if self._id.version is None and not superseded(case):
+        if isinstance(reason, TargetMoved) and claim.is_kept:
+            reason = Misconfigured(f"tag {TARGET} was changed while the secret was being rotated")
+        is_meant = superseded(case) is None if self._id.version is None else reason is None
+        if is_meant and self._id.version != secret.version:
+            # Asked for without a version; or it was made since, with the dead key in it.
             self._id = secret.id
             claim.pin(secret.id)
         if reason:
@@ -105,7 +114,7 @@ class SecretRotation(Attempt):
             # Nothing was regenerated: nothing has to be looked at for that.
             require_attempts_left(claim, is_last=self._is_last)
         if secret is None:
-            raise _dead_key(self._hindrance)
+            raise dead_key(self._hindrance)
         try:
             policy = read_policy(secret.tags, read_target(secret.tags, self._world.providers.parse_target))
             inspection = self._inspection
@@ -114,12 +123,12 @@ class SecretRotation(Attempt):
             keys = await inspection.keys()
         except (Misconfigured, Refused, TargetNotFound) as hindrance:
             if claim.must_finish:
-                raise _dead_key(hindrance) from hindrance
+                raise dead_key(hindrance) from hindrance
             raise
         if earlier and change.has_changed(policy.target, keys, earlier):
             claim.say("found the key already regenerated", key=earlier.key)
             held = earlier.held or policy.target.fingerprint(keys[earlier.key.other])
-            self._work = _Work(secret, policy, keys, earlier.key, held)
+            self._work = Work(secret, policy, keys, earlier.key, held)
             return
         require_attempts_left(claim, is_last=self._is_last)
         neighbours = await inspection.neighbours()
@@ -133,7 +142,7 @@ class SecretRotation(Attempt):
         if holding.holder and plan.adopts:
             claim.say("adopts the key of another secret", key=plan.key, holder=holding.holder.id)
         claim.chose(plan)
-        self._work = _Work(
+        self._work = Work(
             secret, policy, keys, plan.key, held_before(plan, policy.target, keys), plan=plan, neighbours=neighbours
         )
 
@@ -154,18 +163,24 @@ class SecretRotation(Attempt):
         if journal := self._journal:
             work, target = self._inspected, self._inspected.policy.target
             provider = await self._world.providers.provider_for(target)
-            keys = await change.regenerate(provider, target, journal, work.keys, self._claim.deadline)
+            keys, _ = await self._world.gather(
+                change.regenerate(provider, target, journal, work.keys, self._claim.deadline),
+                self._proof_of(target).prepare(),
+            )
             self._work = structs.replace(work, keys=keys)
             self._claim.say("regenerated", key=journal.key)
 
+    async def prove(self) -> None:
+        work = self._inspected
+        if not self._holds_dead_key(work):
+            await self._proof_of(work.policy.target).require(work.keys[work.key], work.keys[work.key.other])
+
     async def store(self) -> None:
-        claim, work = self._claim, self._inspected
-        new = NewVersion(
-            self._value(work),
-            tags=renewed(work.secret.tags, work.key, claim.record.id),
-            content_type=work.secret.content_type,
-            expires_on=self._expiry(work),
-        )
+        claim = self._claim
+        if self._world.clock.now() - self._looked_on > LOOK_HOLDS_FOR and await self._look_again():
+            return
+        work = self._inspected
+        new = next_version(work, claim, self._world.clock.now())
         claim.begins_to_store()
         try:
             version = await change.store(self._world.vaults, self._id, new, claim.deadline)
@@ -176,8 +191,50 @@ class SecretRotation(Attempt):
         claim.stored(version, new.expires_on)
         claim.say("stored", key=work.key)
 
+    async def follow_up(self) -> None:
+        world, claim, work = self._world, self._claim, self._work
+        found = self._secret if self._secret and stored_by(self._secret.tags) == claim.request.id else None
+        if found:
+            target = read_target(found.tags, world.providers.parse_target)
+            await world.gather(carry_late_tags(world, claim, found), self._proof_of(target).note_found(found.value))
+        elif work:
+            await carry_late_tags(world, claim, work.secret.tags)
+            if self._holds_dead_key(work):
+                await self._proof_of(work.policy.target).note(work.keys[work.key])
+
+    def _holds_dead_key(self, work: Work) -> bool:
+        """
+        Return whether the secret's clients wait for the new key: then it is stored at once, and asked for afterwards.
+        """
+        return self._claim.must_finish or work.is_healing
+
+    async def _look_again(self) -> bool:
+        """
+        Look at the secret once more before a version is stored; return whether that is there already.
+
+        Raises as `look` does: what somebody has stored or tagged since is not buried.
+        """
+        if await self._look(partial(read_secret, self._world.vaults, self._id, self._claim.deadline)):
+            return True
+        secret, work = self._secret, self._inspected
+        if secret is None:
+            raise dead_key(self._hindrance)
+        try:
+            policy = read_policy(secret.tags, work.policy.target)
+        except Misconfigured as hindrance:
+            if self._claim.must_finish:
+                raise dead_key(hindrance) from hindrance
+            raise
+        self._work = structs.replace(work, secret=secret, policy=policy)
+        return False
+
+    def _proof_of(self, target: Target) -> Proof:
+        if self._proof is None or self._proof.target != target:
+            self._proof = Proof(self._world, self._claim, target)
+        return self._proof
+
     @property
-    def _inspected(self) -> "_Work":
+    def _inspected(self) -> "Work":
         if self._work is None:
             raise ValueError("nothing was inspected yet")
         return self._work
@@ -195,54 +252,3 @@ class SecretRotation(Attempt):
 
     def _inspection_of(self, target: Target) -> Inspection:
         return Inspection(self._world, self._neighbours, target, self._id, self._claim.deadline)
-
-    def _value(self, work: "_Work") -> KeyMaterial:
-        """
-        Return what the new version holds: the key alone where nobody can read what stands around the dead one.
-        """
-        key, value = work.keys[work.key], work.secret.value
-        if value is None:
-            self._claim.say("stores the key alone: the version before is disabled", key=work.key)
-            return key
-        if work.held is None and not work.policy.target.candidates(value):
-            self._claim.say("replaces the whole value: nothing in it looks like a key", key=work.key)
-        try:
-            return exchanged(work.policy.target, value, work.held, key)
-        except (Misconfigured, Drift) as hindrance:
-            # It could hold a key when it was inspected; by now another version of this app may be stricter.
-            if self._claim.must_finish:
-                raise _dead_key(hindrance) from hindrance
-            raise
-
-    def _expiry(self, work: "_Work") -> datetime:
-        """
-        Return when the new version expires: no later than the one whose key it adopts.
-        """
-        expires_on = self._world.clock.now().replace(microsecond=0) + work.policy.validity
-        if isinstance(work.plan, StoreLive) and work.plan.not_after:
-            # Near its expiry, so that its event comes at once; past it, none would come.
-            return min(expires_on, max(work.plan.not_after, expires_on - work.policy.validity + EVENT_MARGIN))
-        return expires_on
-
-
-class _Work(Struct, frozen=True):
-    """
-    What was found, and what is to be done: without a plan, an earlier attempt has regenerated `key` already.
-
-    `held` is the fingerprint of the credential in whose place the new one is put, None where the secret's is dead.
-    """
-
-    secret: SecretVersion
-    policy: RotationPolicy
-    keys: Keys
-    key: KeyName
-    held: str | None
-    plan: Regenerate | StoreLive | None = None
-    neighbours: TargetNeighbours | None = None
-
-
-def _dead_key(hindrance: Ending | None) -> Unfinished:
-    """
-    Return why an attempt ends that cannot replace a dead key: its rotation goes on, since nothing else helps.
-    """
-    return Unfinished(f"{hindrance}; the secret may hold a dead key until a new one is stored", in_flight=False)

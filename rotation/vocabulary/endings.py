@@ -4,7 +4,7 @@ How a rotation ends without a new version.
     Ending
     ├── Skip             there is nothing to do: a SkipReason
     └── Failure          it cannot be done: Misconfigured, OutOfScope, Drift, ActiveKey, SingleKey, TargetNotFound,
-                         Refused (VaultRefused), Exhausted
+                         Refused (VaultRefused), KeyRefused, Exhausted
 """
 
 from enum import StrEnum
@@ -110,6 +110,15 @@ class VaultRefused(Refused):
     """
 
     code = "vault_refused"
+
+
+class KeyRefused(Failure):
+    """
+    The new key did not work, and the one in use did, for as long as a new key may take to be known everywhere.
+    """
+
+    code = "key_refused"
+    retryable = True
 
 
 class Exhausted(Failure):

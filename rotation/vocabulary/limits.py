@@ -31,6 +31,11 @@ LISTING_KEPT_FOR = timedelta(minutes=5)  # a listing of the vaults, for all rota
 EVENT_MARGIN = timedelta(days=1)  # before its expiry a version is made at the latest, so that its event still comes
 LONGEST_REVOCATION = timedelta(days=365)  # between a rotation and the revocation that it asks for
 
+# The proof of a new key
+PROVEN_WITHIN = 60.0  # seconds in which one attempt asks whether a key works; then the rotation is suspended
+PROOF_WINDOW = timedelta(hours=1)  # from when a key was first seen: one that is refused to its end is not stored
+LOOK_HOLDS_FOR = timedelta(seconds=5)  # until the secret is read again before a version is stored
+
 # Secrets
 NEAR_EXPIRY = timedelta(days=30)  # before the expiry: when Key Vault raises SecretNearExpiry (Key Vault documentation)
 SHORTEST_VALIDITY = timedelta(days=31)  # a shorter one would be near expiry at birth
@@ -79,6 +84,7 @@ LONGEST_ERROR_TEXT = 1000  # characters of a service's message that are passed o
 MOST_DIGITS = 9  # of a number that somebody sent: Python reads no more than some thousands
 CONNECTED_WITHIN = 10  # seconds, until there is a connection
 ANSWERED_WITHIN = 60  # seconds, for the whole of one request and its answer
+PROBED_WITHIN = 10  # seconds, for one question to a data plane and its answer
 TOKEN_WITHIN = 15.0  # seconds, for one token with all tries of azure-identity
 TABLE_WITHIN = 30  # seconds, for one operation on the ledger with all its tries
 HEALTH_WITHIN = 10  # seconds, for each part of a health check

@@ -12,6 +12,9 @@ from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger("rotation")
 
+# Steps that somebody should look at, although the rotation goes on.
+_WARNINGS = {"not proven"}
+
 
 def report(record: Rotation, step: str, deadline: Deadline | None = None, **facts: object) -> None:
     """
@@ -39,7 +42,14 @@ def report(record: Rotation, step: str, deadline: Deadline | None = None, **fact
         for name in ("secret", "target", "trigger", "seconds", "duration")
         if fields[name] is not None
     ]
-    _log.info("rotation %s: %s (%s)", record.id, step, ", ".join(shown), extra=fields)
+    _log.log(
+        logging.WARNING if step in _WARNINGS else logging.INFO,
+        "rotation %s: %s (%s)",
+        record.id,
+        step,
+        ", ".join(shown),
+        extra=fields,
+    )
 
 
 def report_sweep(  # noqa: PLR0913 - what a sweep has found

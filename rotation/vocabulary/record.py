@@ -73,9 +73,10 @@ class Rotation(Struct, frozen=True, rename="camel"):
     """
     The record of one rotation, exactly as `GET /rotations/{id}` and the published events show it.
 
-    `reason` is the caller's, or why a rotation was skipped. `gap_seconds` is there for InPlace rotations: how long the
-    secret held a key that was already dead. `revocation` is there where `revokePreviousAfter` asked for one, `steps`
-    where a dry run says what would happen.
+    `reason` is the caller's, or why a rotation was skipped. `proven` says whether the new key was seen to work, False
+    where that could not be found out, None where it is not asked. `gap_seconds` is there for InPlace rotations: how
+    long the secret held a key that was already dead. `revocation` is there where `revokePreviousAfter` asked for one,
+    `steps` where a dry run says what would happen.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Rotation(Struct, frozen=True, rename="camel"):
     attempts: int
     reason: str | None
     error: Problem | None
+    proven: bool | None = None
     gap_seconds: float | UnsetType = UNSET
     revocation: ScheduledRevocation | UnsetType = UNSET
     steps: list[Step] | UnsetType = UNSET
@@ -153,9 +155,21 @@ class Journal(Struct, frozen=True):
         return self.fingerprint if self.in_place else self.other_fingerprint
 
 
+class Trial(Struct, frozen=True):
+    """
+    How far the proof of a key has come, which is told by its fingerprint.
+
+    It was first seen at `since`. `was_refused` says whether it was refused while the key in use was accepted.
+    """
+
+    fingerprint: str
+    since: datetime
+    was_refused: bool = False
+
+
 class OpenRotation(Struct, frozen=True):
     """
-    The running rotation of a target: claim, journal and request in one row of the ledger.
+    The running rotation of a target: claim, journal, trial and request in one row of the ledger.
 
     `lease` is new for every attempt; until `claimed_until` only the attempt that wrote it may go on. `begun` says that
     the row by which the rotation waited is gone: from then on it can only end under its claim.
@@ -167,13 +181,14 @@ class OpenRotation(Struct, frozen=True):
     claimed_until: datetime
     journal: Journal | None = None
     begun: bool = False
+    trial: Trial | None = None
 
     @property
     def is_kept(self) -> bool:
         """
         Whether the row stays until the rotation has ended: its worker gives back only what it has not begun.
         """
-        return self.journal is not None or self.begun
+        return self.journal is not None or self.begun or self.trial is not None
 
 
 class WaitingRotation(Struct, frozen=True):

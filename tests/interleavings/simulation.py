@@ -38,6 +38,7 @@ from tests.twins.targets import accepted_record
 from tests.twins.world import SUBSCRIPTION, VAULT, TwinWorld
 
 _NAMESPACE = uuid.UUID("00000000-0000-4000-8000-000000000004")
+_TAGS = {Hand.PAUSE: {PAUSED: "true"}, Hand.TAG: {"owner": "somebody"}}
 _ROUNDS = 14  # of the timer, until everything must have ended: MAX_ATTEMPTS and some
 _SCOPES = Scopes([f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"])
 
@@ -72,6 +73,8 @@ class Simulation:
         laboratory.reset()
         self.scenario = scenario
         self.world = TwinWorld(scenario.kind)
+        self.world.provider.proves = scenario.settles is not None
+        self.world.provider.settling = scenario.settles or 0.0
         self.tasks: list[Task] = []
         self.orphans: list[Orphan] = []
         self.hands = list(scenario.hands)
@@ -117,8 +120,11 @@ class Simulation:
             self.world.ledger.snapshot(),
             tuple((len(values), values[-1]) for values in provider.history.values()),
             tuple(
-                (version.version, version.enabled) for name in self.world.managed for version in vaults.history(name)
+                (version.version, version.enabled, tuple(version.tags.items()))
+                for name in self.world.managed
+                for version in vaults.history(name)
             ),
+            tuple(provider.works_from.values()),
             tuple(event.id for event in self.world.announcer.published),
             self._judge.key(),
         )
@@ -173,6 +179,7 @@ class Simulation:
             case "go" | "arrive":
                 task.arrive(None, unclear("it was sent too late"))
             case "fail":
+                self._judge.after_failure(call)
                 task.arrive(None, Unavailable("503"))
             case "fail after":
                 self._effect(task, call)
@@ -181,6 +188,7 @@ class Simulation:
                 self._abandon(task)
                 task.arrive(None, unclear("dropped"))
             case "decline":
+                self._judge.after_failure(call)
                 task.arrive(None, Declined("403"))
             case _:
                 raise AssertionError(verb)
@@ -296,12 +304,14 @@ class Simulation:
         held = current.value.reveal() if current.value else ""
         if hand is Hand.PUT:
             self.world.put(value=held)
-        elif hand is Hand.PAUSE:
-            current.tags[PAUSED] = "true"
+        elif hand in _TAGS:
+            self.world.vaults.tag(current.id, current.tags | _TAGS[hand])
         else:
             active = next((key for key in KeyName if self.world.provider.value(target, key) == held), KeyName.PRIMARY)
             self.world.provider.turn(target, active if hand is Hand.TURN_ACTIVE else active.other)
-        self._judge.after_hand(is_turned=hand in {Hand.TURN_ACTIVE, Hand.TURN_ALTERNATE})
+        self._judge.after_hand(
+            is_turned=hand in {Hand.TURN_ACTIVE, Hand.TURN_ALTERNATE}, tags=_TAGS.get(hand, {}).keys()
+        )
 
     def _pass_until(self, moment: float) -> None:
         self.world.clock.advance(timedelta(seconds=moment - self.now))

@@ -4,13 +4,15 @@ The ports of one worker: every call to a twin becomes a request that the schedul
 Deadlines are checked where the request is made, as the adapters do, and not where it arrives.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rotation.ports.announcer import Announcement
 from rotation.ports.ledger import Versioned
+from rotation.ports.providers import Verdict
 from rotation.ports.vaults import NewVersion, SecretProperties
+from rotation.vocabulary.errors import DependencyError
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
@@ -20,7 +22,7 @@ from tests.interleavings.calls import Kind, Nap, ask
 from tests.twins.announcer import MemoryAnnouncer
 from tests.twins.clock import HandClock
 from tests.twins.ledger import MemoryLedger
-from tests.twins.providers import MemoryProvider
+from tests.twins.providers import MemoryProbe, MemoryProvider
 from tests.twins.vaults import MemoryVaults
 
 T = TypeVar("T")
@@ -94,6 +96,20 @@ class WiredProvider:
         """
         return self
 
+    async def prober_for(self, target: Target) -> "WiredProvider | None":
+        """
+        Return itself, if keys are to be proven.
+        """
+        return self if await self._twin.prober_for(target) else None
+
+    async def probe(self, target: Target, deadline: Deadline) -> "WiredProbe":
+        """
+        Ask what can be asked with the keys of a target.
+        """
+        deadline.check()
+        probe = await ask("probe", Kind.READ, lambda: self._twin.probe(target, WHENEVER), is_timely=True)
+        return WiredProbe(probe)
+
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
         """
         Ask for both keys.
@@ -109,6 +125,25 @@ class WiredProvider:
         return await ask(
             "regenerate", Kind.CHANGE, lambda: self._twin.regenerate(target, key, WHENEVER), about=key, is_timely=True
         )
+
+
+class WiredProbe:
+    """
+    The `KeyProbe` of one target, as one worker has it.
+    """
+
+    def __init__(self, twin: MemoryProbe) -> None:
+        self._twin = twin
+
+    async def ask(self, key: KeyMaterial, deadline: Deadline) -> Verdict:
+        """
+        Ask with a key; where that fails, the answer says nothing of it.
+        """
+        deadline.check()
+        try:
+            return await ask("ask", Kind.READ, lambda: self._twin.ask(key, WHENEVER), is_timely=True)
+        except DependencyError as error:
+            return Verdict(None, str(error))
 
 
 class WiredVaults:
@@ -164,6 +199,26 @@ class WiredVaults:
         """
         deadline.check()
         return await ask("read_version", Kind.READ, lambda: self._twin.read_version(secret, WHENEVER), is_timely=True)
+
+    async def read_tags(self, secret: SecretId, deadline: Deadline) -> dict[str, str]:
+        """
+        Ask for one version's tags.
+        """
+        deadline.check()
+        return await ask("read_tags", Kind.READ, lambda: self._twin.read_tags(secret, WHENEVER), is_timely=True)
+
+    async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
+        """
+        Ask for other tags of one version.
+        """
+        deadline.check()
+        await ask(
+            "write_tags",
+            Kind.CHANGE,
+            lambda: self._twin.write_tags(secret, tags, WHENEVER),
+            about=secret,
+            is_timely=True,
+        )
 
     async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
         """

@@ -2,7 +2,8 @@
 The calls to the ports that rotations make, in the order in which one-after-another twins see them.
 """
 
-# Of the first rotation of a secret, of an event or accepted from a caller: changes, and looks in between.
+# Of the first rotation of a secret whose target can be asked, of an event or accepted from a caller: changes, and looks
+# in between.
 ROTATION = (
     "read_current",
     "claim",
@@ -15,7 +16,10 @@ ROTATION = (
     "replace",
     "bind",
     "regenerate",
+    "probe",
+    "ask",
     "store",
+    "read_tags",
     "end",
     "settle",
     "publish",

@@ -14,7 +14,8 @@ from providers.batch import BATCH_ACCOUNT
 from providers.kind import Kind
 from providers.storage import STORAGE_ACCOUNT
 from providers.workflow import WORKFLOW
-from rotation.vocabulary.errors import NotFound
+from rotation.ports.providers import Verdict
+from rotation.vocabulary.errors import DependencyError, NotFound
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
@@ -60,11 +61,35 @@ _FORMS = {
 }
 
 
+class MemoryProbe:
+    """
+    The `KeyProbe` of one target.
+    """
+
+    def __init__(self, provider: "MemoryProvider", target: Target) -> None:
+        self._provider = provider
+        self._target = target
+
+    async def ask(self, key: KeyMaterial, deadline: Deadline) -> Verdict:
+        """
+        Ask with a key; a scripted `DependencyError` is an answer that says nothing of it.
+        """
+        deadline.check()
+        try:
+            await self._provider.faults.enter("ask")
+        except DependencyError as error:
+            return Verdict(None, str(error))
+        works = self._provider.works(self._target, key)
+        return Verdict(works, "200" if works else "403 AuthenticationFailed")
+
+
 class MemoryProvider:
     """
     The `Provider` of all kinds of target, and their `Providers` in one.
 
-    `history` holds every value that each key ever had, the present one last.
+    `history` holds every value that each key ever had, the present one last. Where it `proves`, a data plane can be
+    asked with a key: one that is regenerated works there after `settling` seconds. `refuses_all` says that it takes no
+    key at all, as behind a proxy.
     """
 
     def __init__(
@@ -75,12 +100,17 @@ class MemoryProvider:
     ) -> None:
         self.history: dict[tuple[str, KeyName], list[str]] = defaultdict(list)
         self.signs_with_one_key = False
+        self.proves = True
+        self.settling = 0.0
+        self.refuses_all = False
+        self.now: Callable[[], float] = lambda: 0.0
         self.answers: Keys | None = None
         self.watch: Callable[[], None] = lambda: None
         self.faults = faults or Faults()
         self._kinds = kinds
         self._forms = _FORMS | dict(forms or {})
         self._unsettled: dict[tuple[str, KeyName], int] = {}
+        self.works_from: dict[str, float] = {}
 
     def add(self, target: Target) -> None:
         """
@@ -96,6 +126,12 @@ class MemoryProvider:
         # 64 bytes in base64, as the kinds of the table have them.
         self.history[target.identity, key].append(f"{secrets.token_urlsafe(64).translate(_BASE64)}==")
         self.watch()
+
+    def settle_at(self, target: Target, key: KeyName, moment: float) -> None:
+        """
+        Let the present value of a key work from a moment on.
+        """
+        self.works_from[self.history[target.identity, key][-1]] = moment
 
     def value(self, target: Target, key: KeyName) -> str:
         """
@@ -134,6 +170,35 @@ class MemoryProvider:
         """
         return self
 
+    async def prober_for(self, target: Target) -> "MemoryProvider | None":
+        """
+        Return itself, if keys are to be proven.
+        """
+        return self if self.can_be_asked(target) else None
+
+    def can_be_asked(self, target: Target) -> bool:
+        """
+        Return whether it proves the keys of a target.
+        """
+        kind = next(kind for kind in self._kinds if kind.provider == target.provider)
+        return self.proves and bool(kind.data_plane)
+
+    async def probe(self, target: Target, deadline: Deadline) -> "MemoryProbe":
+        """
+        Return what can be asked with the keys of a target.
+        """
+        deadline.check()
+        await self.faults.enter("probe")
+        return MemoryProbe(self, target)
+
+    def works(self, target: Target, given: KeyMaterial) -> bool:
+        """
+        Return whether the data plane takes a key now.
+        """
+        value = given.reveal()
+        live = {self.history[target.identity, key][-1] for key in KeyName}
+        return not self.refuses_all and value in live and self.works_from.get(value, 0.0) <= self.now()
+
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
         """
         Return the credential that each key gives.
@@ -155,6 +220,7 @@ class MemoryProvider:
         form = self._form(target)
         self._unsettled[target.identity, key] = form.reads_until_new
         self.turn(target, key)
+        self.settle_at(target, key, self.now() + self.settling)
         await self.faults.leave("regenerate")
         return (self.answers or self.keys(target)) if form.answers_with_keys else None
 

@@ -46,7 +46,17 @@ class MemoryVaults:
         """
         self._deleted.pop(secret.identity, None)
         made = secret.at(uuid.uuid4().hex)
-        version = SecretVersion(made, KeyMaterial(value), enabled, dict(tags), content_type, expires_on)
+        now = self._clock.now().replace(microsecond=0)
+        version = SecretVersion(
+            made,
+            KeyMaterial(value),
+            enabled,
+            dict(tags),
+            content_type,
+            expires_on,
+            created_on=now,
+            updated_on=now,
+        )
         self._versions.setdefault(secret.identity, []).append((version, self._clock.now()))
         return made
 
@@ -145,12 +155,35 @@ class MemoryVaults:
         Return the value of one version.
         """
         await self._enter("read_version", secret, deadline)
-        for version, _ in self._of(secret):
-            if version.id.version == secret.version:
-                if not version.enabled or version.value is None:
-                    raise Declined("403 Forbidden: the secret is disabled")
-                return version.value
-        raise NotFound(f"404 SecretNotFound: {secret}")
+        version = self._enabled(secret)
+        if version.value is None:
+            raise Declined("403 Forbidden: the secret is disabled")
+        return version.value
+
+    async def read_tags(self, secret: SecretId, deadline: Deadline) -> dict[str, str]:
+        """
+        Return the tags of one version.
+        """
+        await self._enter("read_tags", secret, deadline)
+        return dict(self._enabled(secret).tags)
+
+    async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
+        """
+        Replace the tags of one version.
+        """
+        await self._enter("write_tags", secret, deadline)
+        self.tag(secret, tags)
+        await self.faults.leave("write_tags")
+
+    def tag(self, secret: SecretId, tags: Mapping[str, str]) -> None:
+        """
+        Replace the tags of one version by hand.
+        """
+        versions = self._of(secret)
+        for index, (found, made) in enumerate(versions):
+            if found.version == secret.version:
+                now = self._clock.now().replace(microsecond=0)
+                versions[index] = (structs.replace(found, tags=dict(tags), updated_on=now), made)
 
     async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
         """
@@ -197,6 +230,14 @@ class MemoryVaults:
         self.require(secret)
         deadline.check()
         await self.faults.enter(operation)
+
+    def _enabled(self, secret: SecretId) -> SecretVersion:
+        for version, _ in self._of(secret):
+            if version.id.version == secret.version:
+                if not version.enabled:
+                    raise Declined("403 Forbidden: the secret is disabled")
+                return version
+        raise NotFound(f"404 SecretNotFound: {secret}")
 
     def _of(self, secret: SecretId) -> list[tuple[SecretVersion, datetime]]:
         versions = self._versions.get(secret.identity)

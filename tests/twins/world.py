@@ -57,6 +57,7 @@ class TwinWorld:
         self.vaults = MemoryVaults(self.clock, [VAULT], self.faults)
         self.provider = provider or MemoryProvider()
         self.provider.faults = self.faults
+        self.provider.now = self.clock.monotonic
         self.ledger = MemoryLedger(self.faults)
         self.inventory = MemoryInventory(self.ledger, self.faults)
         self.history = MemoryHistory(self.ledger)

@@ -80,8 +80,9 @@ async def test_a_rotation_is_told_step_by_step(world: TwinWorld) -> None:
     """
     plan = await plan_for(world)
 
+    proof = ["prove"] if world.target is TARGETS["batch"] else []
     assert steps(plan) == [
-        "claim", "look", "inspect", "journal", "regenerate", "store", "end", "announce", "tidy",
+        "claim", "look", "inspect", "journal", "regenerate", *proof, "store", "end", "announce", "tidy",
     ]  # fmt: skip
     assert (plan.key_name, plan.previous_key_name, plan.adopted, plan.error) == (SECONDARY, PRIMARY, False, None)
     assert (plan.target, plan.provider) == (world.target.arm_id, world.target.provider)

@@ -463,6 +463,7 @@ async def test_every_step_is_logged_with_its_key(world: TwinWorld, caplog: pytes
         ("inspected", "Secondary"),
         ("journaled", "Secondary"),
         ("regenerated", "Secondary"),
+        *([("proven", "Secondary")] if world.target is TARGETS["batch"] else []),
         ("stored", "Secondary"),
         ("ended", None),
         ("announced", None),
