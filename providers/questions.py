@@ -78,7 +78,7 @@ class SharedKeyQuestion(Struct, frozen=True):
                 *("" for _ in _STANDARD_HEADERS),
                 *(f"{name}:{value}" for name, value in sorted(headers.items())),
                 f"/{self.account}{parts.path}",
-                *(f"{name}:{value}" for name, value in sorted(parse_qsl(parts.query))),
+                *(f"{name}:{value}" for name, value in sorted(parse_qsl(parts.query, keep_blank_values=True))),
             ]
         )
         secret = base64.b64decode(key.reveal(), validate=True)

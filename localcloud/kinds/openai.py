@@ -46,6 +46,7 @@ class OpenAIAccount(Resource):
     endpoint: str
     keys: AccessKeys
     disables_local_auth: bool | None
+    kind: str | None = "OpenAI"
 
     def consumer(self) -> "OpenAIConsumer":
         return OpenAIConsumer(self.arm_id, self.endpoint)
@@ -158,7 +159,7 @@ def _shown(account: OpenAIAccount) -> dict[str, Any]:
         "id": account.arm_id,
         "name": account.name,
         "type": "Microsoft.CognitiveServices/accounts",
-        "kind": "OpenAI",
+        "kind": account.kind,
         "location": LOCATION,
         "sku": {"name": "S0"},
         "properties": properties,

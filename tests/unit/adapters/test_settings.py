@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from providers import KINDS
 from rotation.vocabulary.endings import OutOfScope
 from rotation.vocabulary.errors import SettingsError
 from tests.twins.targets import batch_account
@@ -122,6 +123,12 @@ def test_scopes_may_be_empty_but_not_left_out() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("ROTATION_PROVE_KEYS", "yes"),
+        ("ROTATION_DATA_PLANE_SUFFIXES", "https://batch.example"),
+        ("ROTATION_DATA_PLANE_SUFFIXES", "batch.example/pools"),
+        ("ROTATION_DATA_PLANE_SUFFIXES", "batch.example:8443"),
+        ("ROTATION_DATA_PLANE_SUFFIXES", "*"),
+        ("ROTATION_DATA_PLANE_SUFFIXES", "batch..example"),
         ("ROTATION_VAULTS", "my-vault"),
         ("ROTATION_VAULTS", ","),
         ("ROTATION_VAULTS", "http://my-vault.vault.azure.net"),
@@ -422,3 +429,21 @@ def test_a_flag_is_read_in_any_case_and_wrapping(written: str) -> None:
     True is true.
     """
     assert read_settings(LEAST | {"ROTATION_VERIFY_VAULT_DOMAIN": written}).verify_vault_domain
+
+
+def test_keys_are_proven_at_hosts_of_the_cloud_alone_unless_a_setting_says_otherwise() -> None:
+    """
+    A private cloud names its own hosts; a kind whose keys cannot be asked for has none.
+    """
+    batch, workflow = (
+        next(kind for kind in KINDS if kind.provider == name)
+        for name in ("Microsoft.Batch/batchAccounts", "Microsoft.Web/sites/workflows")
+    )
+
+    assert read_settings(LEAST).suffixes_of(batch) == ["batch.azure.com"]
+    assert read_settings(LEAST | {"ROTATION_PROVE_KEYS": " FALSE "}).suffixes_of(batch) == ()
+    own = read_settings(LEAST | {"ROTATION_DATA_PLANE_SUFFIXES": " *.Batch.Example, .cloud.example\nlocalhost "})
+    assert own.suffixes_of(batch) == ["batch.azure.com", "batch.example", "cloud.example", "localhost"]
+    assert own.suffixes_of(workflow) == ()
+    government = LEAST | {"ROTATION_CLOUD": "AzureUSGovernment", "ROTATION_VERIFY_VAULT_DOMAIN": "false"}
+    assert read_settings(government).suffixes_of(batch) == ["batch.usgovcloudapi.net"]
