@@ -44,6 +44,8 @@ class Point:
     """How many secrets hold the target's key."""
     kinds: tuple[LocalKind, ...] = KINDS
     """The kinds of target whose rotation sends it."""
+    is_of_the_proof: bool = False
+    """Where it fails for long, a key is stored that may not work yet: no client may be promised anything then."""
     is_for_the_provider: bool = False
     """Where the kind is behind a site, it goes through the host of that site."""
 
@@ -71,6 +73,16 @@ def _older_version(subject: Subject) -> str:
     return f"{_secret(subject)}/{subject.vault.versions(subject.secrets[0])[which].version}"
 
 
+def _version_before(subject: Subject) -> str:
+    return f"{_secret(subject)}/{subject.vault.versions(subject.secrets[0])[-1].version}"
+
+
+def _read_of_an_older_version(subject: Subject, _: str) -> Aim:
+    # In place it is the version before, which was read once for its tags.
+    older = _older_version(subject)
+    return Aim("Vault.GetSecret", older, skip=int(older == _version_before(subject)))
+
+
 def _bound(subject: Subject) -> str:
     return claim_key(subject.arm_id).removeprefix("open:") + "||"
 
@@ -96,6 +108,21 @@ def _token(number: int) -> Callable[[Subject, str], Aim]:
 
 
 _READ = _names(kind.read for kind in KINDS)
+_ASKED = tuple(kind for kind in KINDS if kind.proof)
+_PROOF = (
+    Point(
+        f"{_names(kind.proof[0] for kind in _ASKED)} (proof)",
+        lambda s, _: Aim(s.kind.proof[0], s.arm_id),
+        kinds=_ASKED,
+        is_of_the_proof=True,
+    ),
+    Point(
+        f"{_names(kind.proof[1] for kind in _ASKED)} (proof)",
+        lambda s, _: Aim(s.kind.proof[1], s.arm_id),
+        kinds=_ASKED,
+        is_of_the_proof=True,
+    ),
+)
 REGENERATE = Point(
     _names(kind.regenerate for kind in KINDS),
     lambda subject, _: Aim(subject.kind.regenerate, subject.arm_id),
@@ -131,14 +158,16 @@ POINTS = (
     ),
     REGENERATE,
     Point(f"{_READ} (after)", _second_look, is_for_the_provider=True),
+    *_PROOF,
     SET_SECRET,
+    Point("Vault.GetSecret (the version before)", lambda s, _: Aim("Vault.GetSecret", _version_before(s))),
     Point("Ledger.Transaction (end)", lambda s, _: Aim("Ledger.Transaction", claim_key(s.arm_id)), changes=True),
     Point("Ledger.Transaction (record)", lambda _, id_: Aim("Ledger.Transaction", id_), changes=True),
     Point("EventGrid.Publish", lambda *_: Aim("EventGrid.Publish"), changes=True, is_for_all=True),
     Point("Ledger.Delete (outcome)", lambda _, id_: Aim("Ledger.Delete", OUTBOX + id_), changes=True),
     Point("Ledger.Upsert (inventory)", lambda s, _: Aim("Ledger.Upsert", s.secrets[0].lower()), changes=True),
     Point("Vault.ListVersions", lambda s, _: Aim("Vault.ListVersions", _secret(s))),
-    Point("Vault.GetSecret (an older version)", lambda s, _: Aim("Vault.GetSecret", _older_version(s))),
+    Point("Vault.GetSecret (an older version)", _read_of_an_older_version),
     Point("Vault.UpdateSecret", lambda s, _: Aim("Vault.UpdateSecret", _older_version(s)), changes=True),
 )
 

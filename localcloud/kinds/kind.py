@@ -71,6 +71,7 @@ class LocalKind(Managed):
     - `look_up`: the operations that a rotation needs first where a tag names the target and nothing below it.
     - `read`: the operation that shows keys; it takes `reads` requests to see both.
     - `regenerate`: the operation that replaces a key. With `answers_with_keys` its answer holds both.
+    - `proof`: the operations by which a rotation learns where it can ask with a key, and asks; none where it cannot.
     - `behind_a_site`: whether all these requests go through the host of a site.
     """
 
@@ -83,6 +84,7 @@ class LocalKind(Managed):
     regenerate: str
     answers_with_keys: bool = True
     look_up: tuple[str, ...] = ()
+    proof: tuple[str, ...] = ()
     behind_a_site: bool = False
 
     def __str__(self) -> str:

@@ -195,4 +195,5 @@ OPENAI = LocalKind(
     operations=operations,
     read="OpenAI.ListKeys",
     regenerate="OpenAI.RegenerateKey",
+    proof=("OpenAI.GetAccount", "OpenAI.ListModels"),
 )

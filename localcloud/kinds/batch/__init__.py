@@ -43,4 +43,5 @@ BATCH = LocalKind(
     wordings=MANAGEMENT,
     read="Batch.ListKeys",
     regenerate="Batch.RegenerateKeys",
+    proof=("Batch.GetAccount", "BatchService.ListPools"),
 )

@@ -42,4 +42,5 @@ STORAGE = LocalKind(
     operations=operations,
     read="Storage.ListKeys",
     regenerate="Storage.RegenerateKey",
+    proof=("Storage.GetAccount", "Blobs.ListContainers"),
 )

@@ -38,7 +38,7 @@ workflows = st.builds(
     groups,
     named(r"[a-zA-Z0-9]([-a-zA-Z0-9]{0,20}[a-zA-Z0-9])?"),
     named(r"[-\w]{1,20}"),
-    st.none() | named(r"[-\w ()]{1,20}"),
+    st.none() | named(r"[-\w()]([-\w ()]{0,18}[-\w()])?"),
 )
 targets: st.SearchStrategy[Target] = accounts | workflows
 
