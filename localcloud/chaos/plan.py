@@ -19,7 +19,7 @@ _STEPS = (2, 4)
 _MOST_COPIES = 4
 _LONGEST_DELAY = 2.0  # seconds
 _MOST_TIMES = 3
-_SETTLING = 0.0
+_SETTLING = 0.3
 """How many of all regenerated keys take some time until they work."""
 _LONGEST_SETTLING = 2.0  # seconds
 _SETTLING_TIMES = 8  # of one subject, again and again
