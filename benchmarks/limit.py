@@ -2,7 +2,7 @@
 The limit: what one rotation of a secret cannot do without, whoever writes it, if the README's promises are to hold.
 
 Each trip has to wait for the one before, and what it asks for goes out at the same time. The limit is their number
-times the latency. What is in `BESIDE` goes out while a trip is under way that has to be made anyway: it costs no time.
+times the latency. What goes out `beside` a trip that has to be made anyway costs no time.
 """
 
 from collections import Counter
@@ -40,7 +40,12 @@ def trips(kind: Kind) -> Sequence[Trip]:
         Trip(("Ledger.Replace", "Ledger.Read"), "the journal: after a crash it tells whether the key was regenerated"),
         Trip((local.regenerate,), "the key"),
         *new_value,
+        *(
+            Trip((question,), "whether the new key works: no client is to read one that does not")
+            for question in local.proof[1:]
+        ),
         Trip(("Vault.SetSecret",), "the new version"),
+        Trip(("Vault.GetSecret",), "the version before: tags that somebody has set on it since the look"),
         Trip(("Ledger.Transaction",), "the end: frees the target, keeps the outcome until it is told"),
         Trip(("Ledger.Transaction",), "the record, before anybody is told of it"),
         Trip(("EventGrid.Publish",), "the completion event"),
@@ -48,11 +53,18 @@ def trips(kind: Kind) -> Sequence[Trip]:
     )
 
 
-BESIDE = {
-    "Ledger.Upsert": 2,  # That the secret holds a key of the target; how it stands, for GET /api/secrets.
-    "Vault.ListVersions": 1,  # Older versions, to disable those whose key is dead ...
-    "Vault.GetSecret": 1,  # ... by their value.
-}
+def beside(kind: Kind) -> Counter[str]:
+    """
+    Return what goes out while other requests are waited for, and how often.
+    """
+    where_to_ask = named(kind).proof[:1]
+    return Counter(where_to_ask) + Counter(
+        {
+            "Ledger.Upsert": 2,  # That the secret holds a key of the target; how it stands, for GET /api/secrets.
+            "Vault.ListVersions": 1,  # Older versions, to disable those whose key is dead ...
+            "Vault.GetSecret": 1,  # ... by their value.
+        }
+    )
 
 
 def seconds(kind: Kind, latency: float) -> float:

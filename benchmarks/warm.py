@@ -95,7 +95,7 @@ async def _rotate(stage: Stage, app: str, rotatables: Sequence[Rotatable]) -> _W
 
 
 def _goals(kind: Kind, time: Figure, ours: _Warm) -> list[Goal]:
-    needed = limit.requests(kind) + Counter(limit.BESIDE)
+    needed = limit.requests(kind) + limit.beside(kind)
     asked = [Counter(entry.operation for entry in requests) for requests in ours.requests]
     warm_from = ours.rotations[0].began
     opened_before = {entry.caller for entry in ours.log if entry.received.monotonic < warm_from}

@@ -35,7 +35,7 @@ def of_ours(kind: Kind) -> Counter[str]:
     """
     Return the requests of one rotation: those that it cannot do without, and those that cost no time.
     """
-    return limit.requests(kind) + Counter(limit.BESIDE)
+    return limit.requests(kind) + limit.beside(kind)
 
 
 async def last_of_three(stage: Stage, app: str, kind: Kind) -> tuple[Run, Counter[str]]:
