@@ -5,6 +5,7 @@ It rests on assumptions 122, 123 and 124 of docs/fidelity.md.
 """
 
 import asyncio
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ from adapters.service_messages import one_line
 from rotation.vocabulary.errors import DependencyError
 from rotation.vocabulary.limits import LONGEST_ERROR_CODE, PROBED_WITHIN
 from rotation.vocabulary.timing import Deadline
+
+# No user info and no backslash: what parses a URL and what sends it must agree on its host.
+_ADDRESS = r"https://([a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)(?::[0-9]{1,5})?/"
 
 
 class Reply(Struct, frozen=True):
@@ -48,10 +52,10 @@ class DataPlane:
         """
         Return why a URL must not be asked, None where it may be.
         """
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme != "https":
-            return f"{host} is not asked without TLS"
+        found = re.match(_ADDRESS, url, re.IGNORECASE | re.ASCII)
+        if found is None:
+            return "its data plane is at no address of a host with TLS, and is not asked"
+        host = found[1].lower()
         # One word is a host and no suffix: under `com` there is everybody.
         if any(host == suffix or ("." in suffix and host.endswith(f".{suffix}")) for suffix in self._suffixes):
             return None

@@ -7,8 +7,7 @@ from benchmarks.kind import Kind
 @pytest.mark.parametrize(("kind", "trips"), [(Kind.BATCH, 12), (Kind.WORKFLOW, 12)])
 def test_the_limit_is_the_trips_times_the_latency(kind: Kind, trips: int) -> None:
     """
-    The answer to regenerateKeys holds the new key of a Batch account, which is then tried; a workflow's new URL has to
-    be asked for, and cannot be tried.
+    The new key of a Batch account is in the answer, and is tried; a workflow's new URL has to be asked for.
     """
     assert len(limit.trips(kind)) == trips
     assert limit.seconds(kind, 0.05) == pytest.approx(trips * 0.05)
