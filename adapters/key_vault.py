@@ -94,12 +94,12 @@ class KeyVaults(Vaults):
 
         return await until_answered(f"get of secret {str(secret)!r}", read, deadline)
 
-    async def read_tags(self, secret: SecretId, deadline: Deadline) -> dict[str, str]:
+    async def read_properties(self, secret: SecretId, deadline: Deadline) -> SecretProperties:
         client = self._client(secret)
 
-        async def read() -> dict[str, str]:
+        async def read() -> SecretProperties:
             found = await client.get_secret(secret.name, secret.version, deadline=deadline)
-            return dict(found.properties.tags or {})
+            return _properties(found.properties)
 
         return await until_answered(f"get of secret {str(secret)!r}", read, deadline)
 
@@ -138,7 +138,7 @@ class KeyVaults(Vaults):
 
         async def read() -> list[SecretProperties]:
             return [
-                SecretProperties(_text(found.version), bool(found.enabled), found.created_on)
+                _properties(found)
                 async for found in client.list_properties_of_secret_versions(secret.name, deadline=deadline)
             ]
 
@@ -217,6 +217,16 @@ def _listed(vault: str, properties: Any) -> ListedSecret:
     )
 
 
+def _properties(found: Any) -> SecretProperties:
+    return SecretProperties(
+        _text(found.version),
+        bool(found.enabled),
+        found.created_on,
+        updated_on=found.updated_on,
+        tags=dict(found.tags or {}),
+    )
+
+
 def _version(secret: SecretId, properties: Any, value: KeyMaterial | None) -> SecretVersion:
     return SecretVersion(
         id=secret.at(_text(properties.version)),
@@ -226,8 +236,6 @@ def _version(secret: SecretId, properties: Any, value: KeyMaterial | None) -> Se
         content_type=properties.content_type,
         expires_on=properties.expires_on,
         is_certificate=is_of_certificate(properties),
-        created_on=properties.created_on,
-        updated_on=properties.updated_on,
     )
 
 

@@ -2,15 +2,17 @@
 Accounts whose resource provider lists and regenerates both keys by an operation each.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-from adapters.answers import changing, until_answered
+from adapters.answers import changing, once, until_answered
 from adapters.arm import ResourceManager
 from adapters.data_plane import DataPlane
 from providers.questions import AccountProbe, Question
 from rotation.ports.providers import KeyProbe, KeyProber, Provider
 from rotation.vocabulary.errors import Declined, DependencyError, OutOfTime
+from rotation.vocabulary.limits import PROBED_WITHIN
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
@@ -59,9 +61,13 @@ class AccountClient(Provider, KeyProber, ABC):
         """
 
     async def probe(self, target: Target, deadline: Deadline) -> KeyProbe | None:
-        question = await until_answered(
-            f"get of {self._name(target)}", lambda: self.question(target, deadline), deadline
-        )
+        what = f"get of {self._name(target)}"
+        try:
+            async with asyncio.timeout(PROBED_WITHIN):
+                # Once: the proof asks again by itself.
+                question = await once(what, lambda: self.question(target, deadline))
+        except TimeoutError:
+            raise DependencyError(f"{what}: no answer within {PROBED_WITHIN} seconds") from None
         return AccountProbe(self._data_plane, question) if question else None
 
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:

@@ -125,6 +125,9 @@ class AccountProbe(KeyProbe):
             reply = await self._data_plane.get(question.url, headers, deadline)
         except DependencyError as error:
             return Verdict(None, str(error))
+        except ValueError as error:
+            # Without its text, which may quote what was sent.
+            return Verdict(None, f"its address cannot be asked ({type(error).__name__})", may_change=False)
         if reply.status == HTTPStatus.OK:
             return Verdict(True, str(reply))
         return Verdict(False if question.is_refusal(reply) else None, f"{urlsplit(question.url).hostname}: {reply}")

@@ -170,7 +170,7 @@ def _read_cloud(environment: Mapping[str, str]) -> Cloud:
 
 def _read_suffixes(environment: Mapping[str, str]) -> list[str]:
     name = "ROTATION_DATA_PLANE_SUFFIXES"
-    suffixes = [suffix.removeprefix("*").removeprefix(".").lower() for suffix in _list(environment, name)]
+    suffixes = [suffix.removeprefix("*.").removeprefix(".").lower() for suffix in _list(environment, name)]
     for suffix in suffixes:
         if not re.fullmatch(_HOST, suffix):
             expected = "host names with commas between them, such as batch.azurestack.example"

@@ -14,7 +14,7 @@ from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
 # The other kinds have no read in common.
-_WITH_MODELS = {"OpenAI", "AIServices"}
+_WITH_MODELS = {"openai", "aiservices"}
 _API_VERSION = "2024-10-21"
 _WIRE_NAMES = {KeyName.PRIMARY: "Key1", KeyName.SECONDARY: "Key2"}
 
@@ -42,7 +42,7 @@ class Client(AccountClient):
 
     async def question(self, target: Target, deadline: Deadline) -> Question | None:
         account = await self._accounts(target).get(*place_of(target), deadline=deadline)
-        if account.kind not in _WITH_MODELS:
+        if (account.kind or "").casefold() not in _WITH_MODELS:
             return None
         endpoint = account.properties.endpoint.rstrip("/")
         return ApiKeyQuestion(f"{endpoint}/openai/models?api-version={_API_VERSION}")

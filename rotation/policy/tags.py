@@ -164,6 +164,27 @@ def late_tags(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, st
     return {name: value for name, value in now.items() if name not in ours and before.get(name) != value}
 
 
+def with_late(tags: Mapping[str, str], late: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """
+    Return the tags with late ones among them, and the names of those for which there is no room.
+
+    What says how the secret is rotated comes first, and takes the place of the same tag in another spelling.
+    """
+    merged, lost = dict(tags), []
+    for name in sorted(late, key=lambda name: not _is_ours(name)):
+        for spelling in _spellings(merged, bare(name)) if _is_ours(name) else ():
+            del merged[spelling]
+        if name in merged or len(merged) < MAX_TAGS:
+            merged[name] = late[name]
+        else:
+            lost.append(name)
+    return merged, lost
+
+
+def _is_ours(name: str) -> bool:
+    return any(_spellings({name: ""}, tag) for tag in (TARGET, VALIDITY, PAUSED, STRATEGY))
+
+
 def read_validity(tags: Mapping[str, str]) -> timedelta:
     """
     Return how long a new version is valid.

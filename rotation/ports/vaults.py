@@ -18,12 +18,14 @@ from rotation.vocabulary.timing import Deadline
 
 class SecretProperties(Struct, frozen=True):
     """
-    A version of a secret as a listing shows it: without its value.
+    A version of a secret without its value.
     """
 
     version: str
     enabled: bool
     created_on: datetime | None
+    updated_on: datetime | None = None
+    tags: Mapping[str, str] = {}
 
 
 class NewVersion(Struct, frozen=True):
@@ -85,9 +87,9 @@ class Vaults(Protocol):
         """
         ...
 
-    async def read_tags(self, secret: SecretId, deadline: Deadline) -> dict[str, str]:
+    async def read_properties(self, secret: SecretId, deadline: Deadline) -> SecretProperties:
         """
-        Return the tags of the version that the id is pinned to. Raises `NotFound`, `Declined` for a disabled one.
+        Return the version that the id is pinned to. Raises `NotFound`, `Declined` for a disabled one.
         """
         ...
 

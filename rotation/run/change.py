@@ -18,7 +18,7 @@ from rotation.vocabulary.endings import Misconfigured, Refused, TargetNotFound, 
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, OutOfTime, Unavailable, Unfinished
 from rotation.vocabulary.limits import FIRST_PAUSE, LONGEST_PAUSE, LOOKS
 from rotation.vocabulary.record import Journal
-from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import Keys, Target
 from rotation.vocabulary.timing import Deadline
 
@@ -106,41 +106,43 @@ async def _await_change(provider: Provider, target: Target, journal: Journal, de
     )
 
 
-async def store(vaults: Vaults, secret: SecretId, new: NewVersion, deadline: Deadline) -> SecretId:
+async def store(vaults: Vaults, seen: SecretVersion, new: NewVersion, deadline: Deadline) -> SecretId:
     """
-    Return the id of the new version.
+    Return the id of the new version, which comes after the one that was seen.
 
     Raises `VaultRefused` if there cannot be one, `Unfinished` if that is not known in time.
     """
     for pause in _pauses():
         try:
-            return await vaults.store(secret, new, deadline)
+            return await vaults.store(seen.id, new, deadline)
         except (Unavailable, NoAnswer) as error:
             failure = error
         except (Declined, NotFound) as error:
             raise VaultRefused(str(error)) from error
-        if made := await _look(vaults, secret, stored_by(new.tags), failure, deadline):
+        if isinstance(failure, Unavailable):
+            await deadline.wait(failure.pause(pause))
+        if made := await _look(vaults, seen, stored_by(new.tags), failure, deadline):
             return made
-        await deadline.wait(failure.pause(pause))
     raise AssertionError("the pauses never end")
 
 
 async def _look(
-    vaults: Vaults, secret: SecretId, rotation_id: str | None, failure: DependencyError, deadline: Deadline
+    vaults: Vaults, seen: SecretVersion, rotation_id: str | None, failure: DependencyError, deadline: Deadline
 ) -> SecretId | None:
     """
     Return the version that was made in spite of a failure, None if there is none and there never will be.
 
-    Raises `Unfinished` if that is not known, or if somebody else has made a version meanwhile: resuming looks again.
+    Raises `Unfinished` if that is not known, or if somebody else has made a version or set tags meanwhile: resuming
+    looks again.
     """
     in_flight = isinstance(failure, NoAnswer)
     try:
-        current = await vaults.read_current(secret, deadline)
+        current = await vaults.read_current(seen.id, deadline)
     except (DependencyError, OutOfTime):
         raise Unfinished(str(failure), in_flight=in_flight) from failure
     if stored_by(current.tags) == rotation_id:
         return current.id
-    if in_flight or current.version != secret.version:
+    if in_flight or (current.version, current.tags) != (seen.version, seen.tags):
         raise Unfinished(str(failure), in_flight=in_flight) from failure
     return None
 

@@ -48,6 +48,7 @@ class Claim(Progress):
         self._etag = row.etag
         # What was accepted and has begun is in no other row any more.
         self._has_changed_something = row.row.is_kept
+        self._asked_for = row.row.request.secret
         self._is_known_to_be_open = False
 
     def begins_to_store(self) -> None:
@@ -83,7 +84,8 @@ class Claim(Progress):
         # Nothing but the ledger is changed before both are answered.
         await self._world.gather(
             self.require_open(),
-            self._write(structs.replace(self._row, journal=journal)),
+            # The proof of another key, which was to be taken over, says nothing of this one.
+            self._write(structs.replace(self._row, journal=journal, trial=None)),
             *([beside()] if beside else []),
         )
         self._has_changed_something = True
@@ -95,8 +97,14 @@ class Claim(Progress):
         Make sure, before a version is stored, that this rotation neither has ended nor is ended as Skipped(busy).
         """
         await self.require_open()
-        if self._is_to_begin(self._row):
-            await self._write(self._row)
+        if self._is_to_begin(self._row) or self.request.secret != self._asked_for:
+            await self.save()
+
+    async def save(self) -> None:
+        """
+        Write down what is known by now.
+        """
+        await self._write(self._row)
 
     async def keep(self, trial: Trial) -> None:
         """

@@ -35,13 +35,6 @@ class Work(Struct, frozen=True):
     plan: Regenerate | StoreLive | None = None
     neighbours: TargetNeighbours | None = None
 
-    @property
-    def is_healing(self) -> bool:
-        """
-        Whether the secret holds a dead key, and nothing has to be regenerated.
-        """
-        return self.plan is not None and self.plan.active is None
-
 
 def next_version(work: Work, claim: Claim, now: datetime) -> NewVersion:
     """

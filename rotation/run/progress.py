@@ -64,6 +64,13 @@ class Progress:
         return self._row.is_kept
 
     @property
+    def has_stored(self) -> bool:
+        """
+        Whether an earlier attempt has written down that its version is stored, whatever is current by now.
+        """
+        return self.record.secret is not None and self.record.secret.previous_version is not None
+
+    @property
     def must_finish(self) -> bool:
         """
         Whether the key in use may have been regenerated: then nothing but storing the new one helps the clients.

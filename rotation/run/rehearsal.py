@@ -89,7 +89,7 @@ class _Rehearsal:
         if isinstance(plan, Regenerate):
             self._add_regeneration(plan.key)
         days = policy.validity.days
-        await self._add_proof(target=policy.target, key=plan.key, is_healing=plan.active is None)
+        await self._add_proof(policy.target, plan)
         self.add(
             "store",
             f"make a new version of {secret.id.unversioned} with {plan.key} in place of the key in its value, which "
@@ -135,14 +135,15 @@ class _Rehearsal:
             self.add("adopt", f"{adopted}, so it is adopted instead of regenerated")
         return plan
 
-    async def _add_proof(self, *, target: Target, key: KeyName, is_healing: bool) -> None:
+    async def _add_proof(self, target: Target, plan: Regenerate | StoreLive) -> None:
         """
         Add that the key is asked for; where the secret holds a dead one, that waits until the new one is stored.
         """
         if await self._world.providers.prober_for(target) is None:
             return
-        when = "after it is stored" if is_healing else "before it is stored"
-        self.add("prove", f"ask {target.arm_id} for something harmless with {key}, {when}")
+        holds_dead_key = plan.active in {None, plan.key}
+        when = "after it is stored" if holds_dead_key else "before it is stored"
+        self.add("prove", f"ask {target.arm_id} for something harmless with {plan.key}, {when}")
 
     def _add_regeneration(self, key: KeyName) -> None:
         self.add("journal", f"write down that {key} is regenerated, and the fingerprint of its present value")

@@ -19,7 +19,7 @@ from rotation.run.late_tags import carry_late_tags
 from rotation.run.neighbours import Neighbours
 from rotation.run.next_version import Work, dead_key, next_version
 from rotation.run.planning import Planner, held_before
-from rotation.run.proof import Proof
+from rotation.run.proof import Proof, note_found
 from rotation.run.reading import read_secret
 from rotation.vocabulary.endings import (
     ActiveKey,
@@ -64,17 +64,20 @@ class SecretRotation(Attempt):
         # What the look finds: the current version, or why it cannot be read.
         self._secret: SecretVersion | None = None
         self._hindrance: Ending | None = None
-        self._looked_on = claim.deadline.started_on
+        self._looked_at = 0.0  # seconds since the attempt began
         self._work: Work | None = None
         self._journal: Journal | None = None
         self._proof: Proof | None = None
+        self._has_stored = False
 
     async def look(self) -> bool:
         return await self._look(self._read)
 
     async def _look(self, read: Callable[[], Awaitable[SecretVersion]]) -> bool:
         claim = self._claim
-        self._looked_on = self._world.clock.now()
+        if claim.has_stored:
+            return True
+        self._looked_at = claim.deadline.elapsed
         try:
             secret = self._secret = await read()
         except (Skip, VaultRefused) as hindrance:
@@ -102,6 +105,8 @@ class SecretRotation(Attempt):
             # Asked for without a version; or it was made since, with the dead key in it.
             self._id = secret.id
             claim.pin(secret.id)
+            if claim.journal:
+                await claim.save()
         if reason:
             raise reason
         claim.about(case.target)
@@ -163,10 +168,12 @@ class SecretRotation(Attempt):
         if journal := self._journal:
             work, target = self._inspected, self._inspected.policy.target
             provider = await self._world.providers.provider_for(target)
-            keys, _ = await self._world.gather(
-                change.regenerate(provider, target, journal, work.keys, self._claim.deadline),
-                self._proof_of(target).prepare(),
-            )
+            regeneration = change.regenerate(provider, target, journal, work.keys, self._claim.deadline)
+            if journal.in_place:
+                # Its clients wait for the new key, and for nothing else.
+                keys = await regeneration
+            else:
+                keys, _ = await self._world.gather(regeneration, self._proof_of(target).prepare())
             self._work = structs.replace(work, keys=keys)
             self._claim.say("regenerated", key=journal.key)
 
@@ -177,36 +184,38 @@ class SecretRotation(Attempt):
 
     async def store(self) -> None:
         claim = self._claim
-        if self._world.clock.now() - self._looked_on > LOOK_HOLDS_FOR and await self._look_again():
+        if claim.deadline.elapsed - self._looked_at > LOOK_HOLDS_FOR and await self._look_again():
             return
         work = self._inspected
         new = next_version(work, claim, self._world.clock.now())
         claim.begins_to_store()
         try:
-            version = await change.store(self._world.vaults, self._id, new, claim.deadline)
+            version = await change.store(self._world.vaults, work.secret, new, claim.deadline)
         except VaultRefused as error:
             if claim.must_finish:
                 raise Unfinished(f"{error}; the secret holds a dead key until it is stored", in_flight=False) from error
             raise VaultRefused(f"{error}; the secret still holds its live key") from error
         claim.stored(version, new.expires_on)
         claim.say("stored", key=work.key)
+        self._has_stored = True
 
     async def follow_up(self) -> None:
-        world, claim, work = self._world, self._claim, self._work
-        found = self._secret if self._secret and stored_by(self._secret.tags) == claim.request.id else None
-        if found:
-            target = read_target(found.tags, world.providers.parse_target)
-            await world.gather(carry_late_tags(world, claim, found), self._proof_of(target).note_found(found.value))
-        elif work:
-            await carry_late_tags(world, claim, work.secret.tags)
-            if self._holds_dead_key(work):
-                await self._proof_of(work.policy.target).note(work.keys[work.key])
+        work = self._work
+        if work is None or not self._has_stored:
+            await carry_late_tags(self._world, self._claim, None)
+            await note_found(self._world, self._claim)
+            return
+        await carry_late_tags(self._world, self._claim, work.secret.tags)
+        if self._holds_dead_key(work):
+            await self._proof_of(work.policy.target).note(work.keys[work.key])
 
     def _holds_dead_key(self, work: Work) -> bool:
         """
         Return whether the secret's clients wait for the new key: then it is stored at once, and asked for afterwards.
+
+        That is so in place, where drift is put right, and where somebody has regenerated the key in use meanwhile.
         """
-        return self._claim.must_finish or work.is_healing
+        return work.held != work.policy.target.fingerprint(work.keys[work.key.other])
 
     async def _look_again(self) -> bool:
         """

@@ -34,7 +34,7 @@ LONGEST_REVOCATION = timedelta(days=365)  # between a rotation and the revocatio
 # The proof of a new key
 PROVEN_WITHIN = 60.0  # seconds in which one attempt asks whether a key works; then the rotation is suspended
 PROOF_WINDOW = timedelta(hours=1)  # from when a key was first seen: one that is refused to its end is not stored
-LOOK_HOLDS_FOR = timedelta(seconds=5)  # until the secret is read again before a version is stored
+LOOK_HOLDS_FOR = 5.0  # seconds, until the secret is read again before a version is stored
 
 # Secrets
 NEAR_EXPIRY = timedelta(days=30)  # before the expiry: when Key Vault raises SecretNearExpiry (Key Vault documentation)

@@ -60,8 +60,7 @@ class SecretVersion(Struct, frozen=True):
     """
     The current version of a secret; a disabled one has no readable value.
 
-    `is_certificate` says that Key Vault keeps it for a certificate: its value cannot be set. Key Vault tells the times
-    in whole seconds.
+    `is_certificate` says that Key Vault keeps it for a certificate: its value cannot be set.
     """
 
     id: SecretId
@@ -71,15 +70,6 @@ class SecretVersion(Struct, frozen=True):
     content_type: str | None
     expires_on: datetime | None
     is_certificate: bool = False
-    created_on: datetime | None = None
-    updated_on: datetime | None = None
-
-    @property
-    def is_untouched(self) -> bool:
-        """
-        Whether nobody has changed it since it was made, as far as can be told.
-        """
-        return self.created_on is not None and self.created_on == self.updated_on
 
     @property
     def version(self) -> str:

@@ -19,7 +19,7 @@ from tests.interleavings.scenarios import Scenario
 from tests.twins.world import TwinWorld
 
 # What is asked of a data plane, and what writes tags: where one of these fails, less is promised.
-_EXCUSING = {"probe", "ask", "write_tags", "read_tags"}
+_EXCUSING = {"probe", "ask", "write_tags", "read_properties"}
 
 
 class Broken(AssertionError):

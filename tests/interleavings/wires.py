@@ -200,12 +200,14 @@ class WiredVaults:
         deadline.check()
         return await ask("read_version", Kind.READ, lambda: self._twin.read_version(secret, WHENEVER), is_timely=True)
 
-    async def read_tags(self, secret: SecretId, deadline: Deadline) -> dict[str, str]:
+    async def read_properties(self, secret: SecretId, deadline: Deadline) -> SecretProperties:
         """
-        Ask for one version's tags.
+        Ask for one version without its value.
         """
         deadline.check()
-        return await ask("read_tags", Kind.READ, lambda: self._twin.read_tags(secret, WHENEVER), is_timely=True)
+        return await ask(
+            "read_properties", Kind.READ, lambda: self._twin.read_properties(secret, WHENEVER), is_timely=True
+        )
 
     async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
         """

@@ -19,7 +19,7 @@ ROTATION = (
     "probe",
     "ask",
     "store",
-    "read_tags",
+    "read_properties",
     "end",
     "settle",
     "publish",

@@ -32,6 +32,12 @@ class HandClock:
         """
         self.advance(timedelta(seconds=seconds))
 
+    def step(self, time: timedelta) -> None:
+        """
+        Set the wall clock by hand.
+        """
+        self._now += time
+
     def advance(self, time: timedelta) -> None:
         """
         Let the time pass.

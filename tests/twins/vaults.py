@@ -28,6 +28,7 @@ class MemoryVaults:
         self._versions: dict[str, list[tuple[SecretVersion, datetime]]] = {}
         self._deleted: dict[str, list[tuple[SecretVersion, datetime]]] = {}
         self._in_transition: set[str] = set()
+        self._updated: dict[str, datetime] = {}
         self.faults = faults or Faults()
         self.page_size = 2
 
@@ -46,17 +47,7 @@ class MemoryVaults:
         """
         self._deleted.pop(secret.identity, None)
         made = secret.at(uuid.uuid4().hex)
-        now = self._clock.now().replace(microsecond=0)
-        version = SecretVersion(
-            made,
-            KeyMaterial(value),
-            enabled,
-            dict(tags),
-            content_type,
-            expires_on,
-            created_on=now,
-            updated_on=now,
-        )
+        version = SecretVersion(made, KeyMaterial(value), enabled, dict(tags), content_type, expires_on)
         self._versions.setdefault(secret.identity, []).append((version, self._clock.now()))
         return made
 
@@ -160,12 +151,21 @@ class MemoryVaults:
             raise Declined("403 Forbidden: the secret is disabled")
         return version.value
 
-    async def read_tags(self, secret: SecretId, deadline: Deadline) -> dict[str, str]:
+    async def read_properties(self, secret: SecretId, deadline: Deadline) -> SecretProperties:
         """
-        Return the tags of one version.
+        Return one version without its value.
         """
-        await self._enter("read_tags", secret, deadline)
-        return dict(self._enabled(secret).tags)
+        await self._enter("read_properties", secret, deadline)
+        version = self._enabled(secret)
+        made = next(made for found, made in self._of(secret) if found is version)
+        updated = self._updated.get(version.version, made)
+        return SecretProperties(
+            version.version,
+            version.enabled,
+            made.replace(microsecond=0),
+            updated.replace(microsecond=0),
+            dict(version.tags),
+        )
 
     async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
         """
@@ -182,8 +182,8 @@ class MemoryVaults:
         versions = self._of(secret)
         for index, (found, made) in enumerate(versions):
             if found.version == secret.version:
-                now = self._clock.now().replace(microsecond=0)
-                versions[index] = (structs.replace(found, tags=dict(tags), updated_on=now), made)
+                versions[index] = (structs.replace(found, tags=dict(tags)), made)
+                self._updated[found.version] = self._clock.now()
 
     async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
         """

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from rotation.vocabulary.errors import Declined, NotFound, Unavailable
+from rotation.vocabulary.errors import Declined, NoAnswer, NotFound, Unavailable
+from rotation.vocabulary.limits import IN_FLIGHT, MAX_ATTEMPTS_TO_FINISH, SKEW
 from rotation.vocabulary.record import State
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
@@ -154,6 +155,62 @@ class TestWhileTheKeyIsWaitedFor:
 
         assert world.faults.count("read_current") == 2  # before the claim, and under it
 
+    async def test_no_step_of_the_clock_hides_it(self, world: TwinWorld) -> None:
+        """
+        How old a look is says the clock that never goes back.
+        """
+
+        async def put() -> None:
+            world.put(value=f"made by hand, {world.provider.value(world.target, PRIMARY)}")
+            world.clock.step(timedelta(seconds=-60))
+
+        world.faults.before("ask", put)
+
+        rotation = await world.rotate()
+
+        assert (rotation.state, rotation.reason) == (State.SKIPPED, "superseded")
+
+
+class TestWhileKeyVaultIsBusy:
+    """
+    A version that Key Vault did not take is sent again after a pause, in which people go on.
+    """
+
+    @pytest.fixture
+    def world(self) -> TwinWorld:
+        """
+        Return a world in which keys work at once, and Key Vault asks for some patience.
+        """
+        world = TwinWorld()
+        world.faults.before("store", Unavailable("429", retry_after=timedelta(seconds=8)))
+        return world
+
+    @pytest.mark.parametrize("what", ["a version", "a pause"])
+    async def test_it_is_not_sent_over_what_somebody_did(
+        self, world: TwinWorld, what: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """
+        A version made by hand stays, and a secret that was paused gets none.
+        """
+        sleep, old = world.clock.sleep, world.current().id
+
+        async def act(seconds: float) -> None:
+            if what == "a version":
+                world.put(tags={"owner": "team"})
+            else:
+                await tagging(world, old, {"RotationPaused": "true"})()
+            await sleep(seconds)
+
+        monkeypatch.setattr(world.clock, "sleep", act)
+        rotation = await world.rotate()
+        assert rotation.completed_on is None
+
+        (rotation,) = await world.resume()
+
+        assert rotation.state is State.SKIPPED
+        assert world.current().tags.get("RotationId") is None
+        assert world.holds_live_key()
+
 
 class TestInPlace:
     """
@@ -266,7 +323,7 @@ class TestLateTags:
         assert (tags["CredentialId"], tags["RotationId"]) == ("Secondary", request.id)
 
     @pytest.mark.parametrize("when", ["before", "after"])
-    @pytest.mark.parametrize("call", ["read_tags", "write_tags"])
+    @pytest.mark.parametrize("call", ["read_properties", "write_tags"])
     @pytest.mark.parametrize("end", [Killed(), Unavailable("503")], ids=["killed", "failing"])
     async def test_they_are_added_by_an_attempt_that_finds_it_stored(
         self, world: TwinWorld, call: str, when: str, end: BaseException
@@ -286,6 +343,112 @@ class TestLateTags:
         assert record is not None
         assert record.state is State.COMPLETED
         assert (world.current().tags["owner"], world.current().tags["cost"]) == ("b", "7")
+
+    @pytest.mark.parametrize("is_copied", [False, True])
+    async def test_a_version_that_nobody_has_changed_since_has_none(self, world: TwinWorld, is_copied: bool) -> None:
+        """
+        What differs in its successor was set there: by whoever made it with the tags of the rotation, or removed it.
+        """
+        world.put(tags={"owner": "a", "cost": "7"})
+        world.clock.advance(timedelta(hours=1))
+        request = world.event()
+        world.faults.after("store", Killed())
+        await world.die_in(request)
+        tags = {name: value for name, value in world.current().tags.items() if name != "cost"} | {"owner": "b"}
+        if is_copied:
+            world.put(key=SECONDARY, tags=tags)
+        else:
+            world.vaults.tag(world.current().id, tags)
+
+        await world.resume()
+
+        assert world.current().tags["owner"] == "b"
+        assert "cost" not in world.current().tags
+
+    async def test_one_in_another_spelling_takes_the_place_of_ours(self, world: TwinWorld) -> None:
+        """
+        Two of them say nothing that can be read.
+        """
+        old = world.current().id
+        tags = dict(world.current().tags)
+        world.vaults.tag(old, tags | {"rotationpaused": "false"})
+        late = tags | {"RotationPaused": "true"}
+
+        async def rename() -> None:
+            world.vaults.tag(old, late)
+
+        world.faults.before("store", rename)
+
+        await world.rotate()
+
+        paused = {name: value for name, value in world.current().tags.items() if name.lower() == "rotationpaused"}
+        assert paused == {"RotationPaused": "true"}
+
+    async def test_ours_come_first_where_there_is_not_room_for_all(
+        self, world: TwinWorld, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """
+        Key Vault takes fifteen.
+        """
+        old = world.put(tags={f"t{number}": "x" for number in range(10)})
+        world.faults.before("store", tagging(world, old, {"note": "x", "RotationPaused": "true"}))
+
+        await world.rotate()
+
+        assert len(world.current().tags) == 15
+        assert world.current().tags["RotationPaused"] == "true"
+        assert "no room in the new version for the tags note" in caplog.text
+
+    async def test_a_write_without_answer_keeps_the_target(self, world: TwinWorld) -> None:
+        """
+        It replaces all tags: until it can arrive no more, nobody else may begin.
+        """
+        world.faults.before("store", tagging(world, world.current().id, {"owner": "b"}))
+        world.faults.before("write_tags", NoAnswer("dropped"))
+        request = world.event()
+        await world.rotate(request)
+
+        world.clock.advance(IN_FLIGHT)
+        assert (await world.rotate(request)).completed_on is None
+        world.clock.advance(SKEW)
+        rotation = await world.rotate(request)
+
+        assert rotation.state is State.COMPLETED
+        assert world.current().tags["owner"] == "b"
+
+    async def test_a_rotation_that_cannot_add_them_ends_all_the_same(
+        self, world: TwinWorld, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """
+        After as many attempts as any other that only has to finish.
+        """
+        world.faults.before("read_properties", *[Unavailable("503")] * 1000)
+        rotation = await world.rotate()
+
+        while rotation.completed_on is None:
+            (rotation,) = await world.resume(timedelta(minutes=5))
+
+        assert (rotation.state, rotation.attempts) == (State.COMPLETED, MAX_ATTEMPTS_TO_FINISH + 1)
+        assert "may lack in the new version" in caplog.text
+
+    async def test_a_rotation_that_has_stored_its_version_is_completed_whatever_came_after(
+        self, world: TwinWorld
+    ) -> None:
+        """
+        Somebody makes another version while it is suspended.
+        """
+        world.faults.before("read_properties", Unavailable("503"))
+        rotation = await world.rotate()
+        assert rotation.completed_on is None
+        stored = world.current().version
+        world.put(key=SECONDARY)
+
+        (rotation,) = await world.resume()
+
+        assert rotation.state is State.COMPLETED
+        assert rotation.secret is not None
+        assert rotation.secret.version == stored
+        assert [event.type for event in world.announcer.published] == ["KeyRotator.RotationCompleted"]
 
     async def test_what_was_changed_on_the_new_version_since_is_newer(self, world: TwinWorld) -> None:
         """

@@ -72,7 +72,6 @@ async def test_a_key_that_settles_is_stored_when_it_works(world: TwinWorld) -> N
     rotation = await world.rotate()
 
     assert (rotation.state, rotation.proven, rotation.attempts) == (State.COMPLETED, True, 1)
-    assert world.vaults.history(world.secret)[-1].created_on is not None
     assert world.clock.now() - begun >= timedelta(seconds=12)
     assert world.regenerations() == 1
 
@@ -218,6 +217,52 @@ async def test_a_key_that_is_regenerated_by_hand_meanwhile_is_another_one(world:
     assert world.holds_live_key()
 
 
+async def test_a_key_that_died_while_it_could_not_be_asked_for_is_not_stored(world: TwinWorld) -> None:
+    """
+    It was read a minute ago, and somebody has regenerated it since: the secret keeps its live key until the next try.
+    """
+
+    async def turn() -> None:
+        world.provider.turn(world.target, SECONDARY)
+
+    world.faults.before("ask", Unavailable("503"), turn, *[Unavailable("503")] * 20)
+
+    rotation = await world.rotate()
+
+    assert rotation.state is State.REGENERATING
+    assert (len(world.vaults.history(world.secret)), world.outages) == (1, 0)
+    assert (await resume_to_the_end(world, rotation)).state is State.COMPLETED
+    assert world.holds_live_key()
+
+
+async def test_one_unanswered_question_after_an_hour_refutes_nothing(world: TwinWorld) -> None:
+    """
+    It is asked again for a minute, as in every attempt.
+    """
+    world.provider.settling = PROOF_WINDOW.total_seconds()
+    await world.rotate()
+    world.clock.advance(PROOF_WINDOW)
+    world.faults.before("ask", Unavailable("503"))
+
+    rotation = await resume(world)
+
+    assert (rotation.state, rotation.proven) == (State.COMPLETED, True)
+
+
+async def test_what_was_proven_stays_proven(world: TwinWorld) -> None:
+    """
+    An attempt that has stored its key, and is suspended afterwards, has written down that it works.
+    """
+    world.faults.before("read_properties", Unavailable("503"))
+    rotation = await world.rotate()
+    assert rotation.completed_on is None
+    world.faults.before("ask", *[Unavailable("503")] * 20)
+
+    rotation = await resume(world)
+
+    assert (rotation.state, rotation.proven) == (State.COMPLETED, True)
+
+
 class TestAdopted:
     """
     What another secret holds may be as new.
@@ -266,6 +311,19 @@ class TestAdopted:
         assert claimed is not None
         assert claimed.row.is_kept
 
+    async def test_a_key_in_its_place_is_regenerated_within_the_usual_attempts(self, world: TwinWorld) -> None:
+        """
+        Where the other secret has left the target meanwhile. What was known of its key says nothing of the new one.
+        """
+        await world.rotate()
+        world.vaults.tag(world.current("two").id, {})
+        world.unmanage("two")
+        world.provider.settling = 0
+
+        rotation = await resume(world)
+
+        assert (rotation.state, rotation.adopted, rotation.proven) == (State.COMPLETED, False, True)
+
     async def test_it_is_given_up_when_it_never_works(self, world: TwinWorld) -> None:
         """
         Nothing is regenerated in its place: the other secret holds it.
@@ -286,10 +344,15 @@ class TestADeadKeyIsReplacedAtOnce:
 
     async def test_in_place(self, world: TwinWorld) -> None:
         """
-        The gap is no longer than without a proof.
+        The gap is no longer than without a proof, however slowly the account is shown.
         """
         world.put(tags={"RotationStrategy": "InPlace"})
         world.provider.settling = 3
+
+        async def take_time() -> None:
+            world.clock.advance(timedelta(seconds=20))
+
+        world.faults.before("probe", take_time)
 
         rotation = await world.rotate()
 
@@ -306,6 +369,20 @@ class TestADeadKeyIsReplacedAtOnce:
         world.provider.settling = math.inf
 
         rotation = await world.rotate()
+
+        assert (rotation.state, rotation.proven, rotation.error) == (State.COMPLETED, False, None)
+        assert world.holds_live_key()
+
+    async def test_after_somebody_has_regenerated_the_key_in_use(self, world: TwinWorld) -> None:
+        """
+        The next attempt finds that nothing is left to wait for.
+        """
+        world.provider.settling = math.inf
+        rotation = await world.rotate()
+        world.unmanage("one")
+        world.provider.turn(world.target, PRIMARY)
+
+        rotation = await resume(world)
 
         assert (rotation.state, rotation.proven, rotation.error) == (State.COMPLETED, False, None)
         assert world.holds_live_key()
