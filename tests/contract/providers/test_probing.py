@@ -4,11 +4,14 @@ A key is asked for where its target takes keys, and only there.
 
 import dataclasses
 import math
+from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
 import pytest
 from msgspec import structs
 
+from adapters.data_plane import DataPlane
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.kinds import KINDS
@@ -17,6 +20,7 @@ from localcloud.kinds.kind import LocalKind, Resource
 from localcloud.kinds.openai import OPENAI, add_openai_account
 from localcloud.kinds.storage import STORAGE
 from localcloud.kinds.workflow import WORKFLOW
+from providers.accounts import AccountClient
 from rotation.ports.providers import KeyProbe, KeyProber, Verdict
 from rotation.vocabulary.errors import Declined, DependencyError, OutOfTime
 from rotation.vocabulary.limits import LAST_SEND
@@ -260,3 +264,55 @@ def test_every_kind_that_takes_keys_is_asked_here() -> None:
     A new one is added to this list.
     """
     assert [kind for kind in KINDS if kind.deployed.data_plane] == ASKABLE
+
+
+ENDPOINTS = [
+    (BATCH, {"accountEndpoint": "a.westeurope.batch.azure.com"}, "https://a.westeurope.batch.azure.com/pools"),
+    (STORAGE, {"primaryEndpoints": {"blob": "https://a.blob.core.windows.net/"}}, "https://a.blob.core.windows.net/"),
+    (
+        STORAGE,
+        {"primaryEndpoints": {"blob": "https://a.z41.blob.storage.azure.net/", "file": "https://a.z41.file.x/"}},
+        "https://a.z41.blob.storage.azure.net/",
+    ),
+    (STORAGE, {"primaryEndpoints": {"file": "https://a.file.core.windows.net/"}}, "https://a.file.core.windows.net/"),
+    (STORAGE, {"primaryEndpoints": {"dfs": "https://a.dfs.core.windows.net/"}}, None),
+    (OPENAI, {"endpoint": "https://a.openai.azure.com/"}, "https://a.openai.azure.com/openai/models"),
+    (
+        OPENAI,
+        {"endpoint": "https://westeurope.api.cognitive.microsoft.com/"},
+        "https://westeurope.api.cognitive.microsoft.com/openai/models",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "properties", "url"), ENDPOINTS, indirect=["kind"], ids=str)
+@pytest.mark.parametrize("spelled", [str, str.upper])
+async def test_an_account_is_asked_where_azure_says_that_it_is(
+    azure: LocalAzure,
+    wiring: Wiring,
+    made: Resource,
+    kind: LocalKind,
+    deadline: Deadline,
+    properties: dict[str, object],
+    url: str | None,
+    spelled: Callable[[str], str],
+) -> None:
+    """
+    Storage accounts for files alone have no blobs, regions serve Azure OpenAI, and ARM spells a kind as it likes.
+    """
+    shown = {"id": made.arm_id, "name": "account1", "kind": spelled("OpenAI"), "properties": properties}
+    azure.faults.add(Fault(operation=GETS[kind.name], kind="answer", status=200, body=msgspec.json.encode(shown)))
+    prober = await prober_of(wiring, made)
+    assert isinstance(prober, AccountClient)
+
+    question = await prober.question(parse_target(made.address), deadline)
+
+    assert (question and question.url.partition("?")[0]) == url
+    assert question is None or hosts_of(wiring, kind).obstacle(question.url) is None
+
+
+def hosts_of(wiring: Wiring, kind: LocalKind) -> DataPlane:
+    """
+    Return the hosts of a kind that may be asked.
+    """
+    return DataPlane(None, wiring.settings.suffixes_of(kind.deployed))
