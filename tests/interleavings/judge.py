@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from rotation.policy.tags import stored_by
+from rotation.ports.providers import Verdict
 from rotation.vocabulary.endings import Exhausted
 from rotation.vocabulary.record import RotatedSecret, Rotation, State
 from rotation.vocabulary.request import RotationRequest
@@ -17,9 +18,6 @@ from tests.interleavings.calls import Call
 from tests.interleavings.laboratory import KEY_MARK
 from tests.interleavings.scenarios import Scenario
 from tests.twins.world import TwinWorld
-
-# What is asked of a data plane, and what writes tags: where one of these fails, less is promised.
-_EXCUSING = {"probe", "ask", "write_tags", "read_properties"}
 
 
 class Broken(AssertionError):
@@ -43,6 +41,8 @@ class Judge:
         self._hand_turned = False
         self._is_given_up_elsewhere = scenario.is_given_up_elsewhere
         self._failed: set[str] = set()
+        self._asked = ""
+        self._refused: set[str] = set()
         self._tags: set[str] = set()
 
     def key(self) -> tuple[object, ...]:
@@ -54,14 +54,31 @@ class Judge:
             tuple(sorted(self._rotated.items())),
             tuple(sorted(secret.name for secret in self._excused)),
             tuple(sorted(self._failed)),
+            self._asked,
+            tuple(sorted(self._refused)),
         )
 
-    def after_failure(self, call: Call[object]) -> None:
+    def after_failure(self, call: Call[object], *, is_declined: bool) -> None:
         """
-        Excuse what follows where a data plane did not answer, or a tag was refused.
+        Excuse what follows where a data plane did not answer, or tags were refused.
+
+        A failure that passes excuses no tag, and none excuses a key that was refused.
         """
-        if call.operation in _EXCUSING:
-            self._failed.add(call.operation)
+        if call.operation in {"probe", "ask"}:
+            self._failed.add("proof")
+        elif is_declined and call.operation in {"read_properties", "write_tags"}:
+            self._failed.add("tags")
+
+    def after_answer(self, call: Call[object], answer: object) -> None:
+        """
+        Remember which key was refused while another one was accepted, by the same worker.
+        """
+        if not isinstance(answer, Verdict):
+            return
+        if answer.works is False:
+            self._asked = str(call.about)
+        elif answer.works and self._asked not in {"", str(call.about)}:
+            self._refused.add(self._asked)
 
     def after_hand(self, *, is_turned: bool, tags: Collection[str]) -> None:
         """
@@ -122,7 +139,9 @@ class Judge:
     def _judge_proof(self, request: RotationRequest, secret: SecretId) -> None:
         *_, before, made = self._world.vaults.history(secret)
         held_a_dead_key = request.force or not self._world.is_live(before)
-        if self._failed or held_a_dead_key or not self._world.is_live(made) or made.value is None:
+        if held_a_dead_key or not self._world.is_live(made) or made.value is None:
+            return
+        if "proof" in self._failed and made.value.fingerprint not in self._refused:
             return
         provider, target = self._world.provider, self._world.target
         if provider.can_be_asked(target) and not provider.works(target, made.value):
@@ -164,7 +183,7 @@ class Judge:
                 raise Broken(f"no loss: what rotation {record.id} was to revoke never ended")
         self._judge_leaks(log)
         lost = self._tags - self._world.current().tags.keys()
-        if lost and not self._failed:
+        if lost and "tags" not in self._failed:
             raise Broken(f"no loss: the current version lacks the tags {lost}")
 
     def _judge_record(self, record: Rotation, told: Rotation | None) -> None:

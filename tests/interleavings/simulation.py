@@ -179,7 +179,7 @@ class Simulation:
             case "go" | "arrive":
                 task.arrive(None, unclear("it was sent too late"))
             case "fail":
-                self._judge.after_failure(call)
+                self._judge.after_failure(call, is_declined=False)
                 task.arrive(None, Unavailable("503"))
             case "fail after":
                 self._effect(task, call)
@@ -188,7 +188,7 @@ class Simulation:
                 self._abandon(task)
                 task.arrive(None, unclear("dropped"))
             case "decline":
-                self._judge.after_failure(call)
+                self._judge.after_failure(call, is_declined=True)
                 task.arrive(None, Declined("403"))
             case _:
                 raise AssertionError(verb)
@@ -206,6 +206,7 @@ class Simulation:
         finally:
             self._laboratory.task = None
         self._judge.after(call, task.request)
+        self._judge.after_answer(call, answer)
         return answer, None
 
     def _abandon(self, task: Task) -> None:

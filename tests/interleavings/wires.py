@@ -141,7 +141,9 @@ class WiredProbe:
         """
         deadline.check()
         try:
-            return await ask("ask", Kind.READ, lambda: self._twin.ask(key, WHENEVER), is_timely=True)
+            return await ask(
+                "ask", Kind.READ, lambda: self._twin.ask(key, WHENEVER), about=key.fingerprint, is_timely=True
+            )
         except DependencyError as error:
             return Verdict(None, str(error))
 
