@@ -25,6 +25,7 @@ from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.options import Spending, options
 from tests.interleavings.scenarios import Budget, Scenario
 from tests.interleavings.simulation import Move, Simulation
+from tests.interleavings.tasks import Memory
 
 _WEIGHTS = {
     "go": 3.0, "arrive": 1.0, "fail": 0.3, "fail after": 0.6, "lose": 0.8, "decline": 0.2, "die": 0.4,
@@ -127,11 +128,12 @@ def exhaust(scenario: Scenario, budget: Budget, laboratory: Laboratory, *, limit
     """
     met: set[int] = set()
     ways: list[tuple[Move, ...]] = [()]
+    memory = Memory(laboratory.lines)
     runs = moves = 0
     while ways and runs < limit:
         way = ways.pop()
         runs += 1
-        simulation = Simulation(scenario, laboratory)
+        simulation = Simulation(scenario, laboratory, memory=memory)
         spending = Spending(budget)
         taken: list[Move] = []
         try:

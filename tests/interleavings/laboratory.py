@@ -5,12 +5,14 @@ What makes two equal runs equal: names that depend on who makes something, not o
 import logging
 import secrets
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 from unittest import mock
 
 from tests.interleavings.tasks import Task
+from tests.twins.world import TwinWorld
 
 KEY_MARK = "key-value-"  # In every account key, for the search for leaks.
 
@@ -20,18 +22,25 @@ _NAMESPACE = uuid.UUID("00000000-0000-4000-8000-000000000003")
 class Laboratory:
     """
     A context in which claims, versions and keys get reproducible names, and log lines are kept.
+
+    `world` is that of the run that goes on now.
     """
+
+    world: TwinWorld
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.task: Task | None = None
         self._made = 0
+        self._clear: Callable[[], None] = lambda: None
         self._stack = ExitStack()
 
-    def reset(self) -> None:
+    def reset(self, clear: Callable[[], None]) -> None:
         """
-        Begin another run.
+        Begin another run, which is cleared away when its turn is over.
         """
+        self._clear()
+        self._clear = clear
         self.lines.clear()
         self.task = None
         self._made = 0
@@ -57,6 +66,7 @@ class Laboratory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._clear()
         self._stack.close()
 
     def _next_uuid(self) -> uuid.UUID:

@@ -33,7 +33,7 @@ from tests.interleavings.gathering import LaidOut
 from tests.interleavings.judge import Broken, Judge
 from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.scenarios import EVENT, RESUME, Hand, Job, Message, Scenario
-from tests.interleavings.tasks import AGAIN_AFTER, Phase, Task
+from tests.interleavings.tasks import AGAIN_AFTER, Memory, Phase, Task
 from tests.twins.targets import accepted_record
 from tests.twins.world import SUBSCRIPTION, VAULT, TwinWorld
 
@@ -67,14 +67,19 @@ class Orphan(NamedTuple):
 class Simulation:
     """
     A run of a scenario, moved until it `is_over`. `Broken` is raised where a promise breaks.
+
+    With a `memory` of earlier runs of the same scenario, workers are not run where they do what was done before.
     """
 
-    def __init__(self, scenario: Scenario, laboratory: Laboratory, *, is_told: bool = False) -> None:
-        laboratory.reset()
+    def __init__(
+        self, scenario: Scenario, laboratory: Laboratory, *, is_told: bool = False, memory: Memory | None = None
+    ) -> None:
+        laboratory.reset(self.clear)
         self.scenario = scenario
-        self.world = TwinWorld(scenario.kind)
+        self.world = laboratory.world = TwinWorld(scenario.kind)
         self.world.provider.proves = scenario.settles is not None
         self.world.provider.settling = scenario.settles or 0.0
+        self._memory = memory or Memory(laboratory.lines)
         self.tasks: list[Task] = []
         self.orphans: list[Orphan] = []
         self.hands = list(scenario.hands)
@@ -225,7 +230,7 @@ class Simulation:
             task.request = self._request(task, message)
         self._tell(task, f"starts to {message.job} {task.request.id[:8] if task.request else ''}")
         self._laboratory.task = task
-        task.start(self._worker(task), self.now)
+        task.start(lambda: self._worker(task), self.now)
         self._laboratory.task = None
         self._look_at_end(task)
 
@@ -258,13 +263,13 @@ class Simulation:
 
     def _wired(self, task: Task) -> World:
         return World(
-            wires.WiredVaults(self.world.vaults),
-            wires.WiredProvider(self.world.provider),
-            wires.WiredLedger(self.world.ledger, task.name),
+            wires.WiredVaults(self._laboratory),
+            wires.WiredProvider(self._laboratory),
+            wires.WiredLedger(self._laboratory, task.name),
             self.world.inventory,  # It shows what has happened, and decides nothing.
-            wires.WiredAnnouncer(self.world.announcer),
+            wires.WiredAnnouncer(self._laboratory),
             _SCOPES,
-            wires.WorkerClock(self.world.clock, task.ahead, monotonic_stops=self.scenario.monotonic_stops),
+            wires.WorkerClock(self.epoch, task, monotonic_stops=self.scenario.monotonic_stops),
             LaidOut(self.scenario.order),
             self.world.lead,
         )
@@ -288,7 +293,7 @@ class Simulation:
     def _add(self, message: Message, request: RotationRequest | None = None, redelivers: Task | None = None) -> None:
         number = len(self.tasks)
         clocks = self.scenario.clocks
-        task = Task(f"w{number}", message, request, clocks[number % len(clocks)])
+        task = Task(f"w{number}", message, request, clocks[number % len(clocks)], self._memory)
         if request is None and message.job is not Job.RESUME and not message.is_late:
             task.request = self._request(task, message)
             if message.waits:

@@ -1,10 +1,13 @@
 """
 One worker at one piece of work: a coroutine that is moved by hand, from one call to the next.
+
+What a worker does next depends on nothing but what it was answered and when. What it did is kept in a `Memory`: another
+one with the same past does the same, and is only run once it comes to hear something new.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -37,6 +40,38 @@ class Phase(Enum):
     DEAD = "dead"
 
 
+class _Heard(NamedTuple):
+    """
+    What a worker was answered, when, and how many names it and its requests had made by then.
+    """
+
+    answer: object
+    error: BaseException | None
+    now: float
+    names: int
+
+
+class _Step(NamedTuple):
+    """
+    What a worker did with an answer: what it waits for or how it ended, what it logged, how many names it has made.
+    """
+
+    wanted: Call[Any] | Nap | None
+    result: object
+    lines: list[str]
+    names: int
+
+
+class Memory:
+    """
+    What the workers of one scenario do, by their past. `lines` is the log that they write to.
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
+        self.steps: dict[tuple[str, int, int], _Step] = {}
+
+
 class Task:
     """
     A worker with its work. All times are seconds since the run began.
@@ -44,10 +79,12 @@ class Task:
     `until` is when it wakes, or when its request can no longer arrive: for the ledger, whose writes are conditional,
     there is no such time.
 
-    What a worker does next depends on nothing but what it was answered and when: `seen` stands for that.
+    `seen` stands for what it was answered and when, and for what it was given to do.
     """
 
-    def __init__(self, name: str, message: Message, request: RotationRequest | None, ahead: float) -> None:
+    def __init__(
+        self, name: str, message: Message, request: RotationRequest | None, ahead: float, memory: Memory
+    ) -> None:
         self.name = name
         self.message = message
         self.request = request
@@ -60,7 +97,12 @@ class Task:
         self.seen = 0
         self.call: Call[Any] | None = None
         self.result: object = None
+        self.now = 0.0
+        self._memory = memory
+        self._make: Callable[[], Worker] | None = None
         self._worker: Worker | None = None
+        self._past: list[_Heard] = []
+        self._told = 0
         self._answer: object = None
         self._error: BaseException | None = None
 
@@ -69,7 +111,7 @@ class Task:
         """
         Whether it has anything left to do.
         """
-        return self.phase not in {Phase.OVER, Phase.DEAD}
+        return self.phase is not Phase.OVER and self.phase is not Phase.DEAD
 
     @property
     def heard(self) -> str:
@@ -109,13 +151,13 @@ class Task:
         """
         return (self.phase, self.seen, self.started, self.until, self.names)
 
-    def start(self, worker: Worker, now: float) -> None:
+    def start(self, make: Callable[[], Worker], now: float) -> None:
         """
-        Begin.
+        Begin as the worker that is made, or as one before it did.
         """
-        self._worker = worker
+        self._make = make
         self.started = now
-        self.seen = hash(self.request.id if self.request else None)
+        self.seen = hash((self.message.job, self.request and msgspec.json.encode(self.request)))
         self._go_on(now)
 
     def arrive(self, answer: object, error: BaseException | None) -> None:
@@ -143,21 +185,50 @@ class Task:
         """
         if self._worker is not None:
             self._worker.close()
+        self._make = self._worker = None
 
     def _go_on(self, now: float) -> None:
-        if self._worker is None:
-            raise AssertionError("it has not been started")
         answer, error = self._answer, self._error
         self._answer = self._error = None
         self.seen = hash((self.seen, now, digest(answer) if error is None else repr(error)))
-        try:
-            wanted = self._worker.throw(error) if error else self._worker.send(answer)
-        except StopIteration as end:
-            self.phase, self.result, self.call = Phase.OVER, end.value, None
-        except Exception as failure:  # noqa: BLE001 - the simulation judges what a worker may raise
-            self.phase, self.result, self.call = Phase.OVER, failure, None
+        self._past.append(_Heard(answer, error, now, self.names))
+        known = (self.name, self.seen, self.names)
+        if step := self._memory.steps.get(known):
+            self._memory.lines += step.lines
         else:
-            self._wait_for(wanted, now)
+            step = self._memory.steps[known] = self._run()
+        self.names = step.names
+        if step.wanted is None:
+            self.phase, self.result, self.call = Phase.OVER, step.result, None
+        else:
+            self._wait_for(step.wanted, now)
+
+    def _run(self) -> _Step:
+        """
+        Bring the worker to where it stands, if others went there before it, and let it go on.
+        """
+        lines = self._memory.lines
+        begun = len(lines)
+        for heard in self._past[self._told : -1]:
+            self._tell(heard)
+        del lines[begun:]
+        wanted = result = None
+        try:
+            wanted = self._tell(self._past[-1])
+        except StopIteration as end:
+            result = end.value
+        except Exception as failure:  # noqa: BLE001 - the simulation judges what a worker may raise
+            result = failure
+        self._told = len(self._past)
+        return _Step(wanted, result, lines[begun:], self.names)
+
+    def _tell(self, heard: _Heard) -> Call[Any] | Nap:
+        if self._worker is None:
+            if self._make is None:
+                raise AssertionError("it has not been started")
+            self._worker = self._make()
+        self.now, self.names = heard.now, heard.names
+        return self._worker.throw(heard.error) if heard.error else self._worker.send(heard.answer)
 
     def _wait_for(self, wanted: Call[Any] | Nap, now: float) -> None:
         if isinstance(wanted, Nap):
@@ -174,8 +245,7 @@ def digest(answer: object) -> object:
     if isinstance(answer, KeyMaterial):
         return answer.reveal()
     if isinstance(answer, SecretVersion):
-        value = answer.value.reveal() if answer.value else None
-        return (answer.version, value, tuple(sorted(answer.tags.items())))
+        return (answer.value.reveal() if answer.value else None, repr(answer))
     if isinstance(answer, Mapping):
         return tuple((key, digest(value)) for key, value in answer.items())
     if isinstance(answer, Versioned):

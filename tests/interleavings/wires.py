@@ -1,10 +1,11 @@
 """
 The ports of one worker: every call to a twin becomes a request that the scheduler carries.
 
-Deadlines are checked where the request is made, as the adapters do, and not where it arrives.
+Deadlines are checked where the request is made, as the adapters do, and not where it arrives. It arrives in
+the world of the run that goes on by then: a request is made once for all runs that come to it (`tasks.Memory`).
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -19,6 +20,8 @@ from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 from tests.interleavings.calls import Kind, Nap, ask
+from tests.interleavings.laboratory import Laboratory
+from tests.interleavings.tasks import Task
 from tests.twins.announcer import MemoryAnnouncer
 from tests.twins.clock import HandClock
 from tests.twins.ledger import MemoryLedger
@@ -44,25 +47,25 @@ WHENEVER = _Whenever(HandClock())
 
 class WorkerClock:
     """
-    One instance's clock: `ahead` seconds off the world's time, with a monotonic clock that may stop in a freeze.
+    One instance's clock: some seconds off the world's time, with a monotonic clock that may stop in a freeze.
     """
 
-    def __init__(self, world: HandClock, ahead: float, *, monotonic_stops: bool) -> None:
-        self._world = world
-        self._ahead = timedelta(seconds=ahead)
+    def __init__(self, epoch: datetime, task: Task, *, monotonic_stops: bool) -> None:
+        self._epoch = epoch
+        self._task = task
         self._monotonic_stops = monotonic_stops
 
     def now(self) -> datetime:
         """
         Return what this instance takes for the time.
         """
-        return self._world.now() + self._ahead
+        return self._epoch + timedelta(seconds=self._task.now + self._task.ahead)
 
     def monotonic(self) -> float:
         """
         Return the seconds of this instance's other clock.
         """
-        return 0.0 if self._monotonic_stops else self._world.monotonic()
+        return 0.0 if self._monotonic_stops else self._task.now
 
     async def sleep(self, seconds: float) -> None:
         """
@@ -76,8 +79,12 @@ class WiredProvider:
     The `Provider` of one worker.
     """
 
-    def __init__(self, twin: MemoryProvider) -> None:
-        self._twin = twin
+    def __init__(self, laboratory: Laboratory) -> None:
+        self._laboratory = laboratory
+
+    @property
+    def _twin(self) -> MemoryProvider:
+        return self._laboratory.world.provider
 
     def prepare(self, target: Target) -> None:
         """
@@ -107,8 +114,8 @@ class WiredProvider:
         Ask what can be asked with the keys of a target.
         """
         deadline.check()
-        probe = await ask("probe", Kind.READ, lambda: self._twin.probe(target, WHENEVER), is_timely=True)
-        return WiredProbe(probe)
+        await ask("probe", Kind.READ, lambda: _found(self._twin.probe(target, WHENEVER)), is_timely=True)
+        return WiredProbe(self._laboratory, target)
 
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
         """
@@ -132,8 +139,13 @@ class WiredProbe:
     The `KeyProbe` of one target, as one worker has it.
     """
 
-    def __init__(self, twin: MemoryProbe) -> None:
-        self._twin = twin
+    def __init__(self, laboratory: Laboratory, target: Target) -> None:
+        self._laboratory = laboratory
+        self._target = target
+
+    @property
+    def _twin(self) -> MemoryProbe:
+        return MemoryProbe(self._laboratory.world.provider, self._target)
 
     async def ask(self, key: KeyMaterial, deadline: Deadline) -> Verdict:
         """
@@ -153,8 +165,12 @@ class WiredVaults:
     The `Vaults` of one worker.
     """
 
-    def __init__(self, twin: MemoryVaults) -> None:
-        self._twin = twin
+    def __init__(self, laboratory: Laboratory) -> None:
+        self._laboratory = laboratory
+
+    @property
+    def _twin(self) -> MemoryVaults:
+        return self._laboratory.world.vaults
 
     @property
     def uris(self) -> list[str]:
@@ -257,8 +273,12 @@ class WiredAnnouncer:
     The `Announcer` of one worker.
     """
 
-    def __init__(self, twin: MemoryAnnouncer) -> None:
-        self._twin = twin
+    def __init__(self, laboratory: Laboratory) -> None:
+        self._laboratory = laboratory
+
+    @property
+    def _twin(self) -> MemoryAnnouncer:
+        return self._laboratory.world.announcer
 
     async def publish(self, announcement: Announcement) -> None:
         """
@@ -278,9 +298,16 @@ class WiredLedger:
     The `Ledger` of one worker.
     """
 
-    def __init__(self, twin: MemoryLedger, worker: str) -> None:
-        self.twin = twin
+    def __init__(self, laboratory: Laboratory, worker: str) -> None:
+        self._laboratory = laboratory
         self.worker = worker
+
+    @property
+    def twin(self) -> MemoryLedger:
+        """
+        What keeps the rows.
+        """
+        return self._laboratory.world.ledger
 
     async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
         """
@@ -451,6 +478,13 @@ class WiredLedger:
         Ask for a secret to be forgotten.
         """
         await ask("unbind", Kind.LEDGER, lambda: self.twin.unbind(target, secret), about=secret.name, is_timely=False)
+
+
+async def _found(probe: Awaitable[MemoryProbe]) -> None:
+    """
+    Find out that there is a probe, which is of the world of one run alone.
+    """
+    await probe
 
 
 async def _listed(rows: AsyncIterator[T]) -> list[T]:
