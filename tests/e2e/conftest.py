@@ -12,13 +12,21 @@ from localcloud.kinds import KINDS
 from localcloud.leaks import Place, find_leaks, places_of
 from tests.e2e.client import Client
 
+# A message whose run has failed is taken again at once.
+AT_ONCE = "00:00:00"
+
 
 @pytest.fixture(scope="session")
 async def shared_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalCloud]:
     """
     Yield one cloud for all tests that do not kill it.
     """
-    async with LocalCloud(tmp_path_factory.mktemp("cloud"), ca=ca, is_impatient=True) as cloud:
+    async with LocalCloud(
+        tmp_path_factory.mktemp("cloud"),
+        ca=ca,
+        is_impatient=True,
+        AzureFunctionsJobHost__extensions__queues__visibilityTimeout=AT_ONCE,
+    ) as cloud:
         yield cloud
 
 
@@ -54,7 +62,7 @@ async def own_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathF
         tmp_path_factory.mktemp("own-cloud"),
         ca=ca,
         is_impatient=True,
-        AzureFunctionsJobHost__extensions__queues__visibilityTimeout="00:00:00",
+        AzureFunctionsJobHost__extensions__queues__visibilityTimeout=AT_ONCE,
         LOCAL_QUEUE_HIDDEN_SECONDS="1",
     ) as cloud:
         yield cloud
