@@ -11,6 +11,7 @@ from localcloud.azure.request_log import LoggedRequest
 from localcloud.azure.site_host import wrapped
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
+from localcloud.kinds import KINDS
 from rotation.vocabulary.request import Trigger, request_for_event
 from rotation.vocabulary.secret import SecretId
 from tests.e2e.client import Client, eventually
@@ -56,38 +57,44 @@ async def test_what_is_answered_for_a_site_is_no_answer_and_regenerates_once(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_worker_killed_while_it_regenerates_loses_nothing(own_cloud: LocalCloud, kind: str, when: str) -> None:
+async def test_a_worker_killed_while_it_regenerates_loses_nothing(own_cloud: LocalCloud, when: str) -> None:
     """
-    SIGKILL around the effect: the next worker completes the rotation, with one regeneration and one outcome.
+    SIGKILL around the effect, for each kind: the next worker completes it, with one regeneration and one outcome.
     """
     client = Client(own_cloud)
-    subject = await client.subject(kind)
-    rotation_id = subject.rotation_id()
+    subjects = [await client.subject(kind.name) for kind in KINDS]
+    ids = [subject.rotation_id() for subject in subjects]
+    sent: list[LoggedRequest] = []
     killed = asyncio.Event()
 
-    async def kill(_: LoggedRequest) -> None:
-        await own_cloud.host.kill()
-        killed.set()
+    async def kill(request: LoggedRequest) -> None:
+        sent.append(request)
+        if len(sent) == len(subjects):
+            await own_cloud.host.kill()
+            killed.set()
+        await killed.wait()
 
     hook = own_cloud.azure.faults.before if when == "before" else own_cloud.azure.faults.after
-    hook(subject.regenerate, kill)
-    await client.deliver([event_of(subject)])
+    for subject in subjects:
+        hook(subject.regenerate, kill, target=subject.target.arm_id)
+    await client.deliver([event_of(subject) for subject in subjects])
     async with asyncio.timeout(30):
         await killed.wait()
-    assert subject.holds("Primary")
+    assert all(subject.holds("Primary") for subject in subjects)
 
     async with own_cloud.new_host() as host:
         client = Client(own_cloud, host)
         await client.pass_time()
         await host.run("resume_rotations")
-        record = await client.ended(rotation_id)
+        records = [await client.ended(rotation_id) for rotation_id in ids]
 
-        assert (record["state"], record["keyName"]) == ("Completed", "Secondary")
-        assert subject.holds("Secondary")
+        assert [(record["state"], record["keyName"]) for record in records] == [("Completed", "Secondary")] * len(ids)
+        assert all(subject.holds("Secondary") for subject in subjects)
         # Killed before the effect, the request is done all the same: the service had it. So one regeneration is
         # right in both cases, and a second one would be the bug.
-        assert subject.regenerations() == 1
-        await client.told(f"{rotation_id}:completed")
+        assert [subject.regenerations() for subject in subjects] == [1] * len(subjects)
+        for rotation_id in ids:
+            await client.told(f"{rotation_id}:completed")
 
 
 async def test_a_message_that_keeps_failing_ends_failed_and_is_told(own_cloud: LocalCloud) -> None:

@@ -6,6 +6,7 @@ import pytest
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.faults import Fault
 from localcloud.cloud import LocalCloud
+from localcloud.kinds import KINDS
 from localcloud.kinds.batch import add_batch_account
 from rotation.vocabulary.request import request_for_sweep
 from rotation.vocabulary.secret import SecretId
@@ -42,29 +43,32 @@ def sweeps_id(subject: Subject) -> str:
     return request_for_sweep(SecretId(uri, name, subject.version), datetime.now(UTC)).id
 
 
-async def test_a_due_secret_whose_event_never_came_is_rotated_once_by_the_sweep(client: Client, kind: str) -> None:
+async def test_a_due_secret_whose_event_never_came_is_rotated_once_by_the_sweep(client: Client) -> None:
     """
-    Also when another sweep runs, and when the event comes late after all.
+    One of each kind; also when another sweep runs, and when the event comes late after all.
     """
-    subject = await client.subject(kind)
-    version = subject.version
+    subjects = [await client.subject(kind.name) for kind in KINDS]
+    versions = [subject.version for subject in subjects]
     await client.cloud.subscribe()
-    expected, late = sweeps_id(subject), subject.rotation_id()
+    expected = [sweeps_id(subject) for subject in subjects]
+    late = [subject.rotation_id() for subject in subjects]
 
     await sweep(client)
-    record = await client.ended(expected)
-    await client.cloud.vault.publish(version)
-    ended = await client.ended(late)
-    await client.cloud.vault.publish(version, "SecretExpired")
+    records = [await client.ended(rotation_id) for rotation_id in expected]
+    for version in versions:
+        await client.cloud.vault.publish(version)
+    ended = [await client.ended(rotation_id) for rotation_id in late]
+    for version in versions:
+        await client.cloud.vault.publish(version, "SecretExpired")
     await sweep(client)
 
-    assert (record["state"], record["trigger"]) == ("Completed", "Sweep")
-    assert record["secret"]["previousVersion"] == version
-    assert subject.holds("Secondary")
+    assert [(record["state"], record["trigger"]) for record in records] == [("Completed", "Sweep")] * len(KINDS)
+    assert [record["secret"]["previousVersion"] for record in records] == versions
+    assert all(subject.holds("Secondary") for subject in subjects)
     await client.idle()
-    assert subject.regenerations() == 1
-    assert len(client.cloud.vault.versions(subject.secret)) == 2
-    assert (ended["state"], ended["reason"]) == ("Skipped", "superseded")
+    assert [subject.regenerations() for subject in subjects] == [1] * len(KINDS)
+    assert [len(client.cloud.vault.versions(subject.secret)) for subject in subjects] == [2] * len(KINDS)
+    assert [(record["state"], record["reason"]) for record in ended] == [("Skipped", "superseded")] * len(KINDS)
 
 
 async def test_a_sweep_asks_for_pages_and_for_what_is_due_and_for_nothing_else(client: Client) -> None:
@@ -136,33 +140,29 @@ async def test_a_broken_vault_or_secret_stops_nothing_else_and_is_shown(client: 
     assert health["status"] == "Healthy"
 
 
-async def test_secrets_that_share_a_target_end_on_live_keys_whoever_is_due(client: Client, kind: str) -> None:
+async def test_secrets_that_share_a_target_end_on_live_keys_whoever_is_due(client: Client) -> None:
     """
-    A sweep finds both due at once; whichever comes first, neither loses the key that it holds.
+    A sweep finds both due at once, for each kind; whichever comes first, neither loses the key that it holds.
     """
-    subject = await client.subject(kind)
-    held = client.cloud.vault.current(subject.secret)
-    client.cloud.vault.set(
-        "other",
-        subject.target.value("Secondary"),
-        tags=held.tags | {"CredentialId": "Secondary"},
-        expires_on=held.expires_on,
-    )
+    vault = client.cloud.vault
+    others = {f"other-{kind}": await client.subject(kind.name) for kind in KINDS}
+    for other, subject in others.items():
+        held = vault.current(subject.secret)
+        tags = held.tags | {"CredentialId": "Secondary"}
+        vault.set(other, subject.target.value("Secondary"), tags=tags, expires_on=held.expires_on)
 
     await sweep(client)
     await client.pass_time()
     await client.host.run("resume_rotations")
     await client.idle()
 
-    live = {subject.target.value("Primary"), subject.target.value("Secondary")}
-    assert client.cloud.vault.current(subject.secret).value in live
-    assert client.cloud.vault.current("other").value in live
-    _, page, _ = await client.ask("GET", f"/secrets?target={subject.target.arm_id}")
-    shares = {line["secret"]["name"]: line["sharesTargetWith"] for line in page["secrets"]}
-    assert shares == {
-        "other": [subject.uri],
-        subject.secret: [f"{client.cloud.vault.uri}/secrets/other"],
-    }
+    for other, subject in others.items():
+        live = {subject.target.value("Primary"), subject.target.value("Secondary")}
+        assert vault.current(subject.secret).value in live
+        assert vault.current(other).value in live
+        _, page, _ = await client.ask("GET", f"/secrets?target={subject.target.arm_id}")
+        shares = {line["secret"]["name"]: line["sharesTargetWith"] for line in page["secrets"]}
+        assert shares == {other: [subject.uri], subject.secret: [f"{vault.uri}/secrets/{other}"]}
 
 
 async def test_drift_is_healed_by_the_sweep_where_the_app_itself_stored_the_version(client: Client) -> None:
