@@ -54,6 +54,14 @@ def deadline(clock: HandClock) -> Deadline:
     return Deadline(SystemClock() if is_live() else clock)
 
 
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Let what is asked again be asked at once: tests/unit/adapters/test_answers.py holds how long it waits.
+    """
+    monkeypatch.setattr("adapters.answers.READ_AGAIN_AFTER", (0.0, 0.0, 0.0))
+
+
 async def _local_vault(azure: LocalAzure) -> Vault:
     return await azure.add_vault("kv-contract")
 

@@ -73,6 +73,7 @@ async def test_the_topic_receives_the_record_as_a_cloud_event(
 @pytest.mark.parametrize(
     "script", [{"kind": "answer", "status": 503}, {"kind": "answer", "status": 403}, {"kind": "drop"}]
 )
+@pytest.mark.usefixtures("impatience")
 async def test_a_topic_that_goes_on_failing_is_left_to_the_outbox(
     azure: LocalAzure, wiring: Wiring, announcement: Announcement, script: dict[str, Any]
 ) -> None:
@@ -87,6 +88,7 @@ async def test_a_topic_that_goes_on_failing_is_left_to_the_outbox(
     assert azure.requests.count("EventGrid.Publish") == (1 if script.get("status") == 403 else 4)
 
 
+@pytest.mark.usefixtures("impatience")
 async def test_a_passing_fault_of_the_topic_is_got_over(
     azure: LocalAzure, wiring: Wiring, announcement: Announcement
 ) -> None:

@@ -426,6 +426,7 @@ class BusyTable:
         return await self._table.submit_transaction(operations)
 
 
+@pytest.mark.usefixtures("impatience")
 async def test_a_transaction_that_failed_is_tried_again(tables: TableLedger) -> None:
     """
     A busy storage account inside a transaction is no sign that another worker has taken over.
@@ -482,6 +483,7 @@ async def test_secrets_are_bound_to_one_target(ledger: Ledger) -> None:
     assert len(await ledger.bound_secrets(TARGET + "2")) == 1
 
 
+@pytest.mark.usefixtures("impatience")
 @pytest.mark.assumption(83, 84, 89)
 async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transport: LosingTransport) -> None:
     """
@@ -709,14 +711,6 @@ async def test_the_first_that_reserves_an_id_counts(ledger: Ledger) -> None:
     assert await ledger.reserve("r1", "second") == "first"
     assert await ledger.reserve("r2", "second") == "second"
     assert await ledger.find("r1") is None
-
-
-@pytest.fixture
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    Let what is asked again be asked at once.
-    """
-    monkeypatch.setattr("adapters.answers.READ_AGAIN_AFTER", (0.0, 0.0, 0.0))
 
 
 @pytest.mark.assumption(83, 84, 89)
