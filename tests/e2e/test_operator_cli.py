@@ -41,10 +41,11 @@ class Command:
 
 
 @pytest.fixture
-def run(cloud: LocalCloud) -> Command:
+def run(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Command:
     """
-    Return the command line for the shared cloud.
+    Return the command line for the shared cloud, whose rotations take no time to speak of: it looks again soon.
     """
+    monkeypatch.setattr("operator_cli.watching._FIRST_PAUSE", 0.05)
     return Command(cloud)
 
 
