@@ -58,14 +58,20 @@ class Tally:
 
 
 def follow(
-    scenario: Scenario, budget: Budget, choices: Sequence[int], laboratory: Laboratory, *, is_told: bool = False
+    scenario: Scenario,
+    budget: Budget,
+    choices: Sequence[int],
+    laboratory: Laboratory,
+    *,
+    is_told: bool = False,
+    memory: Memory | None = None,
 ) -> Simulation:
     """
     Run a scenario by a list of choices among its options, the plainest where the list ends.
 
     Raises `Broken`, with the story so far as a note where it is told.
     """
-    simulation = Simulation(scenario, laboratory, is_told=is_told)
+    simulation = Simulation(scenario, laboratory, is_told=is_told, memory=memory)
     spending = Spending(budget)
     remaining = iter(choices)
     try:
@@ -168,12 +174,21 @@ def explain(
     """
     Return the finding with as few choices other than the plainest as is found quickly, and its story.
     """
+    memory = Memory(laboratory.lines)
+
+    def breaks(choices: Sequence[int]) -> Broken | None:
+        try:
+            follow(scenario, budget, choices, laboratory, memory=memory)
+        except Broken as broken:
+            return broken
+        return None
+
     shortest = list(choices)
     while shortest and not shortest[-1]:
         shortest.pop()
     for position in reversed(range(len(shortest))):
         for simpler in ([*shortest[:position], *shortest[position + 1 :]], _plain(shortest, position)):
-            if simpler != shortest and (again := _broken(scenario, budget, simpler, laboratory)):
+            if simpler != shortest and (again := breaks(simpler)):
                 shortest, broken = simpler, again
                 break
     try:
@@ -181,14 +196,6 @@ def explain(
     except Broken as told:
         return Found(shortest, told, getattr(told, "__notes__", []))
     return Found(shortest, broken, ["it does not happen again"])
-
-
-def _broken(scenario: Scenario, budget: Budget, choices: Sequence[int], laboratory: Laboratory) -> Broken | None:
-    try:
-        follow(scenario, budget, choices, laboratory)
-    except Broken as broken:
-        return broken
-    return None
 
 
 def _plain(choices: list[int], position: int) -> list[int]:
