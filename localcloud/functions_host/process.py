@@ -116,8 +116,13 @@ class FunctionsHost(Running):
         """
         Tell how often a function has run, for whatever reason, and how that went.
         """
-        async with self._admin.get("/admin/host/status") as response:
-            return msgspec.json.decode(await response.read(), type=_Status).functions[function]
+        return (await self._status())[function]
+
+    async def is_running(self) -> bool:
+        """
+        Tell whether any function runs now.
+        """
+        return any(counts.running for counts in (await self._status()).values())
 
     @property
     def has_ended(self) -> bool:
@@ -159,6 +164,10 @@ class FunctionsHost(Running):
         """
         lines = self._log.read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
+
+    async def _status(self) -> dict[str, Counts]:
+        async with self._admin.get("/admin/host/status") as response:
+            return msgspec.json.decode(await response.read(), type=_Status).functions
 
     async def _launch(self) -> asyncio.subprocess.Process:
         self._log.parent.mkdir(parents=True, exist_ok=True)

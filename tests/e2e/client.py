@@ -206,7 +206,7 @@ class Client:
         async with QueueClient.from_connection_string(connection, "rotations") as queue:
 
             async def is_idle() -> bool:
-                if any([(await self.host.counts(name)).running for name in self.host.functions]):
+                if await self.host.is_running():
                     return False
                 # Asked last: a message that has been taken is counted until its run is over.
                 return (await queue.get_queue_properties()).approximate_message_count == 0
