@@ -158,7 +158,7 @@ class Proof:
         begun = deadline.elapsed
         while True:
             left = PROVEN_WITHIN - (deadline.elapsed - begun)
-            yield pause if pause <= left else None
+            yield min(pause, left) if left > 0 else None
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def end(self, verdict: Verdict | None) -> None:

@@ -66,13 +66,13 @@ async def test_a_key_that_settles_is_stored_when_it_works(world: TwinWorld) -> N
     """
     Within a minute that is the work of one attempt, and no client reads a key that does not work.
     """
-    world.provider.settling = 12
+    world.provider.settling = 58
     begun = world.clock.now()
 
     rotation = await world.rotate()
 
     assert (rotation.state, rotation.proven, rotation.attempts) == (State.COMPLETED, True, 1)
-    assert world.clock.now() - begun >= timedelta(seconds=12)
+    assert world.clock.now() - begun >= timedelta(seconds=58)
     assert world.regenerations() == 1
 
 
@@ -143,7 +143,7 @@ async def test_what_refuses_every_key_alike_says_nothing_of_the_new_one(
     rotation = await world.rotate()
 
     assert (rotation.state, rotation.proven, rotation.attempts) == (State.COMPLETED, False, 1)
-    assert timedelta(seconds=PROVEN_WITHIN / 2) < world.clock.now() - begun <= timedelta(seconds=PROVEN_WITHIN)
+    assert world.clock.now() - begun == timedelta(seconds=PROVEN_WITHIN)
     (warning,) = [line for line in caplog.records if line.levelname == "WARNING"]
     assert "not proven" in warning.message
     assert "to the key in use" in warning.message
@@ -158,7 +158,7 @@ async def test_a_target_that_cannot_be_asked_gets_its_key_stored_unproven(world:
     rotation = await world.rotate()
 
     assert (rotation.state, rotation.proven) == (State.COMPLETED, False)
-    assert 3 <= questions(world) <= 20
+    assert questions(world) == 7
 
 
 @pytest.mark.parametrize("error", [Unavailable("503"), Declined("403")])
