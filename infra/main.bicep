@@ -72,6 +72,16 @@ param entraCallerIds string = ''
 @description('Days before its expiry at which a sweep finds a secret due.')
 param leadDays int = 30
 
+@allowed([
+  'false'
+  'true'
+])
+@description('Ask for a new key at its account before it is stored. `false` stores it unasked.')
+param proveKeys string = 'true'
+
+@description('Suffixes of hosts that may be asked with a key besides those of the cloud, with commas between them. A word without a full stop is one host.')
+param dataPlaneSuffixes string = ''
+
 @description('When the sweep runs, in UTC, as NCRONTAB: second, minute, hour, day, month, weekday (0 to 6); or a time span hh:mm:ss. Azure refuses 7 as a weekday, L, LW, ?, # and @daily.')
 param sweepSchedule string = '0 0 3 * * *'
 
@@ -161,6 +171,8 @@ var ownSettings = [
   'ROTATION_ALLOWED_SCOPES'
   'ROTATION_TOPIC_ENDPOINT'
   'ROTATION_LEAD_DAYS'
+  'ROTATION_PROVE_KEYS'
+  'ROTATION_DATA_PLANE_SUFFIXES'
   'ROTATION_SWEEP_SCHEDULE'
   'ROTATION_CLOUD'
   'ROTATION_ARM_ENDPOINT'
@@ -391,6 +403,8 @@ module functionApp 'modules/function-app.bicep' = {
     vaultUris: vaultUris
     allowedScopes: scopes
     leadDays: leadDays
+    proveKeys: proveKeys
+    dataPlaneSuffixes: dataPlaneSuffixes
     sweepSchedule: schedule
     maximumInstanceCount: maximumInstanceCount
     isPrivate: isPrivate

@@ -40,6 +40,12 @@ param allowedScopes array
 @description('Days before its expiry at which a sweep finds a secret due.')
 param leadDays int
 
+@description('Whether a new key is asked for before it is stored: `true` or `false`.')
+param proveKeys string
+
+@description('Suffixes of hosts that may be asked with a key besides those of the cloud.')
+param dataPlaneSuffixes string
+
 @description('When the sweep runs, in UTC.')
 param sweepSchedule string
 
@@ -170,6 +176,8 @@ var ownSettings = {
   ROTATION_ALLOWED_SCOPES: join(allowedScopes, ',')
   ROTATION_TOPIC_ENDPOINT: topicEndpoint
   ROTATION_LEAD_DAYS: string(leadDays)
+  ROTATION_PROVE_KEYS: proveKeys
+  ROTATION_DATA_PLANE_SUFFIXES: dataPlaneSuffixes
   ROTATION_SWEEP_SCHEDULE: sweepSchedule
   ROTATION_CLOUD: clouds[environment().name]
   ROTATION_ARM_ENDPOINT: environment().resourceManager

@@ -114,6 +114,21 @@ def test_numbers_are_what_was_given() -> None:
     assert deployment("private").settings()["ROTATION_LEAD_DAYS"] == "30"
 
 
+def test_keys_are_proven_unless_somebody_says_otherwise() -> None:
+    """
+    At the data planes of the cloud, and at those hosts that are named.
+    """
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    named = deployment("public", proveKeys="false", dataPlaneSuffixes="batch.example.com, proxy").settings()
+    settings = deployment("private").settings()
+
+    assert given["proveKeys"] == {"value": "${ROTATION_PROVE_KEYS=true}"}
+    assert given["dataPlaneSuffixes"] == {"value": "${ROTATION_DATA_PLANE_SUFFIXES}"}
+    assert (settings["ROTATION_PROVE_KEYS"], settings["ROTATION_DATA_PLANE_SUFFIXES"]) == ("true", "")
+    assert named["ROTATION_PROVE_KEYS"] == "false"
+    assert named["ROTATION_DATA_PLANE_SUFFIXES"] == "batch.example.com, proxy"
+
+
 def test_the_template_knows_the_settings_that_are_the_apps_own() -> None:
     """
     What people add must not be one of them, which is said before anything is made.
@@ -144,6 +159,7 @@ def test_settings_that_people_add_stay() -> None:
     [
         ("entra", {"entraCallerIds": " "}, "every application of the tenant"),
         ("public", {"privateNetworking": "yes"}, "'false' | 'true'"),
+        ("public", {"proveKeys": "yes"}, "'false' | 'true'"),
         ("public", {"callerRanges": "203.0.113.0/24"}, "callerRanges has no effect without privateNetworking"),
         ("public", {"allowedScopes": ", "}, "allowedScopes names nothing"),
         (
