@@ -11,7 +11,7 @@ from tools.limits import DOCUMENT, document
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("rotation", "adapters", "providers", "wiring", "handlers")
 DEPLOYED = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py") if file.name != "limits.py"]
-WORDS = {2: "two", 4: "four", 5: "five", 10: "ten", 15: "fifteen"}
+WORDS = {2: "two", 4: "four", 5: "five", 10: "ten", 15: "fifteen", 60: "a minute", 3600: "an hour"}
 
 
 def seconds(time: timedelta) -> int:
@@ -43,6 +43,7 @@ QUOTES = [
     ("architecture.md", f"it is read again, {WORDS[len(limits.READ_AGAIN_AFTER) + 1]} times at most"),
     ("architecture.md", f"one after the other, {WORDS[round(1 / limits.PACE)]} a second"),
     ("architecture.md", f"A wait of more than {WORDS[round(limits.LONGEST_WAIT_AT_THE_GATE)]} seconds"),
+    ("architecture.md", f"More than {WORDS[round(limits.LOOK_HOLDS_FOR)]} seconds after the look, read"),
     ("configuration.md", f"sends nothing after {minutes(limits.LAST_SEND)} minutes"),
     ("configuration.md", f"its claim lasts {minutes(limits.CLAIM_TTL)}"),
     ("configuration.md", f"{limits.SHORTEST_VALIDITY.days} to {limits.LONGEST_VALIDITY.days}. A shorter one"),
@@ -56,6 +57,11 @@ QUOTES = [
     ("operations.md", f"or {WORDS[limits.MAX_ATTEMPTS]} attempts got no answer"),
     ("operations.md", f"where each takes its {seconds(limits.LAST_SEND)} seconds"),
     ("operations.md", f"for its {limits.MAX_ATTEMPTS_TO_FINISH} attempts"),
+    ("operations.md", f"no answer within {limits.PROBED_WITHIN} seconds"),
+    ("operations.md", f"`Regenerating` for up to {WORDS[seconds(limits.PROOF_WINDOW)]}"),
+    ("reliability.md", f"growing pauses for {WORDS[round(limits.PROVEN_WITHIN)]}, then"),
+    ("reliability.md", f"the same for {WORDS[seconds(limits.PROOF_WINDOW)]} |"),
+    ("reliability.md", f"Where more than {WORDS[round(limits.LOOK_HOLDS_FOR)]} seconds have passed"),
     ("reliability.md", f"The app waits {seconds(limits.IN_FLIGHT)} seconds"),
     ("reliability.md", f"a listing of the vaults that is at most {minutes(limits.LISTING_KEPT_FOR)} minutes old"),
     ("reliability.md", f"by the {minutes(limits.CLAIM_TTL)} minutes in which"),
