@@ -73,7 +73,13 @@ def ask(
     token = _token(scope) if scope else token
     if token:
         headers["authorization"] = f"Bearer {token}"
-    data = None if body is None else json.dumps(body).encode()
+    return send(method, url, headers, None if body is None else json.dumps(body).encode())
+
+
+def send(method: str, url: str, headers: dict[str, str], data: bytes | None = None) -> Answer:
+    """
+    Send a request as it is.
+    """
     request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - addresses of Azure, or local ones
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above

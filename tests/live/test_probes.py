@@ -2,6 +2,7 @@
 Questions to a place that no contract asks: how it answers, where the app or the local cloud takes that for granted.
 """
 
+import base64
 import time
 import uuid
 from collections.abc import Callable
@@ -14,8 +15,13 @@ from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient
 
+from adapters.data_plane import Reply
+from adapters.error_bodies import code_in
+from providers.questions import SharedKeyQuestion
+from rotation.vocabulary.limits import PROOF_WINDOW
+from rotation.vocabulary.material import KeyMaterial
 from tests.live.description import Description, description
-from tests.live.http import ARM, EVENT_GRID, KEY_VAULT, Answer, ask
+from tests.live.http import ARM, EVENT_GRID, KEY_VAULT, Answer, ask, send
 from tests.live.other_end import RealVault
 
 BATCH_VERSION = "2025-06-01"
@@ -252,6 +258,72 @@ def lists_containers(account: Any, key: str) -> str:
             code = getattr(error, "error_code", None)
             return f"{error.status_code} {getattr(code, 'value', code) or error.reason}"
     return ""
+
+
+@pytest.mark.assumption(122, 124)
+@pytest.mark.parametrize("kind", ["batch", "storage"])
+def test_a_key_that_is_none_is_refused_in_words_of_its_own(place: Description, seen: Seen, kind: str) -> None:
+    """
+    As the app asks and signs, at the address that the resource manager names.
+    """
+    question, live = question_to(place, kind)
+
+    accepted = answer_to(question, live)
+    refused = answer_to(question, base64.b64encode(bytes(64)).decode())
+
+    seen(f"a live key: {accepted}, one that is none: {refused}")
+    assert accepted.status == 200
+    assert question.is_refusal(refused) is True
+
+
+@pytest.mark.assumption(123)
+@pytest.mark.parametrize("kind", ["batch", "storage"])
+def test_a_new_key_that_was_accepted_stays_so(place: Description, seen: Seen, kind: str) -> None:
+    """
+    However long it took until then, twenty questions later nothing refuses it.
+    """
+    question, _ = question_to(place, kind)
+    if kind == "batch":
+        new = arm(place, "POST", f"{place.batch}/regenerateKeys", {"keyName": "Secondary"}).body["secondary"]
+    else:
+        path = f"{place.storage}/regenerateKey"
+        new = keys_by_name(arm(place, "POST", path, {"keyName": "key2"}, version=STORAGE_VERSION))["key2"]
+    since = time.monotonic()
+
+    while (first := answer_to(question, new)).status != 200 and time.monotonic() - since < PROOF_WINDOW.total_seconds():
+        time.sleep(1)
+    seen(f"the new key: {first} after {time.monotonic() - since:.1f} s")
+    then = {answer_to(question, new).status for _ in range(20)}
+
+    assert first.status == 200
+    assert then == {200}
+
+
+def question_to(place: Description, kind: str) -> tuple[SharedKeyQuestion, str]:
+    """
+    Return what the app asks an account, and a key of it that is alive.
+    """
+    if kind == "batch":
+        account = arm(place, "GET", place.batch).body
+        endpoint = account["properties"]["accountEndpoint"]
+        assert "://" not in endpoint
+        url = f"https://{endpoint}/pools?api-version=2024-07-01.20.0&maxresults=1"
+        return SharedKeyQuestion(url, account["name"], "ocp-date"), keys(place)["Primary"]
+    account = arm(place, "GET", place.storage, version=STORAGE_VERSION).body
+    endpoint = account["properties"]["primaryEndpoints"]["blob"]
+    assert endpoint.endswith("/")
+    listed = keys_by_name(arm(place, "POST", f"{place.storage}/listKeys", {}, version=STORAGE_VERSION))
+    containers = f"{endpoint}?comp=list&maxresults=1"
+    return SharedKeyQuestion(containers, account["name"], "x-ms-date", {"x-ms-version": "2021-12-02"}), listed["key1"]
+
+
+def answer_to(question: SharedKeyQuestion, key: str) -> Reply:
+    """
+    Ask it once with a key.
+    """
+    headers = question.signed(KeyMaterial(key), datetime.now(UTC))
+    answer = send("GET", question.url, headers)
+    return Reply(answer.status, answer.headers.get("x-ms-error-code") or code_in(answer.text))
 
 
 @pytest.mark.assumption(38)
