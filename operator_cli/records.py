@@ -80,6 +80,7 @@ class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
     attempts: int = 1
     reason: str | None = None
     error: Error | None = None
+    proven: bool | None = None
     gap_seconds: float | None = None
     revocation: Revocation | None = None
     steps: list[Step] = []

@@ -22,6 +22,7 @@ _REMEDIES = {
     "idempotency_conflict": "take another --idempotency-key for another request",
     "provider_refused": "compare the rights of the app's identity on the target with docs/deploy.md",
     "vault_refused": "compare the rights of the app's identity on the vault with docs/deploy.md",
+    "key_refused": "try the new key at the target by hand; where it works by now, rotate again",
     "exhausted": "put the cause right, then rotate again",
     "unavailable": f"try again later; `{COMMAND} health` names the part that is down",
     "settings": f"put that setting of the app right; `{COMMAND} health` names it",

@@ -106,6 +106,8 @@ def _facts(rotation: Rotation, now: datetime) -> Iterator[tuple[str, str]]:
         yield "trigger", rotation.trigger
     if rotation.reason:
         yield "reason", rotation.reason
+    if rotation.proven is False:
+        yield "proven", "no: nobody has seen the new key work"
     if rotation.gap_seconds is not None:
         yield "gap", f"{rotation.gap_seconds:g} s in which the secret held a dead key"
     if rotation.revocation:

@@ -156,11 +156,13 @@ async def test_what_only_some_records_hold_is_shown(app: SmallApp, secret: Secre
     """
     The gap of a rotation in place, the revocation to come, an adopted key, the attempts it took.
     """
-    record = app.begin(secret, gapSeconds=1.25, revocation={"id": "77aa", "dueOn": "2026-11-22T05:17:03Z"})
+    revocation = {"id": "77aa", "dueOn": "2026-11-22T05:17:03Z"}
+    record = app.begin(secret, proven=False, gapSeconds=1.25, revocation=revocation)
     record |= {"adopted": True, "attempts": 3}
 
     result = await run("watch", record["id"])
 
+    assert "  proven     no: nobody has seen the new key work\n" in result.stdout
     assert "  gap        1.25 s in which the secret held a dead key\n" in result.stdout
     assert "  revocation 77aa, due 2026-11-22 05:17:03 UTC\n" in result.stdout
     assert "  key        Primary -> Secondary, adopted from another secret\n" in result.stdout
