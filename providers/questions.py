@@ -1,7 +1,7 @@
 """
 Harmless questions to data planes, and how each is signed with a key.
 
-They are signed here and not by Microsoft's clients, whose import costs more than all else that a rotation needs:
+They are signed here and not by Microsoft's clients, whose import costs sixteen times as much and more:
 docs/adr/0012-a-new-key-is-proven.md has the figures.
 """
 
