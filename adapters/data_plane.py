@@ -41,7 +41,7 @@ class DataPlane:
     """
     The hosts that may be asked with a key of some kind: those under its suffixes, over TLS alone.
 
-    Whoever may change a target could name another host in it, and be sent what is signed with its key.
+    A person who may change an account could name any host in it, and be sent what is signed with its key.
     """
 
     def __init__(self, transport: Any, suffixes: Collection[str]) -> None:
@@ -56,11 +56,11 @@ class DataPlane:
         if found is None:
             return "its data plane is at no address of a host with TLS, and is not asked"
         host = found[1].lower()
-        # One word is a host and no suffix: under `com` there is everybody.
+        # A name without a full stop is one host: the suffix `com` would allow nearly all.
         if any(host == suffix or ("." in suffix and host.endswith(f".{suffix}")) for suffix in self._suffixes):
             return None
         allowed = ", ".join(self._suffixes) or "none"
-        return f"{host} is no host of the cloud ({allowed}); ROTATION_DATA_PLANE_SUFFIXES may name its suffix"
+        return f"{host} is not a host of the cloud ({allowed}); ROTATION_DATA_PLANE_SUFFIXES may name its suffix"
 
     async def get(self, url: str, headers: Mapping[str, str], deadline: Deadline) -> Reply:
         """

@@ -44,7 +44,7 @@ class Question(Protocol):
 
     def signed(self, key: KeyMaterial, now: datetime) -> dict[str, str]:
         """
-        Return the headers by which a key shows. Raises `ValueError` for one with which nothing can be signed.
+        Return the headers that a key makes. Raises `ValueError` for one with which nothing can be signed.
         """
         ...
 

@@ -97,6 +97,6 @@ class Providers(Protocol):
 
     async def prober_for(self, target: Target) -> KeyProber | None:
         """
-        Return what finds out whether a target's keys work, None where nothing does or nobody wants to know.
+        Return what finds out whether a target's keys work, None where nothing does or they are not to be proven.
         """
         ...

@@ -59,7 +59,7 @@ def dead_key(hindrance: Ending | None) -> Unfinished:
 
 def _value(work: Work, claim: Claim) -> KeyMaterial:
     """
-    Return what the new version holds: the key alone where nobody can read what stands around the dead one.
+    Return what the new version holds: the key alone where what stands around the dead one cannot be read.
     """
     key, value = work.keys[work.key], work.secret.value
     if value is None:

@@ -39,7 +39,7 @@ class Proof:
 
     async def prepare(self) -> None:
         """
-        Find out meanwhile what can be asked. Where that fails it is tried again when it is needed.
+        Look up what can be asked, while something else is waited for. Where that fails it is tried again when needed.
         """
         if prober := await self._world.providers.prober_for(self.target):
             with suppress(DependencyError, OutOfTime):
@@ -47,7 +47,7 @@ class Proof:
 
     async def require(self, new: KeyMaterial, in_use: KeyMaterial) -> None:
         """
-        Come back when the new key was seen to work, or could not be asked for although it was never refused.
+        Return when the new key was seen to work, or could not be asked for although it was never refused.
 
         Raises `KeyRefused`, and `Unfinished` where it may work later.
         """

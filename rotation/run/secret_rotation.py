@@ -221,7 +221,7 @@ class SecretRotation(Attempt):
         """
         Look at the secret once more before a version is stored; return whether that is there already.
 
-        Raises as `look` does: what somebody has stored or tagged since is not buried.
+        Raises as `look` does: a version or a tag that somebody has made since counts.
         """
         if await self._look(partial(read_secret, self._world.vaults, self._id, self._claim.deadline)):
             return True

@@ -12,7 +12,7 @@ from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger("rotation")
 
-# Steps that somebody should look at, although the rotation goes on.
+# Steps that a person should look at, although the rotation goes on.
 _WARNINGS = {"not proven"}
 
 

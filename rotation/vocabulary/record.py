@@ -157,7 +157,7 @@ class Journal(Struct, frozen=True):
 
 class Trial(Struct, frozen=True):
     """
-    How far the proof of a key has come, which is told by its fingerprint.
+    How far the proof of a key has come: of the one with this fingerprint.
 
     It was first seen at `since`. `was_refused` says whether it was refused while the key in use was accepted.
     """
