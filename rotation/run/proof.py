@@ -61,6 +61,8 @@ class Proof:
             await claim.keep(trial)
         for pause in self._pauses():
             verdict = await self._ask(prober, new, in_use)
+            if verdict is None and trial.was_refused:
+                verdict = Verdict(None, "the target takes no keys any more", may_change=False)
             if verdict is None or verdict.works:
                 break
             is_over = pause is None or not verdict.may_change

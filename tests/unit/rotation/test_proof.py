@@ -202,6 +202,27 @@ async def test_a_key_that_was_refused_is_not_stored_when_nothing_answers_any_mor
     assert len(world.vaults.history(world.secret)) == 1
 
 
+async def test_a_key_that_was_refused_is_not_stored_when_its_target_takes_no_keys_any_more(
+    world: TwinWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    As an account of another kind, in its place.
+    """
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    world.provider.settling = math.inf
+    rotation = await world.rotate()
+    monkeypatch.setattr(world.provider, "probe", nothing)
+
+    rotation = await resume_to_the_end(world, rotation)
+
+    assert rotation.error is not None
+    assert rotation.error.code == "key_refused"
+    assert len(world.vaults.history(world.secret)) == 1
+
+
 async def test_a_key_that_is_regenerated_by_hand_meanwhile_is_another_one(world: TwinWorld) -> None:
     """
     It has an hour of its own, and was never refused.
