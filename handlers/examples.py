@@ -37,6 +37,8 @@ _RECORD: dict[str, Any] = {
     "attempts": 1,
     "reason": "quarterly",
     "error": None,
+    "skipReason": None,
+    "proven": True,
 }
 _PINNED = {
     "vault": _VAULT,
@@ -72,7 +74,7 @@ ENDED: dict[str, Any] = {
     "completed": {"value": _RECORD},
     "skipped": {
         "value": _RECORD
-        | {"state": "Skipped", "keyName": None, "previousKeyName": None, "secret": _PINNED, "reason": "paused"}
+        | {"state": "Skipped", "keyName": None, "previousKeyName": None, "secret": _PINNED, "skipReason": "paused"}
     },
     "planned": {
         "value": _RECORD

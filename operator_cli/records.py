@@ -79,6 +79,7 @@ class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
     completed_on: datetime | None = None
     attempts: int = 1
     reason: str | None = None
+    skip_reason: str | None = None
     error: Error | None = None
     proven: bool | None = None
     gap_seconds: float | None = None
@@ -97,7 +98,7 @@ class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
         """
         Whether it failed or would fail, or was not begun because another rotation of its target was running.
         """
-        return self.error is not None or self.state == "Failed" or (self.state, self.reason) == ("Skipped", "busy")
+        return self.error is not None or self.state == "Failed" or self.skip_reason == "busy"
 
 
 class ListedSecret(Struct, frozen=True):

@@ -104,6 +104,8 @@ def _facts(rotation: Rotation, now: datetime) -> Iterator[tuple[str, str]]:
     yield "started", f"{wording.time(rotation.started_on)}{took}{tries}"
     if rotation.trigger:
         yield "trigger", rotation.trigger
+    if rotation.skip_reason:
+        yield "skipped", rotation.skip_reason
     if rotation.reason:
         yield "reason", rotation.reason
     if rotation.proven is False:

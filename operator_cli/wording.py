@@ -73,7 +73,7 @@ def reason(rotation: Rotation) -> str:
     """
     if rotation.error:
         return rotation.error.code
-    return rotation.reason or ("adopted" if rotation.adopted else NOTHING)
+    return rotation.skip_reason or rotation.reason or ("adopted" if rotation.adopted else NOTHING)
 
 
 def last(rotation: LastRotation) -> str:

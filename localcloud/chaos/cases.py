@@ -159,7 +159,7 @@ def _ending(scene: Scene, rotation: str, *, is_repaired: bool = False) -> str:
     if error := record.get("error"):
         words.append(error["code"])
     if record.get("state") == "Skipped":
-        words.append(record["reason"])
+        words.append(record["skipReason"])
     if rotation in scene.supervisor.resumed:
         words.append("(resumed)")
     if rotation in scene.supervisor.retold:

@@ -42,7 +42,7 @@ def ended_record(record: Rotation, ending: Ending, now: datetime) -> Rotation:
     Return the record of a rotation that ends skipped or failed.
     """
     if isinstance(ending, Skip):
-        return structs.replace(record, state=State.SKIPPED, completed_on=now, reason=str(ending.reason))
+        return structs.replace(record, state=State.SKIPPED, completed_on=now, skip_reason=ending.reason)
     name = f"secret {record.secret.name!r}: " if record.secret else ""
     problem = Problem(ending.code, f"{name}{ending}", ending.retryable)
     return structs.replace(record, state=State.FAILED, completed_on=now, error=problem)
@@ -155,7 +155,7 @@ def _revocation(world: World, request: RotationRequest, record: Rotation) -> Wai
     Return the second rotation that was asked for; a secret that somebody else has rotated meanwhile needs it as well.
     """
     wanted = request.revocation
-    is_due = record.state is State.COMPLETED or (record.state, record.reason) == (State.SKIPPED, SkipReason.SUPERSEDED)
+    is_due = record.state is State.COMPLETED or record.skip_reason is SkipReason.SUPERSEDED
     if wanted is None or not is_due:
         return None
     now = world.clock.now()
@@ -170,9 +170,7 @@ def _report_end(record: Rotation, deadline: Deadline | None = None) -> None:
     if record.error:
         # A line of its own at level ERROR, for those who watch the log for errors.
         _log.error("rotation %s: Failed (%s): %s", record.id, record.error.code, record.error.message)
-    # A reason that a caller has given is no reason for the outcome.
-    skipped = record.reason if record.state is State.SKIPPED else None
-    reason = record.error.code if record.error else skipped
+    reason = record.error.code if record.error else record.skip_reason
     report(record, "ended", deadline, outcome=record.state, reason=reason)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from rotation.vocabulary.endings import Misconfigured
+from rotation.vocabulary.endings import Misconfigured, SkipReason
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName, ParseTarget, Target
@@ -73,10 +73,10 @@ class Rotation(Struct, frozen=True, rename="camel"):
     """
     The record of one rotation, exactly as `GET /rotations/{id}` and the published events show it.
 
-    `reason` is the caller's, or why a rotation was skipped. `proven` says whether the new key was seen to work, False
-    where that could not be found out, None where it is not asked. `gap_seconds` is there for InPlace rotations: how
-    long the secret held a key that was already dead. `revocation` is there where `revokePreviousAfter` asked for one,
-    `steps` where a dry run says what would happen.
+    `reason` is the caller's, and `skip_reason` says why a rotation was skipped. `proven` says whether the new key was
+    seen to work, False where that could not be found out, None where it is not asked. `gap_seconds` is there for
+    InPlace rotations: how long the secret held a key that was already dead. `revocation` is there where
+    `revokePreviousAfter` asked for one, `steps` where a dry run says what would happen.
     """
 
     id: str
@@ -93,6 +93,7 @@ class Rotation(Struct, frozen=True, rename="camel"):
     attempts: int
     reason: str | None
     error: Problem | None
+    skip_reason: SkipReason | None = None
     proven: bool | None = None
     gap_seconds: float | UnsetType = UNSET
     revocation: ScheduledRevocation | UnsetType = UNSET

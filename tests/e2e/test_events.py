@@ -200,7 +200,7 @@ async def test_an_event_without_a_version_means_the_current_one_if_it_is_due(cli
         superseded = await told(number, late)
 
         assert rotated["state"] == "Completed"
-        assert (superseded["state"], superseded["reason"]) == ("Skipped", "superseded")
+        assert (superseded["state"], superseded["skipReason"]) == ("Skipped", "superseded")
         assert subject.regenerations() == 1
 
 
@@ -311,7 +311,7 @@ async def test_a_secret_without_tags_is_skipped(cloud: LocalCloud, client: Clien
     await client.deliver([event_of(subject)])
 
     record = await client.ended(rotation_id)
-    assert (record["state"], record["reason"]) == ("Skipped", "unmanaged")
+    assert (record["state"], record["skipReason"]) == ("Skipped", "unmanaged")
     assert subject.regenerations() == 0
 
 

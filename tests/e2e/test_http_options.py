@@ -67,7 +67,7 @@ async def test_an_accepted_rotation_of_a_busy_target_is_skipped_and_says_so(clie
     await running
 
     assert status == 202
-    assert (ended["state"], ended["reason"]) == ("Skipped", "busy")
+    assert (ended["state"], ended["skipReason"]) == ("Skipped", "busy")
     assert subject.regenerations() == 1
 
 
@@ -231,7 +231,7 @@ async def test_a_leaked_key_that_is_dead_already_is_not_regenerated_again(client
     await client.host.run("resume_rotations")
 
     ended = await client.ended(record["revocation"]["id"])
-    assert (ended["state"], ended["reason"]) == ("Skipped", "revoked")
+    assert (ended["state"], ended["skipReason"]) == ("Skipped", "revoked")
     assert subject.regenerations() == regenerated
 
 

@@ -248,7 +248,7 @@ class Simulation:
             if not isinstance(task.result, Busy | DependencyError | Unfinished):
                 raise Broken(f"told: {task.name} ended with {task.result!r}") from task.result
         elif isinstance(task.result, Rotation):
-            self._tell(task, f"ends: {task.result.state} {task.result.reason or ''}")
+            self._tell(task, f"ends: {task.result.state} {task.result.skip_reason or ''}")
         elif isinstance(task.result, list):
             self._tell(task, f"puts {len(task.result)} rotations into the queue")
             for request in task.result:

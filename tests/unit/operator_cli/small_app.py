@@ -295,7 +295,7 @@ class SmallApp:
             return
         record["state"], record["completedOn"] = state, "2026-11-22T04:17:03.300000Z"
         if state == "Skipped":
-            record["reason"] = why
+            record["skipReason"] = why
         if state == "Failed":
             record["error"] = {"code": why, "message": "this is what happened", "retryable": False}
         secret = record["secret"]

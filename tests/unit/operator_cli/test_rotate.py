@@ -95,7 +95,7 @@ async def test_a_skipped_rotation_says_why(secret: Secret, run: Command, why: st
     result = await run("rotate", secret.id)
 
     assert result.exit_code == code
-    assert f"  reason     {why}\n" in result.stdout
+    assert f"  skipped    {why}\n" in result.stdout
     assert result.stderr.endswith(f"kv-prod/batch-key: Skipped ({why})\n")
 
 

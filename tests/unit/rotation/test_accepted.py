@@ -163,7 +163,7 @@ async def test_a_taken_target_ends_it_skipped(world: TwinWorld) -> None:
     other = await world.rotate(world.manual("two"))
 
     (rotation,) = ended
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, "busy")
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "busy")
     assert await world.ledger.find(request.id) == rotation
     assert other.state is State.COMPLETED
     assert {event.data.id for event in world.announcer.published} == {other.id}
@@ -298,7 +298,7 @@ async def test_what_was_skipped_elsewhere_does_not_begin(world: TwinWorld, holds
     rotation = await world.rotate(request)
 
     assert rotation == (await world.rotate(request)) == delayed.result()
-    assert (delayed.result().state, delayed.result().reason) == (State.SKIPPED, "busy")
+    assert (delayed.result().state, delayed.result().skip_reason) == (State.SKIPPED, "busy")
     assert world.regenerations() == 0
     assert len(world.vaults.history(world.secret)) == versions
     assert world.ledger.claims() == []
@@ -430,7 +430,7 @@ async def test_a_row_that_cannot_be_forgotten_does_not_undo_the_end(world: TwinW
     request = await world.promise()
     world.faults.before("forget_waiting", Unavailable("503"))
     rotation = await world.rotate(request)
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, "paused")
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "paused")
     assert len(world.ledger.waiting()) == 1
 
     assert await world.resume(after=QUEUED_FOR) == [rotation]

@@ -432,7 +432,7 @@ async def test_an_accepted_rotation_whose_target_is_taken_is_given_up_at_once(wo
 
     rotation = await world.worker().give_up(request)
 
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, "busy")
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "busy")
     assert world.ledger.waiting() == []
 
 
@@ -591,7 +591,7 @@ async def test_a_pause_set_after_a_crash_ends_the_rotation_skipped(world: TwinWo
 
     (rotation,) = await world.resume()
 
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, "paused")
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "paused")
     assert world.holds_live_key()
     assert await world.ledger.read_open(world.target.identity) is None
 

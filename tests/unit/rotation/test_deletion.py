@@ -64,7 +64,7 @@ async def test_a_secret_that_is_gone_is_skipped(world: TwinWorld, call: tuple[st
 
     rotation = await world.rotate()
 
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, "deleted")
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "deleted")
     assert world.regenerations() == 0
     assert await world.ledger.find_claimed(rotation.id) is None
 
@@ -105,7 +105,7 @@ async def test_a_deletion_under_way_is_no_refusal(world: TwinWorld, call: tuple[
     world.vaults.settle(world.secret)
     ended = await run_to_the_end(world, rotation)
 
-    assert (ended.state, ended.reason) == (State.SKIPPED, "deleted")
+    assert (ended.state, ended.skip_reason) == (State.SKIPPED, "deleted")
     assert world.regenerations() == 1
     assert world.is_live(before)
 

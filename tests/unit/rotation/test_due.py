@@ -55,7 +55,7 @@ async def test_an_event_without_a_version_that_comes_after_the_rotation_is_super
         await world.rotate(event(world, event_id="e3")),
     ]
 
-    assert [(rotation.state, rotation.reason) for rotation in late] == [("Skipped", "superseded")] * 2
+    assert [(rotation.state, rotation.skip_reason) for rotation in late] == [("Skipped", "superseded")] * 2
     assert world.regenerations() == regenerated == 1
 
 
@@ -68,7 +68,7 @@ async def test_an_event_without_a_version_rotates_once_however_often_it_comes(wo
     pinned = await world.rotate(event(world, event_id="e2"))
 
     assert (again.id, again.state) == (first.id, "Completed")
-    assert pinned.reason == "superseded"
+    assert pinned.skip_reason == "superseded"
     assert world.regenerations() == 1
 
 
@@ -99,7 +99,7 @@ async def test_a_version_without_expiry_is_not_what_the_event_is_about(world: Tw
 
     rotation = await world.rotate(event(world))
 
-    assert (rotation.state, rotation.reason) == ("Skipped", "superseded")
+    assert (rotation.state, rotation.skip_reason) == ("Skipped", "superseded")
 
 
 async def test_a_disabled_secret_is_skipped_as_disabled(world: TwinWorld) -> None:
@@ -108,7 +108,7 @@ async def test_a_disabled_secret_is_skipped_as_disabled(world: TwinWorld) -> Non
     """
     world.put(enabled=False)
 
-    assert (await world.rotate(event(world))).reason == "disabled"
+    assert (await world.rotate(event(world))).skip_reason == "disabled"
 
 
 @pytest.mark.parametrize("effect", ["before", "after"])
@@ -137,7 +137,7 @@ async def test_a_version_that_is_made_by_hand_meanwhile_is_left_alone(world: Twi
         await world.rotate(event(world))
     expire_in(world, 90 * DAY)
 
-    assert (await world.rotate(event(world))).reason == "superseded"
+    assert (await world.rotate(event(world))).skip_reason == "superseded"
 
 
 def expire_in(world: TwinWorld, left: timedelta | None) -> None:
@@ -166,7 +166,7 @@ async def test_a_long_lead_does_not_make_a_young_version_due(world: TwinWorld) -
 
     rotation = await world.rotate(event(world))
 
-    assert rotation.reason == "superseded"
+    assert rotation.skip_reason == "superseded"
     assert rotation.secret is not None
     assert rotation.secret.version is None
     assert world.regenerations() == 0

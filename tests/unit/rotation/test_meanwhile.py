@@ -67,7 +67,7 @@ class TestWhileTheKeyIsWaitedFor:
 
         rotation = await world.rotate()
 
-        assert (rotation.state, rotation.reason) == (State.SKIPPED, "superseded")
+        assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "superseded")
         value = world.current().value
         assert value is not None
         assert value.reveal().startswith("made by hand")
@@ -92,7 +92,7 @@ class TestWhileTheKeyIsWaitedFor:
 
         rotation = await world.rotate()
 
-        assert (rotation.state, rotation.reason) == (State.SKIPPED, "paused")
+        assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "paused")
         assert (len(world.vaults.history(world.secret)), world.outages) == (1, 0)
 
     @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ class TestWhileTheKeyIsWaitedFor:
 
         rotation = await world.rotate()
 
-        assert (rotation.state, rotation.reason) == (State.SKIPPED, "deleted")
+        assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "deleted")
 
     async def test_a_rotation_at_once_does_not_look_twice(self, world: TwinWorld) -> None:
         """
@@ -168,7 +168,7 @@ class TestWhileTheKeyIsWaitedFor:
 
         rotation = await world.rotate()
 
-        assert (rotation.state, rotation.reason) == (State.SKIPPED, "superseded")
+        assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "superseded")
 
 
 class TestWhileKeyVaultIsBusy:
@@ -269,7 +269,7 @@ class TestInPlace:
 
         rotation = await world.rotate()
 
-        assert (rotation.state, rotation.reason) == (State.SKIPPED, "superseded")
+        assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "superseded")
         assert world.holds_live_key()
 
     async def test_tags_that_cannot_be_read_are_waited_for(self, world: TwinWorld) -> None:

@@ -311,7 +311,7 @@ def happened(rotation: Rotation, regenerations: int) -> tuple[object, ...]:
     if rotation.error:
         return (State.FAILED, rotation.error.code, None)
     if rotation.state is State.SKIPPED:
-        return (State.SKIPPED, rotation.reason, None)
+        return (State.SKIPPED, rotation.skip_reason, None)
     return (rotation.state, rotation.key_name, rotation.previous_key_name, rotation.adopted, regenerations == 1)
 
 

@@ -165,7 +165,7 @@ async def test_a_superseded_rotation_schedules_its_revocation_too(world: TwinWor
     await world.rotate(world.event())
 
     first = await world.rotate(request)
-    assert (first.state, first.reason) == (State.SKIPPED, "superseded")
+    assert (first.state, first.skip_reason) == (State.SKIPPED, "superseded")
     assert first.revocation is not UNSET
     (second,) = await world.resume(after=HOUR)
 
@@ -197,7 +197,7 @@ async def test_a_leaked_key_that_is_dead_already_is_skipped(world: TwinWorld) ->
 
     second = await world.rotate(due)
 
-    assert (second.state, second.reason) == (State.SKIPPED, "revoked")
+    assert (second.state, second.skip_reason) == (State.SKIPPED, "revoked")
     assert world.regenerations() == before
     assert not is_leaked_value_alive(world)
     assert world.ledger.waiting() == []
@@ -270,7 +270,7 @@ async def test_a_secret_that_is_left_alone_is_left_alone_by_revocations(
 
     second = await world.rotate(due)
 
-    assert (second.state, second.reason) == (State.SKIPPED, reason)
+    assert (second.state, second.skip_reason) == (State.SKIPPED, reason)
     assert world.regenerations() == 1
     assert await world.resume(after=QUEUED_FOR) == []
 
@@ -319,7 +319,7 @@ async def test_in_place_the_leaked_key_is_dead_at_once(world: TwinWorld) -> None
 
     (second,) = await world.resume(after=HOUR)
 
-    assert (second.state, second.reason) == (State.SKIPPED, "revoked")
+    assert (second.state, second.skip_reason) == (State.SKIPPED, "revoked")
     assert world.regenerations() == 1
 
 
@@ -372,7 +372,7 @@ async def test_a_version_that_came_in_between_is_found_stored_when_it_is_resumed
 
     record = await world.ledger.find(due.id)
     assert record is not None
-    assert (record.state, record.reason) == (State.SKIPPED, "superseded")
+    assert (record.state, record.skip_reason) == (State.SKIPPED, "superseded")
     assert world.current().id == made
     assert not is_leaked_value_alive(world)
     assert world.outages == 0
@@ -585,7 +585,7 @@ async def test_two_leaks_of_one_secret_are_both_revoked(world: TwinWorld) -> Non
     (second,) = await world.resume(after=HOUR)
 
     # The second leak's rotation has regenerated the first leaked key.
-    assert (first.state, first.reason) == (State.SKIPPED, "revoked")
+    assert (first.state, first.skip_reason) == (State.SKIPPED, "revoked")
     assert second.state is State.COMPLETED
     one, two, *_ = world.vaults.history(SecretId(VAULT, "one"))
     assert not world.is_live(one)

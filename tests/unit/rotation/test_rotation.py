@@ -154,7 +154,7 @@ async def test_the_event_of_an_older_version_is_superseded(world: TwinWorld, lat
 
     rotation = await world.rotate(request)
 
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, "superseded")
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "superseded")
     assert world.faults.count("read_keys") == reads
     assert world.regenerations() == 1
     assert len(world.announcer.published) == 1
@@ -193,7 +193,7 @@ async def test_a_paused_secret_is_left_alone(world: TwinWorld, tags: dict[str, s
 
     rotation = await world.rotate()
 
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, reason)
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, reason)
     assert world.regenerations() == 0
 
 
@@ -205,7 +205,7 @@ async def test_a_secret_without_tags_is_none_of_our_business(world: TwinWorld) -
 
     rotation = await world.rotate()
 
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, "unmanaged")
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "unmanaged")
     assert await world.ledger.find(rotation.id) == rotation
     assert world.announcer.published == []
 
@@ -218,7 +218,7 @@ async def test_a_disabled_secret_is_skipped(world: TwinWorld) -> None:
 
     rotation = await world.rotate()
 
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, "disabled")
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "disabled")
     assert world.regenerations() == 0
 
 
@@ -231,7 +231,7 @@ async def test_a_deleted_secret_is_skipped(world: TwinWorld) -> None:
 
     rotation = await world.rotate(request)
 
-    assert (rotation.state, rotation.reason) == (State.SKIPPED, "deleted")
+    assert (rotation.state, rotation.skip_reason) == (State.SKIPPED, "deleted")
 
 
 @pytest.mark.parametrize(
@@ -470,3 +470,14 @@ async def test_every_step_is_logged_with_its_key(world: TwinWorld, caplog: pytes
     ]
     timed = {vars(line)["step"] for line in caplog.records if vars(line).get("seconds") is not None}
     assert timed == {step for step, _ in steps} - {"announced"}
+
+
+async def test_what_a_caller_gave_as_the_reason_is_kept_when_there_was_nothing_to_do(world: TwinWorld) -> None:
+    """
+    Why it was skipped stands in a field of its own.
+    """
+    world.put(tags={"RotationPaused": "true"})
+
+    rotation = await world.rotate(world.manual(reason="quarterly"))
+
+    assert (rotation.state, rotation.skip_reason, rotation.reason) == (State.SKIPPED, "paused", "quarterly")

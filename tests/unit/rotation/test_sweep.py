@@ -272,7 +272,7 @@ async def test_a_missed_event_is_made_up_for_once_though_it_comes_late(world: Tw
     assert (await world.rotate(request)).state is State.COMPLETED
     ended = [await world.rotate(event) for event in late]
 
-    assert [(record.state, record.reason) for record in ended] == [(State.SKIPPED, "superseded")] * 2
+    assert [(record.state, record.skip_reason) for record in ended] == [(State.SKIPPED, "superseded")] * 2
     assert world.regenerations() == 1
     assert len(world.vaults.history(SecretId(VAULT, "one"))) == 2
     assert world.outages == 0
@@ -285,7 +285,7 @@ async def test_an_event_that_was_in_time_leaves_the_sweep_nothing_to_do(world: T
     (request,) = await sweep_once(world)
     await world.rotate(world.event())
 
-    assert (await world.rotate(request)).reason == "superseded"
+    assert (await world.rotate(request)).skip_reason == "superseded"
     assert world.regenerations() == 1
 
 
