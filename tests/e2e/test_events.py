@@ -295,7 +295,7 @@ async def test_a_badly_tagged_secret_ends_clearly_and_nothing_is_regenerated(
         assert says in record["error"]["message"]
         await client.told(f"{rotation_id}:failed")
     else:
-        assert record["reason"] == code
+        assert record["skipReason"] == code
     assert cloud.azure.requests.count("Batch.ListKeys") + cloud.azure.requests.count("Unknown") == before
     assert subject.regenerations() == 0
 

@@ -179,7 +179,7 @@ async def test_a_paused_secret_is_skipped_with_the_reason(client: Client) -> Non
 
     status, record = await client.rotate(subject)
 
-    assert (status, record["state"], record["reason"]) == (200, "Skipped", "paused")
+    assert (status, record["state"], record["skipReason"]) == (200, "Skipped", "paused")
 
 
 async def test_drift_is_a_conflict_that_force_heals(client: Client, kind: str) -> None:

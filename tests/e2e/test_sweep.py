@@ -68,7 +68,7 @@ async def test_a_due_secret_whose_event_never_came_is_rotated_once_by_the_sweep(
     await client.idle()
     assert [subject.regenerations() for subject in subjects] == [1] * len(KINDS)
     assert [len(client.cloud.vault.versions(subject.secret)) for subject in subjects] == [2] * len(KINDS)
-    assert [(record["state"], record["reason"]) for record in ended] == [("Skipped", "superseded")] * len(KINDS)
+    assert [(record["state"], record["skipReason"]) for record in ended] == [("Skipped", "superseded")] * len(KINDS)
 
 
 async def test_a_sweep_asks_for_pages_and_for_what_is_due_and_for_nothing_else(client: Client) -> None:
