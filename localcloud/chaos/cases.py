@@ -18,7 +18,7 @@ from localcloud.rotation_feed import StuckError
 
 _BEFORE_REPAIR = 20  # seconds in which a fault that stays may end a rotation
 _HANGING = 80  # seconds: longer than the app waits for any answer
-_PATIENCE = 240  # seconds until a rotation that can end has ended; a promised key is waited for a minute
+_PATIENCE = 400  # seconds until a rotation that can end has ended: of some thirty that hang, a dozen do so at a time
 _names = count(1)
 
 
