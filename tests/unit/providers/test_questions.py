@@ -133,7 +133,7 @@ def test_only_a_clear_answer_is_a_refusal(question: Question, reply: Reply, refu
 
 class TestHosts:
     """
-    Whoever may change a target could name another host in it.
+    A person who may change an account could name any host in it.
     """
 
     @pytest.mark.parametrize(

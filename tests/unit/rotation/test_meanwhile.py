@@ -347,7 +347,7 @@ class TestLateTags:
     @pytest.mark.parametrize("is_copied", [False, True])
     async def test_a_version_that_nobody_has_changed_since_has_none(self, world: TwinWorld, is_copied: bool) -> None:
         """
-        What differs in its successor was set there: by whoever made it with the tags of the rotation, or removed it.
+        What differs in its successor was set or removed there, or came with a copy of the rotation's tags.
         """
         world.put(tags={"owner": "a", "cost": "7"})
         world.clock.advance(timedelta(hours=1))
