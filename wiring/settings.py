@@ -18,6 +18,7 @@ from rotation.vocabulary.limits import DEFAULT_LEAD, LONGEST_LEAD
 from rotation.vocabulary.pasted import unwrapped
 from rotation.vocabulary.quoting import quoted
 from rotation.vocabulary.secret import parse_vault_uri
+from wiring.clouds import CLOUDS, Cloud
 
 _TABLE_URI = "AzureWebJobsStorage__tableServiceUri"
 _ACCOUNT_NAME = "AzureWebJobsStorage__accountName"
@@ -44,52 +45,6 @@ _HTTPS = re.compile(r"https://[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?(?::[0-9]{1,5})?(?
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _BETWEEN_ITEMS = re.compile(r"[,;\r\n]")
-
-
-class Cloud(Struct, frozen=True):
-    """
-    The addresses of one Azure cloud (azure-mgmt-core `get_arm_endpoints`; Azure documentation of each cloud).
-    """
-
-    name: str
-    arm_endpoint: str
-    arm_scope: str
-    vault_domain: str
-    event_grid_scope: str
-    authority: str
-    storage_suffix: str
-
-
-_CLOUDS = (
-    Cloud(
-        "AzurePublicCloud",
-        "https://management.azure.com",
-        "https://management.azure.com/.default",
-        "vault.azure.net",
-        "https://eventgrid.azure.net/.default",
-        "https://login.microsoftonline.com",
-        "core.windows.net",
-    ),
-    Cloud(
-        "AzureUSGovernment",
-        "https://management.usgovcloudapi.net",
-        "https://management.core.usgovcloudapi.net/.default",
-        "vault.usgovcloudapi.net",
-        "https://eventgrid.azure.us/.default",
-        "https://login.microsoftonline.us",
-        "core.usgovcloudapi.net",
-    ),
-    Cloud(
-        "AzureChinaCloud",
-        "https://management.chinacloudapi.cn",
-        "https://management.chinacloudapi.cn/.default",
-        "vault.azure.cn",
-        "https://eventgrid.azure.cn/.default",
-        "https://login.chinacloudapi.cn",
-        "core.chinacloudapi.cn",
-    ),
-)
-CLOUDS = {cloud.name: cloud for cloud in _CLOUDS}
 
 
 class Storage(Struct, frozen=True):

@@ -10,7 +10,8 @@ from providers import KINDS
 from rotation.vocabulary.endings import OutOfScope
 from rotation.vocabulary.errors import SettingsError
 from tests.twins.targets import batch_account
-from wiring.settings import CLOUDS, NAMES, Settings, read_settings
+from wiring.clouds import CLOUDS
+from wiring.settings import NAMES, Settings, read_settings
 
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "local.settings.sample.json"

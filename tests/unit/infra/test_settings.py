@@ -7,7 +7,8 @@ from rotation.overview.schedule import Schedule
 from tests.unit.infra.app import bindings
 from tests.unit.infra.deployment import CLOUDS as AZURES_CLOUDS
 from tests.unit.infra.deployment import deployment
-from wiring.settings import CLOUDS, NAMES, read_settings
+from wiring.clouds import CLOUDS
+from wiring.settings import NAMES, read_settings
 
 # What the Functions host and its OpenTelemetry read; the code does not.
 OF_THE_HOST = {
