@@ -1,5 +1,7 @@
 """
 The addresses of Azure's clouds.
+
+It rests on assumption 64 of docs/fidelity.md.
 """
 
 from msgspec import Struct

@@ -1,7 +1,7 @@
 """
 The settings, read once and checked: design contract "settings".
 
-It rests on assumptions 38, 47, 64 and 93 of docs/fidelity.md.
+It rests on assumptions 38, 47 and 93 of docs/fidelity.md.
 """
 
 import re
