@@ -36,12 +36,7 @@ def stated_error(body: str) -> StatedError | None:
     """
     Return the error that a body states, None for a body of another shape, such as the page of a proxy.
     """
-    try:
-        answer = json.loads(body.lstrip("\ufeff"))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(answer, dict):
-        return None
+    answer = _object_in(body)
     for name in ("error", "odata.error"):
         if isinstance(error := answer.get(name), dict):
             code, message = _text(error.get("code")), _text(error.get("message"))
@@ -55,14 +50,20 @@ def code_in(body: str) -> str | None:
     """
     Return the code of an error in the body of a data plane, of which some state it at the top.
     """
+    answer = _object_in(body)
+    error = answer.get("error")
+    return _text((error if isinstance(error, dict) else answer).get("code"))
+
+
+def _object_in(body: str) -> dict[str, Any]:
+    """
+    Return the JSON object that a body is, an empty one for any other body.
+    """
     try:
         answer = json.loads(body.lstrip("\ufeff"))
     except (ValueError, RecursionError):
-        return None
-    if not isinstance(answer, dict):
-        return None
-    error = answer.get("error")
-    return _text((error if isinstance(error, dict) else answer).get("code"))
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _text(stated: Any) -> str | None:

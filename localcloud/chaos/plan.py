@@ -24,7 +24,7 @@ _SETTLING = 0.3
 _LONGEST_SETTLING = 2.0  # seconds
 _SETTLING_TIMES = 8  # of one subject, again and again
 _KINDS = tuple(kind for kind in FAULT_KINDS if not kind.is_hang)
-# Where a data plane does not answer for long, a key may be stored before it works: the witnesses would tell of it.
+# Where a data plane does not answer for long, a key may be stored before it works, and calls of witnesses fail.
 _POINTS = [point for point in POINTS + QUEUE_POINTS if not point.is_of_the_proof]
 
 

@@ -29,7 +29,7 @@ async def regenerate(provider: Provider, target: Target, journal: Journal, befor
 
     Raises `Refused` or `TargetNotFound` if it cannot be, `Unfinished` if that is not known in time.
     """
-    for pause in _pauses():
+    for pause in pauses():
         try:
             answer = await provider.regenerate(target, journal.key, deadline)
         except Unavailable as error:
@@ -92,7 +92,7 @@ async def _look_for_change(provider: Provider, target: Target, journal: Journal,
 
 
 async def _await_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys:
-    for pause, _ in zip(_pauses(), range(LOOKS), strict=False):
+    for pause, _ in zip(pauses(), range(LOOKS), strict=False):
         try:
             keys = await _read_again(provider, target, deadline)
             if has_changed(target, keys, journal):
@@ -112,7 +112,7 @@ async def store(vaults: Vaults, seen: SecretVersion, new: NewVersion, deadline: 
 
     Raises `VaultRefused` if there cannot be one, `Unfinished` if that is not known in time.
     """
-    for pause in _pauses():
+    for pause in pauses():
         try:
             return await vaults.store(seen.id, new, deadline)
         except (Unavailable, NoAnswer) as error:
@@ -147,7 +147,10 @@ async def _look(
     return None
 
 
-def _pauses() -> Iterator[float]:
+def pauses() -> Iterator[float]:
+    """
+    Yield the seconds between two tries of the same thing, without end.
+    """
     pause = FIRST_PAUSE
     while True:
         yield pause

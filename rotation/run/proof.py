@@ -14,11 +14,12 @@ from msgspec import structs
 from rotation.policy.values import holds
 from rotation.ports.providers import KeyProbe, KeyProber, Verdict
 from rotation.ports.world import World
+from rotation.run.change import pauses
 from rotation.run.claim import Claim
 from rotation.run.reading import read_keys
 from rotation.vocabulary.endings import Ending, KeyRefused
 from rotation.vocabulary.errors import DependencyError, OutOfTime, Unfinished
-from rotation.vocabulary.limits import FIRST_PAUSE, LONGEST_PAUSE, PROOF_WINDOW, PROVEN_WITHIN
+from rotation.vocabulary.limits import PROOF_WINDOW, PROVEN_WITHIN
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import Trial
 from rotation.vocabulary.secret import SecretId
@@ -156,12 +157,11 @@ class Proof:
         """
         Yield how long to wait before each next question, None where the time is over.
         """
-        deadline, pause = self._claim.deadline, FIRST_PAUSE
+        deadline = self._claim.deadline
         begun = deadline.elapsed
-        while True:
+        for pause in pauses():
             left = PROVEN_WITHIN - (deadline.elapsed - begun)
             yield min(pause, left) if left > 0 else None
-            pause = min(pause * 2, LONGEST_PAUSE)
 
     def end(self, verdict: Verdict | None) -> None:
         """

@@ -243,7 +243,7 @@ class SecretRotation(Attempt):
         return self._proof
 
     @property
-    def _inspected(self) -> "Work":
+    def _inspected(self) -> Work:
         if self._work is None:
             raise ValueError("nothing was inspected yet")
         return self._work

@@ -9,9 +9,12 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from msgspec import structs
 
 from adapters.data_plane import DataPlane
+from adapters.transport import SharedTransport
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.kinds import KINDS
@@ -316,3 +319,23 @@ def hosts_of(wiring: Wiring, kind: LocalKind) -> DataPlane:
     Return the hosts of a kind that may be asked.
     """
     return DataPlane(None, wiring.settings.suffixes_of(kind.deployed))
+
+
+async def test_no_redirect_is_followed() -> None:
+    """
+    Neither a key nor a signature goes to a host that another one names.
+    """
+    asked = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"}) if request.path == "/" else web.Response()
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    transport = SharedTransport()
+    async with TestServer(app) as server:
+        reply = await DataPlane(transport, []).get(str(server.make_url("/")), {"api-key": "k"}, Deadline(HandClock()))
+    await transport.shut()
+
+    assert (reply.status, asked) == (307, ["/"])
