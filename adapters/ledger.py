@@ -9,6 +9,7 @@ It rests on assumptions 6, 83, 84, 85, 89 and 91 of docs/fidelity.md.
 """
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 from azure.core import MatchConditions
@@ -34,19 +35,19 @@ from adapters.ledger_rows import (
     open_entity,
     open_key,
     outcome_entity,
+    read_bound,
     read_live,
     read_row,
     read_row_or_log,
-    read_text,
     require_schema,
     target_of,
     waiting_entity,
 )
 from adapters.table import RANGE, raise_if_no_table
 from adapters.waiting import WaitingRows
-from rotation.ports.ledger import Ledger, Versioned
+from rotation.ports.ledger import Bound, Ledger, Versioned
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
-from rotation.vocabulary.secret import SecretId, parse_secret_id
+from rotation.vocabulary.secret import SecretId
 
 _EXISTS = 409
 
@@ -108,12 +109,17 @@ class TableLedger(WaitingRows, Ledger):
     async def end(
         self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
     ) -> bool:
-        running = {"PartitionKey": LIVE, "RowKey": open_key(target)}
-        expected = {"etag": etag, "match_condition": MatchConditions.IfNotModified}
-        steps: list[Any] = [("delete", running, expected), ("create", outcome_entity(outcome))]
+        made = outcome_entity(outcome)
+        steps: list[Any] = [_freeing(target, etag), ("create", made)]
         if scheduled:
             steps.append(("create", waiting_entity(scheduled)))
-        return await self._end(steps)
+        return await self._commit(steps, made)
+
+    async def defer(self, row: WaitingRotation, *, target: str, etag: str, is_new: bool) -> bool:
+        made = waiting_entity(row)
+        return await self._commit(
+            [_freeing(target, etag), ("upsert" if is_new else "update", made, {"mode": UpdateMode.REPLACE})], made
+        )
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:
         return await self._insert("end", outcome_entity(outcome))
@@ -169,12 +175,14 @@ class TableLedger(WaitingRows, Ledger):
             if outcome := read_row_or_log(found, EndedRotation):
                 yield outcome
 
-    async def bound_secrets(self, target: str) -> list[SecretId]:
-        bound = await self._table.list(BOUND, RANGE, keys_from(bound_prefix(target)))
-        return [parse_secret_id(read_text(found, "Secret")) for found in bound]
+    async def bound_secrets(self, target: str) -> list[Bound]:
+        return [read_bound(found) for found in await self._table.list(BOUND, RANGE, keys_from(bound_prefix(target)))]
 
     async def bind(self, target: str, secret: SecretId) -> None:
         await self._table.ask("binding", lambda: self._client.upsert_entity(bound_entity(target, secret)))
+
+    async def leave(self, target: str, secret: SecretId, left_on: datetime) -> None:
+        await self._table.ask("binding", lambda: self._client.upsert_entity(bound_entity(target, secret, left_on)))
 
     async def unbind(self, target: str, secret: SecretId) -> None:
         await self._delete("binding", BOUND, bound_key(target, secret))
@@ -188,3 +196,11 @@ class TableLedger(WaitingRows, Ledger):
         for found in await self._table.list(LIVE, "RowKey ge @first", {"first": ""}, select=STAMPS):
             kind_of(found)
             require_schema(found)
+
+
+def _freeing(target: str, etag: str) -> tuple[Any, ...]:
+    """
+    Return the step of a transaction that deletes a running rotation.
+    """
+    running = {"PartitionKey": LIVE, "RowKey": open_key(target)}
+    return "delete", running, {"etag": etag, "match_condition": MatchConditions.IfNotModified}

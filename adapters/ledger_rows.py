@@ -9,14 +9,16 @@ It rests on assumptions 87 and 88 of docs/fidelity.md.
 
 import logging
 import uuid
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 
 from rotation.ports.history import place_of, secret_identity
+from rotation.ports.ledger import Bound
 from rotation.vocabulary.errors import UnreadableRow
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
-from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.secret import SecretId, parse_secret_id
 from rotation.vocabulary.target import identity_of
 from rotation.vocabulary.version import VERSION
 
@@ -95,17 +97,27 @@ def history_entity(record: Rotation) -> dict[str, Any]:
 
 def waiting_entity(row: WaitingRotation) -> dict[str, Any]:
     """
-    Return the row of a rotation that was accepted or scheduled.
+    Return the row of a rotation that waits: of a revocation, or of one whose beginning takes the row away.
     """
     prefix = SCHEDULED if row.request.revokes else ACCEPTED
     return _entity(LIVE, prefix + row.record.id, row.record.id, row)
 
 
-def bound_entity(target: str, secret: SecretId) -> dict[str, Any]:
+def bound_entity(target: str, secret: SecretId, left_on: datetime | None = None) -> dict[str, Any]:
     """
-    Return the row that says that a secret holds a key of a target.
+    Return the row that says that a secret holds a key of a target, or when it was seen to have left that.
     """
-    return row_of(BOUND, bound_key(target, secret), **stamped("Secret", secret.unversioned))
+    # Merged into a row, an empty column stays as it was.
+    left = left_on.isoformat() if left_on else ""
+    return row_of(BOUND, bound_key(target, secret), LeftOn=left, **stamped("Secret", secret.unversioned))
+
+
+def read_bound(entity: Any) -> Bound:
+    """
+    Return what a row says that `bound_entity` has made. Raises `UnreadableRow`.
+    """
+    left = entity.get("LeftOn")
+    return Bound(parse_secret_id(read_text(entity, "Secret")), datetime.fromisoformat(left) if left else None)
 
 
 def read_row(entity: Any, kind: type[T], column: str = "Row") -> T:

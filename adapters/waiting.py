@@ -105,7 +105,8 @@ class WaitingRows:
 
     async def end_accepted(self, outcome: EndedRotation) -> bool:
         accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + outcome.record.id}
-        return await self._end([("create", outcome_entity(outcome)), ("delete", accepted)])
+        made = outcome_entity(outcome)
+        return await self._commit([("create", made), ("delete", accepted)], made)
 
     async def _insert(self, what: str, entity: dict[str, Any]) -> bool:
         """
@@ -122,11 +123,12 @@ class WaitingRows:
 
         return await self._table.ask(what, insert)
 
-    async def _end(self, steps: list[Any]) -> bool:
+    async def _commit(self, steps: list[Any], made: dict[str, Any]) -> bool:
         """
-        Commit a transaction that creates an outcome; False if its conditions do not hold.
+        Commit a transaction by which a rotation comes to its end or waits; False if its conditions do not hold.
+
+        By the row that is `made` a transaction is known whose answer was lost.
         """
-        outcome = next(step[1] for step in steps if step[0] == "create")
 
         async def commit() -> bool:
             try:
@@ -135,8 +137,8 @@ class WaitingRows:
                 raise_if_no_table(error)
                 if error.status_code not in _CONDITION_BROKEN:
                     raise
-                found = await self._table.get(LIVE, outcome["RowKey"])
-                return found is not None and found["Write"] == outcome["Write"]
+                found = await self._table.get(LIVE, made["RowKey"])
+                return found is not None and found["Write"] == made["Write"]
             return True
 
         return await self._table.ask("end", commit)

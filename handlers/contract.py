@@ -70,7 +70,7 @@ Continuation = Annotated[
 ]
 
 
-class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """
     What is to be rotated: a secret, or a key of a target whose new value goes nowhere.
     """
@@ -83,6 +83,9 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
     ] = "auto"
     force: Annotated[
         bool, Meta(description="Regenerate also a key in use; store a live key where the secret holds none.")
+    ] = False
+    ignore_grace: Annotated[
+        bool, Meta(description="Regenerate a key although clients may go on with it that have cached it.")
     ] = False
     dry_run: Annotated[bool, Meta(description="Say what would happen, and change nothing.")] = False
     reason: Annotated[str, Meta(max_length=LONGEST_REASON, description="Kept in the record.")] | None = None
@@ -171,6 +174,8 @@ class SecretsQuery(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
 class ProblemDetails(Struct, frozen=True, rename="camel", omit_defaults=True):
     """
     An error (RFC 9457) with a stable code; `rotationId` is the rotation that it is about.
+
+    `allowedOn` is there with `too_soon`: from then on the key may be regenerated.
     """
 
     type: str
@@ -179,6 +184,7 @@ class ProblemDetails(Struct, frozen=True, rename="camel", omit_defaults=True):
     code: str
     detail: str
     rotation_id: str | None = None
+    allowed_on: datetime | None = None
 
 
 def read_body(body: bytes) -> NewRotation:

@@ -31,6 +31,7 @@ from rotation.overview.sweep import look
 from rotation.ports.history import Wanted
 from rotation.run.acceptance import accept, accept_target
 from rotation.run.rehearsal import rehearse
+from rotation.vocabulary.endings import SkipReason
 from rotation.vocabulary.errors import Busy, KeyReused, Malformed, SettingsError, UnknownRotation
 from rotation.vocabulary.limits import (
     ASK_AGAIN_AFTER,
@@ -175,11 +176,18 @@ async def _accept(asked: NewRotation, rotation_id: str | None) -> RotationReques
             rotation_id=rotation_id,
             key=key,
             force=asked.force,
+            ignore_grace=asked.ignore_grace,
             reason=asked.reason,
             revoke_previous_after=asked.revocation,
         )
     return accept_target(
-        world, subject, KeyName(asked.key), rotation_id=rotation_id, force=asked.force, reason=asked.reason
+        world,
+        subject,
+        KeyName(asked.key),
+        rotation_id=rotation_id,
+        force=asked.force,
+        ignore_grace=asked.ignore_grace,
+        reason=asked.reason,
     )
 
 
@@ -232,6 +240,8 @@ def _answer(request: func.HttpRequest, rotation: Rotation, headers: dict[str, st
     """
     if rotation.state is State.FAILED:
         return problems.failure(rotation)
+    if rotation.skip_reason is SkipReason.TOO_SOON:
+        return problems.too_soon(rotation, wired().world.clock.now())
     if rotation.state in {State.COMPLETED, State.SKIPPED}:
         return _json(rotation)
     location = f"{urlsplit(request.url).path.rstrip('/')}/{rotation.id}"

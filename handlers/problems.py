@@ -3,13 +3,16 @@ Errors as callers see them: RFC 9457 `application/problem+json` with a stable `c
 """
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
 import azure.functions as func
 import msgspec
+from msgspec import UNSET
 
 from handlers.contract import ProblemDetails
 from rotation.vocabulary.errors import Busy, DependencyError, RotationError, SettingsError, Unfinished
@@ -27,6 +30,7 @@ STATUS = {
     "active_key": HTTPStatus.CONFLICT,
     "drift": HTTPStatus.CONFLICT,
     "single_key": HTTPStatus.CONFLICT,
+    "too_soon": HTTPStatus.CONFLICT,
     "misconfigured": HTTPStatus.CONFLICT,
     "provider_refused": HTTPStatus.FAILED_DEPENDENCY,
     "vault_refused": HTTPStatus.FAILED_DEPENDENCY,
@@ -77,6 +81,23 @@ def failure(rotation: Rotation) -> func.HttpResponse:
     return _answer(rotation.error.code, rotation.error.message, rotation_id=rotation.id)
 
 
+def too_soon(rotation: Rotation, now: datetime) -> func.HttpResponse:
+    """
+    Return the answer about a rotation that was skipped because clients may go on with the key.
+    """
+    if rotation.allowed_on is UNSET:
+        raise ValueError(f"rotation {rotation.id} was not too soon")
+    detail = (
+        f"a managed secret held {rotation.key_name} of {rotation.target} until a while ago, and clients that have "
+        f"cached it may go on with it until {rotation.allowed_on:%Y-%m-%dT%H:%M:%SZ}; ask again then, or say "
+        "ignoreGrace to regenerate it at once"
+    )
+    seconds = math.ceil((rotation.allowed_on - now).total_seconds())
+    return _answer(
+        "too_soon", detail, rotation_id=rotation.id, retry_after=max(1, seconds), allowed_on=rotation.allowed_on
+    )
+
+
 def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:
     asked_for = error.retry_after if isinstance(error, DependencyError) else None
     seconds = int(asked_for.total_seconds()) if asked_for else ASK_AGAIN_AFTER
@@ -84,10 +105,15 @@ def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:
 
 
 def _answer(
-    code: str, detail: str, *, rotation_id: str | None = None, retry_after: int | None = None
+    code: str,
+    detail: str,
+    *,
+    rotation_id: str | None = None,
+    retry_after: int | None = None,
+    allowed_on: datetime | None = None,
 ) -> func.HttpResponse:
     status = STATUS[code]
-    problem = ProblemDetails(f"{TYPE}{code}", status.phrase, status, code, detail, rotation_id)
+    problem = ProblemDetails(f"{TYPE}{code}", status.phrase, status, code, detail, rotation_id, allowed_on)
     return func.HttpResponse(
         msgspec.json.encode(problem),
         status_code=status,

@@ -72,6 +72,11 @@ param entraCallerIds string = ''
 @description('Days before its expiry at which a sweep finds a secret due.')
 param leadDays int = 30
 
+@minValue(0)
+@maxValue(168)
+@description('Hours for which clients may go on with a key that they have read: a key that a secret held until less than that ago is not regenerated. 0 turns that off.')
+param graceHours int = 24
+
 @allowed([
   'false'
   'true'
@@ -171,6 +176,7 @@ var ownSettings = [
   'ROTATION_ALLOWED_SCOPES'
   'ROTATION_TOPIC_ENDPOINT'
   'ROTATION_LEAD_DAYS'
+  'ROTATION_GRACE_HOURS'
   'ROTATION_PROVE_KEYS'
   'ROTATION_DATA_PLANE_SUFFIXES'
   'ROTATION_SWEEP_SCHEDULE'
@@ -403,6 +409,7 @@ module functionApp 'modules/function-app.bicep' = {
     vaultUris: vaultUris
     allowedScopes: scopes
     leadDays: leadDays
+    graceHours: graceHours
     proveKeys: proveKeys
     dataPlaneSuffixes: dataPlaneSuffixes
     sweepSchedule: schedule

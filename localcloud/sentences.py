@@ -13,6 +13,7 @@ SENTENCES = {
     "left to the worker that has it": "left it to the worker that has claimed the target",
     "inspected": "looked at both keys and chose {key}",
     "adopts the key of another secret": "takes over {key}, which another secret of the same target holds already",
+    "deferred": "waits until {until}: clients may go on with {key} until then",
     "journaled": "wrote down what it is about to do, so that a crash loses nothing",
     "regenerated": "regenerated {key}",
     "found the key already regenerated": "found that an earlier attempt has regenerated {key}",

@@ -82,6 +82,7 @@ class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
     skip_reason: str | None = None
     error: Error | None = None
     proven: bool | None = None
+    allowed_on: datetime | None = None
     gap_seconds: float | None = None
     revocation: Revocation | None = None
     steps: list[Step] = []

@@ -75,6 +75,7 @@ class Wiring:
             clock=SystemClock(),
             gather=gather,
             lead=self.settings.lead,
+            grace=self.settings.grace,
         )
 
     @cached_property

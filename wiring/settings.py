@@ -14,7 +14,7 @@ from providers import KINDS
 from providers.kind import Kind
 from rotation.policy.scope import Scopes
 from rotation.vocabulary.errors import Malformed, SettingsError
-from rotation.vocabulary.limits import DEFAULT_LEAD, LONGEST_LEAD
+from rotation.vocabulary.limits import DEFAULT_GRACE, DEFAULT_LEAD, LONGEST_GRACE, LONGEST_LEAD, MOST_DIGITS
 from rotation.vocabulary.pasted import unwrapped
 from rotation.vocabulary.quoting import quoted
 from rotation.vocabulary.secret import parse_vault_uri
@@ -29,6 +29,7 @@ NAMES = (
     "ROTATION_ALLOWED_SCOPES",
     "ROTATION_TOPIC_ENDPOINT",
     "ROTATION_LEAD_DAYS",
+    "ROTATION_GRACE_HOURS",
     "ROTATION_CLOUD",
     "ROTATION_ARM_ENDPOINT",
     "ROTATION_VERIFY_VAULT_DOMAIN",
@@ -65,13 +66,15 @@ class Settings(Struct, frozen=True):
     """
     What the settings say.
 
-    `lead` is how long before its expiry a sweep finds a secret due; `in_azure` whether there is a managed identity.
+    `lead` is how long before its expiry a sweep finds a secret due, `grace` how long clients may go on with what they
+    have read; `in_azure` says whether there is a managed identity.
     """
 
     vaults: list[str]
     scopes: Scopes
     topic_endpoint: str
     lead: timedelta
+    grace: timedelta
     storage: Storage
     client_id: str | None
     cloud: Cloud
@@ -103,6 +106,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         scopes=_read_scopes(environment),
         topic_endpoint=_read_https(environment, "ROTATION_TOPIC_ENDPOINT", "the endpoint of an Event Grid topic"),
         lead=_read_lead(environment),
+        grace=_read_grace(environment),
         storage=_read_storage(environment, cloud),
         client_id=_text(environment, "AZURE_CLIENT_ID") or None,
         cloud=cloud,
@@ -158,6 +162,15 @@ def _read_lead(environment: Mapping[str, str]) -> timedelta:
     if not (is_short and 1 <= int(days) <= longest):
         raise SettingsError(name, f"a number of days from 1 to {longest}", f"is {quoted(days)}")
     return timedelta(days=int(days))
+
+
+def _read_grace(environment: Mapping[str, str]) -> timedelta:
+    name, longest = "ROTATION_GRACE_HOURS", LONGEST_GRACE // timedelta(hours=1)
+    hours = _text(environment, name) or str(DEFAULT_GRACE // timedelta(hours=1))
+    # Parts of an hour as well: a cache of half an hour needs no more.
+    if not re.fullmatch(rf"[0-9]{{1,{MOST_DIGITS}}}(\.[0-9]{{1,{MOST_DIGITS}}})?", hours) or float(hours) > longest:
+        raise SettingsError(name, f"a number of hours from 0 to {longest}, where 0 turns it off", f"is {quoted(hours)}")
+    return timedelta(hours=float(hours))
 
 
 def _read_scopes(environment: Mapping[str, str]) -> Scopes:

@@ -40,6 +40,9 @@ param allowedScopes array
 @description('Days before its expiry at which a sweep finds a secret due.')
 param leadDays int
 
+@description('Hours for which clients may go on with a key that they have read.')
+param graceHours int
+
 @description('Whether a new key is asked for before it is stored: `true` or `false`.')
 param proveKeys string
 
@@ -176,6 +179,7 @@ var ownSettings = {
   ROTATION_ALLOWED_SCOPES: join(allowedScopes, ',')
   ROTATION_TOPIC_ENDPOINT: topicEndpoint
   ROTATION_LEAD_DAYS: string(leadDays)
+  ROTATION_GRACE_HOURS: string(graceHours)
   ROTATION_PROVE_KEYS: proveKeys
   ROTATION_DATA_PLANE_SUFFIXES: dataPlaneSuffixes
   ROTATION_SWEEP_SCHEDULE: sweepSchedule

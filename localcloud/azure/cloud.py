@@ -131,6 +131,8 @@ class LocalAzure(Instruments, Running):
             "ROTATION_TOPIC_ENDPOINT": self.topic_uri,
             "ROTATION_VERIFY_VAULT_DOMAIN": "false",
             "ROTATION_DATA_PLANE_SUFFIXES": HOST,
+            # Rotations follow one another within seconds here, and clients read every new version.
+            "ROTATION_GRACE_HOURS": "0",
         }
         if self.identity.client_id:
             settings["AZURE_CLIENT_ID"] = self.identity.client_id

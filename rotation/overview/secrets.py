@@ -13,6 +13,7 @@ from msgspec import Struct, structs
 from rotation.overview.paging import continuation_of, not_ours, read_continuation
 from rotation.overview.standing import Status, status_of
 from rotation.ports.inventory import Entry, Inventory, VaultFacts
+from rotation.ports.ledger import Bound
 from rotation.ports.world import World
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.limits import TARGETS_ASKED_AT_ONCE
@@ -192,7 +193,7 @@ async def _with_sharing(world: World, page: list[tuple[SecretStatus, str | None]
     """
     at_once = asyncio.Semaphore(TARGETS_ASKED_AT_ONCE)
 
-    async def ask(target: str) -> list[SecretId]:
+    async def ask(target: str) -> list[Bound]:
         async with at_once:
             return await world.ledger.bound_secrets(target)
 
@@ -203,9 +204,9 @@ async def _with_sharing(world: World, page: list[tuple[SecretStatus, str | None]
         name = status.secret.name
         mine = SecretId(status.secret.vault, name).identity if name else None
         others = [
-            other.unversioned
-            for other in sharing.get(target or "", [])
-            if other.identity != mine and other.vault in world.vaults.uris
+            bound.secret.unversioned
+            for bound in sharing.get(target or "", [])
+            if bound.left_on is None and bound.secret.identity != mine and bound.secret.vault in world.vaults.uris
         ]
         lines.append(structs.replace(status, shares_target_with=sorted(others)))
     return lines

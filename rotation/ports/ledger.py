@@ -23,6 +23,15 @@ class Versioned(Struct, Generic[T], frozen=True):
     etag: str
 
 
+class Bound(Struct, frozen=True):
+    """
+    A secret that is known to hold a key of a target, or has held one: then `left_on` is when that was first seen.
+    """
+
+    secret: SecretId
+    left_on: datetime | None = None
+
+
 class Ledger(Protocol):
     """
     What is remembered; a target is named by its identity.
@@ -67,6 +76,14 @@ class Ledger(Protocol):
         In one step delete the running rotation, remember its outcome, and schedule what is to follow it.
 
         False if any of it is impossible.
+        """
+        ...
+
+    async def defer(self, row: WaitingRotation, *, target: str, etag: str, is_new: bool) -> bool:
+        """
+        In one step delete the running rotation and let it wait; False if any of it is impossible.
+
+        Unless it `is_new` that it waits, it must be waiting still.
         """
         ...
 
@@ -160,20 +177,26 @@ class Ledger(Protocol):
         """
         ...
 
-    async def bound_secrets(self, target: str) -> list[SecretId]:
+    async def bound_secrets(self, target: str) -> list[Bound]:
         """
-        Return the secrets that are known to hold a key of the target.
+        Return the secrets that are known to hold a key of the target, and those that have left it a while ago.
         """
         ...
 
     async def bind(self, target: str, secret: SecretId) -> None:
         """
-        Remember that a secret holds a key of the target.
+        Remember that a secret holds a key of the target, whether or not it had left it.
+        """
+        ...
+
+    async def leave(self, target: str, secret: SecretId, left_on: datetime) -> None:
+        """
+        Remember that a secret was seen to have left the target.
         """
         ...
 
     async def unbind(self, target: str, secret: SecretId) -> None:
         """
-        Forget that a secret holds a key of the target.
+        Forget that a secret has held a key of the target.
         """
         ...

@@ -23,7 +23,7 @@ class SecretProperties(Struct, frozen=True):
 
     version: str
     enabled: bool
-    created_on: datetime | None
+    created_on: datetime
     updated_on: datetime | None = None
     tags: Mapping[str, str] = {}
 

@@ -24,7 +24,8 @@ class World(Struct, frozen=True):
     """
     The ports, the clock, what may be regenerated, and how several requests are under way at the same time.
 
-    `lead` is how long before its expiry a secret is due.
+    `lead` is how long before its expiry a secret is due, `grace` how long clients may go on with what they have read
+    of one after its rotation.
     """
 
     vaults: Vaults
@@ -36,6 +37,7 @@ class World(Struct, frozen=True):
     clock: Clock
     gather: Gather
     lead: timedelta
+    grace: timedelta
 
     def case_of(self, secret: ListedSecret | SecretVersion) -> Case:
         """

@@ -23,6 +23,7 @@ async def accept(  # noqa: PLR0913 - what a caller may ask for
     rotation_id: str | None = None,
     key: KeyName | None = None,
     force: bool = False,
+    ignore_grace: bool = False,
     reason: str | None = None,
     revoke_previous_after: timedelta | None = None,
 ) -> RotationRequest:
@@ -40,7 +41,15 @@ async def accept(  # noqa: PLR0913 - what a caller may ask for
         secret = secret if secret.version else current.id
         revocation = await _revocation(world, current, revoke_previous_after)
     return RotationRequest(
-        rotation_id or new_id(now), Trigger.HTTP, secret, now, key, force, reason, revocation=revocation
+        rotation_id or new_id(now),
+        Trigger.HTTP,
+        secret,
+        now,
+        key,
+        force,
+        reason,
+        revocation=revocation,
+        ignore_grace=ignore_grace,
     )
 
 
@@ -51,6 +60,7 @@ def accept_target(  # noqa: PLR0913 - what a caller may ask for
     *,
     rotation_id: str | None = None,
     force: bool = False,
+    ignore_grace: bool = False,
     reason: str | None = None,
 ) -> RotationRequest:
     """
@@ -61,7 +71,15 @@ def accept_target(  # noqa: PLR0913 - what a caller may ask for
     world.scopes.require(target)
     now = world.clock.now()
     return RotationRequest(
-        rotation_id or new_id(now), Trigger.HTTP, None, now, key, force, reason, target=target.written
+        rotation_id or new_id(now),
+        Trigger.HTTP,
+        None,
+        now,
+        key,
+        force,
+        reason,
+        target=target.written,
+        ignore_grace=ignore_grace,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from rotation.ports.ledger import Versioned
 from rotation.ports.world import World
@@ -153,6 +153,16 @@ class Claim(Progress):
         Take step 8: False if another worker has taken the rotation over, or it was ended without a claim.
         """
         return await self._world.ledger.end(outcome, target=self.target, etag=self._etag, scheduled=scheduled)
+
+    async def defer(self, record: Rotation) -> bool:
+        """
+        Give the target back and let the rotation wait until `record` allows it: False as for `end`.
+        """
+        if record.allowed_on is UNSET:
+            raise ValueError(f"rotation {record.id} waits for no time")
+        waits = WaitingRotation(structs.replace(self.request, waits=True, deferred=True), record, record.allowed_on)
+        is_new = not self._is_to_begin(self._row)
+        return await self._world.ledger.defer(waits, target=self.target, etag=self._etag, is_new=is_new)
 
     async def _write(self, row: OpenRotation) -> None:
         ledger = self._world.ledger

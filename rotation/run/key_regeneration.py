@@ -7,7 +7,9 @@ from rotation.run import change
 from rotation.run.attempt import Attempt, require_attempts_left
 from rotation.run.choice import Regenerate
 from rotation.run.claim import Claim
+from rotation.run.grace import Grace
 from rotation.run.inspection import Inspection
+from rotation.run.live_key import LiveKey
 from rotation.run.neighbours import Neighbours
 from rotation.vocabulary.endings import ActiveKey
 from rotation.vocabulary.secret import SecretVersion
@@ -47,10 +49,13 @@ class KeyRegeneration(Attempt):
         keys = await self._inspection.keys()
         if not self._claim.request.force:
             others = await self._inspection.neighbours()
-            found = await self._neighbours.find_holder(others, target, key, keys, self._claim.deadline)
-            await self._neighbours.forget(target, found.gone)
+            wanted = LiveKey(target, key, keys)
+            found = await self._neighbours.find_holder(others, wanted, self._claim.deadline)
+            await self._neighbours.forget(target, others, found.others)
             if found.holder:
                 raise ActiveKey(in_use(target, key, found.holder))
+            grace = Grace(self._world, self._claim.request, self._claim.deadline)
+            await grace.require_over(self._plan, wanted, found.others)
         self._claim.chose(self._plan)
 
     async def journal(self) -> None:

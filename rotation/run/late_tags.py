@@ -73,7 +73,7 @@ def _late_between(before: SecretProperties, after: SecretProperties) -> dict[str
     Return the tags of a version that its successor lacks, or has otherwise where nobody has changed it since.
     """
     late = late_tags(after.tags, before.tags)
-    is_untouched = after.created_on is not None and after.created_on == after.updated_on
+    is_untouched = after.created_on == after.updated_on
     return late if is_untouched else {name: value for name, value in late.items() if name not in after.tags}
 
 

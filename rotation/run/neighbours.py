@@ -10,15 +10,16 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from rotation.policy.tags import is_managed, possible_targets, read_target, tagged_key
+from rotation.policy.tags import is_managed, possible_targets, tagged_key
 from rotation.ports.world import World
-from rotation.run.reading import read_keys, read_secret
+from rotation.run.live_key import LiveKey, target_of
+from rotation.run.reading import read_secret
 from rotation.vocabulary.concurrency import capture
-from rotation.vocabulary.endings import Misconfigured, OutOfScope, Skip, TargetNotFound, VaultRefused
+from rotation.vocabulary.endings import Misconfigured, OutOfScope, Skip, VaultRefused
 from rotation.vocabulary.errors import Declined, DependencyError, RotationError
 from rotation.vocabulary.limits import LISTING_KEPT_FOR
 from rotation.vocabulary.secret import SecretId, SecretVersion
-from rotation.vocabulary.target import KeyName, Keys, Target
+from rotation.vocabulary.target import KeyName, Target
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
@@ -27,19 +28,44 @@ _log = logging.getLogger(__name__)
 class TargetNeighbours(Struct, frozen=True):
     """
     The neighbours of a secret, by their identity, and whether the ledger knows the secret itself as well.
+
+    Some have left the target, and were first seen to at the times in `left_on`.
     """
 
     secrets: dict[str, SecretId]
     is_registered: bool
+    left_on: dict[str, datetime]
+
+
+class FoundSecret(NamedTuple):
+    """
+    A secret of a target as it was found: its current version, None where there is none for us to read.
+
+    `changed_on` is when that was made, or, for a secret that `has_left` the target, when that was first seen.
+    """
+
+    id: SecretId
+    current: SecretVersion | None
+    changed_on: datetime
+    has_left: bool = False
+
+    @property
+    def is_disabled(self) -> bool:
+        """
+        Whether its current version is there, and its value is for nobody to read.
+        """
+        return self.current is not None and self.current.value is None
 
 
 class Holding(NamedTuple):
     """
-    The current version of a neighbour that holds a key, None if none does; and which neighbours have left the target.
+    The current version of a neighbour that holds a key, None if none does; and the neighbours that do not.
+
+    Those are all of them only where none holds the key.
     """
 
     holder: SecretVersion | None
-    gone: list[SecretId]
+    others: list[FoundSecret]
 
 
 class Neighbours:
@@ -66,11 +92,13 @@ class Neighbours:
         known, listed = await self._world.gather(
             self._world.ledger.bound_secrets(target.identity), self._list(target.identity, secret, deadline)
         )
-        bound = {neighbour.identity: neighbour for neighbour in known}
+        bound = {neighbour.secret.identity: neighbour.secret for neighbour in known}
+        left_on = {neighbour.secret.identity: neighbour.left_on for neighbour in known if neighbour.left_on}
         neighbours = bound | {neighbour.identity: neighbour for neighbour in listed}
+        is_registered = secret is None or (secret.identity in bound and secret.identity not in left_on)
         if secret:
             neighbours.pop(secret.identity, None)
-        return TargetNeighbours(neighbours, is_registered=secret is None or secret.identity in bound)
+        return TargetNeighbours(neighbours, is_registered, left_on)
 
     async def register(self, secret: SecretId, target: Target, neighbours: TargetNeighbours) -> None:
         """
@@ -79,34 +107,41 @@ class Neighbours:
         if not neighbours.is_registered:
             await self._world.ledger.bind(target.identity, secret)
 
-    async def forget(self, target: Target, gone: list[SecretId]) -> None:
+    async def forget(self, target: Target, neighbours: TargetNeighbours, found: list[FoundSecret]) -> None:
         """
-        Forget secrets that have left a target.
+        Remember when secrets were first seen to have left a target, and forget them when the grace time is over.
         """
-        for secret in gone:
-            await self._world.ledger.unbind(target.identity, secret)
+        ledger, now = self._world.ledger, self._world.clock.now()
+        for secret in found:
+            if not secret.has_left:
+                continue
+            # A disabled one is kept in mind: it may be enabled again, and hold a key.
+            if secret.changed_on + self._world.grace <= now and not secret.is_disabled:
+                await ledger.unbind(target.identity, secret.id)
+            elif secret.id.identity not in neighbours.left_on:
+                await ledger.leave(target.identity, secret.id, secret.changed_on)
 
-    async def find_holder(
-        self, neighbours: TargetNeighbours, target: Target, key: KeyName, keys: Keys, deadline: Deadline
-    ) -> Holding:
+    async def find_holder(self, neighbours: TargetNeighbours, key: LiveKey, deadline: Deadline) -> Holding:
         """
         Return which neighbour holds a key. It writes nothing, and raises as `find` does.
         """
         secrets = neighbours.secrets.values()
         reads = (capture(read_secret, self._world.vaults, secret, deadline) for secret in secrets)
-        gone = []
+        others: list[FoundSecret] = []
         for secret, current in zip(secrets, await self._world.gather(*reads), strict=True):
+            left_on = neighbours.left_on.get(secret.identity, self._world.clock.now())
             if isinstance(current, Skip | OutOfScope):
                 # Deleted, or in a vault that is no longer ours.
-                gone.append(secret)
-                continue
-            if isinstance(current, RotationError):
+                others.append(FoundSecret(secret, None, left_on, has_left=True))
+            elif isinstance(current, RotationError):
                 raise current
-            if await self._holds(current, target, key, keys, deadline):
-                return Holding(current, gone)
-            if self._has_left(current, target, keys):
-                gone.append(secret)
-        return Holding(None, gone)
+            elif await self._holds(current, key, deadline):
+                return Holding(current, others)
+            elif self._has_left(current, key):
+                others.append(FoundSecret(secret, current, left_on, has_left=True))
+            else:
+                others.append(FoundSecret(secret, current, current.created_on))
+        return Holding(None, others)
 
     async def _list(self, target: str, secret: SecretId | None, deadline: Deadline) -> list[SecretId]:
         # One listing at a time: the next one may find its own secret in it.
@@ -139,43 +174,24 @@ class Neighbours:
                 raise VaultRefused(f"{error}; without a list of secrets no key is known to be unused") from error
             raise
 
-    async def _holds(
-        self, current: SecretVersion, target: Target, key: KeyName, keys: Keys, deadline: Deadline
-    ) -> bool:
+    async def _holds(self, current: SecretVersion, key: LiveKey, deadline: Deadline) -> bool:
         """
         Return whether a current version holds the key, going by its value, whatever its tags say by now.
         """
-        theirs = self._target_of(current)
-        if current.value is None:
-            return theirs is not None and theirs.identity == target.identity and _is_tagged(current, key)
-        if theirs is None or theirs.identity != target.identity:
-            theirs = target
-        if theirs.address != target.address:
-            try:
-                keys = await read_keys(self._world.providers, theirs, deadline)
-            except TargetNotFound:
-                return False  # A trigger that is gone: no URL of it is of use to anybody.
-        return theirs.may_hold(current.value, keys[key])
+        if current.value is not None:
+            return await key.may_be_in(current.value, current.tags, self._world, deadline)
+        theirs = target_of(self._world, current.tags)
+        return theirs is not None and theirs.identity == key.target.identity and _is_tagged(current, key.name)
 
-    def _has_left(self, current: SecretVersion, target: Target, keys: Keys) -> bool:
+    def _has_left(self, current: SecretVersion, key: LiveKey) -> bool:
         """
-        Return whether a secret names another target by now, and holds no key of this one any more.
+        Return whether a secret names another target by now, and holds no key of this one any more that can be read.
         """
-        if current.value is None:
+        value, target = current.value, key.target
+        if value is not None and any(target.may_hold(value, key.keys[name]) for name in KeyName):
             return False
-        if any(target.may_hold(current.value, keys[key]) for key in KeyName):
-            return False
-        theirs = self._target_of(current)
+        theirs = target_of(self._world, current.tags)
         return not is_managed(current.tags) or (theirs is not None and theirs.identity != target.identity)
-
-    def _target_of(self, current: SecretVersion) -> Target | None:
-        """
-        Return the target that a secret names, None where that cannot be read.
-        """
-        try:
-            return read_target(current.tags, self._world.providers.parse_target)
-        except Misconfigured:
-            return None
 
 
 def _is_tagged(current: SecretVersion, key: KeyName) -> bool:

@@ -2,7 +2,7 @@
 What is stored in step 7: the version that comes after the one that was looked at.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
@@ -36,9 +36,9 @@ class Work(Struct, frozen=True):
     neighbours: TargetNeighbours | None = None
 
 
-def next_version(work: Work, claim: Claim, now: datetime) -> NewVersion:
+def next_version(work: Work, claim: Claim, now: datetime, grace: timedelta) -> NewVersion:
     """
-    Return the version to store.
+    Return the version to store; its key may not be replaced before the grace time is over.
 
     Raises `Failure`, and `Unfinished` where a dead key cannot be replaced.
     """
@@ -46,7 +46,7 @@ def next_version(work: Work, claim: Claim, now: datetime) -> NewVersion:
         _value(work, claim),
         tags=renewed(work.secret.tags, work.key, claim.record.id),
         content_type=work.secret.content_type,
-        expires_on=_expiry(work, now),
+        expires_on=_expiry(work, now, grace),
     )
 
 
@@ -76,12 +76,13 @@ def _value(work: Work, claim: Claim) -> KeyMaterial:
         raise
 
 
-def _expiry(work: Work, now: datetime) -> datetime:
+def _expiry(work: Work, now: datetime, grace: timedelta) -> datetime:
     """
-    Return when the new version expires: no later than the one whose key it adopts.
+    Return when the new version expires: no later than the one whose key it adopts, if its own rotation can come first.
     """
-    expires_on = now.replace(microsecond=0) + work.policy.validity
+    made_on = now.replace(microsecond=0)
+    expires_on = made_on + work.policy.validity
     if isinstance(work.plan, StoreLive) and work.plan.not_after:
         # Near its expiry, so that its event comes at once; past it, none would come.
-        return min(expires_on, max(work.plan.not_after, expires_on - work.policy.validity + EVENT_MARGIN))
+        return min(expires_on, max(work.plan.not_after, made_on + grace + EVENT_MARGIN))
     return expires_on

@@ -13,7 +13,7 @@ from msgspec import structs
 from rotation.ports.announcer import announcement_of
 from rotation.ports.world import World
 from rotation.run.claim import Claim
-from rotation.vocabulary.endings import Ending, Exhausted, Skip, SkipReason
+from rotation.vocabulary.endings import Ending, Exhausted, Skip, SkipReason, TooSoon
 from rotation.vocabulary.errors import Busy, DependencyError, Unfinished
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import (
@@ -41,11 +41,20 @@ def ended_record(record: Rotation, ending: Ending, now: datetime) -> Rotation:
     """
     Return the record of a rotation that ends skipped or failed.
     """
+    if isinstance(ending, TooSoon):
+        record = structs.replace(record, allowed_on=ending.allowed_on)
     if isinstance(ending, Skip):
         return structs.replace(record, state=State.SKIPPED, completed_on=now, skip_reason=ending.reason)
     name = f"secret {record.secret.name!r}: " if record.secret else ""
     problem = Problem(ending.code, f"{name}{ending}", ending.retryable)
     return structs.replace(record, state=State.FAILED, completed_on=now, error=problem)
+
+
+def deferred_record(record: Rotation, early: TooSoon) -> Rotation:
+    """
+    Return the record of a rotation that waits until its key may be regenerated.
+    """
+    return structs.replace(record, state=State.SCHEDULED, allowed_on=early.allowed_on)
 
 
 async def find(world: World, rotation_id: str) -> Rotation | None:
@@ -72,6 +81,21 @@ async def end(world: World, claim: Claim, record: Rotation) -> EndedRotation | R
     if await claim.end(outcome, revocation):
         _report_end(record, claim.deadline)
         return outcome
+    if known := await find(world, record.id):
+        await claim.release()
+        return known
+    raise Unfinished("another worker has taken this rotation over", in_flight=False)
+
+
+async def defer(world: World, claim: Claim, record: Rotation) -> Rotation:
+    """
+    Let a rotation wait for its time, and free the target; return its record, or the outcome that is remembered already.
+
+    Raises `Unfinished` if another worker has taken the rotation over.
+    """
+    if await claim.defer(record):
+        report(record, "deferred", claim.deadline, until=record.allowed_on)
+        return record
     if known := await find(world, record.id):
         await claim.release()
         return known
@@ -110,9 +134,9 @@ async def end_busy(world: World, request: RotationRequest, busy: Busy) -> Rotati
     """
     End a rotation that was accepted, since its target is taken; raise the error for every other one.
 
-    A revocation waits for its turn, and so does a duplicate of what is running.
+    A revocation waits for its turn, and so do what was deferred and a duplicate of what is running.
     """
-    if not request.is_accepted or busy.running == request.id:
+    if not request.is_accepted or request.deferred or busy.running == request.id:
         raise busy
     record = world.accepted(request, world.clock.now())
     ended = await end_accepted(world, request, record, Skip(SkipReason.BUSY))

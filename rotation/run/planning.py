@@ -6,6 +6,7 @@ from rotation.policy.tags import RotationPolicy, stored_by
 from rotation.policy.values import require_exchange
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive, choose, heal
+from rotation.run.live_key import LiveKey
 from rotation.run.neighbours import Holding, Neighbours, TargetNeighbours
 from rotation.vocabulary.endings import Drift, Skip, SkipReason
 from rotation.vocabulary.record import State
@@ -51,7 +52,8 @@ class Planner:
             plan = heal(policy)
         # Before a key dies for a value that could not hold the new one.
         require_exchange(policy.target, secret.value, held_before(plan, policy.target, keys), keys, plan.key)
-        holding = await self._neighbours.find_holder(neighbours, policy.target, plan.key, keys, self._deadline)
+        key = LiveKey(policy.target, plan.key, keys)
+        holding = await self._neighbours.find_holder(neighbours, key, self._deadline)
         # A key that is to be revoked is nobody's to take over.
         if holding.holder and isinstance(plan, Regenerate) and not (plan.in_place or self._request.revokes):
             plan = plan.adopted_from(holding.holder.expires_on)

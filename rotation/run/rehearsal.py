@@ -10,11 +10,13 @@ from rotation.policy.eligibility import TO_CLAIM, decide, superseded
 from rotation.policy.tags import RotationPolicy, read_policy
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive
+from rotation.run.grace import Grace
 from rotation.run.key_regeneration import in_use
-from rotation.run.neighbours import Neighbours
+from rotation.run.live_key import LiveKey
+from rotation.run.neighbours import FoundSecret, Neighbours
 from rotation.run.planning import Planner
 from rotation.run.reading import read_keys, read_secret
-from rotation.vocabulary.endings import ActiveKey, Ending, Skip
+from rotation.vocabulary.endings import ActiveKey, Ending, Skip, TooSoon
 from rotation.vocabulary.errors import Busy, RotationError
 from rotation.vocabulary.record import Problem, Rotation, State, Step
 from rotation.vocabulary.request import RotationRequest
@@ -35,6 +37,8 @@ async def rehearse(world: World, request: RotationRequest, *, revoke_after: time
             await rehearsal.regenerate(world.providers.parse_target(request.target), request.key)
         elif request.secret:
             await rehearsal.rotate(request.secret)
+    except TooSoon as early:
+        rehearsal.defer(early)
     except Skip as skip:
         rehearsal.add("end", f"Skipped: {skip.reason}. The secret is left as it is")
     except (Ending, Busy) as error:
@@ -53,6 +57,7 @@ class _Rehearsal:
         self._revoke_after = revoke_after
         self._deadline = Deadline(world.clock)
         self._neighbours = Neighbours(world)
+        self._grace = Grace(world, request, self._deadline)
         self.record = world.accepted(request, self._deadline.started_on)
         self.steps: list[Step] = []
 
@@ -61,6 +66,18 @@ class _Rehearsal:
         Add a step.
         """
         self.steps.append(Step(step, detail))
+
+    def defer(self, early: TooSoon) -> None:
+        """
+        Add until when the rotation would wait.
+        """
+        self.add(
+            "end",
+            f"Skipped: {early.reason}. {early.holder.unversioned} held {self.record.key_name} until a while ago, and "
+            f"clients may go on with it until {early.allowed_on:%Y-%m-%d %H:%M:%S} UTC. Events, sweeps and requests "
+            "with Prefer: respond-async wait until then; ignoreGrace regenerates it at once",
+        )
+        self.record = structs.replace(self.record, allowed_on=early.allowed_on)
 
     def fail(self, error: RotationError) -> None:
         """
@@ -85,7 +102,6 @@ class _Rehearsal:
             raise reason
         policy = read_policy(secret.tags, case.target)
         plan = await self._inspect(secret, policy)
-        self.record = self.record.chose(plan.key, plan.active, adopted=plan.adopts)
         if isinstance(plan, Regenerate):
             self._add_regeneration(plan.key)
         days = policy.validity.days
@@ -105,9 +121,11 @@ class _Rehearsal:
         keys = await read_keys(self._world.providers, target, self._deadline)
         self.add("inspect", f"read both keys of {target.arm_id}, and whether a managed secret holds {key}")
         neighbours = await self._neighbours.find(None, target, self._deadline)
-        holder = (await self._neighbours.find_holder(neighbours, target, key, keys, self._deadline)).holder
+        wanted = LiveKey(target, key, keys)
+        holder, others = await self._neighbours.find_holder(neighbours, wanted, self._deadline)
         if holder and not self._request.force:
             raise ActiveKey(in_use(target, key, holder))
+        await self._grace.require_over(Regenerate(key, active=None), wanted, others)
         self._add_regeneration(key)
         if holder:
             self.add("end", f"Completed. {holder.id.unversioned} holds a dead key from then on: its clients fail")
@@ -130,9 +148,12 @@ class _Rehearsal:
         plan, holding = await planner.plan(policy, secret, keys, neighbours)
         holds = "neither key" if plan.active is None else f"{plan.active}"
         self.add("inspect", f"read both keys of {target.arm_id}: the secret holds {holds}")
+        self.record = self.record.chose(plan.key, plan.active, adopted=plan.adopts)
         if plan.adopts and holding.holder:
             adopted = f"{holding.holder.id.unversioned} holds {plan.key}"
             self.add("adopt", f"{adopted}, so it is adopted instead of regenerated")
+        found = [FoundSecret(secret.id, secret, secret.created_on), *holding.others]
+        await self._grace.require_over(plan, LiveKey(target, plan.key, keys), found)
         return plan
 
     async def _add_proof(self, target: Target, plan: Regenerate | StoreLive) -> None:

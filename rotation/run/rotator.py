@@ -20,10 +20,10 @@ from rotation.run.neighbours import Neighbours
 from rotation.run.reading import read_secret
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.concurrency import capture, unwrap
-from rotation.vocabulary.endings import Ending, OutOfScope
+from rotation.vocabulary.endings import Ending, OutOfScope, TooSoon
 from rotation.vocabulary.errors import Busy, DependencyError, Forbidden, Unfinished
 from rotation.vocabulary.limits import LAST_SEND
-from rotation.vocabulary.record import Rotation
+from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
@@ -174,6 +174,8 @@ class _Run:
         except (Unfinished, DependencyError) as cause:
             return await claim.suspend(cause)
         try:
+            if record.state is State.SCHEDULED:
+                return await outcome.defer(self._world, claim, record)
             ended = await outcome.end(self._world, claim, record)
         except (Unfinished, DependencyError) as cause:
             # What was to be done is done or refused, only the ledger does not say so yet: resuming will find out.
@@ -189,7 +191,7 @@ class _Run:
 
     async def _carry_out(self, claim: Claim, ahead: Target | None) -> Rotation:
         """
-        Take steps 3 to 7; return the record with the outcome.
+        Take steps 3 to 7; return the record with the outcome, or of a rotation that is to wait for its time.
 
         Raises `EndedAlready`, `TargetMoved`, `Unfinished` or a `DependencyError`.
         """
@@ -210,7 +212,10 @@ class _Run:
             await claim.require_open()
             await attempt.follow_up()
         except Ending as ending:
-            record = outcome.ended_record(claim.record, ending, self._world.clock.now())
+            if isinstance(ending, TooSoon) and claim.request.is_patient:
+                record = outcome.deferred_record(claim.record, ending)
+            else:
+                record = outcome.ended_record(claim.record, ending, self._world.clock.now())
         else:
             record = outcome.completed_record(claim.record, self._world.clock.now())
         await claim.require_open()

@@ -14,9 +14,11 @@ from rotation.run import change
 from rotation.run.attempt import Attempt, require_an_end, require_attempts_left
 from rotation.run.choice import StoreLive
 from rotation.run.claim import Claim
+from rotation.run.grace import Grace
 from rotation.run.inspection import Inspection
 from rotation.run.late_tags import carry_late_tags
-from rotation.run.neighbours import Neighbours
+from rotation.run.live_key import LiveKey
+from rotation.run.neighbours import FoundSecret, Neighbours
 from rotation.run.next_version import Work, dead_key, next_version
 from rotation.run.planning import Planner, held_before
 from rotation.run.proof import Proof, note_found
@@ -139,7 +141,7 @@ class SecretRotation(Attempt):
         neighbours = await inspection.neighbours()
         planner = Planner(self._world, self._neighbours, claim.request, claim.deadline)
         plan, holding = await planner.plan(policy, secret, keys, neighbours)
-        await self._neighbours.forget(policy.target, holding.gone)
+        await self._neighbours.forget(policy.target, neighbours, holding.others)
         if holding.holder and claim.request.revokes:
             raise ActiveKey(
                 f"{holding.holder.id.unversioned} holds the key that is to be revoked; rotate that secret first"
@@ -147,6 +149,9 @@ class SecretRotation(Attempt):
         if holding.holder and plan.adopts:
             claim.say("adopts the key of another secret", key=plan.key, holder=holding.holder.id)
         claim.chose(plan)
+        found = [FoundSecret(secret.id, secret, secret.created_on), *holding.others]
+        grace = Grace(self._world, claim.request, claim.deadline)
+        await grace.require_over(plan, LiveKey(policy.target, plan.key, keys), found)
         self._work = Work(
             secret, policy, keys, plan.key, held_before(plan, policy.target, keys), plan=plan, neighbours=neighbours
         )
@@ -187,7 +192,7 @@ class SecretRotation(Attempt):
         if claim.deadline.elapsed - self._looked_at > LOOK_HOLDS_FOR and await self._look_again():
             return
         work = self._inspected
-        new = next_version(work, claim, self._world.clock.now())
+        new = next_version(work, claim, self._world.clock.now(), self._world.grace)
         claim.begins_to_store()
         try:
             version = await change.store(self._world.vaults, work.secret, new, claim.deadline)

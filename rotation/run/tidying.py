@@ -48,13 +48,10 @@ async def disable_dead_versions(world: World, record: Rotation, journal: Journal
 
 def _older(versions: list[SecretProperties], secret: SecretId) -> list[SecretId]:
     ours = next((version for version in versions if version.version == secret.version), None)
-    if ours is None or ours.created_on is None:
+    if ours is None:
         return []
     return [
         secret.at(version.version)
         for version in versions
-        if version.enabled
-        and version is not ours
-        and version.created_on is not None
-        and version.created_on <= ours.created_on
+        if version.enabled and version is not ours and version.created_on <= ours.created_on
     ]

@@ -2,14 +2,16 @@
 How a rotation ends without a new version.
 
     Ending
-    ├── Skip             there is nothing to do: a SkipReason
+    ├── Skip             there is nothing to do: a SkipReason (TooSoon)
     └── Failure          it cannot be done: Misconfigured, OutOfScope, Drift, ActiveKey, SingleKey, TargetNotFound,
                          Refused (VaultRefused), KeyRefused, Exhausted
 """
 
+from datetime import datetime
 from enum import StrEnum
 
 from rotation.vocabulary.errors import RotationError
+from rotation.vocabulary.secret import SecretId
 
 
 class Ending(RotationError):
@@ -30,6 +32,7 @@ class SkipReason(StrEnum):
     DELETED = "deleted"
     BUSY = "busy"
     REVOKED = "revoked"
+    TOO_SOON = "too_soon"
 
 
 class Skip(Ending):
@@ -40,6 +43,19 @@ class Skip(Ending):
     def __init__(self, reason: SkipReason) -> None:
         super().__init__(str(reason))
         self.reason = reason
+
+
+class TooSoon(Skip):
+    """
+    Clients may go on with the key that would be regenerated: `holder` held it until a while ago.
+
+    From `allowed_on` on it may be regenerated.
+    """
+
+    def __init__(self, allowed_on: datetime, holder: SecretId) -> None:
+        super().__init__(SkipReason.TOO_SOON)
+        self.allowed_on = allowed_on
+        self.holder = holder
 
 
 class Failure(Ending):

@@ -29,6 +29,8 @@ QUEUED_FOR = timedelta(minutes=15)  # until what was put into the queue is put t
 PUBLISHED_WITHIN = timedelta(minutes=2)  # an outcome younger than this is most likely being published right now
 LISTING_KEPT_FOR = timedelta(minutes=5)  # a listing of the vaults, for all rotations of the process
 EVENT_MARGIN = timedelta(days=1)  # before its expiry a version is made at the latest, so that its event still comes
+DEFAULT_GRACE = timedelta(hours=24)  # App Service may use a secret for so long that it has read (its documentation)
+LONGEST_GRACE = timedelta(hours=168)  # a week, of the setting for it
 LONGEST_REVOCATION = timedelta(days=365)  # between a rotation and the revocation that it asks for
 
 # The proof of a new key

@@ -57,8 +57,9 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the identity of the target
     on which an earlier attempt left its journal, and `ended` says that the outcome waits to be published; only resuming
     sets them. `waits` says that the ledger holds a row for the request until it has ended. `revocation` asks for a
-    second rotation later; that one `revokes` the leaked key, and is pinned when it has found it. A field that this
-    version does not know is an error: what it asks for must not be left out.
+    second rotation later; that one `revokes` the leaked key, and is pinned when it has found it. `ignore_grace` asks
+    for the key to be regenerated although clients may go on with it, and `deferred` says that this was too soon once. A
+    field that this version does not know is an error: what it asks for must not be left out.
     """
 
     id: str
@@ -74,6 +75,15 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     waits: bool = False
     revocation: Revocation | None = None
     revokes: LeakedKey | None = None
+    ignore_grace: bool = False
+    deferred: bool = False
+
+    @property
+    def is_patient(self) -> bool:
+        """
+        Whether nobody waits for its answer, so that it may be carried out later.
+        """
+        return self.trigger is not Trigger.HTTP or self.waits
 
     @property
     def is_accepted(self) -> bool:

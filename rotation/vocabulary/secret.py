@@ -69,6 +69,7 @@ class SecretVersion(Struct, frozen=True):
     tags: dict[str, str]
     content_type: str | None
     expires_on: datetime | None
+    created_on: datetime
     is_certificate: bool = False
 
     @property

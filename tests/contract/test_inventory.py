@@ -173,7 +173,7 @@ async def test_what_is_kept_is_registered_with_its_target(side: Side) -> None:
     await keep(side.inventory, [facts("one"), facts("TWO"), facts("three", target=None, misconfigured="tag")])
 
     bound = await side.ledger.bound_secrets(TARGET.identity)
-    assert {secret.identity for secret in bound} == {f"{VAULT}/secrets/one", f"{VAULT}/secrets/two"}
+    assert {each.secret.identity for each in bound} == {f"{VAULT}/secrets/one", f"{VAULT}/secrets/two"}
 
 
 async def test_a_later_look_replaces_an_earlier_one(side: Side) -> None:

@@ -477,9 +477,9 @@ async def test_secrets_are_bound_to_one_target(ledger: Ledger) -> None:
         await ledger.bind(TARGET, secret)
     await ledger.bind(TARGET + "2", SECRET)
 
-    assert {secret.identity for secret in await ledger.bound_secrets(TARGET)} == {SECRET.identity, two.identity}
+    assert {bound.secret.identity for bound in await ledger.bound_secrets(TARGET)} == {SECRET.identity, two.identity}
     await ledger.unbind(TARGET, two)
-    assert {secret.identity for secret in await ledger.bound_secrets(TARGET)} == {SECRET.identity}
+    assert {bound.secret.identity for bound in await ledger.bound_secrets(TARGET)} == {SECRET.identity}
     assert len(await ledger.bound_secrets(TARGET + "2")) == 1
 
 

@@ -272,6 +272,7 @@ class Simulation:
             wires.WorkerClock(self.epoch, task, monotonic_stops=self.scenario.monotonic_stops),
             LaidOut(self.scenario.order),
             self.world.lead,
+            self.world.grace,
         )
 
     def _request(self, task: Task, message: Message) -> RotationRequest:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rotation.ports.announcer import Announcement
-from rotation.ports.ledger import Versioned
+from rotation.ports.ledger import Bound, Versioned
 from rotation.ports.providers import Verdict
 from rotation.ports.vaults import NewVersion, SecretProperties
 from rotation.vocabulary.errors import DependencyError
@@ -353,6 +353,18 @@ class WiredLedger:
             is_timely=False,
         )
 
+    async def defer(self, row: WaitingRotation, *, target: str, etag: str, is_new: bool) -> bool:
+        """
+        Ask for a running rotation to wait.
+        """
+        return await ask(
+            "defer",
+            Kind.LEDGER,
+            lambda: self.twin.defer(row, target=target, etag=etag, is_new=is_new),
+            about=row.record.state,
+            is_timely=False,
+        )
+
     async def end_accepted(self, outcome: EndedRotation) -> bool:
         """
         Ask for the outcome of an accepted rotation to be remembered.
@@ -461,7 +473,7 @@ class WiredLedger:
         """
         return await ask("reserve", Kind.LEDGER, lambda: self.twin.reserve(rotation_id, digest), is_timely=False)
 
-    async def bound_secrets(self, target: str) -> list[SecretId]:
+    async def bound_secrets(self, target: str) -> list[Bound]:
         """
         Ask which secrets hold a key of the target.
         """
@@ -472,6 +484,14 @@ class WiredLedger:
         Ask for a secret to be remembered.
         """
         await ask("bind", Kind.LEDGER, lambda: self.twin.bind(target, secret), about=secret.name, is_timely=False)
+
+    async def leave(self, target: str, secret: SecretId, left_on: datetime) -> None:
+        """
+        Ask for a secret to be remembered as one that has left.
+        """
+        await ask(
+            "leave", Kind.LEDGER, lambda: self.twin.leave(target, secret, left_on), about=secret.name, is_timely=False
+        )
 
     async def unbind(self, target: str, secret: SecretId) -> None:
         """

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from msgspec import structs
 
-from rotation.ports.ledger import Versioned
+from rotation.ports.ledger import Bound, Versioned
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.vocabulary.secret import SecretId
 from tests.twins.faults import Faults
@@ -24,7 +24,7 @@ class MemoryLedger:
         self._open: dict[str, tuple[bytes, str]] = {}
         self._outcomes: dict[str, bytes] = {}
         self._done: dict[str, bytes] = {}
-        self._bound: dict[str, dict[str, SecretId]] = {}
+        self._bound: dict[str, dict[str, Bound]] = {}
         self._waiting: dict[str, bytes] = {}
         self._asked: dict[str, str] = {}
         self._etags = itertools.count(1)
@@ -66,7 +66,10 @@ class MemoryLedger:
         """
         Return all that is stored, to be compared.
         """
-        bound = [(target, tuple(sorted(secrets))) for target, secrets in self._bound.items()]
+        bound = [
+            (target, tuple((name, str(secret.left_on)) for name, secret in sorted(secrets.items())))
+            for target, secrets in self._bound.items()
+        ]
         return (
             tuple(sorted(self._open.items())),
             tuple(sorted(self._outcomes.items())),
@@ -144,6 +147,18 @@ class MemoryLedger:
         del self._open[target]
         self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
         await self.faults.leave("end")
+        return True
+
+    async def defer(self, row: WaitingRotation, *, target: str, etag: str, is_new: bool) -> bool:
+        """
+        In one step delete the running rotation and let it wait.
+        """
+        await self.faults.enter("defer")
+        if not self._is(target, etag) or not (is_new or row.record.id in self._waiting):
+            return False
+        del self._open[target]
+        self._waiting[row.record.id] = msgspec.json.encode(row)
+        await self.faults.leave("defer")
         return True
 
     async def end_accepted(self, outcome: EndedRotation) -> bool:
@@ -287,9 +302,9 @@ class MemoryLedger:
         await self.faults.enter("reserve")
         return self._asked.setdefault(rotation_id, digest)
 
-    async def bound_secrets(self, target: str) -> list[SecretId]:
+    async def bound_secrets(self, target: str) -> list[Bound]:
         """
-        Return the secrets that are known to hold a key of the target.
+        Return the secrets that are known to hold a key of the target, or to have held one.
         """
         await self.faults.enter("bound_secrets")
         return list(self._bound.get(target, {}).values())
@@ -299,7 +314,14 @@ class MemoryLedger:
         Remember that a secret holds a key of the target.
         """
         await self.faults.enter("bind")
-        self._bound.setdefault(target, {})[secret.identity] = SecretId(secret.vault, secret.name)
+        self._bind(target, secret, None)
+
+    async def leave(self, target: str, secret: SecretId, left_on: datetime) -> None:
+        """
+        Remember when a secret was seen to have left the target.
+        """
+        await self.faults.enter("leave")
+        self._bind(target, secret, left_on)
 
     async def unbind(self, target: str, secret: SecretId) -> None:
         """
@@ -307,6 +329,9 @@ class MemoryLedger:
         """
         await self.faults.enter("unbind")
         self._bound.get(target, {}).pop(secret.identity, None)
+
+    def _bind(self, target: str, secret: SecretId, left_on: datetime | None) -> None:
+        self._bound.setdefault(target, {})[secret.identity] = Bound(SecretId(secret.vault, secret.name), left_on)
 
     def _is(self, target: str, etag: str) -> bool:
         return target in self._open and self._open[target][1] == etag

@@ -25,8 +25,8 @@ class MemoryVaults:
     def __init__(self, clock: Clock, vaults: list[str], faults: Faults | None = None) -> None:
         self._clock = clock
         self._vaults = vaults
-        self._versions: dict[str, list[tuple[SecretVersion, datetime]]] = {}
-        self._deleted: dict[str, list[tuple[SecretVersion, datetime]]] = {}
+        self._versions: dict[str, list[SecretVersion]] = {}
+        self._deleted: dict[str, list[SecretVersion]] = {}
         self._in_transition: set[str] = set()
         self._updated: dict[str, datetime] = {}
         self.faults = faults or Faults()
@@ -47,15 +47,16 @@ class MemoryVaults:
         """
         self._deleted.pop(secret.identity, None)
         made = secret.at(uuid.uuid4().hex)
-        version = SecretVersion(made, KeyMaterial(value), enabled, dict(tags), content_type, expires_on)
-        self._versions.setdefault(secret.identity, []).append((version, self._clock.now()))
+        made_on = self._clock.now().replace(microsecond=0)
+        version = SecretVersion(made, KeyMaterial(value), enabled, dict(tags), content_type, expires_on, made_on)
+        self._versions.setdefault(secret.identity, []).append(version)
         return made
 
     def history(self, secret: SecretId) -> list[SecretVersion]:
         """
         Return every version, oldest first.
         """
-        return [version for version, _ in self._versions[secret.identity]]
+        return list(self._versions[secret.identity])
 
     def delete(self, secret: SecretId, *, is_done: bool = True) -> None:
         """
@@ -89,8 +90,8 @@ class MemoryVaults:
         """
         Let the current version belong to a certificate.
         """
-        version, made = self._versions[secret.identity][-1]
-        self._versions[secret.identity][-1] = (structs.replace(version, is_certificate=True), made)
+        versions = self._versions[secret.identity]
+        versions[-1] = structs.replace(versions[-1], is_certificate=True)
 
     @property
     def uris(self) -> list[str]:
@@ -111,7 +112,7 @@ class MemoryVaults:
         Return the newest version.
         """
         await self._enter("read_current", secret, deadline)
-        current = self._of(secret)[-1][0]
+        current = self._of(secret)[-1]
         await self.faults.leave("read_current")
         return current if current.enabled else structs.replace(current, value=None)
 
@@ -122,7 +123,7 @@ class MemoryVaults:
         self.require(SecretId(vault, ""))
         deadline.check()
         await self.faults.enter("list_managed")
-        current = [versions[-1][0] for _, versions in sorted(self._versions.items())]
+        current = [versions[-1] for _, versions in sorted(self._versions.items())]
         found = [
             (version.id, dict(version.tags))
             for version in current
@@ -135,7 +136,7 @@ class MemoryVaults:
         Yield every secret of a vault, a page at a time.
         """
         self.require(SecretId(vault, ""))
-        everywhere = [versions[-1][0] for _, versions in sorted(self._versions.items())]
+        everywhere = [versions[-1] for _, versions in sorted(self._versions.items())]
         current = [version for version in everywhere if version.id.vault == vault]
         for start in range(0, max(len(current), 1), self.page_size):
             await self.faults.enter("list_pages")
@@ -156,16 +157,7 @@ class MemoryVaults:
         Return one version without its value.
         """
         await self._enter("read_properties", secret, deadline)
-        version = self._enabled(secret)
-        made = next(made for found, made in self._of(secret) if found is version)
-        updated = self._updated.get(version.version, made)
-        return SecretProperties(
-            version.version,
-            version.enabled,
-            made.replace(microsecond=0),
-            updated.replace(microsecond=0),
-            dict(version.tags),
-        )
+        return self._properties(self._enabled(secret))
 
     async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
         """
@@ -180,9 +172,9 @@ class MemoryVaults:
         Replace the tags of one version by hand.
         """
         versions = self._of(secret)
-        for index, (found, made) in enumerate(versions):
+        for index, found in enumerate(versions):
             if found.version == secret.version:
-                versions[index] = (structs.replace(found, tags=dict(tags)), made)
+                versions[index] = structs.replace(found, tags=dict(tags))
                 self._updated[found.version] = self._clock.now()
 
     async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
@@ -209,10 +201,7 @@ class MemoryVaults:
         Return every version, in the order of their ids, made in whole seconds; none of a secret that is not there.
         """
         await self._enter("list_versions", secret, deadline)
-        versions = [
-            SecretProperties(found.version, found.enabled, made.replace(microsecond=0))
-            for found, made in self._versions.get(secret.identity, ())
-        ]
+        versions = map(self._properties, self._versions.get(secret.identity, ()))
         return sorted(versions, key=lambda version: version.version)
 
     async def disable(self, secret: SecretId, deadline: Deadline) -> None:
@@ -221,9 +210,9 @@ class MemoryVaults:
         """
         await self._enter("disable", secret, deadline)
         versions = self._of(secret)
-        for index, (found, made) in enumerate(versions):
+        for index, found in enumerate(versions):
             if found.version == secret.version:
-                versions[index] = (structs.replace(found, enabled=False), made)
+                versions[index] = structs.replace(found, enabled=False)
         await self.faults.leave("disable")
 
     async def _enter(self, operation: str, secret: SecretId, deadline: Deadline) -> None:
@@ -232,14 +221,18 @@ class MemoryVaults:
         await self.faults.enter(operation)
 
     def _enabled(self, secret: SecretId) -> SecretVersion:
-        for version, _ in self._of(secret):
+        for version in self._of(secret):
             if version.id.version == secret.version:
                 if not version.enabled:
                     raise Declined("403 Forbidden: the secret is disabled")
                 return version
         raise NotFound(f"404 SecretNotFound: {secret}")
 
-    def _of(self, secret: SecretId) -> list[tuple[SecretVersion, datetime]]:
+    def _properties(self, version: SecretVersion) -> SecretProperties:
+        updated = self._updated.get(version.version, version.created_on).replace(microsecond=0)
+        return SecretProperties(version.version, version.enabled, version.created_on, updated, dict(version.tags))
+
+    def _of(self, secret: SecretId) -> list[SecretVersion]:
         versions = self._versions.get(secret.identity)
         if not versions:
             raise NotFound(f"404 SecretNotFound: {secret.unversioned}")

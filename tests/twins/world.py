@@ -65,6 +65,7 @@ class TwinWorld:
         self.target = target or TARGETS[kind]
         self.provider.add(self.target)
         self.lead = timedelta(days=30)
+        self.grace = timedelta()
         self.outages = 0
         self.provider.watch = self._count_outages
         self.secret = SecretId(VAULT, "one")
@@ -94,6 +95,7 @@ class TwinWorld:
             self.clock,
             one_after_another,
             self.lead,
+            self.grace,
         )
 
     def put(

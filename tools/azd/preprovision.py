@@ -11,7 +11,12 @@ from collections.abc import Mapping
 from tools.azd.clis import Azd, AzureCli, HookError
 
 # azd passes on nothing where it cannot read a number, and the template's default counts.
-_NUMBERS = ("ROTATION_LEAD_DAYS", "ROTATION_MAXIMUM_INSTANCES", "ROTATION_LOG_RETENTION_DAYS")
+_NUMBERS = (
+    "ROTATION_LEAD_DAYS",
+    "ROTATION_GRACE_HOURS",
+    "ROTATION_MAXIMUM_INSTANCES",
+    "ROTATION_LOG_RETENTION_DAYS",
+)
 
 # The resource group's tag with what only this environment knows. (Every template of azd tags with its name.)
 _TAG = "azure-key-rotator"

@@ -334,6 +334,29 @@ def test_another_lead_is_refused_with_its_bounds(written: str) -> None:
     assert len(str(error.value)) < 300
 
 
+@pytest.mark.parametrize(
+    ("written", "hours"), [(None, 24), ("", 24), ("0", 0), ("1", 1), (" 48 ", 48), ("0.5", 0.5), ("168", 168)]
+)
+def test_the_grace_time_is_a_number_of_hours(written: str | None, hours: float) -> None:
+    """
+    24 where nothing is said.
+    """
+    environment = LEAST if written is None else LEAST | {"ROTATION_GRACE_HOURS": written}
+
+    assert read_settings(environment).grace == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("written", ["169", "168.1", "-1", "a day", "٢٤", "1e2", "2 4", "PT1H", ".5", "1.", "9" * 5000])
+def test_another_grace_time_is_refused_with_its_bounds(written: str) -> None:
+    """
+    The setting is named, and what it must be.
+    """
+    with pytest.raises(SettingsError, match=r"ROTATION_GRACE_HOURS.*from 0 to 168") as error:
+        read_settings(LEAST | {"ROTATION_GRACE_HOURS": written})
+    assert error.value.setting == "ROTATION_GRACE_HOURS"
+    assert len(str(error.value)) < 300
+
+
 def test_the_sample_holds_nothing_that_is_not_read() -> None:
     """
     Every key is a setting of the code, of a trigger's binding, or of the Functions host.

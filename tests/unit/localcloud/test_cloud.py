@@ -52,6 +52,7 @@ async def test_the_environment_names_every_service(azure: LocalAzure) -> None:
         "ROTATION_TOPIC_ENDPOINT",
         "ROTATION_VERIFY_VAULT_DOMAIN",
         "ROTATION_DATA_PLANE_SUFFIXES",
+        "ROTATION_GRACE_HOURS",
     }
     for name in ("IDENTITY_ENDPOINT", "ROTATION_ARM_ENDPOINT", "ROTATION_TOPIC_ENDPOINT"):
         assert settings[name].startswith("https://localhost:")

@@ -97,7 +97,7 @@ async def test_a_neighbour_that_moved_away_is_forgotten(world: TwinWorld, *, is_
 
     assert not rotation.adopted
     bound = await world.ledger.bound_secrets(world.target.identity)
-    assert [secret.name for secret in bound] == ["one"]
+    assert [each.secret.name for each in bound] == ["one"]
 
 
 async def test_what_cannot_be_listed_is_not_risked(world: TwinWorld) -> None:
@@ -271,7 +271,7 @@ async def test_a_disabled_neighbour_is_not_forgotten(world: TwinWorld, address: 
     await world.rotate(world.event("one"))
 
     bound = await world.ledger.bound_secrets(world.target.identity)
-    assert sorted(secret.name for secret in bound) == ["one", "two"]
+    assert sorted(each.secret.name for each in bound) == ["one", "two"]
 
 
 async def test_a_neighbour_whose_tags_cannot_be_read_is_not_forgotten(world: TwinWorld) -> None:
@@ -287,7 +287,7 @@ async def test_a_neighbour_whose_tags_cannot_be_read_is_not_forgotten(world: Twi
     await world.rotate(world.event("one"))
 
     bound = await world.ledger.bound_secrets(world.target.identity)
-    assert sorted(secret.name for secret in bound) == ["one", "two"]
+    assert sorted(each.secret.name for each in bound) == ["one", "two"]
 
 
 async def test_a_disabled_neighbour_whose_tag_means_nothing_claims_no_key(world: TwinWorld) -> None:
@@ -340,4 +340,4 @@ async def test_a_neighbour_that_is_gone_hides_no_other(world: TwinWorld) -> None
     assert rotation.adopted
     assert world.outages == 0
     bound = await world.ledger.bound_secrets(world.target.identity)
-    assert "gone" not in {secret.name for secret in bound}
+    assert "gone" not in {each.secret.name for each in bound}

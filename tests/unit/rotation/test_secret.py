@@ -241,7 +241,8 @@ def test_a_version_shown_does_not_show_its_value() -> None:
     The representation of a secret's version, which a log may get, hides the value.
     """
     secret = SecretId(VAULT, "n", VERSION)
-    version = SecretVersion(secret, KeyMaterial("s3cr3t"), True, {"a": "b"}, None, datetime(2026, 3, 1, tzinfo=UTC))
+    made_on, expires_on = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+    version = SecretVersion(secret, KeyMaterial("s3cr3t"), True, {"a": "b"}, None, expires_on, made_on)
 
     assert version.version == VERSION
     for shown in (repr(version), str(version), f"{version}"):

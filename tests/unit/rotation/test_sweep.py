@@ -544,7 +544,7 @@ async def test_what_is_found_is_registered_with_its_target(world: TwinWorld) -> 
 
     await sweep_once(world)
 
-    bound = {secret.name for secret in await world.ledger.bound_secrets(world.target.identity)}
+    bound = {bound.secret.name for bound in await world.ledger.bound_secrets(world.target.identity)}
     assert bound == {"one", "paused", "broken"}
 
 
