@@ -48,14 +48,14 @@ class KeyRegeneration(Attempt):
         target, key = self._inspection.target, self._plan.key
         keys = await self._inspection.keys()
         if not self._claim.request.force:
-            others = await self._inspection.neighbours()
+            neighbours = await self._inspection.neighbours()
             wanted = LiveKey(target, key, keys)
-            found = await self._neighbours.find_holder(others, wanted, self._claim.deadline)
-            await self._neighbours.forget(target, others, found.others)
-            if found.holder:
-                raise ActiveKey(in_use(target, key, found.holder))
+            holder, found = await self._neighbours.find_holder(neighbours, wanted, self._claim.deadline)
+            await self._neighbours.note(target, neighbours, found)
+            if holder:
+                raise ActiveKey(in_use(target, key, holder))
             grace = Grace(self._world, self._claim.request, self._claim.deadline)
-            await grace.require_over(self._plan, wanted, found.others)
+            await grace.require_over(self._plan, wanted, found)
         self._claim.chose(self._plan)
 
     async def journal(self) -> None:

@@ -27,13 +27,13 @@ _log = logging.getLogger(__name__)
 
 class TargetNeighbours(Struct, frozen=True):
     """
-    The neighbours of a secret, by their identity, and whether the ledger knows the secret itself as well.
+    The neighbours of a secret, by their identity, and which secrets the ledger has bound to the target.
 
     Some have left the target, and were first seen to at the times in `left_on`.
     """
 
     secrets: dict[str, SecretId]
-    is_registered: bool
+    bound: frozenset[str]
     left_on: dict[str, datetime]
 
 
@@ -59,13 +59,13 @@ class FoundSecret(NamedTuple):
 
 class Holding(NamedTuple):
     """
-    The current version of a neighbour that holds a key, None if none does; and the neighbours that do not.
+    The current version of a neighbour that holds a key, None if none does; and what was looked at to find that out.
 
-    Those are all of them only where none holds the key.
+    Those are all neighbours only where none holds the key.
     """
 
     holder: SecretVersion | None
-    others: list[FoundSecret]
+    found: list[FoundSecret]
 
 
 class Neighbours:
@@ -92,34 +92,37 @@ class Neighbours:
         known, listed = await self._world.gather(
             self._world.ledger.bound_secrets(target.identity), self._list(target.identity, secret, deadline)
         )
-        bound = {neighbour.secret.identity: neighbour.secret for neighbour in known}
         left_on = {neighbour.secret.identity: neighbour.left_on for neighbour in known if neighbour.left_on}
-        neighbours = bound | {neighbour.identity: neighbour for neighbour in listed}
-        is_registered = secret is None or (secret.identity in bound and secret.identity not in left_on)
+        neighbours = {neighbour.identity: neighbour for neighbour in [*(bound.secret for bound in known), *listed]}
         if secret:
             neighbours.pop(secret.identity, None)
-        return TargetNeighbours(neighbours, is_registered, left_on)
+        bound = frozenset(neighbour.secret.identity for neighbour in known if neighbour.left_on is None)
+        return TargetNeighbours(neighbours, bound, left_on)
 
     async def register(self, secret: SecretId, target: Target, neighbours: TargetNeighbours) -> None:
         """
         Make a secret known to the rotations of its neighbours.
         """
-        if not neighbours.is_registered:
+        if secret.identity not in neighbours.bound:
             await self._world.ledger.bind(target.identity, secret)
 
-    async def forget(self, target: Target, neighbours: TargetNeighbours, found: list[FoundSecret]) -> None:
+    async def note(self, target: Target, neighbours: TargetNeighbours, found: list[FoundSecret]) -> None:
         """
-        Remember when secrets were first seen to have left a target, and forget them when the grace time is over.
+        Remember which secrets share a target, and when one was first seen to have left it.
+
+        Those that have left are forgotten when the grace time is over.
         """
-        ledger, now = self._world.ledger, self._world.clock.now()
-        for secret in found:
-            if not secret.has_left:
-                continue
-            # A disabled one is kept in mind: it may be enabled again, and hold a key.
-            if secret.changed_on + self._world.grace <= now and not secret.is_disabled:
-                await ledger.unbind(target.identity, secret.id)
-            elif secret.id.identity not in neighbours.left_on:
-                await ledger.leave(target.identity, secret.id, secret.changed_on)
+        await self._world.gather(*(self._note(target, neighbours, secret) for secret in found))
+
+    async def _note(self, target: Target, neighbours: TargetNeighbours, secret: FoundSecret) -> None:
+        ledger, is_over = self._world.ledger, secret.changed_on + self._world.grace <= self._world.clock.now()
+        if not secret.has_left:
+            # One that leaves before it was ever bound would leave unseen.
+            await self.register(secret.id, target, neighbours)
+        elif is_over and not secret.is_disabled:
+            await ledger.unbind(target.identity, secret.id)
+        elif secret.id.identity not in neighbours.left_on:
+            await ledger.leave(target.identity, secret.id, secret.changed_on)
 
     async def find_holder(self, neighbours: TargetNeighbours, key: LiveKey, deadline: Deadline) -> Holding:
         """
@@ -127,21 +130,21 @@ class Neighbours:
         """
         secrets = neighbours.secrets.values()
         reads = (capture(read_secret, self._world.vaults, secret, deadline) for secret in secrets)
-        others: list[FoundSecret] = []
+        found: list[FoundSecret] = []
         for secret, current in zip(secrets, await self._world.gather(*reads), strict=True):
             left_on = neighbours.left_on.get(secret.identity, self._world.clock.now())
             if isinstance(current, Skip | OutOfScope):
                 # Deleted, or in a vault that is no longer ours.
-                others.append(FoundSecret(secret, None, left_on, has_left=True))
+                found.append(FoundSecret(secret, None, left_on, has_left=True))
             elif isinstance(current, RotationError):
                 raise current
             elif await self._holds(current, key, deadline):
-                return Holding(current, others)
+                return Holding(current, [*found, FoundSecret(secret, current, current.created_on)])
             elif self._has_left(current, key):
-                others.append(FoundSecret(secret, current, left_on, has_left=True))
+                found.append(FoundSecret(secret, current, left_on, has_left=True))
             else:
-                others.append(FoundSecret(secret, current, current.created_on))
-        return Holding(None, others)
+                found.append(FoundSecret(secret, current, current.created_on))
+        return Holding(None, found)
 
     async def _list(self, target: str, secret: SecretId | None, deadline: Deadline) -> list[SecretId]:
         # One listing at a time: the next one may find its own secret in it.

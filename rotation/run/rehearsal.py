@@ -122,10 +122,10 @@ class _Rehearsal:
         self.add("inspect", f"read both keys of {target.arm_id}, and whether a managed secret holds {key}")
         neighbours = await self._neighbours.find(None, target, self._deadline)
         wanted = LiveKey(target, key, keys)
-        holder, others = await self._neighbours.find_holder(neighbours, wanted, self._deadline)
+        holder, found = await self._neighbours.find_holder(neighbours, wanted, self._deadline)
         if holder and not self._request.force:
             raise ActiveKey(in_use(target, key, holder))
-        await self._grace.require_over(Regenerate(key, active=None), wanted, others)
+        await self._grace.require_over(Regenerate(key, active=None), wanted, found)
         self._add_regeneration(key)
         if holder:
             self.add("end", f"Completed. {holder.id.unversioned} holds a dead key from then on: its clients fail")
@@ -152,7 +152,7 @@ class _Rehearsal:
         if plan.adopts and holding.holder:
             adopted = f"{holding.holder.id.unversioned} holds {plan.key}"
             self.add("adopt", f"{adopted}, so it is adopted instead of regenerated")
-        found = [FoundSecret(secret.id, secret, secret.created_on), *holding.others]
+        found = [FoundSecret(secret.id, secret, secret.created_on), *holding.found]
         await self._grace.require_over(plan, LiveKey(target, plan.key, keys), found)
         return plan
 

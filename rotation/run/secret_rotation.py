@@ -141,7 +141,7 @@ class SecretRotation(Attempt):
         neighbours = await inspection.neighbours()
         planner = Planner(self._world, self._neighbours, claim.request, claim.deadline)
         plan, holding = await planner.plan(policy, secret, keys, neighbours)
-        await self._neighbours.forget(policy.target, neighbours, holding.others)
+        await self._neighbours.note(policy.target, neighbours, holding.found)
         if holding.holder and claim.request.revokes:
             raise ActiveKey(
                 f"{holding.holder.id.unversioned} holds the key that is to be revoked; rotate that secret first"
@@ -149,7 +149,7 @@ class SecretRotation(Attempt):
         if holding.holder and plan.adopts:
             claim.say("adopts the key of another secret", key=plan.key, holder=holding.holder.id)
         claim.chose(plan)
-        found = [FoundSecret(secret.id, secret, secret.created_on), *holding.others]
+        found = [FoundSecret(secret.id, secret, secret.created_on), *holding.found]
         grace = Grace(self._world, claim.request, claim.deadline)
         await grace.require_over(plan, LiveKey(policy.target, plan.key, keys), found)
         self._work = Work(

@@ -176,6 +176,19 @@ async def test_what_is_kept_is_registered_with_its_target(side: Side) -> None:
     assert {each.secret.identity for each in bound} == {f"{VAULT}/secrets/one", f"{VAULT}/secrets/two"}
 
 
+@pytest.mark.assumption(88)
+async def test_what_is_seen_again_has_not_left_its_target(side: Side) -> None:
+    """
+    Whatever a rotation saw of it before.
+    """
+    await side.ledger.leave(TARGET.identity, SecretId(VAULT, "one"), NOW)
+
+    await keep(side.inventory, [facts("one")])
+
+    (bound,) = await side.ledger.bound_secrets(TARGET.identity)
+    assert bound.left_on is None
+
+
 async def test_a_later_look_replaces_an_earlier_one(side: Side) -> None:
     """
     In another spelling too.

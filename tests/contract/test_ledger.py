@@ -483,6 +483,38 @@ async def test_secrets_are_bound_to_one_target(ledger: Ledger) -> None:
     assert len(await ledger.bound_secrets(TARGET + "2")) == 1
 
 
+@pytest.mark.assumption(88)
+async def test_a_secret_that_has_left_is_known_with_the_time_until_it_comes_back(ledger: Ledger) -> None:
+    """
+    Also one that was never bound; binding it forgets that it had left, and others stay as they are.
+    """
+    two = SecretId("https://localhost:8443", "Two")
+    await ledger.bind(TARGET, SECRET)
+    await ledger.leave(TARGET, SECRET, NOW)
+    await ledger.leave(TARGET, two, NOW + timedelta(microseconds=1))
+
+    left = {bound.secret.identity: bound.left_on for bound in await ledger.bound_secrets(TARGET)}
+    assert left == {SECRET.identity: NOW, two.identity: NOW + timedelta(microseconds=1)}
+    await ledger.bind(TARGET, SECRET)
+    left = {bound.secret.identity: bound.left_on for bound in await ledger.bound_secrets(TARGET)}
+    assert left == {SECRET.identity: None, two.identity: NOW + timedelta(microseconds=1)}
+
+
+async def test_a_secret_bound_by_an_earlier_version_has_not_left(tables: TableLedger) -> None:
+    """
+    Its row has no column for that.
+    """
+    await tables.bind(TARGET, SECRET)
+    key = bound_key(TARGET, SECRET)
+    row = await tables._client.get_entity("bound", key)
+    del row["LeftOn"]
+    await tables._client.update_entity(row, mode=UpdateMode.REPLACE)
+
+    (bound,) = await tables.bound_secrets(TARGET)
+
+    assert (bound.secret.identity, bound.left_on) == (SECRET.identity, None)
+
+
 @pytest.mark.usefixtures("impatience")
 @pytest.mark.assumption(83, 84, 89)
 async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transport: LosingTransport) -> None:
@@ -702,6 +734,66 @@ async def test_what_cannot_be_ended_schedules_nothing(ledger: Ledger) -> None:
     assert await ledger.read_outcome("r1") is None
 
 
+def deferred(rotation_id: str = "r1") -> WaitingRotation:
+    """
+    Return the row of a rotation for which it was too soon.
+    """
+    row = waiting(rotation_id)
+    record = structs.replace(row.record, state=State.SCHEDULED, allowed_on=NOW + timedelta(hours=24))
+    request = structs.replace(row.request, deferred=True)
+    return WaitingRotation(request, record, NOW + timedelta(hours=24))
+
+
+@pytest.mark.assumption(84)
+async def test_deferring_frees_the_target_and_lets_the_rotation_wait(ledger: Ledger) -> None:
+    """
+    In one step; when it begins, its row goes as that of any rotation that was accepted.
+    """
+    first = await claimed(ledger)
+
+    assert await ledger.defer(deferred(), target=TARGET, etag=first.etag, is_new=True)
+
+    assert await ledger.read_open(TARGET) is None
+    assert await list_waiting(ledger) == [deferred()]
+    assert await ledger.find("r1") == deferred().record
+    again = await claimed(ledger)
+    row = structs.replace(running(), request=deferred().request, begun=True)
+    assert await ledger.begin(TARGET, row, again.etag) is not None
+    assert await list_waiting(ledger) == []
+
+
+@pytest.mark.assumption(84)
+async def test_what_was_accepted_is_deferred_in_its_row(ledger: Ledger) -> None:
+    """
+    It waits once, until another time; deferred again by another delivery it is the same row.
+    """
+    await ledger.wait(waiting())
+    first = await claimed(ledger)
+
+    assert await ledger.defer(deferred(), target=TARGET, etag=first.etag, is_new=False)
+    assert await list_waiting(ledger) == [deferred()]
+
+    second = await claimed(ledger)
+    assert await ledger.defer(deferred(), target=TARGET, etag=second.etag, is_new=True)
+    assert await list_waiting(ledger) == [deferred()]
+
+
+@pytest.mark.assumption(83, 84)
+async def test_what_cannot_be_deferred_changes_nothing(ledger: Ledger) -> None:
+    """
+    A stale tag, or a row that was taken away with an outcome.
+    """
+    first = await claimed(ledger)
+    row = await ledger.replace(TARGET, running(claim="c2"), first.etag)
+    assert row is not None
+
+    assert not await ledger.defer(deferred(), target=TARGET, etag=first.etag, is_new=True)
+    assert not await ledger.defer(deferred(), target=TARGET, etag=row.etag, is_new=False)
+
+    assert await ledger.read_open(TARGET) == row
+    assert await list_waiting(ledger) == []
+
+
 @pytest.mark.assumption(83)
 async def test_the_first_that_reserves_an_id_counts(ledger: Ledger) -> None:
     """
@@ -726,6 +818,9 @@ async def test_a_lost_answer_about_what_waits_is_made_out(tables: TableLedger, t
     assert await tables.reserve("r1", "digest") == "digest"
     first = await claimed(tables)
     row = structs.replace(running(), begun=True)
+    transport.loses = True
+    assert await tables.defer(deferred(), target=TARGET, etag=first.etag, is_new=False)
+    first = await claimed(tables)
     transport.loses = True
     begun = await tables.begin(TARGET, row, first.etag)
     assert begun is not None

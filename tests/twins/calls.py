@@ -37,6 +37,7 @@ KEY_REGENERATION = (
     "bound_secrets",
     "list_managed",
     "read_current",
+    "bind",
     "read_done",
     "replace",
     "regenerate",

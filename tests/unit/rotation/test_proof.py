@@ -337,7 +337,7 @@ class TestAdopted:
         Where the other secret has left the target meanwhile. What was known of its key says nothing of the new one.
         """
         await world.rotate()
-        world.vaults.tag(world.current("two").id, {})
+        world.put("two", value="a key of something else", bare=True)
         world.unmanage("two")
         world.provider.settling = 0
 
