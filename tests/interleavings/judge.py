@@ -4,6 +4,8 @@ The promises, held against the twins' own record after every effect and at the e
 
 from collections import Counter
 from collections.abc import Collection
+from datetime import timedelta
+from itertools import pairwise
 
 import msgspec
 from msgspec import UNSET
@@ -14,6 +16,7 @@ from rotation.vocabulary.endings import Exhausted
 from rotation.vocabulary.record import RotatedSecret, Rotation, State
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.secret import SecretId, SecretVersion
+from rotation.vocabulary.target import KeyName
 from tests.interleavings.calls import Call
 from tests.interleavings.laboratory import KEY_MARK
 from tests.interleavings.scenarios import Scenario
@@ -44,6 +47,8 @@ class Judge:
         self._asked = ""
         self._refused: set[str] = set()
         self._tags: set[str] = set()
+        self._grace = timedelta(seconds=scenario.grace - max(scenario.clocks))
+        self._live = self._live_values()
 
     def key(self) -> tuple[object, ...]:
         """
@@ -102,6 +107,7 @@ class Judge:
                 raise Broken(f"once: rotation {request.id} regenerated a key twice")
             if request.force and secret:
                 self._excused.add(secret)
+            self._judge_grace(request)
         elif call.operation == "store" and secret and request.secret:
             self._judge_version(request, request.secret)
             self._judge_proof(request, secret)
@@ -114,6 +120,20 @@ class Judge:
             self._judge_announcements()
         if call.operation in {"regenerate", "store"}:
             self._judge_liveness()
+
+    def _judge_grace(self, request: RotationRequest) -> None:
+        before, self._live = self._live, self._live_values()
+        if self._grace <= timedelta() or request.force or request.revokes or request.revocation:
+            return
+        since = self._world.clock.now() - self._grace
+        for secret in self._world.managed:
+            for version, successor in pairwise(self._world.vaults.history(secret)):
+                is_killed = version.value and version.value.reveal() in before - self._live
+                if is_killed and successor.created_on > since:
+                    raise Broken(f"no outage: rotation {request.id} killed the key of version {version.version}")
+
+    def _live_values(self) -> set[str]:
+        return {self._world.provider.value(self._world.target, key) for key in KeyName}
 
     def _judge_version(self, request: RotationRequest, secret: SecretId) -> None:
         *_, before, made = self._world.vaults.history(secret)

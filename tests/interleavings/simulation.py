@@ -79,6 +79,7 @@ class Simulation:
         self.world = laboratory.world = TwinWorld(scenario.kind)
         self.world.provider.proves = scenario.settles is not None
         self.world.provider.settling = scenario.settles or 0.0
+        self.world.grace = timedelta(seconds=scenario.grace)
         self._memory = memory or Memory(laboratory.lines)
         self.tasks: list[Task] = []
         self.orphans: list[Orphan] = []
@@ -90,9 +91,10 @@ class Simulation:
         self._is_told = is_told
         for name, key in scenario.secrets.items():
             if name != "one":
-                self.world.put(name, key=key)
+                self.world.put(name, key=key.other if name in scenario.moved else key)
             if scenario.bound:
                 at_once(self.world.ledger.bind(self.world.target.identity, SecretId(VAULT, name)))
+        self._move_secrets()
         self._judge = Judge(self.world, scenario)
         self._at_the_outset = {
             key: self.world.target.fingerprint(KeyMaterial(self.world.provider.value(self.world.target, key)))
@@ -102,6 +104,14 @@ class Simulation:
         self.now = 0.0
         for message in scenario.messages:
             self._add(message)
+
+    def _move_secrets(self) -> None:
+        if "one" in self.scenario.moved:
+            self.world.put("one", key=self.scenario.secrets["one"].other)
+        # Times of versions are whole seconds.
+        self.world.clock.advance(timedelta(seconds=1))
+        for name in self.scenario.moved:
+            self.world.put(name, key=self.scenario.secrets[name])
 
     def go_until(self, who: int, operation: str | None) -> Task:
         """
@@ -309,7 +319,9 @@ class Simulation:
         self._tell(None, f"somebody {hand}")
         current, target = self.world.current(), self.world.target
         held = current.value.reveal() if current.value else ""
-        if hand is Hand.PUT:
+        if hand is Hand.MOVE:
+            self.world.put("two", key=self.scenario.secrets["two"].other)
+        elif hand is Hand.PUT:
             self.world.put(value=held)
         elif hand in _TAGS:
             self.world.vaults.tag(current.id, current.tags | _TAGS[hand])

@@ -13,6 +13,7 @@ import pytest
 from rotation.ports.ledger import Versioned
 from rotation.run import claim as attempt
 from rotation.run.claim import Claim
+from rotation.run.grace import Grace
 from rotation.run.planning import Planner
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.material import KeyMaterial
@@ -178,6 +179,19 @@ def test_with_the_claim_released_after_no_answer_a_promise_breaks(
     monkeypatch.setattr(attempt, "SKEW", timedelta())
 
     find(laboratory, "once", "duplicate", "resume against redelivery")
+
+
+def test_without_the_grace_time_a_promise_breaks(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The key that a client has just read dies with the next rotation.
+    """
+
+    async def pass_by(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(Grace, "require_over", pass_by)
+
+    find(laboratory, "no outage", "too soon", "too soon for the next event", "too soon, a neighbour is moved")
 
 
 def test_with_a_key_in_the_log_a_promise_breaks(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
