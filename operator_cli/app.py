@@ -15,8 +15,8 @@ from operator_cli.session import command
 app = typer.Typer(
     help="Rotate access keys through a deployed Azure Key Rotator, and see how its secrets stand.",
     epilog=(
-        "Exit codes: 0 done; 1 a rotation failed, was refused or did not end in time; 2 the command line is wrong; "
-        "3 the app cannot be reached, does not let you in or cannot work; 130 interrupted."
+        "Exit codes: 0 done; 1 a rotation failed, was refused, was too soon or did not end in time; "
+        "2 the command line is wrong; 3 the app cannot be reached, does not let you in or cannot work; 130 interrupted."
     ),
     add_completion=False,
     no_args_is_help=True,

@@ -7,7 +7,8 @@ Everything that ends a command, or fails one of its rotations.
     ├── NotAdmitted  the host in front of the app does not accept the credential
     ├── OutOfReach   there is no answer, or none that is the app's
     ├── NotListed    the app could not list a vault, whose secrets are therefore not known
-    └── StillRunning the rotation goes on, but the command's patience has ended
+    ├── StillRunning the rotation goes on, but the command's patience has ended
+    └── TooSoon      the rotation waits until its key may be regenerated
 
 Each error knows the exit code it stands for and, where there is one, its remedy. None ever holds a credential.
 """
@@ -91,6 +92,15 @@ class StillRunning(CommandError):
     """
 
     code = "still_running"
+    exit_code = FAILED
+
+
+class TooSoon(CommandError):
+    """
+    Clients may go on with the key, and the rotation waits in the app until they no longer do.
+    """
+
+    code = "too_soon"
     exit_code = FAILED
 
 

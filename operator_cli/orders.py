@@ -33,6 +33,7 @@ class Wish:
 
     key: KeyChoice
     force: bool
+    ignore_grace: bool
     reason: str | None
     revoke_previous_after: str | None
 
@@ -65,6 +66,8 @@ class Wish:
             body["key"] = self.key.value
         if self.force:
             body["force"] = True
+        if self.ignore_grace:
+            body["ignoreGrace"] = True
         if self.reason:
             body["reason"] = self.reason
         if self.revoke_previous_after:

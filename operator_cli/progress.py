@@ -57,7 +57,7 @@ class Progress:
         Show where a rotation stands, if that is news.
         """
         state = f"{rotation.state} ({keys(rotation)})" if rotation.key_name else rotation.state
-        if rotation.error or rotation.skip_reason:
+        if rotation.error or rotation.skip_reason or rotation.is_too_soon:
             state = f"{rotation.state} ({reason(rotation)})"
         if self._told.get(label) == state:
             return

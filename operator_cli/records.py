@@ -95,11 +95,28 @@ class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
         return self.state in _ENDED
 
     @property
+    def is_too_soon(self) -> bool:
+        """
+        Whether it was not begun, or would not be, because clients may go on with the key.
+        """
+        is_deferred = self.state in {"Scheduled", "Planned"} and self.allowed_on is not None
+        return is_deferred or self.skip_reason == "too_soon"
+
+    @property
     def is_refused(self) -> bool:
         """
-        Whether it failed or would fail, or was not begun because another rotation of its target was running.
+        Whether it failed or would fail, was too soon, or was not begun because another one of its target was running.
         """
-        return self.error is not None or self.state == "Failed" or self.skip_reason == "busy"
+        return self.error is not None or self.state == "Failed" or self.skip_reason == "busy" or self.is_too_soon
+
+    def waits_until(self, now: datetime) -> datetime | None:
+        """
+        Return the time at which it begins by itself because it was too soon, None once that time has come.
+
+        A revocation is Scheduled as well, and never too soon.
+        """
+        is_to_come = self.state == "Scheduled" and self.allowed_on is not None and self.allowed_on > now
+        return self.allowed_on if is_to_come else None
 
 
 class ListedSecret(Struct, frozen=True):

@@ -24,6 +24,10 @@ _REMEDIES = {
     "vault_refused": "compare the rights of the app's identity on the vault with docs/deploy.md",
     "key_refused": "try the new key at the target by hand; where it works by now, rotate again",
     "exhausted": "put the cause right, then rotate again",
+    "too_soon": (
+        "ask again then, or with --ignore-grace if clients read every new version at once; "
+        "either needs another --idempotency-key"
+    ),
     "unavailable": f"try again later; `{COMMAND} health` names the part that is down",
     "settings": f"put that setting of the app right; `{COMMAND} health` names it",
 }

@@ -6,13 +6,15 @@ import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from operator_cli.api import Seen
-from operator_cli.errors import FAILED, OK, CommandError, StillRunning
+from operator_cli.errors import FAILED, OK, CommandError, StillRunning, TooSoon
 from operator_cli.records import Rotation
 from operator_cli.remedies import COMMAND
 from operator_cli.watching import Watcher
+from operator_cli.wording import time
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ async def see_through(watcher: Watcher, label: str, about: Mapping[str, str], se
         return Outcome(label, about, seen.rotation, error)
     if rotation.has_ended:
         return Outcome(label, about, rotation)
+    if early := _too_soon(rotation):
+        return Outcome(label, about, rotation, early)
     late = StillRunning(
         f"rotation {rotation.id} is still {rotation.state}",
         f"it goes on in the app: `{COMMAND} watch {rotation.id}`",
@@ -143,7 +147,7 @@ class Rotating:
         if is_watched:
             return await see_through(self.watcher, order.label, order.about, seen)
         self.watcher.progress.tell(order.label, seen.rotation)
-        return Outcome(order.label, order.about, seen.rotation)
+        return Outcome(order.label, order.about, seen.rotation, _too_soon(seen.rotation))
 
     def _key_for(self, order: Order, *, is_alone: bool) -> str:
         """
@@ -155,3 +159,17 @@ class Rotating:
             return self.idempotency_key
         about = " ".join(order.about.values()).lower()
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.idempotency_key} {about}"))
+
+
+def _too_soon(rotation: Rotation) -> TooSoon | None:
+    """
+    Return the error of a rotation that the app has deferred, None for any other.
+    """
+    until = rotation.waits_until(datetime.now(UTC))
+    if until is None:
+        return None
+    return TooSoon(
+        f"rotation {rotation.id} waits: clients may go on with the key until {time(until)}",
+        "it begins by itself then; --ignore-grace rotates now, for clients that read every new version at once "
+        "(with another --idempotency-key, if you gave one)",
+    )

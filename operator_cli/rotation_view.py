@@ -12,7 +12,7 @@ from rich.text import Text
 
 from operator_cli import wording
 from operator_cli.columns import Column, tabulate
-from operator_cli.errors import StillRunning
+from operator_cli.errors import StillRunning, TooSoon
 from operator_cli.progress import COLOURS
 from operator_cli.records import Error, RotatedSecret, Rotation
 from operator_cli.remedies import remedy_for
@@ -84,10 +84,14 @@ def _error(label: str, error: Error) -> Text:
 def _kind(result: Outcome) -> str:
     if isinstance(result.error, StillRunning):
         return "still running"
+    if isinstance(result.error, TooSoon):
+        return "waiting"
     if result.error or result.rotation is None:
         return "refused"
     if result.rotation.state == "Planned" and result.rotation.error:
         return "would fail"
+    if result.rotation.state == "Planned" and result.rotation.is_too_soon:
+        return "would wait"
     return result.rotation.state.lower()
 
 
@@ -102,18 +106,24 @@ def _facts(rotation: Rotation, now: datetime) -> Iterator[tuple[str, str]]:
     took = f", took {wording.seconds(rotation)} s" if rotation.completed_on else ""
     tries = f", {rotation.attempts} attempts" if rotation.attempts > 1 else ""
     yield "started", f"{wording.time(rotation.started_on)}{took}{tries}"
-    if rotation.trigger:
-        yield "trigger", rotation.trigger
-    if rotation.skip_reason:
-        yield "skipped", rotation.skip_reason
-    if rotation.reason:
-        yield "reason", rotation.reason
+    yield from _why_facts(rotation)
     if rotation.proven is False:
         yield "proven", "no: nobody has seen the new key work"
     if rotation.gap_seconds is not None:
         yield "gap", f"{rotation.gap_seconds:g} s in which the secret held a dead key"
     if rotation.revocation:
         yield "revocation", f"{rotation.revocation.id}, due {wording.time(rotation.revocation.due_on)}"
+
+
+def _why_facts(rotation: Rotation) -> Iterator[tuple[str, str]]:
+    if rotation.trigger:
+        yield "trigger", rotation.trigger
+    if rotation.skip_reason:
+        yield "skipped", rotation.skip_reason
+    if rotation.allowed_on:
+        yield "allowed", f"{wording.time(rotation.allowed_on)}; until then clients may go on with the key"
+    if rotation.reason:
+        yield "reason", rotation.reason
 
 
 def _secret_facts(secret: RotatedSecret, now: datetime) -> Iterator[tuple[str, str]]:

@@ -1,10 +1,11 @@
 """
-Waits for a rotation to end.
+Waits for a rotation to end, or to be deferred.
 """
 
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from operator_cli.api import Api, Seen
 from operator_cli.progress import Progress
@@ -22,7 +23,7 @@ class Underway:
     sent: int = 0
     """Requests that have no answer yet."""
     running: list[str] = field(default_factory=list)
-    """The ids of rotations that were watched and have not ended."""
+    """The ids of rotations that are worth watching further."""
     waiting: int = 0
     """What has not been asked for."""
 
@@ -42,6 +43,8 @@ class Watcher:
         """
         Return a rotation's final record, or the last one there is when patience has ended.
 
+        A deferred rotation, which may wait for days, is not watched any further.
+
         Raises a `CommandError` if the app cannot be asked any more.
         """
         self.progress.tell(label, seen.rotation)
@@ -49,13 +52,14 @@ class Watcher:
         pauses = _pauses()
         try:
             async with asyncio.timeout(self.patience):
-                while not seen.rotation.has_ended:
+                while not (seen.rotation.has_ended or seen.rotation.waits_until(datetime.now(UTC))):
                     await asyncio.sleep(next(pauses) if seen.wait is None else seen.wait)
                     seen = await self.api.look(seen.location)
                     self.progress.tell(label, seen.rotation)
         except TimeoutError:
             self.progress.forget(label)
             return seen.rotation
+        self.progress.forget(label)
         self.underway.running.remove(seen.rotation.id)
         return seen.rotation
 

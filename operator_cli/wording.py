@@ -69,10 +69,12 @@ def keys(rotation: Rotation) -> str:
 
 def reason(rotation: Rotation) -> str:
     """
-    Return why a rotation failed, was skipped or was asked for, or else that it regenerated nothing.
+    Return why a rotation failed, waits, was skipped or was asked for, or else that it regenerated nothing.
     """
     if rotation.error:
         return rotation.error.code
+    if rotation.is_too_soon and rotation.allowed_on:
+        return f"too_soon until {minute(rotation.allowed_on)} UTC"
     return rotation.skip_reason or rotation.reason or ("adopted" if rotation.adopted else NOTHING)
 
 

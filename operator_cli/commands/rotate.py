@@ -40,6 +40,10 @@ def rotate(  # noqa: PLR0913 - one for each option
     force: Annotated[
         bool, typer.Option("--force", help="Regenerate a key that is in use, or store a live one after drift.")
     ] = False,
+    ignore_grace: Annotated[
+        bool,
+        typer.Option("--ignore-grace", help="Do not wait until clients have stopped using the key to be regenerated."),
+    ] = False,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="For the record.")] = None,
     revoke_previous_after: Annotated[
         str | None,
@@ -61,7 +65,7 @@ def rotate(  # noqa: PLR0913 - one for each option
     """
     if sum((bool(secrets), all_secrets, target is not None)) != 1:
         raise Misuse("say what to rotate, in one way", "give secrets, or --all, or --target with --key")
-    wish = Wish(key, force, reason, revoke_previous_after)
+    wish = Wish(key, force, ignore_grace, reason, revoke_previous_after)
     unlisted: list[Outcome] = []
     if target is not None:
         orders = [wish.order_for_target(target)]

@@ -31,6 +31,8 @@ def batch_account(name: str) -> str:
 class Secret:
     """
     A managed secret; `ends` is the state that its rotations end in, with the reason or the error's code.
+
+    Scheduled is no end: the rotation is too soon, and the reason the time until which it waits.
     """
 
     name: str
@@ -226,7 +228,8 @@ class SmallApp:
             self._keyed[keyed] = body, record["id"]
         busy = [one for one in self._running() if one["target"].lower() == record["target"].lower()]
         self.overlaps += [record["target"] for _ in busy]
-        self._begin(record, ("Skipped", "busy") if busy else secret.ends if secret else ("Completed", None))
+        ends = secret.ends if secret and not _is_waived(body, secret) else ("Completed", None)
+        self._begin(record, ("Skipped", "busy") if busy else ends)
         if "respond-async" not in request.headers.get("Prefer", ""):
             self._end(record)
             return web.json_response(record)
@@ -240,7 +243,8 @@ class SmallApp:
         self.watched.set()
         self._looks_left[record["id"]] -= 1
         if self._looks_left[record["id"]] > 0:
-            record["state"] = "Regenerating"
+            if record["state"] != "Scheduled":
+                record["state"] = "Regenerating"
             return web.json_response(record, headers=self._waiting())
         self._end(record)
         return web.json_response(record)
@@ -292,6 +296,9 @@ class SmallApp:
     def _end(self, record: dict[str, Any]) -> None:
         state, why = self._ends[record["id"]]
         if record["state"] == state:
+            return
+        if state == "Scheduled":
+            record["state"], record["keyName"], record["allowedOn"] = state, "Primary", why
             return
         record["state"], record["completedOn"] = state, "2026-11-22T04:17:03.300000Z"
         if state == "Skipped":
@@ -347,7 +354,14 @@ def _plan(body: dict[str, Any], secret: Secret | None) -> dict[str, Any]:
     ]
     if secret and secret.ends[0] == "Failed":
         record["error"] = {"code": secret.ends[1], "message": "this is what would happen", "retryable": False}
+    if secret and secret.ends[0] == "Scheduled" and not _is_waived(body, secret):
+        record["allowedOn"] = secret.ends[1]
+        record["steps"][1:] = [{"step": "end", "detail": "Skipped: too_soon. Clients may go on with Primary"}]
     return record
+
+
+def _is_waived(body: dict[str, Any], secret: Secret) -> bool:
+    return secret.ends[0] == "Scheduled" and "ignoreGrace" in body
 
 
 def _line(secret: Secret) -> dict[str, Any]:

@@ -138,7 +138,8 @@ async def test_every_option_reaches_the_app(app: SmallApp, secret: Secret, run: 
     """
     And nothing that was not asked for does.
     """
-    options = ["--key", "secondary", "--force", "--reason", "a leak", "--revoke-previous-after", "PT1H"]
+    options = ["--key", "secondary", "--force", "--ignore-grace", "--reason", "a leak"]
+    options += ["--revoke-previous-after", "PT1H"]
 
     result = await run("rotate", secret.id, *options)
 
@@ -147,6 +148,7 @@ async def test_every_option_reaches_the_app(app: SmallApp, secret: Secret, run: 
         "secret": secret.id,
         "key": "Secondary",
         "force": True,
+        "ignoreGrace": True,
         "reason": "a leak",
         "revokePreviousAfter": "PT1H",
     }
