@@ -1,11 +1,13 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azurite import REPOSITORY
 from localcloud.cloud import LocalCloud
 from operator_cli.app import app as command_line
@@ -164,6 +166,34 @@ async def test_a_key_that_no_secret_holds_is_regenerated(client: Client, run: Co
     assert result.exit_code == 0
     assert subject.target.value("Secondary") != spare
     assert subject.holds("Primary")
+
+
+async def test_a_second_rotation_waits_unless_the_grace_time_is_ignored(
+    tmp_path: Path, ca: CertificateAuthority
+) -> None:
+    """
+    Dry run, rotate and watch show the same time, and no key is regenerated before it.
+    """
+    async with LocalCloud(tmp_path, ca=ca, is_impatient=True, ROTATION_GRACE_HOURS="24") as cloud:
+        client, run = Client(cloud), Command(cloud)
+        subject = await client.subject()
+        first = await run("rotate", subject.uri)
+
+        planned = await run("rotate", subject.uri, "--dry-run")
+        second = await run("rotate", subject.uri)
+        watched, document = await run.json("watch", *re.findall(r"too_soon: rotation (\S+) waits", second.stderr))
+        assert (first.exit_code, planned.exit_code, second.exit_code, watched) == (0, 1, 1, 1)
+        (waiting,), (problem,) = document["rotations"], document["problems"]
+        assert (waiting["state"], problem["code"]) == ("Scheduled", "too_soon")
+        until = f"{waiting['allowedOn'][:10]} {waiting['allowedOn'][11:19]} UTC"
+        assert all(f"  allowed    {until}; until then " in result.stdout for result in (planned, second))
+        assert subject.regenerations() == 1
+
+        third = await run("rotate", subject.uri, "--ignore-grace")
+        assert third.exit_code == 0
+        assert "  key        Secondary -> Primary\n" in third.stdout
+        assert subject.holds("Primary")
+        assert subject.regenerations() == 2
 
 
 async def test_a_wrong_key_opens_nothing_but_the_health(run: Command) -> None:
