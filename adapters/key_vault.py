@@ -6,7 +6,7 @@ It rests on assumptions 38, 39, 40, 41, 42, 44, 48, 50 and 54 of docs/fidelity.m
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -196,7 +196,7 @@ class KeyVaults(Vaults):
         # is the current one rather than one that is not, and the one that was asked about rather than another.
         newest = max(
             versions,
-            key=lambda version: (_made_on(version), not version.enabled, version.version == secret.version),
+            key=lambda version: (made_on(version), not version.enabled, version.version == secret.version),
         )
         return None if newest.enabled else _version(secret, newest, None)
 
@@ -219,7 +219,7 @@ def _properties(found: Any) -> SecretProperties:
     return SecretProperties(
         _text(found.version),
         bool(found.enabled),
-        _made_on(found),
+        made_on(found),
         updated_on=found.updated_on,
         tags=dict(found.tags or {}),
     )
@@ -233,16 +233,16 @@ def _version(secret: SecretId, properties: Any, value: KeyMaterial | None) -> Se
         tags=dict(properties.tags or {}),
         content_type=properties.content_type,
         expires_on=properties.expires_on,
-        created_on=_made_on(properties),
+        created_on=made_on(properties),
         is_certificate=is_of_certificate(properties),
     )
 
 
-def _made_on(properties: Any) -> datetime:
-    made_on: datetime | None = properties.created_on
-    if made_on is None:
-        raise ValueError("a version that was never made")
-    return made_on
+def made_on(properties: Any) -> datetime:
+    """
+    Return when a version was made: long ago where Key Vault does not say, as of very old ones.
+    """
+    return properties.created_on or datetime.min.replace(tzinfo=UTC)
 
 
 def _text(word: str | None) -> str:

@@ -1,7 +1,8 @@
 """
 No key dies while clients may go on with it: what a managed secret held until a while ago is not regenerated yet.
 
-The rule, and why nothing simpler is enough, stand in docs/architecture.md, "Too soon".
+The rule, and why nothing simpler is enough, stand in docs/architecture.md, "Too soon". It rests on assumption 125 of
+docs/fidelity.md.
 """
 
 from collections.abc import Iterator

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from azure.keyvault.secrets import SecretProperties
 
+from adapters.key_vault import made_on
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.request_log import LoggedRequest
@@ -242,6 +244,31 @@ async def test_the_versions_of_an_unknown_secret_are_none(side: Side, deadline: 
     That is no error, and nothing to be asked about again.
     """
     assert await side.vaults.list_versions(SecretId(side.secret.vault, "unknown"), deadline) == []
+
+
+@pytest.mark.assumption(42, 125)
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_a_version_says_when_it_was_made_wherever_it_is_read(
+    side: Side, deadline: Deadline, *, enabled: bool
+) -> None:
+    """
+    In whole seconds: as the current version, disabled or not, and in the list.
+    """
+    made = side.put("first", enabled=enabled)
+
+    current = await side.vaults.read_current(made, deadline)
+    (listed,) = await side.vaults.list_versions(made, deadline)
+
+    assert current.created_on == listed.created_on
+    assert current.created_on.microsecond == 0
+
+
+@pytest.mark.assumption(42)
+def test_a_version_of_which_nobody_knows_when_it_was_made_is_old() -> None:
+    """
+    Very old ones have no time: they count as made long before any grace time.
+    """
+    assert made_on(SecretProperties(version="0" * 32)) == datetime.min.replace(tzinfo=UTC)
 
 
 @pytest.mark.assumption(42)
