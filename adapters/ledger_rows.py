@@ -116,8 +116,11 @@ def read_bound(entity: Any) -> Bound:
     """
     Return what a row says that `bound_entity` has made. Raises `UnreadableRow`.
     """
-    left = entity.get("LeftOn")
-    return Bound(parse_secret_id(read_text(entity, "Secret")), datetime.fromisoformat(left) if left else None)
+    secret, left = parse_secret_id(read_text(entity, "Secret")), entity.get("LeftOn")
+    try:
+        return Bound(secret, datetime.fromisoformat(left) if left else None)
+    except ValueError:
+        raise UnreadableRow(f"LeftOn of row {entity['RowKey']} of the ledger is no time") from None
 
 
 def read_row(entity: Any, kind: type[T], column: str = "Row") -> T:

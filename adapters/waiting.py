@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
 from msgspec import structs
 
@@ -24,6 +24,7 @@ from adapters.ledger_rows import (
     keys_from,
     open_entity,
     outcome_entity,
+    read_row,
     read_row_or_log,
     read_text,
     row_of,
@@ -55,13 +56,22 @@ class WaitingRows:
                 if row := read_row_or_log(found, WaitingRotation):
                     yield row
 
+    async def read_waiting(self, rotation_id: str) -> WaitingRotation | None:
+        found = await self._table.read(LIVE, ACCEPTED + rotation_id)
+        return found and read_row(found, WaitingRotation)
+
     async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
         entity = waiting_entity(structs.replace(row, due_on=due_on))
 
         async def update() -> None:
+            # It may have been deferred since it was read.
+            found = await self._table.get(LIVE, entity["RowKey"])
+            if found is None or read_row(found, WaitingRotation) != row:
+                return
+            expected = {"etag": found.metadata["etag"], "match_condition": MatchConditions.IfNotModified}
             try:
-                await self._client.update_entity(entity, mode=UpdateMode.REPLACE)
-            except ResourceNotFoundError as error:
+                await self._client.update_entity(entity, mode=UpdateMode.REPLACE, **expected)
+            except (ResourceModifiedError, ResourceNotFoundError) as error:
                 raise_if_no_table(error)
 
         await self._table.ask("postponement", update)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from handlers import problems
 from handlers.contract import (
@@ -246,6 +246,8 @@ def _answer(request: func.HttpRequest, rotation: Rotation, headers: dict[str, st
         return _json(rotation)
     location = f"{urlsplit(request.url).path.rstrip('/')}/{rotation.id}"
     seconds = 1 if rotation.state is State.ACCEPTED else ASK_AGAIN_AFTER
+    if rotation.allowed_on is not UNSET:
+        seconds = problems.seconds_until(rotation.allowed_on, wired().world.clock.now())
     found = {"Location": location, "Retry-After": str(seconds)} | (headers or {})
     return _json(rotation, HTTPStatus.ACCEPTED, found)
 

@@ -92,10 +92,20 @@ def too_soon(rotation: Rotation, now: datetime) -> func.HttpResponse:
         f"cached it may go on with it until {rotation.allowed_on:%Y-%m-%dT%H:%M:%SZ}; ask again then, or say "
         "ignoreGrace to regenerate it at once"
     )
-    seconds = math.ceil((rotation.allowed_on - now).total_seconds())
     return _answer(
-        "too_soon", detail, rotation_id=rotation.id, retry_after=max(1, seconds), allowed_on=rotation.allowed_on
+        "too_soon",
+        detail,
+        rotation_id=rotation.id,
+        retry_after=seconds_until(rotation.allowed_on, now),
+        allowed_on=rotation.allowed_on,
     )
+
+
+def seconds_until(moment: datetime, now: datetime) -> int:
+    """
+    Return what `Retry-After` says: a second at least.
+    """
+    return max(1, math.ceil((moment - now).total_seconds()))
 
 
 def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:

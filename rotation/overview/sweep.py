@@ -36,6 +36,7 @@ async def sweep(world: World, lead: timedelta, enqueue: _Enqueue, *, within: tim
     kept in the inventory, and stops nothing else. A vault that takes longer than `within` is left where it stands.
     """
     started_on = world.clock.now()
+    waiting = await _list_deferred(world)
 
     async def pin(facts: Facts) -> Facts:
         if status_of(facts, started_on, lead) not in IS_DUE:
@@ -47,11 +48,22 @@ async def sweep(world: World, lead: timedelta, enqueue: _Enqueue, *, within: tim
             return structs.replace(facts, misconfigured=f"it is due and cannot be read: {error}")
         # An event may have rotated it since it was listed: then this version was born a moment ago.
         facts = structs.replace(facts, expires_on=current.expires_on)
-        if status_of(facts, started_on, lead) in IS_DUE:
+        if status_of(facts, started_on, lead) in IS_DUE and str(current.id) not in waiting:
             enqueue(request_for_sweep(current.id, started_on))
         return facts
 
     return await _look_through(world, lead, pin, within)
+
+
+async def _list_deferred(world: World) -> set[str]:
+    """
+    Return the versions whose rotation waits for its time: one of them is enough.
+    """
+    try:
+        return {str(row.request.secret) async for row in world.ledger.list_waiting() if row.request.deferred}
+    except RotationError as error:
+        _log.warning("sweep: what waits is not known: %s", error)
+        return set()
 
 
 async def look(world: World, lead: timedelta, *, within: timedelta) -> list[VaultFacts]:

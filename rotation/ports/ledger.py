@@ -147,6 +147,12 @@ class Ledger(Protocol):
         """
         ...
 
+    async def read_waiting(self, rotation_id: str) -> WaitingRotation | None:
+        """
+        Return a rotation that waits, but for a revocation.
+        """
+        ...
+
     def list_waiting(self) -> AsyncIterator[WaitingRotation]:
         """
         Yield every rotation that was accepted or scheduled and has not ended.
@@ -155,7 +161,7 @@ class Ledger(Protocol):
 
     async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
         """
-        Let a waiting rotation be due at another time, if it still waits.
+        Let a waiting rotation be due at another time, if it waits as it did.
         """
         ...
 

@@ -23,6 +23,7 @@ from rotation.vocabulary.record import (
     Trial,
     WaitingRotation,
 )
+from rotation.vocabulary.request import Trigger
 from rotation.vocabulary.target import Keys, Target
 from rotation.vocabulary.timing import Deadline
 
@@ -99,6 +100,18 @@ class Claim(Progress):
         await self.require_open()
         if self._is_to_begin(self._row) or self.request.secret != self._asked_for:
             await self.save()
+
+    async def find_waiting(self) -> None:
+        """
+        Find out whether this rotation was deferred: an event that comes again does not know.
+
+        Then it is to be begun by taking the row away by which it waits.
+        """
+        if self.request.waits or self.request.trigger is Trigger.HTTP or self.is_kept:
+            return
+        if waiting := await self._world.ledger.read_waiting(self.record.id):
+            request = structs.replace(self.request, waits=True, deferred=waiting.request.deferred)
+            self._row = structs.replace(self._row, request=request)
 
     async def save(self) -> None:
         """

@@ -17,12 +17,13 @@ from rotation.vocabulary.timing import Deadline
 
 class LiveKey(Struct, frozen=True):
     """
-    A key, and what each key gives where the target shows them.
+    A key, and what each key gives where the target shows them. `elsewhere` keeps what they give where others say.
     """
 
     target: Target
     name: KeyName
     keys: Keys
+    elsewhere: dict[str, Keys | None] = {}
 
     async def may_be_in(self, value: KeyMaterial, tags: Mapping[str, str], world: World, deadline: Deadline) -> bool:
         """
@@ -30,15 +31,24 @@ class LiveKey(Struct, frozen=True):
 
         They do say where it is shown: each trigger of a workflow has another URL. Raises as `read_keys` does.
         """
-        theirs, keys = target_of(world, tags), self.keys
+        theirs = target_of(world, tags)
         if theirs is None or theirs.identity != self.target.identity:
             theirs = self.target
-        if theirs.address != self.target.address:
+        keys = await self._shown_at(theirs, world, deadline)
+        return keys is not None and theirs.may_hold(value, keys[self.name])
+
+    async def _shown_at(self, theirs: Target, world: World, deadline: Deadline) -> Keys | None:
+        """
+        Return what each key gives there, None for a trigger that is gone: no URL of it is of use to anybody.
+        """
+        if theirs.address == self.target.address:
+            return self.keys
+        if theirs.address not in self.elsewhere:
             try:
-                keys = await read_keys(world.providers, theirs, deadline)
+                self.elsewhere[theirs.address] = await read_keys(world.providers, theirs, deadline)
             except TargetNotFound:
-                return False  # A trigger that is gone: no URL of it is of use to anybody.
-        return theirs.may_hold(value, keys[self.name])
+                self.elsewhere[theirs.address] = None
+        return self.elsewhere[theirs.address]
 
 
 def target_of(world: World, tags: Mapping[str, str]) -> Target | None:

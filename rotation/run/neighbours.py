@@ -59,9 +59,7 @@ class FoundSecret(NamedTuple):
 
 class Holding(NamedTuple):
     """
-    The current version of a neighbour that holds a key, None if none does; and what was looked at to find that out.
-
-    Those are all neighbours only where none holds the key.
+    The current version of a neighbour that holds a key, None if none does; and all neighbours as they were found.
     """
 
     holder: SecretVersion | None
@@ -121,7 +119,7 @@ class Neighbours:
             await self.register(secret.id, target, neighbours)
         elif is_over and not secret.is_disabled:
             await ledger.unbind(target.identity, secret.id)
-        elif secret.id.identity not in neighbours.left_on:
+        elif neighbours.left_on.get(secret.id.identity) != secret.changed_on:
             await ledger.leave(target.identity, secret.id, secret.changed_on)
 
     async def find_holder(self, neighbours: TargetNeighbours, key: LiveKey, deadline: Deadline) -> Holding:
@@ -130,21 +128,26 @@ class Neighbours:
         """
         secrets = neighbours.secrets.values()
         reads = (capture(read_secret, self._world.vaults, secret, deadline) for secret in secrets)
+        holder: SecretVersion | None = None
         found: list[FoundSecret] = []
+        now = self._world.clock.now()
         for secret, current in zip(secrets, await self._world.gather(*reads), strict=True):
-            left_on = neighbours.left_on.get(secret.identity, self._world.clock.now())
+            left_on = neighbours.left_on.get(secret.identity, now)
             if isinstance(current, Skip | OutOfScope):
                 # Deleted, or in a vault that is no longer ours.
                 found.append(FoundSecret(secret, None, left_on, has_left=True))
-            elif isinstance(current, RotationError):
+                continue
+            if isinstance(current, RotationError):
                 raise current
-            elif await self._holds(current, key, deadline):
-                return Holding(current, [*found, FoundSecret(secret, current, current.created_on)])
+            if holder is None and await self._holds(current, key, deadline):
+                holder = current
             elif self._has_left(current, key):
+                # It may have come back meanwhile, and left again.
+                left_on = left_on if current.created_on <= left_on else now
                 found.append(FoundSecret(secret, current, left_on, has_left=True))
-            else:
-                found.append(FoundSecret(secret, current, current.created_on))
-        return Holding(None, found)
+                continue
+            found.append(FoundSecret(secret, current, current.created_on))
+        return Holding(holder, found)
 
     async def _list(self, target: str, secret: SecretId | None, deadline: Deadline) -> list[SecretId]:
         # One listing at a time: the next one may find its own secret in it.

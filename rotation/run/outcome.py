@@ -102,6 +102,14 @@ async def defer(world: World, claim: Claim, record: Rotation) -> Rotation:
     raise Unfinished("another worker has taken this rotation over", in_flight=False)
 
 
+async def find_deferred(world: World, request: RotationRequest) -> WaitingRotation | None:
+    """
+    Return the row by which a rotation waits for its time. A message may be older than that row.
+    """
+    waiting = await world.ledger.read_waiting(request.id)
+    return waiting if waiting and waiting.request.deferred else None
+
+
 async def end_unclaimed(world: World, request: RotationRequest, record: Rotation, ending: Ending) -> Rotation:
     """
     End a rotation that has no target to claim, or nothing to do there; return the outcome that counts.
@@ -136,7 +144,7 @@ async def end_busy(world: World, request: RotationRequest, busy: Busy) -> Rotati
 
     A revocation waits for its turn, and so do what was deferred and a duplicate of what is running.
     """
-    if not request.is_accepted or request.deferred or busy.running == request.id:
+    if not request.is_accepted or busy.running == request.id or await find_deferred(world, request):
         raise busy
     record = world.accepted(request, world.clock.now())
     ended = await end_accepted(world, request, record, Skip(SkipReason.BUSY))

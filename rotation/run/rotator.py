@@ -62,9 +62,11 @@ class Rotator:
 
         Then it is tried once more, and stays to be resumed where that does not end it. It goes through claim and look
         like every attempt, so it never ends what another worker is doing. A vault that cannot be read ends the rotation
-        too, unless it is open. Raises as `rotate` does where the ledger cannot be reached or nothing but a later try
-        can end it.
+        too, unless it is open. One that waits for its time goes on waiting: only its message is used up. Raises as
+        `rotate` does where the ledger cannot be reached or nothing but a later try can end it.
         """
+        if waiting := await outcome.find_deferred(self._world, request):
+            return waiting.record
         try:
             deadline = Deadline(self._world.clock)
             record = await _Run(self._world, self._neighbours, request, deadline, is_last=True).run()
@@ -197,11 +199,11 @@ class _Run:
         """
         try:
             attempt = self._attempt(claim, ahead)
-            waiting, looked = await self._world.gather(
-                self._world.ledger.read_outcome(claim.record.id), capture(attempt.look)
+            ended, looked, _ = await self._world.gather(
+                self._world.ledger.read_outcome(claim.record.id), capture(attempt.look), claim.find_waiting()
             )
-            if waiting:
-                raise EndedAlready(await outcome.announce(self._world, waiting))
+            if ended:
+                raise EndedAlready(await outcome.announce(self._world, ended))
             if not unwrap(looked):
                 await attempt.inspect()
                 await attempt.journal()

@@ -30,6 +30,7 @@ from rotation.vocabulary.endings import (
     Refused,
     Skip,
     TargetNotFound,
+    TooSoon,
     VaultRefused,
 )
 from rotation.vocabulary.errors import Unfinished
@@ -151,7 +152,12 @@ class SecretRotation(Attempt):
         claim.chose(plan)
         found = [FoundSecret(secret.id, secret, secret.created_on), *holding.found]
         grace = Grace(self._world, claim.request, claim.deadline)
-        await grace.require_over(plan, LiveKey(policy.target, plan.key, keys), found)
+        try:
+            await grace.require_over(plan, LiveKey(policy.target, plan.key, keys), found)
+        except TooSoon:
+            # Whoever rotates a neighbour meanwhile has to know of it.
+            await self._neighbours.register(secret.id, policy.target, neighbours)
+            raise
         self._work = Work(
             secret, policy, keys, plan.key, held_before(plan, policy.target, keys), plan=plan, neighbours=neighbours
         )

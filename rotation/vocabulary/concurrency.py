@@ -11,6 +11,7 @@ from rotation.vocabulary.errors import RotationError
 
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -25,6 +26,11 @@ class Gather(Protocol):
 
     @overload
     async def __call__(self, first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B], /) -> tuple[A, B]: ...
+
+    @overload
+    async def __call__(
+        self, first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B], third: Coroutine[Any, Any, C], /
+    ) -> tuple[A, B, C]: ...
 
     @overload
     async def __call__(self, *work: Coroutine[Any, Any, T]) -> tuple[T, ...]: ...

@@ -20,7 +20,7 @@ CLAIM_TTL = timedelta(seconds=600)  # at least LAST_SEND + PAUSE + IN_FLIGHT + S
 LOOKS = 6  # at the keys, after an answer that promised a new one
 FIRST_PAUSE = 1.0  # seconds between two tries of a change, doubled each time
 LONGEST_PAUSE = 30.0  # seconds between two tries of a change
-VERSIONS_READ_AT_ONCE = 10  # while tidying: a secret that was never tidied may have hundreds
+VERSIONS_READ_AT_ONCE = 10  # of a secret, which may have hundreds
 
 # One rotation
 MAX_ATTEMPTS = 10  # while nothing is regenerated: then it ends Failed(exhausted)

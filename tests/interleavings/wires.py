@@ -455,6 +455,12 @@ class WiredLedger:
         for row in await ask("list_waiting", Kind.READ, lambda: _listed(self.twin.list_waiting()), is_timely=False):
             yield row
 
+    async def read_waiting(self, rotation_id: str) -> WaitingRotation | None:
+        """
+        Ask for a rotation that waits.
+        """
+        return await ask("read_waiting", Kind.READ, lambda: self.twin.read_waiting(rotation_id), is_timely=False)
+
     async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
         """
         Ask for a waiting rotation to be due later.

@@ -12,6 +12,7 @@ ROTATION = (
     "read_keys",
     "bound_secrets",
     "list_managed",
+    "read_waiting",
     "read_done",
     "replace",
     "bind",

@@ -272,6 +272,15 @@ class MemoryLedger:
         await self.faults.leave("wait")
         return is_new
 
+    async def read_waiting(self, rotation_id: str) -> WaitingRotation | None:
+        """
+        Return a rotation that waits, but for a revocation.
+        """
+        await self.faults.enter("read_waiting")
+        found = self._waiting.get(rotation_id)
+        row = msgspec.json.decode(found, type=WaitingRotation) if found else None
+        return None if row and row.request.revokes else row
+
     async def list_waiting(self) -> AsyncIterator[WaitingRotation]:
         """
         Yield every rotation that was accepted or scheduled and has not ended.
@@ -282,10 +291,10 @@ class MemoryLedger:
 
     async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
         """
-        Update the row of a waiting rotation, if it is there.
+        Update the row of a waiting rotation, if it is as it was.
         """
         await self.faults.enter("postpone")
-        if row.record.id in self._waiting:
+        if self._waiting.get(row.record.id) == msgspec.json.encode(row):
             self._waiting[row.record.id] = msgspec.json.encode(structs.replace(row, due_on=due_on))
 
     async def forget_waiting(self, rotation_id: str) -> None:

@@ -73,6 +73,7 @@ async def test_a_duplicate_of_what_has_ended_changes_nothing(world: TwinWorld) -
         "claim",
         "read_outcome",
         "read_current",
+        "read_waiting",
         "read_done",
         "release",
     ]

@@ -2,17 +2,30 @@
 Promise 1: no key is regenerated that a managed secret held until less than the grace time ago.
 """
 
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec import UNSET, structs
 
+from rotation.overview.sweep import sweep
 from rotation.run.rehearsal import rehearse
-from rotation.vocabulary.endings import SkipReason
-from rotation.vocabulary.errors import Busy, Declined, DependencyError, NoAnswer, Unavailable
-from rotation.vocabulary.limits import CLAIM_TTL, EVENT_MARGIN, QUEUED_FOR
-from rotation.vocabulary.record import OpenRotation, Rotation, State
+from rotation.run.resumption import list_unfinished
+from rotation.run.rotator import Rotator
+from rotation.vocabulary.endings import Misconfigured, SkipReason
+from rotation.vocabulary.errors import (
+    Busy,
+    Declined,
+    DependencyError,
+    NoAnswer,
+    NotFound,
+    RotationError,
+    Unavailable,
+)
+from rotation.vocabulary.limits import CLAIM_TTL, EVENT_MARGIN, QUEUED_FOR, VERSIONS_READ_AT_ONCE
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State
 from rotation.vocabulary.request import (
     LeakedKey,
     Revocation,
@@ -25,6 +38,7 @@ from rotation.vocabulary.request import (
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 from rotation.vocabulary.timing import Deadline
+from tests.twins.concurrency import one_after_another
 from tests.twins.targets import accepted_record
 from tests.twins.world import TARGETS, VAULT, Killed, TwinWorld
 
@@ -218,7 +232,7 @@ async def test_an_event_that_comes_again_while_its_rotation_waits_changes_nothin
 
 async def test_an_event_that_comes_again_when_it_is_time_rotates_once(world: TwinWorld) -> None:
     """
-    The row by which it waited is forgotten when it is due.
+    It takes the row away by which it waited, as if the timer had put it into the queue.
     """
     await world.rotate()
     await world.rotate(event := world.event())
@@ -227,10 +241,92 @@ async def test_an_event_that_comes_again_when_it_is_time_rotates_once(world: Twi
     ended = await world.rotate(event)
 
     assert ended.state is State.COMPLETED
-    (found,) = await world.resume(after=SECOND)
-    assert found == ended
     assert world.ledger.waiting() == []
+    assert await world.resume(after=SECOND) == []
     assert world.regenerations() == 2
+
+
+async def test_an_event_that_comes_again_cannot_be_ended_as_if_it_waited(world: TwinWorld) -> None:
+    """
+    Begun by whichever message, its row is gone: it is either done or ended, never both.
+    """
+    await world.rotate()
+    waits = await world.rotate(event := world.event())
+    world.clock.advance(DAY)
+    ended: list[bool] = []
+
+    async def end() -> None:
+        record = structs.replace(waits, state=State.SKIPPED, completed_on=world.clock.now())
+        ended.append(await world.ledger.end_accepted(EndedRotation(event, record)))
+
+    world.faults.before("store", end)
+
+    assert (await world.rotate(event)).state is State.COMPLETED
+    assert ended == [False]
+
+
+@pytest.mark.parametrize("is_promised", [False, True])
+async def test_a_message_that_is_older_than_the_row_does_not_end_what_waits(
+    world: TwinWorld, *, is_promised: bool
+) -> None:
+    """
+    Neither as busy, nor because its retries are used up.
+    """
+    await world.rotate()
+    request = await world.promise() if is_promised else world.event()
+    waits = await world.rotate(request)
+    other = world.manual()
+    now = world.clock.now()
+    row = OpenRotation(other, accepted_record(other, now), "another worker's claim", now + CLAIM_TTL)
+    claimed = await world.ledger.claim(world.target.identity, row)
+
+    with pytest.raises(Busy):
+        await world.rotate(request)
+    assert await world.rotator.give_up(request) == waits
+    await world.ledger.release(world.target.identity, claimed.etag)
+
+    assert [each.record for each in world.ledger.waiting()] == [waits]
+    world.clock.advance(DAY)
+    (due,) = await list_unfinished(world.ports)
+    assert await world.rotator.give_up(due) == waits
+    assert (await world.rotate(due)).state is State.COMPLETED
+
+
+async def test_what_is_deferred_while_it_is_put_into_the_queue_stays_deferred(world: TwinWorld) -> None:
+    """
+    The timer has read its row before, and does not write what it has read.
+    """
+    await world.rotate()
+    request = await world.promise()
+    world.clock.advance(QUEUED_FOR)
+
+    async def rotate() -> None:
+        await world.rotate(request)
+
+    world.faults.before("postpone", rotate)
+    await list_unfinished(world.ports)
+
+    (row,) = world.ledger.waiting()
+    assert (row.record.state, row.request.deferred, row.due_on) == (State.SCHEDULED, True, allowed_on(row.record))
+
+
+async def test_a_sweep_asks_for_nothing_that_waits_already(world: TwinWorld) -> None:
+    """
+    Day after day the same version is due: one rotation waits for its time.
+    """
+    world.grace = 7 * DAY
+    world.rotator = world.worker()
+    await world.rotate()
+    world.put()
+    asked: list[RotationRequest] = []
+    for _ in range(3):
+        world.clock.advance(DAY)
+        await sweep(world.ports, world.lead, asked.append, within=HOUR)
+        for request in asked:
+            await world.rotate(request)
+
+    assert len(asked) == 1
+    assert len(world.ledger.waiting()) == 1
 
 
 async def test_what_waits_is_superseded_where_somebody_else_rotates_meanwhile(world: TwinWorld) -> None:
@@ -346,7 +442,7 @@ async def test_a_version_that_ended_longer_ago_is_not_read(world: TwinWorld) -> 
     assert before_the_journal.count("read_version") == 1
 
 
-@pytest.mark.parametrize("what", ["disabled", "refused", "gone"])
+@pytest.mark.parametrize("what", ["disabled", "refused", "gone", "no list"])
 async def test_a_version_that_cannot_be_read_counts_as_holding_the_key(world: TwinWorld, what: str) -> None:
     """
     Nobody can say which key its clients have.
@@ -359,6 +455,8 @@ async def test_a_version_that_cannot_be_read_counts_as_holding_the_key(world: Tw
         await world.vaults.disable(first.id, Deadline(world.clock))
     elif what == "refused":
         world.faults.before("read_version", Declined("403 Forbidden: no right to get"))
+    elif what == "gone":
+        world.faults.before("read_version", NotFound("404 SecretNotFound"))
     else:
         world.faults.before("list_versions", Declined("403 Forbidden: no right to list"))
 
@@ -468,7 +566,7 @@ async def test_a_deleted_secret_counts_from_when_that_was_seen(world: TwinWorld)
     waits = await world.rotate(world.event())
 
     assert allowed_on(waits) == seen_on + DAY
-    assert await bound(world) == {"two": seen_on}
+    assert await bound(world) == {"one": None, "two": seen_on}
     (ended,) = await world.resume(after=DAY)
     assert ended.state is State.COMPLETED
     assert await bound(world) == {"one": None}
@@ -503,6 +601,129 @@ async def test_a_secret_that_comes_back_is_a_neighbour_again(world: TwinWorld) -
     assert await bound(world) == {"one": None, "two": None}
 
 
+async def test_a_secret_that_leaves_again_counts_from_then(world: TwinWorld) -> None:
+    """
+    It came back in between, unseen, and has another version since.
+    """
+    await world.ledger.leave(world.target.identity, SecretId(VAULT, "two"), world.clock.now() - 2 * DAY)
+    world.put("two", key=SECONDARY)
+    world.clock.advance(HOUR)
+    world.put("two", value="a key of something else", bare=True)
+    world.unmanage("two")
+    world.clock.advance(HOUR)
+
+    assert_too_soon(world, await world.rotate(world.manual()), world.clock.now())
+
+
+async def test_a_secret_whose_own_rotation_was_too_soon_is_known(world: TwinWorld) -> None:
+    """
+    Deleted the next moment, it still protects the key that its clients have.
+    """
+    world.put("two", key=SECONDARY)
+    world.clock.advance(HOUR)
+    world.put("two", key=PRIMARY)
+    moved = await world.rotate(world.event("two"))
+    assert moved.state is State.SCHEDULED
+    world.delete("two")
+    world.clock.advance(timedelta(minutes=10))
+
+    assert_too_soon(world, await world.rotate(world.manual()), world.clock.now())
+
+
+async def test_all_neighbours_are_known_once_one_was_adopted_from(world: TwinWorld) -> None:
+    """
+    Also those that were looked at behind the one whose key is taken over.
+    """
+    for name in ("two", "zz"):
+        world.put(name, key=SECONDARY)
+
+    assert (await world.rotate(world.event())).adopted
+    assert await bound(world) == {"one": None, "two": None, "zz": None}
+
+
+async def test_a_clock_that_lags_does_not_wait_where_no_time_is_given(world: TwinWorld) -> None:
+    """
+    Key Vault's clock is ahead: without a grace time nothing is young.
+    """
+    world.grace = timedelta()
+    world.rotator = world.worker()
+    await world.rotate()
+    world.clock.step(-timedelta(seconds=5))
+
+    assert (await world.rotate(world.manual())).state is State.COMPLETED
+
+
+async def test_the_time_is_told_in_whole_seconds_and_not_too_early(world: TwinWorld) -> None:
+    """
+    People ask again at the time that they are told.
+    """
+    await world.ledger.bind(world.target.identity, SecretId(VAULT, "gone"))
+    world.clock.advance(timedelta(milliseconds=250))
+
+    rotation = await world.rotate(world.manual())
+
+    assert allowed_on(rotation) == world.clock.now() + DAY + timedelta(milliseconds=750)
+    world.clock.advance(DAY + timedelta(milliseconds=750))
+    assert (await world.rotate(world.manual())).state is State.COMPLETED
+
+
+async def test_versions_are_read_a_few_at_a_time(world: TwinWorld) -> None:
+    """
+    Of a secret that somebody changes every minute none holds the key: all of them have to be read.
+    """
+    for _ in range(35):
+        world.put()
+        world.clock.advance(timedelta(minutes=1))
+    at_once: list[int] = []
+
+    async def count(*work: Coroutine[Any, Any, Any]) -> tuple[Any, ...]:
+        before = world.faults.count("read_version")
+        done = await one_after_another(*work)
+        if len(work) == world.faults.count("read_version") - before:
+            at_once.append(len(work))
+        return done
+
+    rotation = await Rotator(structs.replace(world.ports, gather=count)).rotate(world.manual())
+
+    assert rotation.state is State.COMPLETED
+    assert max(at_once) == VERSIONS_READ_AT_ONCE
+
+
+@pytest.mark.parametrize("error", [Misconfigured("two Request triggers"), Declined("403"), NotFound("404")])
+async def test_where_an_old_version_shows_its_key_nobody_may_be_able_to_say(error: RotationError) -> None:
+    """
+    Its tags name another trigger, of which no URL is to be had: it counts as holding the key, unless that is gone.
+    """
+    world = made("workflow")
+    first = world.put(tags={"ProviderAddress": world.address.removesuffix("manual") + "other"})
+    world.vaults.tag(first, world.current().tags)
+    world.put()
+    stored_on = world.clock.now()
+    world.clock.advance(HOUR)
+    world.faults.before("read_keys", None, error)
+
+    rotation = await world.rotate(world.manual())
+
+    if isinstance(error, NotFound):
+        assert rotation.state is State.COMPLETED
+    else:
+        assert_too_soon(world, rotation, stored_on)
+
+
+async def test_in_place_with_the_other_key_spares_the_clients_of_that(world: TwinWorld) -> None:
+    """
+    The tag accepts a gap for the key in use. Somebody names the other one, and nothing says that it may die early.
+    """
+    world.put("two", key=SECONDARY)
+    world.clock.advance(2 * DAY)
+    world.put("two", key=PRIMARY)
+    moved_on = world.clock.now()
+    world.put(tags={"RotationStrategy": "InPlace"})
+
+    assert_too_soon(world, await world.rotate(world.manual(key=SECONDARY)), moved_on)
+    assert (await world.rotate(world.manual())).state is State.COMPLETED
+
+
 async def test_a_disabled_secret_that_left_counts_and_is_not_forgotten(world: TwinWorld) -> None:
     """
     It counts as holding the key for the grace time; enabled again later, it may hold one still.
@@ -510,7 +731,9 @@ async def test_a_disabled_secret_that_left_counts_and_is_not_forgotten(world: Tw
     world.put("two", key=SECONDARY)
     await world.ledger.bind(world.target.identity, SecretId(VAULT, "two"))
     world.clock.advance(2 * DAY)
-    world.put("two", key=SECONDARY, bare=True, enabled=False)
+    (only,) = world.vaults.history(SecretId(VAULT, "two"))
+    world.vaults.tag(only.id, {})
+    await world.vaults.disable(only.id, Deadline(world.clock))
     world.unmanage("two")
     seen_on = world.clock.now()
 
