@@ -85,7 +85,12 @@ def arm_path(text: str) -> str:
             text = unquote(encoded[0])
         elif path := re.search("/subscriptions/", text, _FLAGS):
             text = text[path.start() :]
-    names = bare(text.partition("?")[0].strip("/")).split("/")
+    written = text.partition("?")[0]
+    for _ in range(UNWRAPPED_AT_MOST):
+        before, written = written, unwrapped(written.strip("/"))
+        if written == before:
+            break
+    names = written.split("/")
     # All of an id is pairs, of a type and a name: what is left over is the page that the portal shows.
     if address and address["site"].lower() == "portal" and len(names) % 2:
         names.pop()

@@ -324,6 +324,7 @@ def test_a_look_alike_is_no_key() -> None:
 
 @settings(deadline=None)
 @given(text=st.text(max_size=60))
+@example(text=",?")
 def test_taking_off_what_surrounds_a_text_is_done_once(text: str) -> None:
     """
     Nothing is left to be taken off, and what is taken off is never inside.
