@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import aiohttp
 import pytest
@@ -10,14 +11,16 @@ from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.faults import Fault
 from localcloud.azure.identity import ARM
 from localcloud.azure.vault import Vault
+from localcloud.consumers import CallFailed, Consumer
 from localcloud.kinds.batch import add_batch_account
 from localcloud.kinds.batch.accounts import BatchAccount
 from localcloud.kinds.batch.consumer import BatchConsumer
 from localcloud.kinds.workflow import add_workflow
-from localcloud.witness import Witness
+from localcloud.witness import CachingWitness, Witness
 
 SECRET = "batch-key"
 PATIENCE = 30  # seconds
+BRIEFLY, LONG = timedelta(seconds=0.5), timedelta(hours=1)
 
 
 @dataclass
@@ -51,6 +54,13 @@ class World:
         Return a witness on the secret.
         """
         return Witness(self.azure, self.vault, SECRET, consumer or self.account.consumer())
+
+    def caching(self, caches_for: timedelta, consumer: Consumer | None = None) -> CachingWitness:
+        """
+        Return a witness on the secret that uses what it has read for so long.
+        """
+        consumer = consumer or self.account.consumer()
+        return CachingWitness(self.azure, self.vault, SECRET, consumer, caches_for=caches_for)
 
 
 @pytest.fixture
@@ -225,3 +235,59 @@ async def test_a_secret_that_cannot_be_read_is_a_failure(world: World) -> None:
 
     (failure,) = witness.failures
     assert (failure.version, failure.code, failure.status) == (None, "Forbidden", 403)
+
+
+class LateConsumer(BatchConsumer):
+    """
+    Its calls fail, and take longer than any value is used.
+    """
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.account.arm_id, world.account.name, world.account.endpoint)
+
+    async def use(self, version: str, value: str, session: aiohttp.ClientSession) -> None:
+        """
+        Be refused in the end.
+        """
+        await asyncio.sleep(BRIEFLY.total_seconds())
+        raise CallFailed("AuthenticationFailed", 403)
+
+
+async def test_a_cached_key_is_used_through_rotations(world: World) -> None:
+    """
+    It is a failure where one of them regenerates it, however rightly for others.
+    """
+    first = world.vault.current(SECRET).version
+    async with world.caching(LONG) as witness:
+        await witness.use_all()
+        world.account.regenerate("Secondary")
+        world.store("Secondary")
+        await witness.use_all()
+        assert witness.calls_with_previous > 0
+        assert witness.failures == []
+        await world.ask_to_regenerate("Primary")
+        world.store("Primary")
+        await witness.use_all()
+
+    assert {failure.version for failure in witness.failures} == {first}
+
+
+async def test_what_was_read_too_long_ago_is_not_used(world: World) -> None:
+    """
+    A value counts from when its read began: one for no time at all is old once it is there.
+    """
+    async with world.caching(timedelta()) as witness:
+        await witness.use_all()
+
+    assert (witness.calls, witness.discarded, witness.failures) == (0, 0, [])
+
+
+async def test_a_call_that_is_over_too_late_does_not_count(world: World) -> None:
+    """
+    Whatever came of it: its key may have died rightly meanwhile.
+    """
+    async with world.caching(BRIEFLY, LateConsumer(world)) as witness:
+        while not witness.discarded:
+            await witness.use_all()
+
+    assert (witness.calls, witness.failures) == (0, [])
