@@ -7,7 +7,8 @@ Nothing that the app says about itself counts, but for how a rotation ended: tha
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any
 
 from localcloud.azure.cloud import LocalAzure
@@ -36,13 +37,17 @@ class Broken:
         return f"promise {self.promise} broken: {self.about}: {self.evidence}"
 
 
-def judge(azure: LocalAzure, ledger: LedgerHistory, subjects: Sequence[Subject]) -> list[Broken]:
+def judge(
+    azure: LocalAzure, ledger: LedgerHistory, subjects: Sequence[Subject], caches_for: timedelta = timedelta()
+) -> list[Broken]:
     """
     Return every broken promise, once nothing is under way any more. Leaks and witnesses are judged by others.
+
+    `caches_for` is how long clients may use what they have read.
     """
     broken: list[Broken] = []
     for subject in subjects:
-        broken += _outages(subject, azure.key_history)
+        broken += _outages(subject, azure.key_history, caches_for)
         broken += _losses(subject, azure.key_history)
         broken += _unproven(subject, azure.key_history, ledger)
     broken += _repetitions(subjects, azure.requests, ledger)
@@ -51,9 +56,9 @@ def judge(azure: LocalAzure, ledger: LedgerHistory, subjects: Sequence[Subject])
     return broken
 
 
-def _outages(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
+def _outages(subject: Subject, history: KeyHistory, caches_for: timedelta) -> Iterator[Broken]:
     """
-    Promise 1: when a key's value died, no secret's current version held it, but where its tag says InPlace.
+    Promise 1: when a key's value died, no client used it that had read it from a secret, but where a tag says InPlace.
     """
     if subject.strategy == "InPlace":
         return
@@ -61,14 +66,14 @@ def _outages(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
         if life.until is None:
             continue
         for secret in subject.secrets:
-            current = _current_at(subject.vault.versions(secret), life.until.wall)
-            if current and life.value in current.value:
-                yield Broken(
-                    1,
-                    f"{subject.arm_id}, secret {secret}",
-                    f"{life.key} was regenerated at {life.until.wall.isoformat()} while the current version "
-                    f"{current.version} held it",
-                )
+            for version in _in_use(subject.vault.versions(secret), life.until.wall, caches_for):
+                if life.value in version.value:
+                    yield Broken(
+                        1,
+                        f"{subject.arm_id}, secret {secret}",
+                        f"{life.key} was regenerated at {life.until.wall.isoformat()} while clients could use it from "
+                        f"version {version.version}",
+                    )
 
 
 def _losses(subject: Subject, history: KeyHistory) -> Iterator[Broken]:
@@ -195,9 +200,15 @@ def _unproven(subject: Subject, history: KeyHistory, ledger: LedgerHistory) -> I
                 yield Broken(7, _maker(version), evidence)
 
 
-def _current_at(versions: Sequence[SecretVersion], moment: datetime) -> SecretVersion | None:
-    earlier = [version for version in versions if version.created_on <= moment]
-    return earlier[-1] if earlier else None
+def _in_use(versions: Sequence[SecretVersion], moment: datetime, caches_for: timedelta) -> list[SecretVersion]:
+    """
+    Return what clients could use at a moment: the version that was current, and those that were when they read.
+    """
+    return [
+        version
+        for version, successor in zip_longest(versions, versions[1:])
+        if version.created_on <= moment and (successor is None or successor.created_on > moment - caches_for)
+    ]
 
 
 def _holds_live_key(version: SecretVersion, lives: Iterable[KeyLife], moment: datetime) -> bool:

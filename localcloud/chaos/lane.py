@@ -3,22 +3,28 @@ One lane of the soak: it takes one subject after the other, and has its secrets 
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from itertools import cycle
+from typing import TypeAlias
 
-from localcloud.azure.vault import Vault
 from localcloud.chaos.judge import Broken
 from localcloud.chaos.plan import Ask, Plan, Step
 from localcloud.chaos.scene import Scene
 from localcloud.chaos.subject import Subject, make_subject
+from localcloud.consumers import Consumer
 from localcloud.rotation_feed import StuckError
-from localcloud.witness import Witness
+from localcloud.secret_user import SecretUser
 from rotation.vocabulary.request import Trigger
 
 _PATIENCE = 150  # seconds until a step is over
 _TRIES = 40  # seconds in which a rotation that can begin has begun
+_CALLS = 2  # of a caller whose first one was too soon
 _EVENTS = (Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED)
+
+Watch: TypeAlias = Callable[[str, Consumer], SecretUser]
+"""Makes a witness of a secret."""
 
 
 class Lane:
@@ -29,12 +35,14 @@ class Lane:
     def __init__(self, scene: Scene) -> None:
         self.calls = 0
         """Calls that witnesses made."""
+        self.calls_with_previous = 0
+        self.failed_calls = 0
         self.broken: list[Broken] = []
         self._scene = scene
 
-    async def run(self, name: str, plan: Plan, door: Vault | None) -> None:
+    async def run(self, name: str, plan: Plan, watch: Watch | None) -> None:
         """
-        Carry out a plan on a new subject; its secrets have witnesses if there is a door for these.
+        Carry out a plan on a new subject, whose secrets have witnesses if they are watched.
         """
         subject = await make_subject(self._scene.cloud, plan.kind, name, secrets=plan.secrets, shape=plan.shape)
         # Its own, so that it follows from the seed whatever other lanes do meanwhile.
@@ -44,13 +52,16 @@ class Lane:
             await self._lead_astray(subject, name)
         async with AsyncExitStack() as watching:
             witnesses = [
-                await watching.enter_async_context(Witness(self._scene.cloud.azure, door, secret, subject.consumer()))
+                await watching.enter_async_context(watch(secret, subject.consumer()))
                 for secret in subject.secrets
-                if door
+                if watch
             ]
             try:
+                # Before anything happens, and when it has: what they hold by then is used as well.
+                await asyncio.gather(*(witness.use_all() for witness in witnesses))
                 for step in (*self._acquaintance(plan), *plan.steps):
                     await self._take(subject, step)
+                await asyncio.gather(*(witness.use_all() for witness in witnesses))
             except StuckError as error:
                 self.broken.append(Broken(4, subject.arm_id, str(error)))
         for witness in witnesses:
@@ -94,19 +105,35 @@ class Lane:
             (trigger for trigger in (ask.trigger, *_EVENTS) if self._is_new(subject, secret, trigger)), Trigger.HTTP
         )
         if trigger is Trigger.HTTP:
-            _, answer = await self._scene.ask(subject, secret, **ask.options)
-            # A problem that names no rotation, or none at all, has left no trace that is known here.
-            rotation = answer.get("id") or answer.get("rotationId")
-            return {rotation} if rotation else set()
+            return await self._call(subject, secret, ask)
         rotation = subject.rotation_id(secret, trigger)
         await asyncio.gather(*(self._scene.tell(subject, secret, trigger) for _ in range(ask.copies)))
         return {rotation}
 
+    async def _call(self, subject: Subject, secret: str, ask: Ask) -> set[str]:
+        """
+        Ask as a caller does, and where that was too soon, once more when it is time.
+        """
+        rotations: set[str] = set()
+        for _ in range(_CALLS):
+            prefer = "respond-async" if ask.is_async else ""
+            _, answer = await self._scene.ask(subject, secret, prefer=prefer, **ask.options)
+            # A problem that names no rotation, or none at all, has left no trace that is known here.
+            if rotation := answer.get("id") or answer.get("rotationId"):
+                rotations.add(rotation)
+            if answer.get("code") != "too_soon":
+                break
+            wait = datetime.fromisoformat(answer["allowedOn"]) - datetime.now(UTC)
+            await asyncio.sleep(max(0.0, wait.total_seconds()))
+        return rotations
+
     def _is_new(self, subject: Subject, secret: str, trigger: Trigger) -> bool:
         return trigger is Trigger.HTTP or not self._scene.ledger.outcome(subject.rotation_id(secret, trigger))
 
-    def _hear(self, witness: Witness) -> None:
+    def _hear(self, witness: SecretUser) -> None:
         self.calls += witness.calls
+        self.calls_with_previous += witness.calls_with_previous
+        self.failed_calls += len(witness.failures)
         for failure in witness.failures:
             self.broken.append(Broken(1, f"client of {witness.secret}", str(failure)))
 

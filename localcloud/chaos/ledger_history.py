@@ -34,6 +34,8 @@ class LedgerHistory:
     def __init__(self) -> None:
         self.rotations: set[str] = set()
         """All that have begun. One that has changed nothing may give its claim back: then it has not begun."""
+        self.deferred: set[str] = set()
+        """All that were once to wait until their key may be regenerated."""
         self.outcomes: defaultdict[str, list[Outcome]] = defaultdict(list)
         self._untold: set[str] = set()
         self._running: dict[str, str] = {}
@@ -87,6 +89,8 @@ class LedgerHistory:
             return
         key, row = entity["RowKey"], json.loads(entity["Row"])
         if key.startswith((ACCEPTED, SCHEDULED)):
+            if row["request"].get("deferred"):
+                self.deferred.add(rotation)
             return
         self.rotations.add(rotation)
         if key.startswith(OPEN):

@@ -23,7 +23,7 @@ _AT_A_TIME = 40  # cases that aim at their own subject
 _CLOUDS = 8  # at a time; most of the time they wait for something to time out
 _STRATEGIES: tuple[Strategy, ...] = ("Alternate", "InPlace")
 # Fewer tries for what cannot succeed before it is repaired.
-_TRIES = {"AzureFunctionsJobHost__extensions__queues__maxDequeueCount": "5"}
+_TRIES = "5"
 
 
 @dataclass
@@ -118,7 +118,7 @@ async def _run_in_one_cloud(
         for result in results:
             told(result)
 
-    async with Scene(directory, ca=ca, **_TRIES) as scene:
+    async with Scene(directory, ca=ca, AzureFunctionsJobHost__extensions__queues__maxDequeueCount=_TRIES) as scene:
         slots = asyncio.Semaphore(1 if cases[0].point.is_shared else _AT_A_TIME)
 
         async def run(case: Case) -> None:

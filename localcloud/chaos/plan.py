@@ -22,6 +22,8 @@ _MOST_TIMES = 3
 _SETTLING = 0.3
 """How many of all regenerated keys take some time until they work."""
 _LONGEST_SETTLING = 2.0  # seconds
+_ASYNC = 0.5
+"""How many of the callers do not wait, where clients cache."""
 _SETTLING_TIMES = 8  # of one subject, again and again
 _KINDS = tuple(kind for kind in FAULT_KINDS if not kind.is_hang)
 # Where a data plane does not answer for long, a key may be stored before it works, and calls of witnesses fail.
@@ -66,6 +68,8 @@ class Ask:
     """How often its event is delivered at the same time."""
     options: dict[str, Any]
     """What a caller of the API says besides."""
+    is_async: bool = False
+    """A caller of the API does not wait for the outcome."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,24 @@ def make_plan(seed: int, round_number: int, slot: int) -> Plan:
     is_foreign = chance.random() < 0.05  # noqa: PLR2004 - now and then
     settling = tuple(_make_settling(chance) for _ in range(_SETTLING_TIMES))
     return Plan(kind, secrets, shape, steps, is_foreign, settling)
+
+
+def make_caching_plan(seed: int, steps: int, slot: int) -> Plan:
+    """
+    Return the plan, of so many steps, for one of the subjects whose clients cache; some of its callers do not wait.
+
+    There is one secret for each target of every kind, and after these there are two.
+    """
+    chance = Random(f"{seed}/caching/{slot}")  # noqa: S311 - as above
+    more, number = divmod(slot, len(KINDS))
+    secrets = 1 + more
+    planned = tuple(_with_async_callers(chance, _make_step(chance, KINDS[number], secrets)) for _ in range(steps))
+    settling = tuple(_make_settling(chance) for _ in range(_SETTLING_TIMES))
+    return Plan(KINDS[number], secrets, chance.choice(SHAPES), planned, is_foreign=False, settling=settling)
+
+
+def _with_async_callers(chance: Random, step: Step) -> Step:
+    return replace(step, asks=tuple(replace(ask, is_async=chance.random() < _ASYNC) for ask in step.asks))
 
 
 def _make_settling(chance: Random) -> float:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from rotation.vocabulary.request import Trigger
 _POLL = 0.1  # seconds
 _QUIET_WITHIN = 150  # seconds
 _DELIVERIES = 60  # of one event, until it is taken
+# Key Vault says in whole seconds when a version was made, and the grace time is counted from there.
+_CUT_OFF = timedelta(seconds=1)
 _SETTINGS = {
     # Three seconds for the ten minutes after which the message of a killed instance comes back.
     "LOCAL_QUEUE_HIDDEN_SECONDS": "3",
@@ -42,10 +45,21 @@ _SETTINGS = {
 class Scene(Running):
     """
     A local cloud with all that watches and disturbs it, for `async with`. `settings` adds to what the app is told.
+
+    Clients may use what they have read for the time `caches_for`, which follows from the app's grace time.
     """
 
-    def __init__(self, directory: Path, *, ca: CertificateAuthority | None = None, **settings: str) -> None:
-        self.cloud = LocalCloud(directory, ca=ca, app=REPOSITORY, is_impatient=True, **(_SETTINGS | settings))
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        ca: CertificateAuthority | None = None,
+        grace: timedelta = timedelta(),
+        **settings: str,
+    ) -> None:
+        settings = _SETTINGS | {"ROTATION_GRACE_HOURS": f"{grace / timedelta(hours=1):f}"} | settings
+        self.cloud = LocalCloud(directory, ca=ca, app=REPOSITORY, is_impatient=True, **settings)
+        self.caches_for = max(grace - _CUT_OFF, timedelta())
         self.ledger = LedgerHistory()
         self.subjects: list[Subject] = []
         self.armed: list[ArmedFault] = []
@@ -106,13 +120,16 @@ class Scene(Running):
             await asyncio.sleep(0.1)
         raise StuckError(f"an event about {secret} was delivered {_DELIVERIES} times and never taken")
 
-    async def ask(self, subject: Subject, secret: str, **options: Any) -> tuple[int | None, dict[str, Any]]:
+    async def ask(
+        self, subject: Subject, secret: str, *, prefer: str = "", **options: Any
+    ) -> tuple[int | None, dict[str, Any]]:
         """
         Ask for a rotation through the API; return status and answer, None where the instance died meanwhile.
         """
         host = (await self.instances.any()).host
         body = json.dumps({"secret": subject.uri(secret)} | options)
-        status, answer = await self._post(f"{host.url}/api/rotations", body, {"x-functions-key": host.function_key})
+        headers = {"x-functions-key": host.function_key, "Prefer": prefer}
+        status, answer = await self._post(f"{host.url}/api/rotations", body, headers)
         return status, _read(answer)
 
     def judge(self) -> list[Broken]:
@@ -120,7 +137,7 @@ class Scene(Running):
         Return every promise that was broken here, once nothing is under way any more.
         """
         self.instances.read_logs()
-        broken = judge(self.cloud.azure, self.ledger, self.subjects)
+        broken = judge(self.cloud.azure, self.ledger, self.subjects, self.caches_for)
         broken += [Broken(4, rotation, "it never began") for rotation in self.forgotten()]
         return broken + [Broken(5, leak.owner, str(leak)) for leak in leaks_of(self.cloud, self._more_places())]
 

@@ -4,21 +4,22 @@ The soak: random rotations under random faults, in lanes side by side, with kill
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.azure.vault import Vault
 from localcloud.chaos.back_door import back_door
 from localcloud.chaos.judge import Broken
 from localcloud.chaos.killer import Killer
-from localcloud.chaos.lane import Lane
+from localcloud.chaos.lane import Lane, Watch
 from localcloud.chaos.plan import make_plan
 from localcloud.chaos.scene import Scene
 from localcloud.kinds import KINDS
+from localcloud.witness import Witness
 
 SUBJECTS = 3 * len(KINDS)  # in a round, of the kinds in turn
 _LANES = 32  # subjects at a time
@@ -50,6 +51,23 @@ class SoakReport:
         How many did what a rotation does, or failed at it: those skipped had nothing to do.
         """
         return self.states["Completed"] + self.states["Failed"]
+
+    def take(self, scene: Scene, lanes: Iterable[Lane]) -> None:
+        """
+        Judge a scene in which nothing is under way any more, and take in what happened there.
+        """
+        self.broken += scene.judge()
+        for lane in lanes:
+            self.broken += lane.broken
+            self.calls += lane.calls
+        for rotation in scene.ledger.rotations:
+            if record := scene.ledger.outcome(rotation):
+                self.states[record["state"]] += 1
+                self.triggers[record["trigger"]] += 1
+        self.faults += scene.faults
+        self.kills += scene.instances.kills
+        self.stopped += scene.instances.stopped
+        self.resumed += len(scene.supervisor.resumed)
 
 
 async def run_soak(
@@ -89,20 +107,21 @@ class Stage:
         """
         async with Scene(directory, ca=ca) as scene, AsyncExitStack() as running:
             door = await running.enter_async_context(back_door(scene.cloud.azure, scene.cloud.vault))
+            watch = partial(Witness, scene.cloud.azure, door)
             lanes = [Lane(scene) for _ in range(_LANES)]
             pulse = asyncio.create_task(self._tell(scene))
             running.callback(pulse.cancel)
             chance = Random(f"{self._seed}/killer/{self._rounds.start}")  # noqa: S311 - as in the plan
             async with Killer(scene, chance), asyncio.TaskGroup() as under_way:
                 for lane in lanes:
-                    under_way.create_task(self._run_lane(lane, door))
+                    under_way.create_task(self._run_lane(lane, watch))
             await scene.quiet()
-            self._conclude(scene, lanes)
+            self._report.take(scene, lanes)
 
-    async def _run_lane(self, lane: Lane, door: Vault) -> None:
+    async def _run_lane(self, lane: Lane, watch: Watch) -> None:
         for number, slot in self._tasks:
             plan = make_plan(self._seed, number, slot)
-            await lane.run(f"r{number}s{slot}", plan, door if slot < _WITNESSED else None)
+            await lane.run(f"r{number}s{slot}", plan, watch if slot < _WITNESSED else None)
 
     async def _tell(self, scene: Scene) -> None:
         while True:
@@ -110,18 +129,3 @@ class Stage:
             rounds = f"rounds {self._rounds.start + 1} to {self._rounds.stop}"
             so_far = self._report.states.total()
             self._told(rounds, so_far + len(scene.ledger.outcomes), self._report.faults + scene.faults)
-
-    def _conclude(self, scene: Scene, lanes: list[Lane]) -> None:
-        report = self._report
-        report.broken += scene.judge()
-        for lane in lanes:
-            report.broken += lane.broken
-            report.calls += lane.calls
-        for rotation in scene.ledger.rotations:
-            if record := scene.ledger.outcome(rotation):
-                report.states[record["state"]] += 1
-                report.triggers[record["trigger"]] += 1
-        report.faults += scene.faults
-        report.kills += scene.instances.kills
-        report.stopped += scene.instances.stopped
-        report.resumed += len(scene.supervisor.resumed)

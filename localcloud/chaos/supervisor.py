@@ -4,6 +4,8 @@ The passing of time, compressed: rotations that nobody works on any more are mad
 A claim outlives its worker by the time in which that worker's requests can still take effect. Ten minutes are made a
 second here by rewriting when a claim expires. That is sound only where the premise holds already: the worker has ended
 its attempt, or its process is dead, and nothing that it sent is still on its way. Both are looked up, never guessed.
+
+The time until which a rotation is to wait since its key may be in use is no such time: it passes as it does.
 """
 
 import asyncio
@@ -21,13 +23,13 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from adapters.ledger_rows import OPEN, read_row
+from adapters.ledger_rows import ACCEPTED, OPEN, OUTBOX, SCHEDULED, read_row
 from adapters.table import NAME
 from localcloud.azure.request_log import LoggedRequest, RequestLog
 from localcloud.chaos.instances import Instances
 from localcloud.functions_host.process import HostError
 from localcloud.running import Running, cancel
-from rotation.vocabulary.record import OpenRotation
+from rotation.vocabulary.record import OpenRotation, State, WaitingRotation
 
 _PAUSE = 0.2  # seconds between two looks
 _QUIET = 0.5  # seconds without a worker: what a killed one left in a socket has been read by then
@@ -108,11 +110,19 @@ class Supervisor(Running):
         for entity in rows:
             if self._is_abandoned(entity) and await self._age(table, entity):
                 is_anything_due = True
-                (self.resumed if entity["RowKey"].startswith(OPEN) else self.retold).add(entity["RotationId"])
+                self._note(entity["RowKey"], entity["RotationId"])
         if is_anything_due and time.monotonic() - self._last_resume > _AGAIN:
             await self._resume()
 
+    def _note(self, key: str, rotation: str) -> None:
+        if key.startswith(OPEN):
+            self.resumed.add(rotation)
+        elif key.startswith(OUTBOX):
+            self.retold.add(rotation)
+
     def _is_abandoned(self, entity: Any) -> bool:
+        if _has_to_wait(entity):
+            return False
         rotation = entity["RotationId"]
         workers = self._instances.possible_workers(rotation)
         watch = self._watches.setdefault((entity["RowKey"], _holder(entity)), _Watch(workers))
@@ -133,9 +143,12 @@ class Supervisor(Running):
         """
         row = json.loads(entity["Row"])
         now = datetime.now(UTC)
-        is_open = entity["RowKey"].startswith(OPEN)
-        holder, name = (row, "claimed_until") if is_open else (row["record"], "completedOn")
-        due = now if is_open else now - _PUBLISHING
+        if entity["RowKey"].startswith(OPEN):
+            holder, name, due = row, "claimed_until", now
+        elif entity["RowKey"].startswith(OUTBOX):
+            holder, name, due = row["record"], "completedOn", now - _PUBLISHING
+        else:
+            holder, name, due = row, "due_on", now
         if datetime.fromisoformat(holder[name]) < due:
             return True
         holder[name] = (due - timedelta(seconds=1)).isoformat()
@@ -154,6 +167,17 @@ class Supervisor(Running):
             # It may meet a fault, or be killed: then there is a next time.
             with contextlib.suppress(HostError, aiohttp.ClientError):
                 await self._instances.alive[-1].host.run("resume_rotations")
+
+
+def _has_to_wait(entity: Any) -> bool:
+    """
+    Return whether a row is that of a rotation whose time has not come, whatever becomes of its messages until then.
+    """
+    if not entity["RowKey"].startswith((ACCEPTED, SCHEDULED)):
+        return False
+    row = read_row(entity, WaitingRotation)
+    due_on = row.record.allowed_on or row.due_on
+    return row.record.state is State.SCHEDULED and due_on > datetime.now(UTC)
 
 
 def _holder(entity: Any) -> str:
