@@ -11,16 +11,20 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from random import Random
 
 from localcloud import command
 from localcloud.azurite import REPOSITORY
+from localcloud.chaos.caching import CachingReport, run_caching
 from localcloud.chaos.judge import Broken
+from localcloud.chaos.killer import Killer
 from localcloud.chaos.matrix import MatrixReport, all_cases, run_matrix
 from localcloud.chaos.soak import SoakReport, run_soak
 from localcloud.chaos.table import summarise, write_tables
 from localcloud.chaos.teller import Teller
 
 _ROUNDS = 50
+_CACHING_STEPS = 8  # each of which takes a grace time
 _LONGEST = 40 * 60  # seconds; a run that takes so long is stuck
 _DOCUMENT = REPOSITORY / "docs" / "reliability.md"
 _INTERRUPTED = 130
@@ -40,11 +44,11 @@ class Options:
 
 async def wreak(options: Options, directory: Path) -> int:
     """
-    Run the matrix and the soak; return the exit status.
+    Run the matrix, the soak and the clients that cache; return the exit status.
     """
     teller = Teller()
     teller.say(f"seed {options.seed}: `make chaos ROUNDS={options.rounds} SEED={options.seed}` repeats this run")
-    matrix, soak = MatrixReport(), SoakReport()
+    matrix, soak, caching = MatrixReport(), SoakReport(), CachingReport()
     try:
         with teller:
             async with asyncio.timeout(_LONGEST):
@@ -53,12 +57,13 @@ async def wreak(options: Options, directory: Path) -> int:
                 soak = await run_soak(
                     rounds=options.rounds, seed=options.seed, directory=directory / "soak", told=teller.progress
                 )
+                caching = await _run_caching(options.seed, directory / "caching", teller)
     except TimeoutError:
         teller.say(f"chaos: not done after {_LONGEST} s")
         return 1
     if options.write_docs and options.matrix:
         write_tables(matrix.results, _DOCUMENT)
-    return _conclude(teller, options, matrix, soak)
+    return _conclude(teller, options, matrix, soak, caching)
 
 
 async def _run_matrix(directory: Path, teller: Teller) -> MatrixReport:
@@ -76,9 +81,21 @@ async def _run_matrix(directory: Path, teller: Teller) -> MatrixReport:
     return report
 
 
-def _conclude(teller: Teller, options: Options, matrix: MatrixReport, soak: SoakReport) -> int:
-    broken: list[Broken] = [*matrix.broken, *soak.broken]
-    rotations = len(matrix.results) + soak.rotations
+async def _run_caching(seed: int, directory: Path, teller: Teller) -> CachingReport:
+    chance = Random(f"{seed}/killer/caching")  # noqa: S311 - as in the plan
+    return await run_caching(
+        steps=_CACHING_STEPS,
+        seed=seed,
+        directory=directory,
+        disturb=partial(Killer, chance=chance),
+        told=teller.progress,
+    )
+
+
+def _conclude(teller: Teller, options: Options, matrix: MatrixReport, soak: SoakReport, caching: CachingReport) -> int:
+    broken: list[Broken] = [*matrix.broken, *soak.broken, *caching.broken]
+    rotations = len(matrix.results) + soak.rotations + caching.rotations
+    faults = matrix.faults + soak.faults + caching.faults
     states = ", ".join(f"{count} {state}" for state, count in soak.states.most_common())
     triggers = ", ".join(f"{count} by {trigger}" for trigger, count in soak.triggers.most_common())
     teller.say(f"matrix: {len(matrix.results)} rotations, {matrix.faults} faults")
@@ -87,9 +104,15 @@ def _conclude(teller: Teller, options: Options, matrix: MatrixReport, soak: Soak
         f"soak: {soak.faults} faults, {soak.kills} of them instances killed; {soak.stopped} instances stopped by their "
         f"storage; {soak.resumed} rotations resumed; {soak.calls} calls by clients"
     )
+    teller.say(
+        f"clients that cache: {caching.rotations} rotations, {caching.deferred} of them after a wait; "
+        f"{caching.too_soon} callers told to come back; {caching.faults} faults, {caching.kills} of them instances "
+        f"killed; {caching.calls} calls, {caching.calls_with_previous} of them with what was not current any more, "
+        f"{caching.failed_calls} failed"
+    )
     for promise in broken:
         teller.say(f"seed {options.seed}: {promise}")
-    teller.say(f"chaos: {rotations} rotations, {matrix.faults + soak.faults} faults, {len(broken)} promises broken")
+    teller.say(f"chaos: {rotations} rotations, {faults} faults, {len(broken)} promises broken")
     return 1 if broken else 0
 
 

@@ -3,7 +3,8 @@ Clients that cache for the whole grace time: rotations follow one another, under
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from localcloud.chaos.judge import Broken
 from localcloud.chaos.lane import Lane
 from localcloud.chaos.plan import make_caching_plan
 from localcloud.chaos.scene import Scene
-from localcloud.chaos.soak import SoakReport
+from localcloud.chaos.soak import SoakReport, Told, progress
 from localcloud.kinds import KINDS
 from localcloud.witness import CachingWitness
 
@@ -47,24 +48,29 @@ class CachingReport(SoakReport):
             self.broken.append(Broken(1, "clients that cache", "none used what it had cached: nothing is shown"))
 
 
-async def run_caching(
+async def run_caching(  # noqa: PLR0913 - what the world of such clients may look like
     *,
     steps: int,
     seed: int,
     directory: Path,
     ca: CertificateAuthority | None = None,
     grace: timedelta = GRACE,
+    disturb: Callable[[Scene], AbstractAsyncContextManager[object]] = nullcontext,
+    told: Told = lambda *_: None,
     **settings: str,
 ) -> CachingReport:
     """
-    Take so many steps with each subject, and judge. `settings` adds to what the app is told, its grace time included.
+    Take so many steps with each subject, and judge.
+
+    `disturb` makes what goes on meanwhile; `settings` adds to what the app is told, its grace time included.
     """
     report = CachingReport()
     async with Scene(directory, ca=ca, grace=grace, **settings) as scene, AsyncExitStack() as running:
         door = await running.enter_async_context(back_door(scene.cloud.azure, scene.cloud.vault))
         watch = partial(CachingWitness, scene.cloud.azure, door, caches_for=scene.caches_for)
+        await running.enter_async_context(progress("clients that cache", report, scene, told))
         lanes = [Lane(scene) for _ in range(_SUBJECTS)]
-        async with asyncio.TaskGroup() as under_way:
+        async with disturb(scene), asyncio.TaskGroup() as under_way:
             for slot, lane in enumerate(lanes):
                 under_way.create_task(lane.run(f"caching{slot}", make_caching_plan(seed, steps, slot), watch))
         await scene.quiet()

@@ -4,12 +4,13 @@ The soak: random rotations under random faults, in lanes side by side, with kill
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.chaos.back_door import back_door
@@ -19,12 +20,16 @@ from localcloud.chaos.lane import Lane, Watch
 from localcloud.chaos.plan import make_plan
 from localcloud.chaos.scene import Scene
 from localcloud.kinds import KINDS
+from localcloud.running import cancel
 from localcloud.witness import Witness
 
 SUBJECTS = 3 * len(KINDS)  # in a round, of the kinds in turn
 _LANES = 32  # subjects at a time
 _WITNESSED = len(KINDS)  # subjects in a round, one of each kind
 _STAGE = 17  # rounds in one local cloud: its logs and histories grow
+
+Told: TypeAlias = Callable[[str, int, int], None]
+"""Is called now and then with what is being done, the rotations and the faults so far."""
 
 
 @dataclass
@@ -76,10 +81,10 @@ async def run_soak(
     seed: int,
     directory: Path,
     ca: CertificateAuthority | None = None,
-    told: Callable[[str, int, int], None] = lambda *_: None,
+    told: Told = lambda *_: None,
 ) -> SoakReport:
     """
-    Run so many rounds; `told` is called now and then with what is being done, the rotations and the faults so far.
+    Run so many rounds.
     """
     report = SoakReport()
     for first in range(0, rounds, _STAGE):
@@ -89,12 +94,30 @@ async def run_soak(
     return report
 
 
+@asynccontextmanager
+async def progress(doing: str, report: SoakReport, scene: Scene, told: Told) -> AsyncIterator[None]:
+    """
+    Tell how a scene gets on, after what is in the report, until the context is left.
+    """
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(1)
+            told(doing, report.states.total() + len(scene.ledger.outcomes), report.faults + scene.faults)
+
+    telling = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        await cancel(telling)
+
+
 class Stage:
     """
     Some rounds in one local cloud.
     """
 
-    def __init__(self, report: SoakReport, seed: int, rounds: range, told: Callable[[str, int, int], None]) -> None:
+    def __init__(self, report: SoakReport, seed: int, rounds: range, told: Told) -> None:
         self._report = report
         self._seed = seed
         self._rounds = rounds
@@ -105,12 +128,12 @@ class Stage:
         """
         Run the rounds, wait until nothing is under way any more, and judge.
         """
+        doing = f"rounds {self._rounds.start + 1} to {self._rounds.stop}"
         async with Scene(directory, ca=ca) as scene, AsyncExitStack() as running:
             door = await running.enter_async_context(back_door(scene.cloud.azure, scene.cloud.vault))
             watch = partial(Witness, scene.cloud.azure, door)
             lanes = [Lane(scene) for _ in range(_LANES)]
-            pulse = asyncio.create_task(self._tell(scene))
-            running.callback(pulse.cancel)
+            await running.enter_async_context(progress(doing, self._report, scene, self._told))
             chance = Random(f"{self._seed}/killer/{self._rounds.start}")  # noqa: S311 - as in the plan
             async with Killer(scene, chance), asyncio.TaskGroup() as under_way:
                 for lane in lanes:
@@ -122,10 +145,3 @@ class Stage:
         for number, slot in self._tasks:
             plan = make_plan(self._seed, number, slot)
             await lane.run(f"r{number}s{slot}", plan, watch if slot < _WITNESSED else None)
-
-    async def _tell(self, scene: Scene) -> None:
-        while True:
-            await asyncio.sleep(1)
-            rounds = f"rounds {self._rounds.start + 1} to {self._rounds.stop}"
-            so_far = self._report.states.total()
-            self._told(rounds, so_far + len(scene.ledger.outcomes), self._report.faults + scene.faults)

@@ -1,13 +1,15 @@
 """
-A short run of `make chaos`: some of the fault matrix, a round of the soak, and proof that the judge is awake.
+A short run of `make chaos`: some of its matrix, a round of its soak, clients that cache, and a judge who is awake.
 """
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
+from localcloud.chaos.caching import run_caching
 from localcloud.chaos.cases import Case
 from localcloud.chaos.kinds import KILL_KINDS, FaultKind
 from localcloud.chaos.matrix import all_cases, run_matrix
@@ -21,6 +23,10 @@ from localcloud.kinds import KINDS
 # One request of each sort: to the ledger, to the provider, to the vault. `make chaos` runs them all.
 POINTS = {"Ledger.Replace (journal)", REGENERATE.name, "Vault.SetSecret"}
 FAULTS = {"503", "500, 502, 503, 504 after", "dropped after", "429, a day", "killed, late effect", "killed after"}
+
+# Two in which the alternate key is regenerated: the second kills what clients read before the first.
+STEPS = 2
+LONG_GRACE = timedelta(hours=1)  # However slow the machine is, its clients hold all that they ever read.
 
 
 def is_sampled(case: Case) -> bool:
@@ -134,3 +140,30 @@ async def rotate(scene: Scene, subject: Subject) -> None:
     rotation = subject.rotation_id(subject.secrets[0])
     await scene.tell(subject, subject.secrets[0])
     assert await scene.until(lambda: scene.is_over(rotation), seconds=20)
+
+
+async def test_no_call_fails_of_clients_that_cache_for_the_grace_time(ca: CertificateAuthority, tmp_path: Path) -> None:
+    """
+    Rotations of every kind of target follow one another under faults, wait for what clients hold, and complete.
+    """
+    report = await run_caching(steps=STEPS, seed=7, directory=tmp_path, ca=ca)
+
+    assert not report.broken
+    assert report.failed_calls == 0
+    assert report.deferred > 0
+    assert report.calls_with_previous > 0
+
+
+async def test_without_the_grace_time_calls_of_clients_that_cache_fail(
+    ca: CertificateAuthority, tmp_path: Path
+) -> None:
+    """
+    ROTATION_GRACE_HOURS=0: so it is the grace time that keeps their keys alive. No other promise rests on it.
+    """
+    report = await run_caching(
+        steps=STEPS, seed=7, directory=tmp_path, ca=ca, grace=LONG_GRACE, ROTATION_GRACE_HOURS="0"
+    )
+
+    assert report.failed_calls > 0
+    assert report.deferred == report.too_soon == 0
+    assert {broken.promise for broken in report.broken} == {1}

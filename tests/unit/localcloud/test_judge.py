@@ -1,9 +1,10 @@
 """
-How the judge of the chaos holds keys that settle against promise 7.
+How the judge of the chaos holds keys that die against promise 1, and keys that settle against promise 7.
 """
 
 import json
 import math
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -116,3 +117,16 @@ async def test_a_key_that_has_settled_before_it_was_stored_is_proven(azure: Loca
     subject.vault.set("one", keys["Secondary"], tags={"RotationId": "another"})
 
     assert unproven(azure, subject, ledger_with(proven=True)) == [ROTATION]
+
+
+@pytest.mark.parametrize(("caches_for", "outages"), [(timedelta(), 0), (timedelta(hours=1), 1)])
+async def test_a_key_may_not_die_while_clients_cache_it(azure: LocalAzure, caches_for: timedelta, outages: int) -> None:
+    """
+    From the version before, which nobody can read any more; without caches only the current one counts.
+    """
+    subject = await store_a_settling_key(azure, settling=0.0)
+    subject.target.regenerate("Primary")
+
+    broken = judge(azure, ledger_with(proven=True), [subject], caches_for)
+
+    assert [one.promise for one in broken].count(1) == outages

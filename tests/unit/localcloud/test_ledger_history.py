@@ -5,7 +5,7 @@ When the judge of the chaos takes a rotation for over.
 import json
 from typing import Any
 
-from adapters.ledger_rows import OUTBOX
+from adapters.ledger_rows import ACCEPTED, OUTBOX
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.chaos.ledger_history import LedgerHistory, claim_key
 
@@ -35,3 +35,17 @@ def test_a_rotation_is_over_only_when_its_outcome_has_been_published() -> None:
     history.take(_write("Ledger.Delete", f"{OUTBOX}r"), b"")
     assert history.is_settled("r")
     assert history.outcome("r") == RECORD
+
+
+def test_a_rotation_that_waits_for_its_time_is_not_over() -> None:
+    """
+    It is told from one that was accepted and has not begun.
+    """
+    history = LedgerHistory()
+    history.take(_write("Ledger.Insert", f"{ACCEPTED}r"), _row(f"{ACCEPTED}r", {"request": {"waits": True}}))
+    assert not history.deferred
+    history.take(_write("Ledger.Insert", CLAIM), _row(CLAIM, {"journal": None}))
+    deferred = _row(f"{ACCEPTED}r", {"request": {"waits": True, "deferred": True}})
+    history.take(_write("Ledger.Transaction", CLAIM), deferred)
+    assert history.deferred == {"r"} == history.rotations
+    assert not history.is_settled("r")
