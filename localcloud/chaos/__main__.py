@@ -96,14 +96,10 @@ def _conclude(teller: Teller, options: Options, matrix: MatrixReport, soak: Soak
     broken: list[Broken] = [*matrix.broken, *soak.broken, *caching.broken]
     rotations = len(matrix.results) + soak.rotations + caching.rotations
     faults = matrix.faults + soak.faults + caching.faults
-    states = ", ".join(f"{count} {state}" for state, count in soak.states.most_common())
-    triggers = ", ".join(f"{count} by {trigger}" for trigger, count in soak.triggers.most_common())
-    teller.say(f"matrix: {len(matrix.results)} rotations, {matrix.faults} faults")
-    teller.say(f"soak: {states}; {triggers}")
-    teller.say(
-        f"soak: {soak.faults} faults, {soak.kills} of them instances killed; {soak.stopped} instances stopped by their "
-        f"storage; {soak.resumed} rotations resumed; {soak.calls} calls by clients"
-    )
+    if options.matrix:
+        teller.say(f"matrix: {len(matrix.results)} rotations, {matrix.faults} faults")
+    if options.rounds:
+        _describe(teller, soak)
     teller.say(
         f"clients that cache: {caching.rotations} rotations, {caching.deferred} of them after a wait; "
         f"{caching.too_soon} callers told to come back; {caching.faults} faults, {caching.kills} of them instances "
@@ -114,6 +110,16 @@ def _conclude(teller: Teller, options: Options, matrix: MatrixReport, soak: Soak
         teller.say(f"seed {options.seed}: {promise}")
     teller.say(f"chaos: {rotations} rotations, {faults} faults, {len(broken)} promises broken")
     return 1 if broken else 0
+
+
+def _describe(teller: Teller, soak: SoakReport) -> None:
+    states = ", ".join(f"{count} {state}" for state, count in soak.states.most_common())
+    triggers = ", ".join(f"{count} by {trigger}" for trigger, count in soak.triggers.most_common())
+    teller.say(f"soak: {states}; {triggers}")
+    teller.say(
+        f"soak: {soak.faults} faults, {soak.kills} of them instances killed; {soak.stopped} instances stopped by their "
+        f"storage; {soak.resumed} rotations resumed; {soak.calls} calls by clients"
+    )
 
 
 def main() -> None:
