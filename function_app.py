@@ -4,10 +4,11 @@ The function app: its blueprints, and nothing else.
 
 import azure.functions as func
 
-from handlers import events, http, sweep, work
+from handlers import events, http, secrets, sweep, work
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 app.register_functions(events.blueprint)
 app.register_functions(work.blueprint)
 app.register_functions(sweep.blueprint)
 app.register_functions(http.blueprint)
+app.register_functions(secrets.blueprint)

@@ -1,5 +1,5 @@
 """
-Completion events, through azure-eventgrid.
+The app's events, through azure-eventgrid.
 
 It rests on assumptions 62 and 63 of docs/fidelity.md.
 """
@@ -29,7 +29,7 @@ class EventGridTopic(Announcer):
             endpoint, credential.for_scope(scope), transport=transport, retry_total=0
         )
 
-    async def publish(self, announcement: Announcement) -> None:
+    async def publish(self, announcement: Announcement[Any]) -> None:
         event = CloudEvent(
             # A reference to a URI (CloudEvents 1.0): what is not of ASCII is percent-encoded there.
             source=quote(announcement.source, safe=_OF_A_URI),
@@ -39,4 +39,4 @@ class EventGridTopic(Announcer):
             time=announcement.time,
             data=msgspec.to_builtins(announcement.data),
         )
-        await until_answered("publishing of the completion event", lambda: self._client.send(event))
+        await until_answered(f"publishing of {announcement.type}", lambda: self._client.send(event))

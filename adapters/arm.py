@@ -47,7 +47,14 @@ class ResourceManager:
                 ThrottlingPolicy(throttling),
             ],
         }
+        self._throttling = throttling
         self._clients: dict[tuple[Any, str], Any] = {}
+
+    async def has_room_for(self, path: str) -> bool:
+        """
+        Return whether requests about a resource take nothing from others, after waiting for their turn.
+        """
+        return await self._throttling.has_room(path)
 
     def client(self, kind: Callable[..., C], subscription: str) -> C:
         """

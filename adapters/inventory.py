@@ -1,15 +1,16 @@
 """
 The managed secrets, in the ledger's table: a partition for each vault, and one that says how each vault's look went.
 
-A secret's row has two writers that do not know of each other: a look writes its facts, a rotation that ends writes its
-record. Each merges its own columns.
+A secret's row has writers that do not know of each other: a look writes its facts, a rotation that ends its record, a
+verification what came of it, and whoever tells people of a secret when. Each merges its own columns.
 
 It rests on assumptions 84, 88 and 89 of docs/fidelity.md.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, TypeVar
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -18,9 +19,10 @@ from azure.data.tables import UpdateMode
 from adapters.ledger_rows import bound_entity, key_of, read_row, row_of, stamped
 from adapters.table import Table, raise_if_no_table
 from rotation.overview.standing import entry_of
-from rotation.ports.inventory import Entry, Facts, Inventory, VaultFacts
+from rotation.ports.inventory import Attention, Entry, Facts, Inventory, VaultFacts, Verification
 from rotation.vocabulary.limits import PUBLISHED_LATE, ROWS_PER_TRANSACTION, SECRETS_PER_PAGE
 from rotation.vocabulary.record import RotatedSecret, Rotation, State
+from rotation.vocabulary.secret import SecretId
 
 _VAULTS = "vaults"
 
@@ -49,8 +51,33 @@ class TableInventory(Inventory):
             )
             async for found in gone:
                 await self._forget(found)
+        await self.keep_look(facts)
+
+    async def keep_look(self, facts: VaultFacts) -> None:
         entity = row_of(_VAULTS, key_of(facts.vault), **stamped("Row", facts))
         await self._table.ask("vault", lambda: self._client.upsert_entity(entity, mode=UpdateMode.REPLACE))
+
+    async def keep_verifications(self, found: Mapping[SecretId, Verification]) -> None:
+        entities = [
+            # It was there when it was compared.
+            _secret_entity(secret, Seen=verified.on, **stamped("Verified", verified))
+            for secret, verified in found.items()
+        ]
+        by_vault = sorted(entities, key=lambda entity: str(entity["PartitionKey"]))
+        for _, some in groupby(by_vault, key=lambda entity: entity["PartitionKey"]):
+            await self._write_all(some)
+
+    async def keep_attention(self, secret: SecretId, attention: Attention | None) -> None:
+        columns = stamped("Attention", attention) if attention else {"Attention": ""}
+        entity = _secret_entity(secret, **columns)
+
+        async def update() -> None:
+            try:
+                await self._client.update_entity(entity, mode=UpdateMode.MERGE)
+            except ResourceNotFoundError as error:
+                raise_if_no_table(error)
+
+        await self._table.ask("inventory", update)
 
     async def note(self, record: Rotation) -> None:
         if record.secret is None or record.completed_on is None:
@@ -62,7 +89,7 @@ class TableInventory(Inventory):
         columns = {"Seen": record.completed_on, **stamped("Last", record)}
         if record.state is State.COMPLETED:
             columns |= stamped("Stored", record)
-        entity = row_of(_partition(record.secret.vault), record.secret.name.lower(), **columns)
+        entity = _secret_entity(SecretId(record.secret.vault, record.secret.name), **columns)
         await self._table.ask("inventory", lambda: self._client.upsert_entity(entity, mode=UpdateMode.MERGE))
 
     async def _has_later(self, secret: RotatedSecret, completed_on: datetime) -> bool:
@@ -84,6 +111,8 @@ class TableInventory(Inventory):
                 _read_column(found, "Row", Facts),
                 _read_column(found, "Last", Rotation),
                 _read_column(found, "Stored", Rotation),
+                _read_column(found, "Verified", Verification),
+                _read_column(found, "Attention", Attention),
             ):
                 yield entry
 
@@ -110,7 +139,11 @@ class TableInventory(Inventory):
 
 
 def _facts_entity(facts: Facts, now: datetime) -> dict[str, Any]:
-    return row_of(_partition(facts.secret.vault), facts.secret.name.lower(), Seen=now, **stamped("Row", facts))
+    return _secret_entity(facts.secret, Seen=now, **stamped("Row", facts))
+
+
+def _secret_entity(secret: SecretId, **columns: Any) -> dict[str, Any]:
+    return row_of(_partition(secret.vault), secret.name.lower(), **columns)
 
 
 def _partition(vault: str) -> str:

@@ -212,6 +212,7 @@ def _listed(vault: str, properties: Any) -> ListedSecret:
         enabled=bool(properties.enabled),
         expires_on=properties.expires_on,
         is_certificate=is_of_certificate(properties),
+        created_on=made_on(properties),
     )
 
 

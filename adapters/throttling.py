@@ -51,6 +51,13 @@ class Throttling:
             self._gates[subscription] = _Gate(subscription, self._clock, self._longest_wait)
         return self._gates[subscription]
 
+    async def has_room(self, url: str) -> bool:
+        """
+        Return whether a request that can wait takes nothing from others, after it has waited for its turn.
+        """
+        gate = self.gate(url)
+        return gate is None or await gate.has_room()
+
 
 class ThrottlingPolicy(AsyncHTTPPolicy[Any, Any]):
     """
@@ -98,6 +105,8 @@ class _Gate:
         self._clock = clock
         self._longest_wait = longest_wait
         self._turn = asyncio.Lock()  # Serves in the order of arrival, and passes over who was cancelled.
+        self._spare_turn = asyncio.Lock()
+        self._spare_at = -math.inf
         self._queued = 0
         self._held_until = -math.inf
         self._next_at = -math.inf
@@ -118,6 +127,16 @@ class _Gate:
             now = await self._queue(now, deadline)
         self._next_at = now + PACE
         return max(now, self._held_until)
+
+    async def has_room(self) -> bool:
+        """
+        Wait until what can wait may pass, which goes no faster than ARM refills; return whether all may pass freely.
+        """
+        async with self._spare_turn:
+            await self._clock.sleep(max(0.0, self._spare_at - self._clock.monotonic()))
+            now = self._clock.monotonic()
+            self._spare_at = now + PACE
+        return not (self._queued or self._is_scarce(now) or self._wait(now) > 0)
 
     def learn(self, kind: Kind, passed_at: float, left: int | None) -> None:
         """

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from providers import KINDS
-from rotation.overview.standing import Status
+from rotation.ports.inventory import Status
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.limits import (

@@ -132,6 +132,7 @@ SECRETS: dict[str, Any] = {
                         "error": None,
                     },
                     "seenOn": "2026-11-24T03:00:00Z",
+                    "verified": {"on": "2026-11-24T03:00:04Z", "result": "Live", "why": None},
                 }
             ],
             "asOf": "2026-11-24T03:00:00Z",
@@ -146,7 +147,7 @@ _CHECKS = {
     "vaults": "ok",
     "identity": "ok",
     "events": "ok",
-    "secrets": "1 misconfigured",
+    "secrets": "needs attention",
 }
 HEALTHY: dict[str, Any] = {"healthy": {"value": {"status": "Healthy", "checks": _CHECKS}}}
 UNHEALTHY: dict[str, Any] = {

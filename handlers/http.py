@@ -8,7 +8,7 @@ import hashlib
 import re
 import uuid
 from http import HTTPStatus
-from typing import Any, List
+from typing import List
 from urllib.parse import urlsplit
 
 import azure.functions as func
@@ -16,18 +16,15 @@ import msgspec
 from msgspec import UNSET, structs
 
 from handlers import problems
+from handlers.answers import answered, identity_of_target, query_of
 from handlers.contract import (
     IDEMPOTENCY_KEY,
     NewRotation,
     RotationsQuery,
-    SecretsQuery,
     read_body,
     read_query,
-    read_target_id,
 )
 from rotation.overview import rotations as history
-from rotation.overview import secrets as overview
-from rotation.overview.sweep import look
 from rotation.ports.history import Wanted
 from rotation.run.acceptance import accept, accept_target
 from rotation.run.rehearsal import rehearse
@@ -37,7 +34,6 @@ from rotation.vocabulary.limits import (
     ASK_AGAIN_AFTER,
     LAST_SEND_FOR_HTTP,
     LONGEST_IDEMPOTENCY_KEY,
-    LOOK_WITHIN,
     QUEUED_FOR,
 )
 from rotation.vocabulary.log_lines import report
@@ -50,9 +46,6 @@ from rotation.vocabulary.target import KeyName
 from wiring import wired
 
 blueprint = func.Blueprint()
-
-# What Azure's host itself reads of a query: a function key, and who it belongs to.
-_HOSTS_OWN = {"code", "clientId"}
 
 
 @blueprint.route(route="rotations", methods=["POST"], trigger_arg_name="request")
@@ -67,7 +60,7 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
     _ = asked.subject(wired().providers.parse_target), asked.revocation
     if asked.dry_run:
         accepted = await _accept(asked, None)
-        return _json(await rehearse(wired().world, accepted, revoke_after=asked.revocation))
+        return answered(await rehearse(wired().world, accepted, revoke_after=asked.revocation))
     rotation_id = _keyed_id(request)
     digest = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
     ledger = wired().ledger
@@ -107,7 +100,7 @@ async def get_rotation(request: func.HttpRequest) -> func.HttpResponse:
     rotation = await wired().ledger.find(rotation_id)
     if rotation is None:
         raise UnknownRotation(f"there is no rotation {rotation_id}")
-    return _json(rotation)
+    return answered(rotation)
 
 
 @blueprint.route(route="rotations", methods=["GET"], trigger_arg_name="request")
@@ -116,31 +109,16 @@ async def list_rotations(request: func.HttpRequest) -> func.HttpResponse:
     """
     Return a page of rotations, newest first.
     """
-    query = read_query(_query(request), RotationsQuery)
+    query = read_query(query_of(request), RotationsQuery)
     secret = parse_secret_id(query.secret) if query.secret else None
     wanted = Wanted(
-        target=_identity_of(query.target),
+        target=identity_of_target(query.target),
         secret=secret.identity if secret else None,
         state=query.state,
         since=query.since,
     )
     page = await history.list_rotations(wired().history, wanted, top=query.top, continuation=query.continuation)
-    return _json(page)
-
-
-@blueprint.route(route="secrets", methods=["GET"], trigger_arg_name="request")
-@problems.answering
-async def list_secrets(request: func.HttpRequest) -> func.HttpResponse:
-    """
-    Return a page of the managed secrets and how each stands, from what the last look at the vaults has found.
-    """
-    query = read_query(_query(request), SecretsQuery)
-    world, lead = wired().world, wired().settings.lead
-    wanted = overview.Wanted(target=_identity_of(query.target), status=query.status)
-    if query.continuation is None and (query.refresh or not await overview.has_looked(world)):
-        await look(world, lead, within=LOOK_WITHIN)
-    page = await overview.list_secrets(world, wanted, lead=lead, top=query.top, continuation=query.continuation)
-    return _json(page)
+    return answered(page)
 
 
 @blueprint.route(route="health", methods=["GET"], trigger_arg_name="request", auth_level=func.AuthLevel.ANONYMOUS)
@@ -152,8 +130,8 @@ async def get_health(request: func.HttpRequest) -> func.HttpResponse:  # noqa: A
         health = await wired().health.report()
     except SettingsError as error:
         checks = {"settings": f"{error.setting} must be {error.expected}"}
-        return _json({"status": "Unhealthy", "checks": checks}, HTTPStatus.SERVICE_UNAVAILABLE)
-    return _json(health, HTTPStatus.OK if health.status == "Healthy" else HTTPStatus.SERVICE_UNAVAILABLE)
+        return answered({"status": "Unhealthy", "checks": checks}, HTTPStatus.SERVICE_UNAVAILABLE)
+    return answered(health, HTTPStatus.OK if health.status == "Healthy" else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @blueprint.route(route="openapi.json", methods=["GET"], trigger_arg_name="request")
@@ -163,7 +141,7 @@ async def get_openapi(request: func.HttpRequest) -> func.HttpResponse:  # noqa: 
     """
     from handlers.openapi import document  # noqa: PLC0415 - few ask, and every cold start would pay
 
-    return _json(document())
+    return answered(document())
 
 
 async def _accept(asked: NewRotation, rotation_id: str | None) -> RotationRequest:
@@ -226,14 +204,6 @@ def _prefers_async(request: func.HttpRequest) -> bool:
     return any(preference.partition(";")[0].strip() == "respond-async" for preference in preferences)
 
 
-def _identity_of(target: str | None) -> str | None:
-    return read_target_id(target, wired().providers.parse_target).identity if target else None
-
-
-def _query(request: func.HttpRequest) -> dict[str, str]:
-    return {name: value for name, value in request.params.items() if name not in _HOSTS_OWN}
-
-
 def _answer(request: func.HttpRequest, rotation: Rotation, headers: dict[str, str] | None = None) -> func.HttpResponse:
     """
     Answer with a rotation: its record, the problem that it ended with, or where its outcome will be found.
@@ -243,20 +213,10 @@ def _answer(request: func.HttpRequest, rotation: Rotation, headers: dict[str, st
     if rotation.skip_reason is SkipReason.TOO_SOON:
         return problems.too_soon(rotation, wired().world.clock.now())
     if rotation.state in {State.COMPLETED, State.SKIPPED}:
-        return _json(rotation)
+        return answered(rotation)
     location = f"{urlsplit(request.url).path.rstrip('/')}/{rotation.id}"
     seconds = 1 if rotation.state is State.ACCEPTED else ASK_AGAIN_AFTER
     if rotation.allowed_on is not UNSET:
         seconds = problems.seconds_until(rotation.allowed_on, wired().world.clock.now())
     found = {"Location": location, "Retry-After": str(seconds)} | (headers or {})
-    return _json(rotation, HTTPStatus.ACCEPTED, found)
-
-
-def _json(
-    body: msgspec.Struct | dict[str, Any],
-    status: HTTPStatus = HTTPStatus.OK,
-    headers: dict[str, str] | None = None,
-) -> func.HttpResponse:
-    return func.HttpResponse(
-        msgspec.json.encode(body), status_code=status, mimetype="application/json", headers=headers
-    )
+    return answered(rotation, HTTPStatus.ACCEPTED, found)

@@ -77,6 +77,11 @@ param leadDays int = 30
 @description('Hours for which clients may go on with a key that they have read: a key that a secret held until less than that ago is not regenerated. 0 turns that off.')
 param graceHours int = 24
 
+@minValue(0)
+@maxValue(365)
+@description('Days within which each secret is compared with the keys of its target by a sweep. 0 turns that off.')
+param verifyDays int = 1
+
 @allowed([
   'false'
   'true'
@@ -177,6 +182,7 @@ var ownSettings = [
   'ROTATION_TOPIC_ENDPOINT'
   'ROTATION_LEAD_DAYS'
   'ROTATION_GRACE_HOURS'
+  'ROTATION_VERIFY_DAYS'
   'ROTATION_PROVE_KEYS'
   'ROTATION_DATA_PLANE_SUFFIXES'
   'ROTATION_SWEEP_SCHEDULE'
@@ -410,6 +416,7 @@ module functionApp 'modules/function-app.bicep' = {
     allowedScopes: scopes
     leadDays: leadDays
     graceHours: graceHours
+    verifyDays: verifyDays
     proveKeys: proveKeys
     dataPlaneSuffixes: dataPlaneSuffixes
     sweepSchedule: schedule

@@ -53,6 +53,9 @@ class KnownKinds(Providers):
                 self._providers[kind.provider] = self._make(kind)
         return self._providers[kind.provider]
 
+    async def has_room_for(self, target: str) -> bool:
+        return await self._arm().has_room_for(target)
+
     async def prober_for(self, target: Target) -> KeyProber | None:
         if not self._suffixes(self._kinds[target.provider]):
             return None

@@ -14,11 +14,18 @@ from providers import KINDS
 from providers.kind import Kind
 from rotation.policy.scope import Scopes
 from rotation.vocabulary.errors import Malformed, SettingsError
-from rotation.vocabulary.limits import DEFAULT_GRACE, DEFAULT_LEAD, LONGEST_GRACE, LONGEST_LEAD, MOST_DIGITS
-from rotation.vocabulary.pasted import unwrapped
+from rotation.vocabulary.limits import (
+    DEFAULT_GRACE,
+    DEFAULT_LEAD,
+    DEFAULT_VERIFY_EVERY,
+    LONGEST_GRACE,
+    LONGEST_LEAD,
+    LONGEST_VERIFY_EVERY,
+)
 from rotation.vocabulary.quoting import quoted
 from rotation.vocabulary.secret import parse_vault_uri
 from wiring.clouds import CLOUDS, Cloud
+from wiring.written import read_days, read_flag, read_hours, read_https, read_list, read_text
 
 _TABLE_URI = "AzureWebJobsStorage__tableServiceUri"
 _ACCOUNT_NAME = "AzureWebJobsStorage__accountName"
@@ -30,6 +37,7 @@ NAMES = (
     "ROTATION_TOPIC_ENDPOINT",
     "ROTATION_LEAD_DAYS",
     "ROTATION_GRACE_HOURS",
+    "ROTATION_VERIFY_DAYS",
     "ROTATION_CLOUD",
     "ROTATION_ARM_ENDPOINT",
     "ROTATION_VERIFY_VAULT_DOMAIN",
@@ -42,10 +50,8 @@ NAMES = (
     "AzureWebJobsStorage__clientId",
 )
 
-_HTTPS = re.compile(r"https://[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?(?::[0-9]{1,5})?(?:/[-\w./]*)?", re.IGNORECASE | re.ASCII)
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
-_BETWEEN_ITEMS = re.compile(r"[,;\r\n]")
 
 
 class Storage(Struct, frozen=True):
@@ -67,7 +73,8 @@ class Settings(Struct, frozen=True):
     What the settings say.
 
     `lead` is how long before its expiry a sweep finds a secret due, `grace` how long clients may go on with what they
-    have read; `in_azure` says whether there is a managed identity.
+    have read, `verify_every` how often each secret is compared with its target, None for never; `in_azure` says whether
+    there is a managed identity.
     """
 
     vaults: list[str]
@@ -75,6 +82,7 @@ class Settings(Struct, frozen=True):
     topic_endpoint: str
     lead: timedelta
     grace: timedelta
+    verify_every: timedelta | None
     storage: Storage
     client_id: str | None
     cloud: Cloud
@@ -100,19 +108,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     Raises `SettingsError`, which names the setting and what it must be.
     """
     cloud = _read_cloud(environment)
-    verify = _read_flag(environment, "ROTATION_VERIFY_VAULT_DOMAIN", default=True)
+    verify = read_flag(environment, "ROTATION_VERIFY_VAULT_DOMAIN", default=True)
     return Settings(
         vaults=_read_vaults(environment, cloud.vault_domain if verify else None),
         scopes=_read_scopes(environment),
-        topic_endpoint=_read_https(environment, "ROTATION_TOPIC_ENDPOINT", "the endpoint of an Event Grid topic"),
+        topic_endpoint=read_https(environment, "ROTATION_TOPIC_ENDPOINT", "the endpoint of an Event Grid topic"),
         lead=_read_lead(environment),
         grace=_read_grace(environment),
+        verify_every=_read_verify_every(environment),
         storage=_read_storage(environment, cloud),
-        client_id=_text(environment, "AZURE_CLIENT_ID") or None,
+        client_id=read_text(environment, "AZURE_CLIENT_ID") or None,
         cloud=cloud,
-        arm_endpoint=_read_https(environment, "ROTATION_ARM_ENDPOINT", "an ARM endpoint", default=cloud.arm_endpoint),
+        arm_endpoint=read_https(environment, "ROTATION_ARM_ENDPOINT", "an ARM endpoint", default=cloud.arm_endpoint),
         verify_vault_domain=verify,
-        prove_keys=_read_flag(environment, "ROTATION_PROVE_KEYS", default=True),
+        prove_keys=read_flag(environment, "ROTATION_PROVE_KEYS", default=True),
         data_plane_suffixes=_read_suffixes(environment),
         # App Service and Functions set it wherever the app has an identity.
         in_azure="IDENTITY_ENDPOINT" in environment,
@@ -120,7 +129,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _read_cloud(environment: Mapping[str, str]) -> Cloud:
-    name = _text(environment, "ROTATION_CLOUD") or "AzurePublicCloud"
+    name = read_text(environment, "ROTATION_CLOUD") or "AzurePublicCloud"
     for known, cloud in CLOUDS.items():
         if known.lower() == name.lower():
             return cloud
@@ -129,7 +138,7 @@ def _read_cloud(environment: Mapping[str, str]) -> Cloud:
 
 def _read_suffixes(environment: Mapping[str, str]) -> list[str]:
     name = "ROTATION_DATA_PLANE_SUFFIXES"
-    suffixes = [suffix.removeprefix("*.").removeprefix(".").lower() for suffix in _list(environment, name)]
+    suffixes = [suffix.removeprefix("*.").removeprefix(".").lower() for suffix in read_list(environment, name)]
     for suffix in suffixes:
         if not re.fullmatch(_HOST, suffix):
             expected = "host names with commas between them, such as batch.azurestack.example"
@@ -141,7 +150,7 @@ def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str
     name = "ROTATION_VAULTS"
     expected = "vault URIs with commas between them, such as https://my-vault.vault.azure.net"
     vaults = []
-    for uri in _list(environment, name):
+    for uri in read_list(environment, name):
         try:
             vault = parse_vault_uri(uri)
         except Malformed:
@@ -155,27 +164,27 @@ def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str
 
 
 def _read_lead(environment: Mapping[str, str]) -> timedelta:
-    name = "ROTATION_LEAD_DAYS"
-    longest = LONGEST_LEAD.days
-    days = _text(environment, name) or str(DEFAULT_LEAD.days)
-    is_short = days.isascii() and days.isdigit() and len(days) <= len(str(longest))
-    if not (is_short and 1 <= int(days) <= longest):
-        raise SettingsError(name, f"a number of days from 1 to {longest}", f"is {quoted(days)}")
-    return timedelta(days=int(days))
+    name, bounds = "ROTATION_LEAD_DAYS", f"a number of days from 1 to {LONGEST_LEAD.days}"
+    lead = read_days(environment, name, bounds, default=DEFAULT_LEAD, longest=LONGEST_LEAD)
+    if not lead:
+        raise SettingsError(name, bounds, "is '0'")
+    return lead
+
+
+def _read_verify_every(environment: Mapping[str, str]) -> timedelta | None:
+    bounds = f"a number of days from 0 to {LONGEST_VERIFY_EVERY.days}, where 0 turns it off"
+    longest = LONGEST_VERIFY_EVERY
+    return read_days(environment, "ROTATION_VERIFY_DAYS", bounds, default=DEFAULT_VERIFY_EVERY, longest=longest) or None
 
 
 def _read_grace(environment: Mapping[str, str]) -> timedelta:
-    name, longest = "ROTATION_GRACE_HOURS", LONGEST_GRACE // timedelta(hours=1)
-    hours = _text(environment, name) or str(DEFAULT_GRACE // timedelta(hours=1))
-    # Parts of an hour as well: a cache of half an hour needs no more.
-    if not re.fullmatch(rf"[0-9]{{1,{MOST_DIGITS}}}(\.[0-9]{{1,{MOST_DIGITS}}})?", hours) or float(hours) > longest:
-        raise SettingsError(name, f"a number of hours from 0 to {longest}, where 0 turns it off", f"is {quoted(hours)}")
-    return timedelta(hours=float(hours))
+    bounds = f"a number of hours from 0 to {LONGEST_GRACE // timedelta(hours=1)}, where 0 turns it off"
+    return read_hours(environment, "ROTATION_GRACE_HOURS", bounds, default=DEFAULT_GRACE, longest=LONGEST_GRACE)
 
 
 def _read_scopes(environment: Mapping[str, str]) -> Scopes:
     name = "ROTATION_ALLOWED_SCOPES"
-    prefixes = _list(environment, name)
+    prefixes = read_list(environment, name)
     if name not in environment:
         raise SettingsError(name, "ARM id prefixes with commas between them; empty allows nothing")
     try:
@@ -187,18 +196,20 @@ def _read_scopes(environment: Mapping[str, str]) -> Scopes:
 
 def _read_storage(environment: Mapping[str, str], cloud: Cloud) -> Storage:
     # The order of the Functions host: a connection string, the address of the service, the name of the account.
-    connection_string = _text(environment, "AzureWebJobsStorage") or None
+    connection_string = read_text(environment, "AzureWebJobsStorage") or None
     table_uri = None
     if connection_string is None:
         table_uri = _read_tables(environment, cloud)
-    client_id = _text(environment, "AzureWebJobsStorage__clientId") or _text(environment, "AZURE_CLIENT_ID") or None
+    client_id = (
+        read_text(environment, "AzureWebJobsStorage__clientId") or read_text(environment, "AZURE_CLIENT_ID") or None
+    )
     return Storage(connection_string, table_uri, client_id)
 
 
 def _read_tables(environment: Mapping[str, str], cloud: Cloud) -> str:
-    if _text(environment, _TABLE_URI):
-        return _read_https(environment, _TABLE_URI, f"https://{{account}}.table.{cloud.storage_suffix}")
-    account = _text(environment, _ACCOUNT_NAME).lower()
+    if read_text(environment, _TABLE_URI):
+        return read_https(environment, _TABLE_URI, f"https://{{account}}.table.{cloud.storage_suffix}")
+    account = read_text(environment, _ACCOUNT_NAME).lower()
     if not account:
         raise SettingsError(
             "AzureWebJobsStorage",
@@ -210,28 +221,3 @@ def _read_tables(environment: Mapping[str, str], cloud: Cloud) -> str:
         expected = "the name of a storage account, 3 to 24 letters and digits"
         raise SettingsError(_ACCOUNT_NAME, expected, "is no such name")
     return f"https://{account}.table.{cloud.storage_suffix}"
-
-
-def _read_https(environment: Mapping[str, str], name: str, expected: str, *, default: str | None = None) -> str:
-    uri = _text(environment, name) or default
-    if uri is None or not _HTTPS.fullmatch(uri):
-        # Not quoted: a connection string or a signed URL that was put here by mistake must not reach a log.
-        problem = "is missing" if uri is None else "is no such address"
-        raise SettingsError(name, f"{expected}, an https URI without query", problem)
-    return uri.rstrip("/")
-
-
-def _read_flag(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
-    written = _text(environment, name) or str(default)
-    if written.lower() not in {"true", "false"}:
-        raise SettingsError(name, "true or false", f"is {quoted(written)}")
-    return written.lower() == "true"
-
-
-def _list(environment: Mapping[str, str], name: str) -> list[str]:
-    items = (unwrapped(item) for item in _BETWEEN_ITEMS.split(_text(environment, name)))
-    return [item for item in items if item]
-
-
-def _text(environment: Mapping[str, str], name: str) -> str:
-    return unwrapped(environment.get(name, ""))

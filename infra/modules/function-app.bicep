@@ -43,6 +43,9 @@ param leadDays int
 @description('Hours for which clients may go on with a key that they have read.')
 param graceHours int
 
+@description('Days within which each secret is compared with the keys of its target.')
+param verifyDays int
+
 @description('Whether a new key is asked for before it is stored: `true` or `false`.')
 param proveKeys string
 
@@ -180,6 +183,7 @@ var ownSettings = {
   ROTATION_TOPIC_ENDPOINT: topicEndpoint
   ROTATION_LEAD_DAYS: string(leadDays)
   ROTATION_GRACE_HOURS: string(graceHours)
+  ROTATION_VERIFY_DAYS: string(verifyDays)
   ROTATION_PROVE_KEYS: proveKeys
   ROTATION_DATA_PLANE_SUFFIXES: dataPlaneSuffixes
   ROTATION_SWEEP_SCHEDULE: sweepSchedule

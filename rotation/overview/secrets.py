@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from msgspec import Struct, structs
 
 from rotation.overview.paging import continuation_of, not_ours, read_continuation
-from rotation.overview.standing import Status, status_of
-from rotation.ports.inventory import Entry, Inventory, VaultFacts
+from rotation.overview.standing import status_of, why_of
+from rotation.ports.inventory import Entry, Inventory, Result, Status, VaultFacts
 from rotation.ports.ledger import Bound
 from rotation.ports.world import World
 from rotation.vocabulary.errors import Malformed
@@ -47,6 +47,16 @@ class LastRotation(Struct, frozen=True, rename="camel"):
     error: str | None
 
 
+class Verified(Struct, frozen=True):
+    """
+    What came of comparing the secret's value with the keys of its target: when, and why where it is not Live.
+    """
+
+    on: datetime
+    result: Result
+    why: str | None
+
+
 class SecretStatus(Struct, frozen=True, rename="camel"):
     """
     How a managed secret stands, as of `seen_on`. `key_name` is the key that it holds, by its tag.
@@ -65,6 +75,7 @@ class SecretStatus(Struct, frozen=True, rename="camel"):
     shares_target_with: list[str]
     last_rotation: LastRotation | None
     seen_on: datetime
+    verified: Verified | None
 
 
 class SecretsPage(Struct, frozen=True, rename="camel"):
@@ -116,6 +127,15 @@ async def list_secrets(
     )
 
 
+async def shown(world: World, entry: Entry, lead: timedelta) -> SecretStatus:
+    """
+    Return what the list shows of one secret. Raises a `DependencyError`.
+    """
+    line = _about_secret(entry, world.clock.now(), lead)
+    (status,) = await _with_sharing(world, [(line, entry.facts.target_identity)])
+    return status
+
+
 async def has_looked(world: World) -> bool:
     """
     Return whether every vault has been looked at.
@@ -162,22 +182,24 @@ def _about_vault(facts: VaultFacts) -> SecretStatus:
         shares_target_with=[],
         last_rotation=None,
         seen_on=facts.looked_on,
+        verified=None,
     )
 
 
 def _about_secret(entry: Entry, now: datetime, lead: timedelta) -> SecretStatus:
-    facts = entry.facts
+    facts, verified, status = entry.facts, entry.verified, status_of(entry, now, lead)
     return SecretStatus(
         ManagedSecret(facts.secret.vault, facts.secret.name),
         target=facts.target,
         provider=facts.provider,
         key_name=facts.key,
         expires_on=facts.expires_on,
-        status=status_of(facts, now, lead),
-        why=facts.paused or facts.misconfigured,
+        status=status,
+        why=why_of(entry, status),
         shares_target_with=[],
         last_rotation=_last(entry.last) if entry.last else None,
         seen_on=facts.seen_on,
+        verified=Verified(verified.on, verified.result, verified.why) if verified else None,
     )
 
 

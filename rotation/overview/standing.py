@@ -1,19 +1,19 @@
 """
-How a managed secret stands: what each sweep has found, and how its last rotation ended.
+How a managed secret stands: what each sweep has found, how its last rotation ended, and whether its key is live.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import TypeVar
 
 from msgspec import structs
 
+from rotation.overview.near_misses import near_miss
 from rotation.policy.due import due_on
-from rotation.policy.eligibility import TO_LIST, Case, decide
+from rotation.policy.eligibility import TO_LIST, TO_WAIT, Case, decide
 from rotation.policy.tags import is_managed, read_validity, tagged_key
-from rotation.ports.inventory import Entry, Facts
+from rotation.ports.inventory import Attention, Entry, Facts, Result, Status, Verification
 from rotation.vocabulary.endings import Misconfigured, Skip, SkipReason
 from rotation.vocabulary.limits import OVERDUE_AFTER
 from rotation.vocabulary.record import Rotation
@@ -21,24 +21,14 @@ from rotation.vocabulary.secret import SecretId
 
 T = TypeVar("T")
 
-
-class Status(StrEnum):
-    """
-    How a managed secret stands.
-    """
-
-    UP_TO_DATE = "UpToDate"
-    DUE = "Due"
-    OVERDUE = "Overdue"
-    EXPIRED = "Expired"
-    PAUSED = "Paused"
-    MISCONFIGURED = "Misconfigured"
-
-
 #: What a sweep has to see to.
 IS_DUE = frozenset({Status.DUE, Status.OVERDUE, Status.EXPIRED})
+#: What somebody is told of.
+NEEDS_ATTENTION = frozenset(
+    {Status.DRIFTED, Status.TARGET_MISSING, Status.MISCONFIGURED, Status.OVERDUE, Status.EXPIRED}
+)
 
-
+_STATUS_OF = {Result.TARGET_MISSING: Status.TARGET_MISSING, Result.DRIFT: Status.DRIFTED}
 _PAUSES = {
     SkipReason.PAUSED: "its tag RotationPaused is true",
     SkipReason.DISABLED: "its current version is disabled",
@@ -47,11 +37,12 @@ _PAUSES = {
 
 def facts_of(case: Case, now: datetime) -> Facts | None:
     """
-    Return what a listing says of a secret, None for one that is not managed.
+    Return what a listing says of a secret, None for one that is not managed and does not look as if it should be.
     """
     tags = case.secret.tags
     if not is_managed(tags):
-        return None
+        nearly = near_miss(tags)
+        return Facts(case.secret.id, now, nearly=nearly) if nearly else None
     target = _read_if_possible(lambda: case.target)
     facts = Facts(
         case.secret.id,
@@ -60,21 +51,32 @@ def facts_of(case: Case, now: datetime) -> Facts | None:
         provider=target.provider if target else None,
         key=_read_if_possible(lambda: tagged_key(tags)),
         expires_on=case.secret.expires_on,
+        made_on=case.secret.created_on,
     )
-    reason = decide(case, TO_LIST)
-    if isinstance(reason, Skip):
-        return structs.replace(facts, paused=_PAUSES[reason.reason])
+    pause, reason = decide(case, TO_WAIT), decide(case, TO_LIST)
+    if isinstance(pause, Skip):
+        facts = structs.replace(facts, paused=_PAUSES[pause.reason])
+    elif pause:
+        reason = pause
     if reason:
         return structs.replace(facts, misconfigured=str(reason))
     return structs.replace(facts, validity_days=read_validity(tags).days)
 
 
-def entry_of(facts: Facts | None, last: Rotation | None, stored: Rotation | None) -> Entry | None:
+def entry_of(
+    facts: Facts | None,
+    last: Rotation | None,
+    stored: Rotation | None,
+    verified: Verification | None = None,
+    attention: Attention | None = None,
+) -> Entry | None:
     """
     Return what is known of a secret, by what was seen and what was stored: the later of both counts.
 
     None for a secret that no look has seen and no rotation has stored.
     """
+    if verified and facts and facts.made_on and facts.made_on > verified.on:
+        verified = None  # It was about another version.
     if stored and stored.secret and stored.completed_on and (facts is None or facts.seen_on < stored.completed_on):
         since = facts or Facts(SecretId(stored.secret.vault, stored.secret.name), stored.completed_on)
         facts = structs.replace(
@@ -84,21 +86,28 @@ def entry_of(facts: Facts | None, last: Rotation | None, stored: Rotation | None
             provider=stored.provider,
             key=stored.key_name,
             expires_on=stored.secret.expires_on,
+            made_on=stored.completed_on,
             # What stood in its way then did not any more.
             paused=None,
             misconfigured=None,
+            nearly=None,
         )
-    return Entry(facts, last) if facts else None
+        if verified is None or verified.on < stored.completed_on:
+            # The key that it stored was read from the target.
+            verified = Verification(stored.completed_on, Result.LIVE)
+    return Entry(facts, last, verified, attention) if facts else None
 
 
-def status_of(facts: Facts, now: datetime, lead: timedelta) -> Status:
+def urgency_of(facts: Facts, now: datetime, lead: timedelta) -> Status:
     """
-    Return how a secret stands; `lead` is how long before its expiry it is due.
+    Return how a secret stands by its tags and its expiry; `lead` is how long before that it is due.
     """
-    if facts.paused:
-        return Status.PAUSED
+    if facts.nearly:
+        return Status.NEARLY_MANAGED
     if facts.misconfigured or facts.expires_on is None:
         return Status.MISCONFIGURED
+    if facts.paused:
+        return Status.PAUSED
     validity = None if facts.validity_days is None else timedelta(days=facts.validity_days)
     due = due_on(facts.expires_on, validity, lead)
     if facts.expires_on <= now:
@@ -106,6 +115,33 @@ def status_of(facts: Facts, now: datetime, lead: timedelta) -> Status:
     if due + OVERDUE_AFTER <= now:
         return Status.OVERDUE
     return Status.DUE if due <= now else Status.UP_TO_DATE
+
+
+def status_of(entry: Entry, now: datetime, lead: timedelta) -> Status:
+    """
+    Return how a secret stands, by all that is known of it.
+    """
+    urgency, verified = urgency_of(entry.facts, now, lead), entry.verified
+    if verified is None or urgency in {Status.NEARLY_MANAGED, Status.MISCONFIGURED}:
+        return urgency
+    return Status.MISCONFIGURED if verified.misconfigured else _STATUS_OF.get(verified.result, urgency)
+
+
+def why_of(entry: Entry, status: Status) -> str | None:
+    """
+    Return why a secret stands so, where that needs words.
+    """
+    facts, verified = entry.facts, entry.verified
+    match status:
+        case Status.NEARLY_MANAGED:
+            return facts.nearly
+        case Status.MISCONFIGURED:
+            return facts.misconfigured or (verified.misconfigured if verified else None)
+        case Status.TARGET_MISSING | Status.DRIFTED:
+            return verified.why if verified else None
+        case Status.PAUSED:
+            return facts.paused
+    return None
 
 
 def _read_if_possible(read: Callable[[], T]) -> T | None:

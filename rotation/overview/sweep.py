@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec import structs
 
-from rotation.overview.standing import IS_DUE, Status, facts_of, status_of
+from rotation.overview.standing import IS_DUE, facts_of, urgency_of
 from rotation.ports.inventory import Facts, VaultFacts
 from rotation.ports.world import World
 from rotation.vocabulary.errors import RotationError
@@ -39,7 +39,7 @@ async def sweep(world: World, lead: timedelta, enqueue: _Enqueue, *, within: tim
     waiting = await _list_deferred(world)
 
     async def pin(facts: Facts) -> Facts:
-        if status_of(facts, started_on, lead) not in IS_DUE:
+        if urgency_of(facts, started_on, lead) not in IS_DUE:
             return facts
         try:
             current = await world.vaults.read_current(facts.secret, Deadline(world.clock))
@@ -48,7 +48,7 @@ async def sweep(world: World, lead: timedelta, enqueue: _Enqueue, *, within: tim
             return structs.replace(facts, misconfigured=f"it is due and cannot be read: {error}")
         # An event may have rotated it since it was listed: then this version was born a moment ago.
         facts = structs.replace(facts, expires_on=current.expires_on)
-        if status_of(facts, started_on, lead) in IS_DUE and str(current.id) not in waiting:
+        if urgency_of(facts, started_on, lead) in IS_DUE and str(current.id) not in waiting:
             enqueue(request_for_sweep(current.id, started_on))
         return facts
 
@@ -115,7 +115,7 @@ async def _look_at(world: World, vault: str, lead: timedelta, handle: _Handle, w
         seconds=world.clock.monotonic() - begun,
         problem=problem,
     )
-    return await _finish(world, VaultFacts(vault, begun_on, begun_on, problem, tally.misconfigured, tally.overdue))
+    return await _finish(world, VaultFacts(vault, begun_on, begun_on, problem))
 
 
 async def _read_ahead(world: World, vault: str) -> AsyncGenerator[tuple[list[ListedSecret], datetime], None]:
@@ -177,7 +177,7 @@ async def _finish(world: World, facts: VaultFacts) -> VaultFacts:
     try:
         if facts.problem:
             before = await world.inventory.vault_facts(facts.vault)
-            facts = structs.replace(facts, as_of=before and before.as_of)
+            facts = structs.replace(facts, as_of=before and before.as_of, needs_attention=True)
         await world.inventory.finish(facts)
     except RotationError as error:
         _log.warning("sweep: how the look at %s went is not kept: %s", facts.vault, error)
@@ -195,22 +195,22 @@ class _Tally:
         self._nearest: datetime | None = None
         self.secrets = 0
         self.due = 0
-        self.overdue = 0
         self.misconfigured = 0
         self.problems: list[str] = []
 
     def count(self, page: list[Facts]) -> None:
         """
-        Count one page; a secret that is misconfigured is logged.
+        Count one page; a secret that is misconfigured is logged, and one that is not managed is left out.
         """
-        self.secrets += len(page)
         for facts in page:
+            if facts.nearly:
+                _log.warning("sweep: secret %s is nearly managed: %s", facts.secret, facts.nearly)
+                continue
+            self.secrets += 1
             if facts.misconfigured:
                 self.misconfigured += 1
                 _log.warning("sweep: secret %s is misconfigured: %s", facts.secret, facts.misconfigured)
-            status = status_of(facts, self._now, self._lead)
-            self.due += status in IS_DUE
-            self.overdue += status in {Status.OVERDUE, Status.EXPIRED}
+            self.due += urgency_of(facts, self._now, self._lead) in IS_DUE
             if facts.expires_on and not facts.paused:
                 self._nearest = min(self._nearest or facts.expires_on, facts.expires_on)
 

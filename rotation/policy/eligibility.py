@@ -186,5 +186,6 @@ TO_INSPECT_AHEAD = (superseded, with_wrong_tags)
 TO_ROTATE = (superseded, *TO_CLAIM, moved_after_its_key, moved, out_of_scope)
 #: Under the claim of a rotation that may have killed the key in use: only a new one helps its clients.
 TO_FINISH = (superseded_for_good, without_target, moved_after_its_key, moved, out_of_scope)
-#: In the list of managed secrets.
-TO_LIST = (paused, disabled, of_a_certificate, with_wrong_tags, out_of_scope, without_expiry)
+#: In the list of managed secrets: why one waits, and why one cannot be rotated.
+TO_WAIT = (paused, disabled)
+TO_LIST = (of_a_certificate, with_wrong_tags, out_of_scope, without_expiry)

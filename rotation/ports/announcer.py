@@ -1,9 +1,9 @@
 """
-The events by which other systems learn how a rotation ended.
+The events by which other systems learn how a rotation ended, and which secrets need a person.
 """
 
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -15,9 +15,12 @@ _KINDS = {
 }
 
 
-class Announcement(Struct, frozen=True):
+T = TypeVar("T", bound=Struct)
+
+
+class Announcement(Struct, Generic[T], frozen=True):
     """
-    A CloudEvent about an ended rotation. `id` depends on the rotation alone, so a consumer can drop duplicates.
+    A CloudEvent. `id` depends on what it is about alone, so a consumer can drop duplicates.
     """
 
     id: str
@@ -25,10 +28,10 @@ class Announcement(Struct, frozen=True):
     source: str
     subject: str
     time: datetime | None
-    data: Rotation
+    data: T
 
 
-def announcement_of(record: Rotation) -> Announcement | None:
+def announcement_of(record: Rotation) -> Announcement[Rotation] | None:
     """
     Return the event for a rotation that completed or failed, None for one that was skipped.
     """
@@ -43,10 +46,10 @@ def announcement_of(record: Rotation) -> Announcement | None:
 
 class Announcer(Protocol):
     """
-    Where completion events go.
+    Where events go.
     """
 
-    async def publish(self, announcement: Announcement) -> None:
+    async def publish(self, announcement: Announcement[Any]) -> None:
         """
         Publish one event, at least once.
         """

@@ -1,9 +1,13 @@
 """
-What is known of each managed secret: what each look at its vault has found, and how its last rotation ended.
+What is known of each managed secret, and of each vault.
+
+That is what each look at a vault has found, how a secret's last rotation ended, whether its key was seen to be live,
+and whether somebody was told that it needs a person.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from msgspec import Struct
@@ -13,11 +17,29 @@ from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName, identity_of
 
 
+class Status(StrEnum):
+    """
+    How a secret stands. NearlyManaged is one that is not managed, and whose tags look as if it should be.
+    """
+
+    UP_TO_DATE = "UpToDate"
+    DUE = "Due"
+    OVERDUE = "Overdue"
+    EXPIRED = "Expired"
+    PAUSED = "Paused"
+    DRIFTED = "Drifted"
+    TARGET_MISSING = "TargetMissing"
+    MISCONFIGURED = "Misconfigured"
+    NEARLY_MANAGED = "NearlyManaged"
+
+
 class Facts(Struct, frozen=True):
     """
     What a look at a vault has found out about a managed secret. Its status follows from these and the time.
 
     `paused` and `misconfigured` say in words why it is not rotated; `validity_days` is None where the tag is wrong.
+    `nearly` says why a secret is not managed whose tags look as if it should be. `made_on` is when its current version
+    was made.
     """
 
     secret: SecretId
@@ -29,6 +51,8 @@ class Facts(Struct, frozen=True):
     validity_days: int | None = None
     paused: str | None = None
     misconfigured: str | None = None
+    nearly: str | None = None
+    made_on: datetime | None = None
 
     @property
     def target_identity(self) -> str | None:
@@ -38,28 +62,65 @@ class Facts(Struct, frozen=True):
         return identity_of(self.target) if self.target else None
 
 
+class Result(StrEnum):
+    """
+    What came of comparing a secret's value with the keys of its target.
+    """
+
+    LIVE = "Live"
+    DRIFT = "Drift"
+    TARGET_MISSING = "TargetMissing"
+    REFUSED = "Refused"
+    UNREACHABLE = "Unreachable"
+
+
+class Verification(Struct, frozen=True):
+    """
+    What came of it, when, and why. `misconfigured` says why no key could be exchanged in the value.
+
+    A target that was not found once `is_doubted`: it counts as missing when it is not found again.
+    """
+
+    on: datetime
+    result: Result
+    why: str | None = None
+    misconfigured: str | None = None
+    is_doubted: bool = False
+
+
+class Attention(Struct, frozen=True):
+    """
+    A secret was first seen at `since` to stand so that a person is needed; `is_told` says whether that was published.
+    """
+
+    status: Status
+    since: datetime
+    is_told: bool = False
+
+
 class Entry(Struct, frozen=True):
     """
-    A managed secret, and the last of its rotations that has ended.
+    A secret, the last of its rotations that has ended, and what is known of its key.
     """
 
     facts: Facts
     last: Rotation | None = None
+    verified: Verification | None = None
+    attention: Attention | None = None
 
 
 class VaultFacts(Struct, frozen=True):
     """
     How the last look at a vault went: when it began, and why it did not come to its end, if so.
 
-    `as_of` is when the last complete one began. `misconfigured` and `overdue` count secrets.
+    `as_of` is when the last complete one began. `needs_attention` says whether a secret needs a person.
     """
 
     vault: str
     looked_on: datetime
     as_of: datetime | None
     problem: str | None = None
-    misconfigured: int = 0
-    overdue: int = 0
+    needs_attention: bool = False
 
 
 class Inventory(Protocol):
@@ -81,6 +142,24 @@ class Inventory(Protocol):
         """
         ...
 
+    async def keep_look(self, facts: VaultFacts) -> None:
+        """
+        Remember how the look at a vault went, and nothing else.
+        """
+        ...
+
+    async def keep_verifications(self, found: Mapping[SecretId, Verification]) -> None:
+        """
+        Remember what came of comparing some secrets with their targets; those that are not known any more are left out.
+        """
+        ...
+
+    async def keep_attention(self, secret: SecretId, attention: Attention | None) -> None:
+        """
+        Remember that a secret needs a person, or that it does not any more, if it is known.
+        """
+        ...
+
     async def note(self, record: Rotation) -> None:
         """
         Remember how a rotation of a secret ended, and what the secret holds since, unless a later one is remembered.
@@ -95,6 +174,6 @@ class Inventory(Protocol):
 
     def list_entries(self, vault: str, after: str) -> AsyncIterator[Entry]:
         """
-        Yield the managed secrets of a vault by name in lower case, those behind the name `after`.
+        Yield the secrets of a vault by name in lower case, those behind the name `after`.
         """
         ...

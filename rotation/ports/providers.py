@@ -95,6 +95,12 @@ class Providers(Protocol):
         """
         ...
 
+    async def has_room_for(self, target: str) -> bool:
+        """
+        Return whether requests about a target, named by its identity, take nothing from rotations; wait for their turn.
+        """
+        ...
+
     async def prober_for(self, target: Target) -> KeyProber | None:
         """
         Return what finds out whether a target's keys work, None where nothing does or they are not to be proven.

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from rotation.policy.tags import is_managed, read_target, tagged_key
 from rotation.policy.values import active_key
+from rotation.ports.reading import read_keys
 from rotation.ports.world import World
-from rotation.run.reading import read_keys
 from rotation.vocabulary.endings import Drift, VaultRefused
 from rotation.vocabulary.errors import Declined, NotFound, UnknownSecret
 from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, Trigger, new_id

@@ -2,9 +2,9 @@
 What there is at a target: what each of its keys gives, and which secrets share it.
 """
 
+from rotation.ports.reading import read_keys
 from rotation.ports.world import World
 from rotation.run.neighbours import Neighbours, TargetNeighbours
-from rotation.run.reading import read_keys
 from rotation.vocabulary.concurrency import capture, unwrap
 from rotation.vocabulary.errors import RotationError
 from rotation.vocabulary.secret import SecretId

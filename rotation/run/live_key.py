@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from rotation.policy.tags import read_target
+from rotation.ports.reading import read_keys
 from rotation.ports.world import World
-from rotation.run.reading import read_keys
 from rotation.vocabulary.endings import Misconfigured, TargetNotFound
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.target import KeyName, Keys, Target

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from rotation.policy.tags import is_managed, possible_targets, tagged_key
+from rotation.ports.reading import read_secret
 from rotation.ports.world import World
 from rotation.run.live_key import LiveKey, target_of
-from rotation.run.reading import read_secret
 from rotation.vocabulary.concurrency import capture
 from rotation.vocabulary.endings import Misconfigured, OutOfScope, Skip, VaultRefused
 from rotation.vocabulary.errors import Declined, DependencyError, RotationError

@@ -13,10 +13,10 @@ from msgspec import structs
 
 from rotation.policy.values import holds
 from rotation.ports.providers import KeyProbe, KeyProber, Verdict
+from rotation.ports.reading import read_keys
 from rotation.ports.world import World
 from rotation.run.change import pauses
 from rotation.run.claim import Claim
-from rotation.run.reading import read_keys
 from rotation.vocabulary.endings import Ending, KeyRefused
 from rotation.vocabulary.errors import DependencyError, OutOfTime, Unfinished
 from rotation.vocabulary.limits import PROOF_WINDOW, PROVEN_WITHIN

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from rotation.policy.eligibility import TO_CLAIM, decide, superseded
 from rotation.policy.tags import RotationPolicy, read_policy
+from rotation.ports.reading import read_keys, read_secret
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive
 from rotation.run.grace import Grace
@@ -15,7 +16,6 @@ from rotation.run.key_regeneration import in_use
 from rotation.run.live_key import LiveKey
 from rotation.run.neighbours import FoundSecret, Neighbours
 from rotation.run.planning import Planner
-from rotation.run.reading import read_keys, read_secret
 from rotation.vocabulary.endings import ActiveKey, Ending, Skip, TooSoon
 from rotation.vocabulary.errors import Busy, RotationError
 from rotation.vocabulary.record import Problem, Rotation, State, Step

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from rotation.policy.eligibility import TO_CLAIM, TO_INSPECT_AHEAD, TargetMoved, decide
 from rotation.policy.tags import read_target, stored_by
+from rotation.ports.reading import read_secret
 from rotation.ports.world import World
 from rotation.run import outcome, tidying
 from rotation.run.attempt import Attempt
@@ -17,7 +18,6 @@ from rotation.run.claim import Claim, EndedAlready
 from rotation.run.claiming import take_claim
 from rotation.run.key_regeneration import KeyRegeneration
 from rotation.run.neighbours import Neighbours
-from rotation.run.reading import read_secret
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.concurrency import capture, unwrap
 from rotation.vocabulary.endings import Ending, OutOfScope, TooSoon

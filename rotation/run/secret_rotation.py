@@ -9,6 +9,7 @@ from msgspec import structs
 
 from rotation.policy.eligibility import TO_FINISH, TO_ROTATE, TargetMoved, decide, superseded
 from rotation.policy.tags import TARGET, read_policy, read_target, stored_by, tagged_key
+from rotation.ports.reading import read_secret
 from rotation.ports.world import World
 from rotation.run import change
 from rotation.run.attempt import Attempt, require_an_end, require_attempts_left
@@ -22,7 +23,6 @@ from rotation.run.neighbours import FoundSecret, Neighbours
 from rotation.run.next_version import Work, dead_key, next_version
 from rotation.run.planning import Planner, held_before
 from rotation.run.proof import Proof, note_found
-from rotation.run.reading import read_secret
 from rotation.vocabulary.endings import (
     ActiveKey,
     Ending,

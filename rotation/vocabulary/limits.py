@@ -55,7 +55,19 @@ LOOK_WITHIN = timedelta(seconds=120)  # of the 230 s that App Service gives a ca
 PINNED_AT_ONCE = 8  # due secrets of one vault, of which each costs a request
 PAGES_AHEAD = 4  # so many are listed while those before them are written
 KEPT_BEYOND = 75  # secrets: three pages of Key Vault's; with a fourth, 100 fill a transaction of Table storage
+ALIKE = 0.85  # of the letters of a tag's name, for it to count as one of ours that is misspelt
 TARGETS_ASKED_AT_ONCE = 16  # for a page of secrets: which others share each target
+
+# Verification
+VERIFY_WITHIN = timedelta(minutes=4)  # of a sweep: what is due waits so long for the queue
+DEFAULT_VERIFY_EVERY = timedelta(days=1)  # from one comparison of a secret with its target to the next
+LONGEST_VERIFY_EVERY = timedelta(days=365)  # of the setting for it
+VERIFIED_EARLY = timedelta(hours=12)  # before that time is over, so that a daily sweep takes in all
+TARGETS_AT_HAND = 1000  # the longest unverified, of which there may be any number
+TARGETS_PER_WRITE = 50  # whose verifications are written together: what a sweep that dies has to do again
+VERIFIED_AT_ONCE = 8  # secrets that are read: a vault takes 400 requests a second (Key Vault documentation)
+TOLD_AT_ONCE = 8  # events about secrets that need a person
+TOLD_WITHIN = timedelta(minutes=1)  # of a sweep: who is not told then is told by the next one
 
 # What callers send
 LARGEST_BODY = 16 * 1024  # bytes: a request has a few hundred

@@ -6,6 +6,7 @@ Metrics are made of these lines (docs/adr/0005-metrics-from-the-log-lines.md), s
 """
 
 import logging
+from collections.abc import Mapping
 
 from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.timing import Deadline
@@ -86,6 +87,14 @@ def report_sweep(  # noqa: PLR0913 - what a sweep has found
             "problem": problem,
         },
     )
+
+
+def report_standing(vault: str, counts: Mapping[str, int]) -> None:
+    """
+    Log how many secrets of a vault stand how.
+    """
+    shown = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    _log.info("secrets of %s: %s", vault, shown or "none", extra={"step": "counted", "vault": vault, "counts": counts})
 
 
 def report_dropped_event(event_id: str | None, reason: str, problem: str) -> None:

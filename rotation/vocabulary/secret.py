@@ -90,6 +90,7 @@ class ListedSecret(Struct, frozen=True):
     enabled: bool
     expires_on: datetime | None
     is_certificate: bool = False
+    created_on: datetime | None = None
 
 
 def parse_vault_uri(uri: str) -> str:

@@ -10,6 +10,7 @@ from localcloud.azure.faults import Fault
 from rotation.ports.announcer import Announcement, Announcer, announcement_of
 from rotation.run import outcome
 from rotation.vocabulary.errors import DependencyError
+from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from tests.contract.conftest import Received
@@ -22,7 +23,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def announcement() -> Announcement:
+def announcement() -> Announcement[Rotation]:
     """
     Return the event of a completed rotation.
     """
@@ -44,7 +45,7 @@ def announcer(request: pytest.FixtureRequest) -> Announcer:
 
 
 @pytest.mark.assumption(62)
-async def test_an_event_may_be_published_again(announcer: Announcer, announcement: Announcement) -> None:
+async def test_an_event_may_be_published_again(announcer: Announcer, announcement: Announcement[Rotation]) -> None:
     """
     At least once means more than once is fine.
     """
@@ -54,7 +55,7 @@ async def test_an_event_may_be_published_again(announcer: Announcer, announcemen
 
 @pytest.mark.assumption(62)
 async def test_the_topic_receives_the_record_as_a_cloud_event(
-    wiring: Wiring, received: Received, announcement: Announcement
+    wiring: Wiring, received: Received, announcement: Announcement[Rotation]
 ) -> None:
     """
     Id, type, source, subject and data arrive as the contract has them.
@@ -75,7 +76,7 @@ async def test_the_topic_receives_the_record_as_a_cloud_event(
 )
 @pytest.mark.usefixtures("impatience")
 async def test_a_topic_that_goes_on_failing_is_left_to_the_outbox(
-    azure: LocalAzure, wiring: Wiring, announcement: Announcement, script: dict[str, Any]
+    azure: LocalAzure, wiring: Wiring, announcement: Announcement[Rotation], script: dict[str, Any]
 ) -> None:
     """
     A few tries of ours, none of the SDK's; then the outbox tries again later.
@@ -90,7 +91,7 @@ async def test_a_topic_that_goes_on_failing_is_left_to_the_outbox(
 
 @pytest.mark.usefixtures("impatience")
 async def test_a_passing_fault_of_the_topic_is_got_over(
-    azure: LocalAzure, wiring: Wiring, announcement: Announcement
+    azure: LocalAzure, wiring: Wiring, announcement: Announcement[Rotation]
 ) -> None:
     """
     Publishing again does no harm, so a single failure delays nothing.

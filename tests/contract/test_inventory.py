@@ -231,7 +231,7 @@ async def test_a_broken_look_forgets_nothing(side: Side) -> None:
     And is remembered with its reason.
     """
     await keep(side.inventory, [facts("one")])
-    broken = VaultFacts(VAULT, LATER, NOW, "the vault cannot be listed: 403 Forbidden", misconfigured=2, overdue=1)
+    broken = VaultFacts(VAULT, LATER, NOW, "the vault cannot be listed: 403 Forbidden", needs_attention=True)
 
     await side.inventory.finish(broken)
 
@@ -246,9 +246,9 @@ async def test_how_a_look_went_is_remembered_for_each_vault(side: Side) -> None:
     """
     assert await side.inventory.vault_facts(VAULT) is None
     await side.inventory.finish(VaultFacts(VAULT, NOW, None, "broken"))
-    await side.inventory.finish(VaultFacts(VAULT, LATER, LATER, None, 3, 4))
+    await side.inventory.finish(VaultFacts(VAULT, LATER, LATER, needs_attention=True))
 
-    assert await side.inventory.vault_facts(VAULT) == VaultFacts(VAULT, LATER, LATER, None, 3, 4)
+    assert await side.inventory.vault_facts(VAULT) == VaultFacts(VAULT, LATER, LATER, needs_attention=True)
     assert await side.inventory.vault_facts(OTHER_VAULT) is None
 
 

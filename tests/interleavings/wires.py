@@ -7,7 +7,7 @@ the world of the run that goes on by then: a request is made once for all runs t
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rotation.ports.announcer import Announcement
 from rotation.ports.ledger import Bound, Versioned
@@ -102,6 +102,12 @@ class WiredProvider:
         Return itself.
         """
         return self
+
+    async def has_room_for(self, target: str) -> bool:
+        """
+        Return whether nobody throttles, asked by nobody.
+        """
+        return await self._twin.has_room_for(target)
 
     async def prober_for(self, target: Target) -> "WiredProvider | None":
         """
@@ -280,7 +286,7 @@ class WiredAnnouncer:
     def _twin(self) -> MemoryAnnouncer:
         return self._laboratory.world.announcer
 
-    async def publish(self, announcement: Announcement) -> None:
+    async def publish(self, announcement: Announcement[Any]) -> None:
         """
         Send one event.
         """

@@ -2,13 +2,14 @@
 The inventory in memory.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from rotation.overview.standing import entry_of
-from rotation.ports.inventory import Entry, Facts, VaultFacts
+from rotation.ports.inventory import Attention, Entry, Facts, VaultFacts, Verification
 from rotation.vocabulary.record import Rotation, State
+from rotation.vocabulary.secret import SecretId
 from tests.twins.faults import Faults
 from tests.twins.ledger import MemoryLedger
 
@@ -19,6 +20,8 @@ class _Row:
     facts: Facts | None = None
     last: Rotation | None = None
     stored: Rotation | None = None
+    verified: Verification | None = None
+    attention: Attention | None = None
 
 
 class MemoryInventory:
@@ -54,6 +57,29 @@ class MemoryInventory:
                 key: row for key, row in self._rows.items() if key[0] != facts.vault or row.seen_on >= facts.looked_on
             }
 
+    async def keep_look(self, facts: VaultFacts) -> None:
+        """
+        Remember how the look went.
+        """
+        await self.faults.enter("keep_look")
+        self._vaults[facts.vault] = facts
+
+    async def keep_verifications(self, found: Mapping[SecretId, Verification]) -> None:
+        """
+        Remember what came of comparing some secrets.
+        """
+        await self.faults.enter("keep_verifications")
+        for secret, verified in found.items():
+            self._row(secret.vault, secret.name, verified.on).verified = verified
+
+    async def keep_attention(self, secret: SecretId, attention: Attention | None) -> None:
+        """
+        Remember that a secret needs a person, or that it does not.
+        """
+        await self.faults.enter("keep_attention")
+        if row := self._rows.get((secret.vault, secret.name.lower())):
+            row.attention = attention
+
     async def note(self, record: Rotation) -> None:
         """
         Remember how a rotation ended.
@@ -82,11 +108,11 @@ class MemoryInventory:
         """
         await self.faults.enter("list_entries")
         for key, row in sorted(self._rows.items(), key=lambda item: item[0]):
-            entry = entry_of(row.facts, row.last, row.stored)
+            entry = entry_of(row.facts, row.last, row.stored, row.verified, row.attention)
             if key[0] == vault and key[1] > after and entry:
                 yield entry
 
     def _row(self, vault: str, name: str, seen_on: datetime) -> _Row:
         row = self._rows.setdefault((vault, name.lower()), _Row(seen_on))
-        row.seen_on = seen_on
+        row.seen_on = max(row.seen_on, seen_on)
         return row

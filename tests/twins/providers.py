@@ -106,6 +106,7 @@ class MemoryProvider:
         self.now: Callable[[], float] = lambda: 0.0
         self.answers: Keys | None = None
         self.watch: Callable[[], None] = lambda: None
+        self.is_throttled: Callable[[str], bool] = lambda _: False
         self.faults = faults or Faults()
         self._kinds = kinds
         self._forms = _FORMS | dict(forms or {})
@@ -169,6 +170,13 @@ class MemoryProvider:
         Return itself: it knows every kind of target.
         """
         return self
+
+    async def has_room_for(self, target: str) -> bool:
+        """
+        Return whether nobody throttles.
+        """
+        await self.faults.enter("has_room_for")
+        return not self.is_throttled(target)
 
     async def prober_for(self, target: Target) -> "MemoryProvider | None":
         """

@@ -246,4 +246,5 @@ def _listed(version: SecretVersion) -> ListedSecret:
         version.enabled,
         version.expires_on,
         version.is_certificate,
+        version.created_on,
     )

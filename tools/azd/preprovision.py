@@ -14,6 +14,7 @@ from tools.azd.clis import Azd, AzureCli, HookError
 _NUMBERS = (
     "ROTATION_LEAD_DAYS",
     "ROTATION_GRACE_HOURS",
+    "ROTATION_VERIFY_DAYS",
     "ROTATION_MAXIMUM_INSTANCES",
     "ROTATION_LOG_RETENTION_DAYS",
 )

@@ -357,6 +357,28 @@ def test_another_grace_time_is_refused_with_its_bounds(written: str) -> None:
     assert len(str(error.value)) < 300
 
 
+@pytest.mark.parametrize(
+    ("written", "days"), [(None, 1), ("", 1), ("0", None), ("000", None), (" 7 ", 7), ("365", 365)]
+)
+def test_how_often_secrets_are_verified_is_a_number_of_days(written: str | None, days: int | None) -> None:
+    """
+    Daily where nothing is said, and 0 turns it off.
+    """
+    environment = LEAST if written is None else LEAST | {"ROTATION_VERIFY_DAYS": written}
+
+    assert read_settings(environment).verify_every == (timedelta(days=days) if days else None)
+
+
+@pytest.mark.parametrize("written", ["366", "-1", "1.5", "daily", "1e2", "9" * 5000])
+def test_another_number_of_days_is_refused_with_its_bounds(written: str) -> None:
+    """
+    The setting is named, and what it must be.
+    """
+    with pytest.raises(SettingsError, match=r"ROTATION_VERIFY_DAYS.*from 0 to 365") as error:
+        read_settings(LEAST | {"ROTATION_VERIFY_DAYS": written})
+    assert error.value.setting == "ROTATION_VERIFY_DAYS"
+
+
 def test_the_sample_holds_nothing_that_is_not_read() -> None:
     """
     Every key is a setting of the code, of a trigger's binding, or of the Functions host.

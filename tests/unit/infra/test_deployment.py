@@ -109,12 +109,14 @@ def test_numbers_are_what_was_given() -> None:
 
     assert given["leadDays"] == {"value": "${ROTATION_LEAD_DAYS=30}"}
     assert given["graceHours"] == {"value": "${ROTATION_GRACE_HOURS=24}"}
+    assert given["verifyDays"] == {"value": "${ROTATION_VERIFY_DAYS=1}"}
     assert given["maximumInstanceCount"] == {"value": "${ROTATION_MAXIMUM_INSTANCES=40}"}
     assert given["logRetentionDays"] == {"value": "${ROTATION_LOG_RETENTION_DAYS=90}"}
     assert deployment("public").settings()["ROTATION_LEAD_DAYS"] == "45"
     assert deployment("private").settings()["ROTATION_LEAD_DAYS"] == "30"
     assert deployment("private").settings()["ROTATION_GRACE_HOURS"] == "24"
     assert deployment("public").settings()["ROTATION_GRACE_HOURS"] == "0"
+    assert deployment("private").settings()["ROTATION_VERIFY_DAYS"] == "1"
 
 
 def test_keys_are_proven_unless_somebody_says_otherwise() -> None:

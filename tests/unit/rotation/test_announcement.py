@@ -19,7 +19,7 @@ ENDED = structs.replace(
 )
 
 
-def announced(record: Rotation) -> Announcement:
+def announced(record: Rotation) -> Announcement[Rotation]:
     """
     Return the event for a record that has one.
     """

@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from rotation.overview.standing import IS_DUE, Status, entry_of, facts_of, status_of
+from rotation.overview.standing import IS_DUE, entry_of, facts_of, urgency_of
 from rotation.policy.eligibility import Case
 from rotation.policy.scope import Scopes
-from rotation.ports.inventory import Entry, Facts
+from rotation.ports.inventory import Entry, Facts, Result, Status, Verification
 from rotation.run import outcome
 from rotation.vocabulary.endings import Drift
 from rotation.vocabulary.record import Rotation
@@ -105,22 +105,21 @@ def test_a_wrong_tag_is_named(tags: dict[str, str], word: str) -> None:
 
     assert facts is not None
     assert word in str(facts.misconfigured)
-    assert status_of(facts, NOW, 30 * DAY) is Status.MISCONFIGURED
+    assert urgency_of(facts, NOW, 30 * DAY) is Status.MISCONFIGURED
     assert facts.expires_on == NOW + 40 * DAY
     assert facts.target_identity == (BATCH.identity if tags.get("ProviderAddress") == BATCH.arm_id else None)
 
 
-def test_a_paused_secret_is_paused_whatever_else_is_wrong() -> None:
+def test_a_paused_secret_is_paused_unless_something_is_wrong_with_it() -> None:
     """
-    As in its rotation: pausing comes before anything else about the tags is judged.
+    What is wrong stays wrong when somebody resumes it: that is what a person has to see.
     """
-    facts = facts_of(
-        Case(listed(TAGS | {"rotationpaused": "TRUE", "ValidityPeriodDays": "x"}), parse_target, SCOPES), NOW
-    )
+    for tags, status in (({}, Status.PAUSED), ({"ValidityPeriodDays": "x"}, Status.MISCONFIGURED)):
+        facts = facts_of(Case(listed(TAGS | {"rotationpaused": "TRUE"} | tags), parse_target, SCOPES), NOW)
 
-    assert facts is not None
-    assert facts.paused == "its tag RotationPaused is true"
-    assert status_of(facts, NOW, 30 * DAY) is Status.PAUSED
+        assert facts is not None
+        assert facts.paused == "its tag RotationPaused is true"
+        assert urgency_of(facts, NOW, 30 * DAY) is status
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,7 @@ def test_what_cannot_be_rotated_says_why(change: dict[str, object], word: str) -
 
     assert facts is not None
     assert word in str(facts.misconfigured)
-    assert status_of(facts, NOW, 30 * DAY) is Status.MISCONFIGURED
+    assert urgency_of(facts, NOW, 30 * DAY) is Status.MISCONFIGURED
 
 
 def test_a_target_out_of_scope_is_misconfigured() -> None:
@@ -167,14 +166,14 @@ def test_a_secrets_status_follows_from_its_expiry(left: timedelta, status: Statu
     """
     Due for two days, then overdue, then expired.
     """
-    assert status_of(expiring(NOW + left), NOW, 30 * DAY) is status
+    assert urgency_of(expiring(NOW + left), NOW, 30 * DAY) is status
 
 
 def test_without_expiry_or_reason_a_secret_is_misconfigured() -> None:
     """
     It is never taken for up to date.
     """
-    assert status_of(expiring(None), NOW, 30 * DAY) is Status.MISCONFIGURED
+    assert urgency_of(expiring(None), NOW, 30 * DAY) is Status.MISCONFIGURED
 
 
 @settings(deadline=None)
@@ -187,7 +186,7 @@ def test_a_version_is_never_due_soon_after_its_birth(lead: int, validity: int, a
     now = NOW + timedelta(days=age)
 
     is_near = timedelta(days=validity - age) <= 30 * DAY
-    assert (status_of(facts, now, timedelta(days=lead)) in IS_DUE) <= is_near
+    assert (urgency_of(facts, now, timedelta(days=lead)) in IS_DUE) <= is_near
 
 
 @settings(deadline=None)
@@ -199,7 +198,7 @@ def test_whatever_has_expired_is_due(lead: int, validity: int | None, left: floa
     facts = expiring(NOW + timedelta(days=left), validity)
     order = [Status.UP_TO_DATE, Status.DUE, Status.OVERDUE, Status.EXPIRED]
     found = [
-        order.index(status_of(facts, NOW + timedelta(days=days), timedelta(days=lead))) for days in (0, 1, 2, 5000)
+        order.index(urgency_of(facts, NOW + timedelta(days=days), timedelta(days=lead))) for days in (0, 1, 2, 5000)
     ]
 
     assert found == sorted(found)
@@ -226,8 +225,10 @@ def test_what_was_stored_counts_over_an_older_look() -> None:
                 key=KeyName.PRIMARY,
                 expires_on=NOW + 91 * DAY,
                 validity_days=90,
+                made_on=NOW + DAY,
             ),
             record,
+            Verification(NOW + DAY, Result.LIVE),
         )
 
 

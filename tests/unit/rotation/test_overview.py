@@ -5,8 +5,8 @@ import pytest
 
 from rotation.overview.paging import continuation_of
 from rotation.overview.secrets import SecretsPage, SecretStatus, Wanted, has_looked, list_secrets
-from rotation.overview.standing import Status
 from rotation.overview.sweep import look
+from rotation.ports.inventory import Status
 from rotation.vocabulary.errors import Declined, Malformed, Unavailable
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import Trigger

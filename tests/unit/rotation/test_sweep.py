@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from msgspec import structs
 
-from rotation.overview.standing import Status, status_of
+from rotation.overview.standing import status_of
 from rotation.overview.sweep import look, sweep
-from rotation.ports.inventory import VaultFacts
+from rotation.ports.inventory import Status, VaultFacts
 from rotation.vocabulary.errors import Declined, NoAnswer, Unavailable
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import RotationRequest, Trigger, request_for_sweep
@@ -67,7 +67,7 @@ async def statuses(world: TwinWorld, lead: timedelta = LEAD) -> dict[str, tuple[
     """
     return {
         entry.facts.secret.name: (
-            status_of(entry.facts, world.clock.now(), lead),
+            status_of(entry, world.clock.now(), lead),
             entry.facts.paused or entry.facts.misconfigured,
         )
         async for entry in world.inventory.list_entries(VAULT, "")
@@ -357,7 +357,7 @@ async def test_a_broken_secret_stops_no_other(world: TwinWorld) -> None:
     assert found == {Status.OVERDUE, Status.MISCONFIGURED}
     facts = await world.inventory.vault_facts(VAULT)
     assert facts is not None
-    assert (facts.problem, facts.misconfigured) == (None, 1)
+    assert facts.problem is None
 
 
 async def test_a_bug_in_one_vault_stops_no_other(caplog: pytest.LogCaptureFixture) -> None:
@@ -594,23 +594,6 @@ async def test_the_outcome_of_a_sweep_is_one_line_for_each_vault(
     assert line["nearest_expiry"] == -DAY.total_seconds()
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert any("broken" in text and "ValidityPeriodDays" in text for text in warnings)
-
-
-async def test_a_look_counts_what_needs_a_person(world: TwinWorld) -> None:
-    """
-    Over all pages: what is misconfigured, and what is overdue or has expired; not what is well.
-    """
-    put(world, "overdue", 3)
-    put(world, "expired", -1)
-    put(world, "broken", 60, ValidityPeriodDays="7")
-    put(world, "broken-too", 60, CredentialId="Third")
-    for name in ("fine", "well"):
-        put(world, name, 60)
-
-    (facts,) = await look(world.ports, LEAD, within=WITHIN)
-
-    assert (facts.misconfigured, facts.overdue) == (2, 3)
-    assert await world.inventory.vault_facts(VAULT) == facts
 
 
 async def test_no_key_is_told_by_a_sweep(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,45 @@
+"""
+The HTTP API's part about managed secrets.
+"""
+
+from datetime import timedelta
+
+import azure.functions as func
+
+from handlers import problems
+from handlers.answers import answered, identity_of_target, query_of
+from handlers.contract import SecretsQuery, read_query
+from rotation.overview import secrets as overview
+from rotation.overview.review import review
+from rotation.overview.sweep import look
+from rotation.vocabulary.limits import LOOK_WITHIN
+from wiring import wired
+
+blueprint = func.Blueprint()
+
+
+@blueprint.route(route="secrets", methods=["GET"], trigger_arg_name="request")
+@problems.answering
+async def list_secrets(request: func.HttpRequest) -> func.HttpResponse:
+    """
+    Return a page of the managed secrets and how each stands, from what the last look at the vaults has found.
+    """
+    query = read_query(query_of(request), SecretsQuery)
+    world, lead = wired().world, wired().settings.lead
+    wanted = overview.Wanted(target=identity_of_target(query.target), status=query.status)
+    if query.continuation is None and (query.refresh or not await overview.has_looked(world)):
+        await _refresh(verify=query.refresh)
+    page = await overview.list_secrets(world, wanted, lead=lead, top=query.top, continuation=query.continuation)
+    return answered(page)
+
+
+async def _refresh(*, verify: bool) -> None:
+    """
+    Look through the vaults now, and compare all secrets with their targets, as long as there is time.
+    """
+    world, settings = wired().world, wired().settings
+    begun, begun_on = world.clock.monotonic(), world.clock.now()
+    looks = await look(world, settings.lead, within=LOOK_WITHIN)
+    left = LOOK_WITHIN - timedelta(seconds=world.clock.monotonic() - begun)
+    before = begun_on if verify and settings.verify_every else None
+    await review(world, settings.lead, looks, before=before, within=left)
