@@ -75,8 +75,10 @@ def entry_of(
 
     None for a secret that no look has seen and no rotation has stored.
     """
-    if verified and facts and facts.made_on and facts.made_on > verified.on:
-        verified = None  # It was about another version.
+    seen = [verified] if verified else []
+    if stored and stored.completed_on:
+        # The key that it stored was read from the target.
+        seen.append(Verification(stored.completed_on, Result.LIVE))
     if stored and stored.secret and stored.completed_on and (facts is None or facts.seen_on < stored.completed_on):
         since = facts or Facts(SecretId(stored.secret.vault, stored.secret.name), stored.completed_on)
         facts = structs.replace(
@@ -92,10 +94,11 @@ def entry_of(
             misconfigured=None,
             nearly=None,
         )
-        if verified is None or verified.on < stored.completed_on:
-            # The key that it stored was read from the target.
-            verified = Verification(stored.completed_on, Result.LIVE)
-    return Entry(facts, last, verified, attention) if facts else None
+    if facts is None:
+        return None
+    # What was seen before the current version was made is about another one.
+    still = [each for each in seen if facts.made_on is None or each.on >= facts.made_on]
+    return Entry(facts, last, max(still, key=lambda each: each.on, default=None), attention)
 
 
 def urgency_of(facts: Facts, now: datetime, lead: timedelta) -> Status:
