@@ -10,6 +10,8 @@ that has killed the key of that version runs until it has stored another one.
 import asyncio
 from collections.abc import Iterable, Mapping
 
+from msgspec import structs
+
 from rotation.policy.tags import read_target
 from rotation.policy.values import active_key, drift_of
 from rotation.ports.inventory import Result, Verification
@@ -25,19 +27,26 @@ from rotation.vocabulary.timing import Deadline
 
 Verifications = dict[SecretId, Verification]
 
+#: What came of an earlier comparison, by the secret's identity.
+Known = dict[str, Verification]
+
+IS_WRONG = frozenset({Result.DRIFT, Result.TARGET_MISSING})
+
 
 class Comparison:
     """
     A comparison of the secrets of a target, named by its identity; so many of them are read `at_once`.
 
-    `is_doubted` says that the target was not found the last time: it is missing if it is not found again.
+    `wrong` is what came of the last one where something was wrong: that stays so until something else is seen.
     """
 
-    def __init__(self, world: World, target: str, at_once: asyncio.Semaphore, *, is_doubted: bool) -> None:
+    def __init__(self, world: World, target: str, at_once: asyncio.Semaphore, wrong: Known) -> None:
         self._world = world
         self._target = target
         self._at_once = at_once
-        self._is_doubted = is_doubted
+        self._wrong = wrong
+        # Not found the last time: it is missing if it is not found again.
+        self._is_doubted = any(each.is_doubted or each.result is Result.TARGET_MISSING for each in wrong.values())
         self._deadline = Deadline(world.clock)
 
     async def make(self) -> Verifications:
@@ -52,11 +61,18 @@ class Comparison:
             [each.secret for each in bound if each.left_on is None and each.secret.vault in uris]
         )
         found = self._compare(current, await self._read_keys(current))
-        suspects = {secret: current[secret] for secret, each in found.items() if each.result is Result.DRIFT}
+        suspects = {secret: current[secret] for secret, each in found.items() if self._is_news(secret, each)}
         if suspects:
             found = {secret: each for secret, each in found.items() if secret not in suspects}
             found |= await self._look_again(suspects)
         return found
+
+    def _is_news(self, secret: SecretId, found: Verification) -> bool:
+        """
+        Return whether this look has found drift, and not an earlier one.
+        """
+        is_kept = found.is_doubted or found == self._wrong.get(secret.identity)
+        return found.result is Result.DRIFT and not is_kept
 
     async def _look_again(self, suspects: "_Read") -> Verifications:
         keys = await self._read_keys(suspects)
@@ -97,16 +113,18 @@ class Comparison:
         found = {}
         for secret, version in current.items():
             if isinstance(version, RotationError):
-                found[secret] = self._hindered(version)
+                found[secret] = self._hindered(secret, version)
             elif version.value is None:
                 found[secret] = self._verification(Result.REFUSED, "its current version is disabled")
             elif (target := self._target_of(version)) and target.address in shown:
-                found[secret] = self._judge(version.value, target, shown[target.address])
+                keys = shown[target.address]
+                if isinstance(keys, RotationError):
+                    found[secret] = self._hindered(secret, keys)
+                else:
+                    found[secret] = self._judge(version.value, target, keys)
         return found
 
-    def _judge(self, value: KeyMaterial, target: Target, keys: Keys | RotationError) -> Verification:
-        if isinstance(keys, RotationError):
-            return self._hindered(keys)
+    def _judge(self, value: KeyMaterial, target: Target, keys: Keys) -> Verification:
         try:
             if active_key(target, keys, value, tagged=None):
                 return self._verification(Result.LIVE)
@@ -115,10 +133,16 @@ class Comparison:
             return self._verification(Result.LIVE if is_live else Result.DRIFT, str(error), misconfigured=str(error))
         return self._verification(Result.DRIFT, str(drift_of(target)))
 
-    def _hindered(self, hindrance: RotationError) -> Verification:
-        if isinstance(hindrance, TargetNotFound):
-            if self._is_doubted:
-                return self._verification(Result.TARGET_MISSING, str(hindrance))
+    def _hindered(self, secret: SecretId, hindrance: RotationError) -> Verification:
+        """
+        Return what is known of a secret of which nothing could be seen.
+        """
+        is_missing = isinstance(hindrance, TargetNotFound)
+        if is_missing and self._is_doubted:
+            return self._verification(Result.TARGET_MISSING, str(hindrance))
+        if (known := self._wrong.get(secret.identity)) and known.result in IS_WRONG:
+            return structs.replace(known, is_doubted=is_missing)
+        if is_missing:
             why = f"{hindrance}; it counts as missing when it is not found the next time either"
             return self._verification(Result.UNREACHABLE, why, is_doubted=True)
         return self._verification(

@@ -10,8 +10,9 @@ import heapq
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
-from rotation.overview.comparison import Comparison, Verifications
+from rotation.overview.comparison import IS_WRONG, Comparison, Known, Verifications
 from rotation.ports.inventory import Entry, Result
 from rotation.ports.world import World
 from rotation.vocabulary.errors import DependencyError, RotationError, Unfinished
@@ -20,8 +21,17 @@ from rotation.vocabulary.limits import CALM, TARGETS_AT_HAND, TARGETS_PER_WRITE,
 _log = logging.getLogger(__name__)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
-# A target by its identity: when the longest unverified of its secrets was, and whether the target is doubted.
-_Candidates = dict[str, tuple[datetime, bool]]
+
+class _Candidate(NamedTuple):
+    """
+    A target that is to be verified: when the longest unverified of its secrets was, and what is known to be wrong.
+    """
+
+    on: datetime
+    wrong: Known
+
+
+_Candidates = dict[str, _Candidate]  # by the target's identity
 
 
 async def verify(world: World, *, before: datetime, within: timedelta) -> None:
@@ -43,7 +53,7 @@ async def verify(world: World, *, before: datetime, within: timedelta) -> None:
         waiting = [target for target in found if target not in running]
         while waiting and time_left() > 0:
             some, waiting = waiting[:TARGETS_PER_WRITE], waiting[TARGETS_PER_WRITE:]
-            had_their_turn |= await _verify_some(world, {target: found[target][1] for target in some}, at_once)
+            had_their_turn |= await _verify_some(world, {target: found[target].wrong for target in some}, at_once)
         tried |= had_their_turn
         if not had_their_turn:
             # Rotations need all that Azure Resource Manager takes.
@@ -60,15 +70,17 @@ async def _longest_unverified(world: World, before: datetime, tried: set[str]) -
             target, on = entry.facts.target_identity, _verified_on(entry)
             if target is None or target in tried or on >= before:
                 continue
-            known_on, is_doubted = found.get(target, (on, False))
-            found[target] = min(on, known_on), is_doubted or bool(entry.verified and entry.verified.is_doubted)
+            known_on, wrong = found.get(target, _Candidate(on, {}))
+            if entry.verified and (entry.verified.is_doubted or entry.verified.result in IS_WRONG):
+                wrong |= {entry.facts.secret.identity: entry.verified}
+            found[target] = _Candidate(min(on, known_on), wrong)
             if len(found) >= TARGETS_AT_HAND + TARGETS_AT_HAND:
                 found = _first(found)
     return _first(found)
 
 
 def _first(found: _Candidates) -> _Candidates:
-    return dict(heapq.nsmallest(TARGETS_AT_HAND, found.items(), key=lambda item: item[1][0]))
+    return dict(heapq.nsmallest(TARGETS_AT_HAND, found.items(), key=lambda item: item[1].on))
 
 
 def _verified_on(entry: Entry) -> datetime:
@@ -79,23 +91,23 @@ def _verified_on(entry: Entry) -> datetime:
     return _NEVER if verified is None or verified.result is Result.UNREACHABLE else verified.on
 
 
-async def _verify_some(world: World, targets: Mapping[str, bool], at_once: asyncio.Semaphore) -> set[str]:
+async def _verify_some(world: World, targets: Mapping[str, Known], at_once: asyncio.Semaphore) -> set[str]:
     """
     Verify some targets, and keep what is found; return those that had their turn.
     """
 
-    async def verify_one(target: str, *, is_doubted: bool) -> Verifications | None:
+    async def verify_one(target: str, wrong: Known) -> Verifications | None:
         if not await world.providers.has_room_for(target):
             return None
         try:
-            return await Comparison(world, target, at_once, is_doubted=is_doubted).make()
+            return await Comparison(world, target, at_once, wrong).make()
         except (DependencyError, Unfinished) as error:
             _log.warning("verification: %s: %s", target, error)
         except Exception:  # noqa: BLE001 - one broken target stops no other
             _log.exception("verification: %s", target)
         return {}
 
-    results = await world.gather(*(verify_one(target, is_doubted=doubt) for target, doubt in targets.items()))
+    results = await world.gather(*(verify_one(target, wrong) for target, wrong in targets.items()))
     made = {secret: verification for result in results if result for secret, verification in result.items()}
     try:
         await world.inventory.keep_verifications(made)

@@ -10,7 +10,7 @@ from adapters.inventory import TableInventory
 from adapters.ledger import TableLedger
 from adapters.table import Table
 from adapters.transport import SharedTransport
-from rotation.ports.inventory import Entry, Facts, Inventory, VaultFacts
+from rotation.ports.inventory import Attention, Entry, Facts, Inventory, Result, Status, VaultFacts, Verification
 from rotation.ports.ledger import Ledger
 from rotation.run import outcome
 from rotation.vocabulary.endings import Misconfigured, Skip, SkipReason
@@ -280,7 +280,8 @@ async def test_a_later_look_counts_over_what_was_stored(side: Side) -> None:
 
     await keep(side.inventory, [seen])
 
-    assert await side.entries() == [Entry(seen, record)]
+    assert record.completed_on is not None
+    assert await side.entries() == [Entry(seen, record, Verification(record.completed_on, Result.LIVE))]
 
 
 async def test_a_secret_that_no_look_has_seen_is_known_by_its_rotation(side: Side) -> None:
@@ -415,3 +416,74 @@ async def test_a_look_does_not_hide_what_another_version_has_written_beside_it(t
 
     with pytest.raises(UnreadableRow, match=r"Last of row one .* 9\.8\.7"):
         _ = [entry async for entry in inventory.list_entries(VAULT, "")]
+
+
+def seen(on: datetime = LATER, result: Result = Result.LIVE) -> Verification:
+    """
+    Return what came of a comparison.
+    """
+    return Verification(on, result, "why", None, is_doubted=True)
+
+
+@pytest.mark.assumption(84, 88)
+async def test_what_came_of_a_comparison_is_kept_beside_the_rest(side: Side) -> None:
+    """
+    Of any number of secrets in several vaults at once; the last one counts, and a look leaves it as it is.
+    """
+    await keep(side.inventory, [facts("one"), facts("two")])
+    other = SecretId(OTHER_VAULT, "Three")
+    await side.inventory.keep([structs.replace(facts("three"), secret=other)], NOW)
+    for result in (Result.DRIFT, Result.LIVE):
+        await side.inventory.keep_verifications(
+            {SecretId(VAULT, "ONE"): seen(result=result), SecretId(VAULT, "two"): seen(result=result), other: seen()}
+        )
+    await keep(side.inventory, [facts("one", seen_on=LATER)])
+
+    found = [entry async for entry in side.inventory.list_entries(VAULT, "")]
+    found += [entry async for entry in side.inventory.list_entries(OTHER_VAULT, "")]
+    assert [entry.verified for entry in found] == [seen(), seen(), seen()]
+    await side.inventory.keep_verifications({})
+
+
+@pytest.mark.assumption(84)
+async def test_a_comparison_has_seen_its_secret(side: Side) -> None:
+    """
+    A look that began before it does not forget the secret; one that begins later, and does not see it, does.
+    """
+    await keep(side.inventory, [facts("one")])
+    await side.inventory.keep_verifications({SecretId(VAULT, "one"): seen(LATER), SecretId(VAULT, "new"): seen(LATER)})
+
+    await side.inventory.finish(VaultFacts(VAULT, LATER, LATER))
+    assert await side.names() == ["one"]  # Of the other one nothing else is known.
+    await side.inventory.finish(VaultFacts(VAULT, LATER + timedelta(hours=1), LATER))
+    assert await side.names() == []
+
+
+@pytest.mark.assumption(84, 88)
+async def test_that_somebody_was_told_is_kept_until_it_is_over(side: Side) -> None:
+    """
+    Beside the rest; of a secret that is not known nothing is kept.
+    """
+    secret, gone = SecretId(VAULT, "ONE"), SecretId(VAULT, "gone")
+    await keep(side.inventory, [facts("one")])
+    for attention in (Attention(Status.DRIFTED, NOW), Attention(Status.DRIFTED, NOW, is_told=True), None):
+        for each in (secret, gone):
+            await side.inventory.keep_attention(each, attention)
+        (entry,) = [entry async for entry in side.inventory.list_entries(VAULT, "")]
+        assert (entry.attention, entry.facts) == (attention, facts("one"))
+    await keep(side.inventory, [facts("gone")])
+    assert [entry.attention async for entry in side.inventory.list_entries(VAULT, "")] == [None, None]
+
+
+@pytest.mark.assumption(86)
+async def test_how_a_look_went_can_be_kept_alone(side: Side) -> None:
+    """
+    Then nothing is forgotten.
+    """
+    await keep(side.inventory, [facts("one")])
+    look = VaultFacts(VAULT, LATER, LATER, needs_attention=True)
+
+    await side.inventory.keep_look(look)
+
+    assert await side.inventory.vault_facts(VAULT) == look
+    assert await side.names() == ["one"]

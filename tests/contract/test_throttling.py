@@ -12,6 +12,7 @@ from localcloud.azure.cloud import LocalAzure
 from localcloud.kinds.batch import add_batch_account
 from localcloud.kinds.workflow import add_workflow
 from rotation.vocabulary.errors import Unavailable
+from rotation.vocabulary.limits import CALM, PACE, SCARCE_AT
 from rotation.vocabulary.target import KeyName, Target
 from rotation.vocabulary.timing import Deadline
 from tests.twins.clock import HandClock
@@ -132,3 +133,53 @@ async def test_a_wait_counts_against_the_deadline(
     assert ample.elapsed == pytest.approx(5)
     assert azure.requests.count("Batch.RegenerateKeys") == 3
     assert azure.requests.count("Batch.RegenerateKeys", took_effect=True) == 2
+
+
+async def test_what_can_wait_goes_no_faster_than_the_bucket_is_filled(wiring: Wiring, account: Target) -> None:
+    """
+    A whole burst of it takes nothing from rotations; another subscription has a pace of its own.
+    """
+    clock = HandClock()
+    wiring.__dict__["throttling"] = Throttling(clock)
+    begun = clock.monotonic()
+    other = account.identity.replace("11111111-1111-4111-8111-111111111111", OTHER_SUBSCRIPTION)
+
+    for _ in range(10):
+        assert await wiring.providers.has_room_for(account.identity)
+        assert await wiring.providers.has_room_for(other)
+
+    assert clock.monotonic() - begun == pytest.approx(9 * PACE)
+
+
+async def test_what_can_wait_stands_back_while_requests_are_scarce(
+    azure: LocalAzure, wiring: Wiring, account: Target, clock: HandClock
+) -> None:
+    """
+    Until there is a sign that there are enough again, or no sign of scarcity for some time.
+    """
+    wiring.__dict__["throttling"] = Throttling(clock)
+    azure.throttle_arm(bucket=SCARCE_AT + 1, per_second=0.01)
+    accounts = await wiring.providers.provider_for(account)
+    assert await wiring.providers.has_room_for(account.identity)
+
+    await accounts.read_keys(account, Deadline(clock))
+
+    assert not await wiring.providers.has_room_for(account.identity)
+    clock.advance(timedelta(seconds=CALM))
+    assert await wiring.providers.has_room_for(account.identity)
+
+
+async def test_what_can_wait_stands_back_while_azure_refuses(
+    azure: LocalAzure, wiring: Wiring, account: Target, clock: HandClock
+) -> None:
+    """
+    For as long as it asks for, and a while after that.
+    """
+    wiring.__dict__["throttling"] = Throttling(clock)
+    azure.throttle_arm(bucket=1, per_second=0.01)
+    accounts = await wiring.providers.provider_for(account)
+    await accounts.read_keys(account, Deadline(clock))
+    with pytest.raises(Unavailable):
+        await accounts.read_keys(account, Deadline(clock))
+
+    assert not await wiring.providers.has_room_for(account.identity)

@@ -3,7 +3,7 @@ The promises, held against the twins' own record after every effect and at the e
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from itertools import pairwise
 
@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from rotation.policy.tags import stored_by
+from rotation.ports.inventory import Result, Verification
 from rotation.ports.providers import Verdict
 from rotation.vocabulary.endings import Exhausted
 from rotation.vocabulary.record import RotatedSecret, Rotation, State
@@ -42,6 +43,7 @@ class Judge:
         self._excused: set[SecretId] = set()
         self._a_hand_was_at_work = False
         self._hand_turned = False
+        self._hand_broke = False
         self._is_given_up_elsewhere = scenario.is_given_up_elsewhere
         self._failed: set[str] = set()
         self._asked = ""
@@ -92,6 +94,7 @@ class Judge:
         self._a_hand_was_at_work = True
         self._tags |= set(tags)
         self._hand_turned |= is_turned
+        self._hand_broke |= any(not self._is_live(secret) for secret in self._world.managed)
         self._excused |= {secret for secret in self._world.managed if not self._is_live(secret)}
 
     def after(self, call: Call[object], request: RotationRequest | None) -> None:
@@ -120,6 +123,16 @@ class Judge:
             self._judge_announcements()
         if call.operation in {"regenerate", "store"}:
             self._judge_liveness()
+
+    def after_verification(self, found: Mapping[SecretId, Verification]) -> None:
+        """
+        Judge what came of comparing secrets with their target: no alarm is false.
+        """
+        if self._hand_broke:
+            return
+        for secret, verified in found.items():
+            if verified.result is Result.DRIFT:
+                raise Broken(f"no false alarm: {secret.name!r} is said to have drifted")
 
     def _judge_grace(self, request: RotationRequest) -> None:
         before, self._live = self._live, self._live_values()

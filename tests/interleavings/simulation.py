@@ -2,12 +2,14 @@
 One run: the twins, the workers on them, and what each move does to them.
 """
 
+import asyncio
 import uuid
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from msgspec import structs
 
+from rotation.overview.comparison import Comparison
 from rotation.policy.scope import Scopes
 from rotation.policy.tags import PAUSED
 from rotation.ports.world import World
@@ -236,7 +238,7 @@ class Simulation:
 
     def _start(self, task: Task) -> None:
         message = task.message
-        if message.job is not Job.RESUME and task.request is None:
+        if message.job in {Job.ROTATE, Job.GIVE_UP} and task.request is None:
             task.request = self._request(task, message)
         self._tell(task, f"starts to {message.job} {task.request.id[:8] if task.request else ''}")
         self._laboratory.task = task
@@ -259,6 +261,9 @@ class Simulation:
                 raise Broken(f"told: {task.name} ended with {task.result!r}") from task.result
         elif isinstance(task.result, Rotation):
             self._tell(task, f"ends: {task.result.state} {task.result.skip_reason or ''}")
+        elif isinstance(task.result, dict):
+            self._tell(task, f"ends: {[each.result for each in task.result.values()]}")
+            self._judge.after_verification(task.result)
         elif isinstance(task.result, list):
             self._tell(task, f"puts {len(task.result)} rotations into the queue")
             for request in task.result:
@@ -266,6 +271,8 @@ class Simulation:
 
     def _worker(self, task: Task) -> Worker:
         world = self._wired(task)
+        if task.message.job is Job.VERIFY:
+            return Comparison(world, self.world.target.identity, asyncio.Semaphore(), {}).make()
         if task.request is None:
             return list_unfinished(world)
         rotator = Rotator(world)
@@ -305,7 +312,7 @@ class Simulation:
         number = len(self.tasks)
         clocks = self.scenario.clocks
         task = Task(f"w{number}", message, request, clocks[number % len(clocks)], self._memory)
-        if request is None and message.job is not Job.RESUME and not message.is_late:
+        if request is None and message.job in {Job.ROTATE, Job.GIVE_UP} and not message.is_late:
             task.request = self._request(task, message)
             if message.waits:
                 record = accepted_record(task.request, self.epoch)
@@ -323,14 +330,24 @@ class Simulation:
             self.world.put("two", key=self.scenario.secrets["two"].other)
         elif hand is Hand.PUT:
             self.world.put(value=held)
+        elif hand is Hand.STORE_ALTERNATE:
+            self.world.put(key=self._held_by_hand().other)
         elif hand in _TAGS:
             self.world.vaults.tag(current.id, current.tags | _TAGS[hand])
         else:
-            active = next((key for key in KeyName if self.world.provider.value(target, key) == held), KeyName.PRIMARY)
+            active = self._held_by_hand()
             self.world.provider.turn(target, active if hand is Hand.TURN_ACTIVE else active.other)
         self._judge.after_hand(
             is_turned=hand in {Hand.TURN_ACTIVE, Hand.TURN_ALTERNATE}, tags=_TAGS.get(hand, {}).keys()
         )
+
+    def _held_by_hand(self) -> KeyName:
+        """
+        Return the key that the first secret holds, as somebody would find out who looks.
+        """
+        current, provider = self.world.current(), self.world.provider
+        held = current.value.reveal() if current.value else ""
+        return next((key for key in KeyName if provider.value(self.world.target, key) == held), KeyName.PRIMARY)
 
     def _pass_until(self, moment: float) -> None:
         self.world.clock.advance(timedelta(seconds=moment - self.now))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from rotation.overview.comparison import Comparison
 from rotation.ports.ledger import Versioned
 from rotation.run import claim as attempt
 from rotation.run.claim import Claim
@@ -192,6 +193,33 @@ def test_without_the_grace_time_a_promise_breaks(laboratory: Laboratory, monkeyp
     monkeypatch.setattr(Grace, "require_over", pass_by)
 
     find(laboratory, "no outage", "too soon", "too soon for the next event", "too soon, a neighbour is moved")
+
+
+def test_without_a_second_look_a_verification_raises_a_false_alarm(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    What was read first does not fit what was read last.
+    """
+    monkeypatch.setattr(Comparison, "_is_news", lambda *_: False)
+
+    find(laboratory, "no false alarm", "verified while a person is at work", "verified during two rotations")
+
+
+def test_without_asking_for_a_running_rotation_a_verification_raises_a_false_alarm(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    In place a secret holds a dead key until its rotation has stored another one.
+    """
+
+    async def look_again(self: Comparison, suspects: Any) -> Any:
+        keys = await self._read_keys(suspects)
+        return self._compare(await self._read(suspects), keys)
+
+    monkeypatch.setattr(Comparison, "_look_again", look_again)
+
+    find(laboratory, "no false alarm", "verified during a rotation in place")
 
 
 def test_with_a_key_in_the_log_a_promise_breaks(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -238,9 +238,48 @@ async def test_a_target_is_missing_when_two_looks_do_not_find_it(world: TwinWorl
 
     found = await verified(world)
     assert (found.result, await status(world)) == (Result.TARGET_MISSING, Status.TARGET_MISSING)
+    for errors in ([NotFound("404")], [Unavailable("503")], [NotFound("404")]):
+        world.faults.before("read_keys", *errors)
+        world.clock.advance(DAY)
+        await sweep(world)
+        assert await status(world) is Status.TARGET_MISSING
     world.clock.advance(DAY)
     await sweep(world)
     assert (await verified(world)).result is Result.LIVE
+
+
+@pytest.mark.parametrize("call", ["read_keys", "read_current"])
+@pytest.mark.parametrize("error", [Unavailable("503"), Declined("403 Forbidden")])
+async def test_drift_stays_until_something_else_is_seen(world: TwinWorld, call: str, error: DependencyError) -> None:
+    """
+    An answer that says nothing is no all-clear: it does not come and go with every failure of a service.
+    """
+    world.provider.turn(world.target, PRIMARY)
+    await sweep(world)
+    before = await verified(world)
+    world.clock.advance(DAY)
+    world.faults.before(call, error)
+
+    await sweep(world)
+
+    assert await verified(world) == before
+    assert await status(world) is Status.DRIFTED
+
+
+async def test_what_has_drifted_may_go_missing(world: TwinWorld) -> None:
+    """
+    Drifted after the first look that does not find it, missing after the second.
+    """
+    world.provider.turn(world.target, PRIMARY)
+    await sweep(world)
+    world.faults.before("read_keys", *[NotFound("404 ResourceNotFound")] * 2)
+    found = []
+    for _ in range(2):
+        world.clock.advance(DAY)
+        await sweep(world)
+        found.append(await status(world))
+
+    assert found == [Status.DRIFTED, Status.TARGET_MISSING]
 
 
 @pytest.mark.parametrize(
