@@ -25,6 +25,7 @@ _OVER = {
     "announced",
     "suspended",
     "swept",
+    "counted",
     "poisoned",
     "event dropped",
 }  # Steps after which there may be nothing left to do.

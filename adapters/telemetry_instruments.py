@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
 
 from adapters.telemetry_lines import (
+    COUNTS,
     DROPPED_EVENTS,
     LOST,
     POISONED,
@@ -19,6 +20,7 @@ from adapters.telemetry_lines import (
     Count,
     Measurement,
     NearestExpiry,
+    Standing,
     StepDuration,
 )
 from rotation.vocabulary.limits import SWEEP_SHOWN_FOR
@@ -32,6 +34,7 @@ _COUNTERS = {
     POISONED: ("{message}", "Queue messages that have used up their retries"),
     DROPPED_EVENTS: ("{event}", "Events that were acknowledged and ignored"),
     SWEEPS: ("{sweep}", "Looks through all secrets of a vault"),
+    COUNTS: ("{count}", "Times that the secrets of a vault were counted by status"),
     LOST: ("{measurement}", "Measurements that found the buffer full"),
 }
 
@@ -59,8 +62,15 @@ class Instruments:
             unit="s",
             description="Time until the first managed secret of a vault expires, negative when it has",
         )
+        meter.create_observable_gauge(
+            "key_rotator.secrets",
+            callbacks=[self._observe_standings],
+            unit="{secret}",
+            description="Secrets of a vault by status, when they were last counted",
+        )
         self._clock = clock
         self._expiries: dict[str, NearestExpiry] = {}
+        self._standings: dict[str, Standing] = {}
 
     def record(self, measurement: Measurement) -> None:
         """
@@ -73,6 +83,8 @@ class Instruments:
                 self._durations.record(measurement.seconds, measurement.attributes)
             case NearestExpiry():
                 self._expiries[measurement.vault] = measurement
+            case Standing():
+                self._standings[measurement.vault] = measurement
 
     def _observe_expiries(self, _: CallbackOptions) -> Iterable[Observation]:
         """
@@ -82,7 +94,21 @@ class Instruments:
         return [
             Observation(seen.at - now, {"vault": seen.vault})
             for seen in list(self._expiries.values())
-            # Vaults are swept daily, by any instance. What one saw two days ago, another has seen since, or nobody has:
-            # a secret that was rotated meanwhile must not seem to expire for as long as this instance lives.
-            if seen.at is not None and now - seen.seen_at <= SWEEP_SHOWN_FOR
+            if seen.at is not None and self._is_shown(seen)
         ]
+
+    def _observe_standings(self, _: CallbackOptions) -> Iterable[Observation]:
+        """
+        Return every count, zeros included, so that an alert resolves.
+        """
+        return [
+            Observation(count, {"vault": seen.vault, "status": status})
+            for seen in list(self._standings.values())
+            if self._is_shown(seen)
+            for status, count in seen.counts.items()
+        ]
+
+    def _is_shown(self, seen: NearestExpiry | Standing) -> bool:
+        # Vaults are swept daily, by any instance. What one saw two days ago, another has seen since, or nobody has:
+        # a secret that was rotated meanwhile must not seem to expire for as long as this instance lives.
+        return self._clock() - seen.seen_at <= SWEEP_SHOWN_FOR

@@ -16,6 +16,7 @@ RETRIES = "key_rotator.retries"
 POISONED = "key_rotator.poisoned"
 DROPPED_EVENTS = "key_rotator.events.dropped"
 SWEEPS = "key_rotator.sweeps"
+COUNTS = "key_rotator.counts"
 LOST = "key_rotator.measurements.lost"
 
 
@@ -48,7 +49,17 @@ class NearestExpiry(Struct, frozen=True):
     seen_at: float
 
 
-Measurement = Count | StepDuration | NearestExpiry
+class Standing(Struct, frozen=True):
+    """
+    So many secrets of a vault have each status. `seen_at` is seconds since the epoch.
+    """
+
+    vault: str
+    counts: dict[str, int]
+    seen_at: float
+
+
+Measurement = Count | StepDuration | NearestExpiry | Standing
 
 
 def measure(line: logging.LogRecord) -> list[Measurement]:
@@ -61,6 +72,8 @@ def measure(line: logging.LogRecord) -> list[Measurement]:
             return []
         case "swept":
             return _swept(line, fields)
+        case "counted":
+            return _counted(line, fields)
         case "poisoned":
             return [Count(POISONED)]
         case "event dropped":
@@ -76,6 +89,11 @@ def _swept(line: logging.LogRecord, fields: Mapping[str, Any]) -> list[Measureme
     nearest = fields["nearest_expiry"]
     at = None if nearest is None else line.created + nearest
     return [Count(SWEEPS, {"vault": vault, "result": "complete"}), NearestExpiry(vault, at, seen_at=line.created)]
+
+
+def _counted(line: logging.LogRecord, fields: Mapping[str, Any]) -> list[Measurement]:
+    vault = fields["vault"]
+    return [Count(COUNTS, {"vault": vault}), Standing(vault, dict(fields["counts"]), seen_at=line.created)]
 
 
 def _duration(fields: Mapping[str, Any]) -> list[Measurement]:

@@ -55,7 +55,7 @@ def sentence_of(record: dict[str, Any]) -> str:
     """
     Return what a record says. A step without a sentence is given in its own words, with its facts.
     """
-    facts = {name: fact for name, fact in record.items() if fact not in {None, "None"}}
+    facts = {name: fact for name, fact in record.items() if fact is not None and fact != "None"}
     words = record.get("step") or _ABOUT.sub("", record["message"], count=1)
     sentence = SENTENCES.get(f"{words} {record.get('state')}", SENTENCES.get(words))
     shown: list[str] = []

@@ -25,13 +25,14 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.vault import Vault
 from localcloud.kinds.batch import add_batch_account
-from rotation.vocabulary.log_lines import report_poisoned, report_sweep
+from rotation.vocabulary.log_lines import report_poisoned, report_standing, report_sweep
 from rotation.vocabulary.record import State
 from tests.twins.world import VAULT, TwinWorld
 from wiring.parts import Wiring
 
 ROOT = Path(__file__).parents[2]
 BATCH = "Microsoft.Batch/batchAccounts"
+COUNTED = ("key_rotator.counts", "key_rotator.secrets")
 INSTRUMENTATION_KEY = "5f0a6f1e-0b0e-4a70-9d4e-0d3f5e0c7a11"
 
 
@@ -175,6 +176,7 @@ async def rotate_a_while(telemetry: Telemetry) -> None:
         world.faults.before("regenerate", lambda: world.clock.sleep(7))
         assert (await world.rotate(world.manual(reason="leaked"))).state is State.COMPLETED
         report_sweep(VAULT, secrets=1, due=0, misconfigured=0, nearest_expiry=86_400.0, seconds=0.5, problem=None)
+        report_standing(VAULT, {"UpToDate": 1, "Drifted": 0})
         report_poisoned("m1", None)
     finally:
         # It waits for answers of a server on this loop.
@@ -195,6 +197,8 @@ async def test_a_collector_gets_what_a_rotation_logs(station: Station, monkeypat
         "key_rotator.step.duration": "s",
         "key_rotator.expiry.nearest": "s",
         "key_rotator.sweeps": "{sweep}",
+        "key_rotator.secrets": "{secret}",
+        "key_rotator.counts": "{count}",
     }
     (rotations,) = found["key_rotator.rotations"].sum.data_points
     assert rotations.as_int == 1
@@ -203,6 +207,11 @@ async def test_a_collector_gets_what_a_rotation_logs(station: Station, monkeypat
     (expiry,) = found["key_rotator.expiry.nearest"].gauge.data_points
     assert attributes(expiry.attributes) == {"vault": VAULT}
     assert 86_000 < expiry.as_double <= 86_400
+    secrets = found["key_rotator.secrets"].gauge.data_points
+    assert [(attributes(point.attributes), point.as_int) for point in secrets] == [
+        ({"vault": VAULT, "status": "UpToDate"}, 1),
+        ({"vault": VAULT, "status": "Drifted"}, 0),
+    ]
     durations = found["key_rotator.step.duration"].histogram
     assert durations.aggregation_temporality == AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
     slow = {attributes(point.attributes)["step"]: point for point in durations.data_points}["regenerated"]
@@ -251,7 +260,12 @@ async def test_application_insights_gets_it_too_with_a_token(station: Station, m
         "key_rotator.step.duration",
         "key_rotator.expiry.nearest",
         "key_rotator.sweeps",
+        "key_rotator.secrets",
+        "key_rotator.counts",
     }
+    # By this the alerts find the instance that counted last.
+    counted, shown = (points[name]["tags"]["ai.cloud.roleInstance"] for name in COUNTED)
+    assert counted == shown != ""
     rotations = points["key_rotator.rotations"]
     assert rotations["iKey"] == INSTRUMENTATION_KEY
     assert rotations["tags"]["ai.cloud.role"] == "func-rotator"

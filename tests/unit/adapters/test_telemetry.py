@@ -1,7 +1,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +10,11 @@ from opentelemetry.sdk.metrics.export import DataPointT, HistogramDataPoint, InM
 
 from adapters.telemetry import Telemetry, telemetry
 from adapters.telemetry_instruments import Instruments
-from adapters.telemetry_lines import Measurement, NearestExpiry, measure
+from adapters.telemetry_lines import Measurement, NearestExpiry, Standing, measure
+from rotation.overview.review import review
+from rotation.overview.sweep import look
 from rotation.vocabulary.errors import NoAnswer
-from rotation.vocabulary.log_lines import report, report_dropped_event, report_poisoned, report_sweep
+from rotation.vocabulary.log_lines import report, report_dropped_event, report_poisoned, report_standing, report_sweep
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
@@ -21,6 +23,7 @@ from tests.twins.targets import accepted_record
 from tests.twins.world import VAULT, TwinWorld
 
 DAY = 86_400.0
+MINUTE = timedelta(minutes=1)
 BATCH = "Microsoft.Batch/batchAccounts"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RECORD = accepted_record(RotationRequest("r1", Trigger.SWEEP, SecretId(VAULT, "one", "a" * 32), NOW), NOW)
@@ -107,6 +110,14 @@ def counts(reader: InMemoryMetricReader, name: str) -> Counts:
     """
     found = [(dict(point.attributes or {}), point) for point in points(reader, name)]
     return [(attributes, point.value) for attributes, point in found if isinstance(point, NumberDataPoint)]
+
+
+async def look_and_review(world: TwinWorld) -> None:
+    """
+    Do what a refresh does: look through the vaults, compare every secret with its target, and count.
+    """
+    looks = await look(world.ports, world.lead, within=MINUTE)
+    await review(world.ports, world.lead, looks, before=world.clock.now(), within=MINUTE)
 
 
 def is_set_up() -> bool:
@@ -276,6 +287,55 @@ def test_sweeps_are_counted_with_what_they_saw(ear: Ear, attach: Attach) -> None
     ]
 
 
+def test_the_last_count_tells_how_the_secrets_of_each_vault_stand(ear: Ear, attach: Attach) -> None:
+    """
+    A status that no secret has any more is told as zero, so that an alert about it resolves.
+    """
+    made, other = attach(), "https://b.vault.azure.net"
+    report_standing(VAULT, {"UpToDate": 3, "Drifted": 1, "NearlyManaged": 2})
+    report_standing(other, {"UpToDate": 5, "Drifted": 0, "NearlyManaged": 0})
+    report_standing(VAULT, {"UpToDate": 4, "Drifted": 0, "NearlyManaged": 2})
+    made.close()
+
+    assert counts(ear.reader, "key_rotator.secrets") == [
+        ({"vault": VAULT, "status": "UpToDate"}, 4),
+        ({"vault": VAULT, "status": "Drifted"}, 0),
+        ({"vault": VAULT, "status": "NearlyManaged"}, 2),
+        ({"vault": other, "status": "UpToDate"}, 5),
+        ({"vault": other, "status": "Drifted"}, 0),
+        ({"vault": other, "status": "NearlyManaged"}, 0),
+    ]
+    assert counts(ear.reader, "key_rotator.counts") == [({"vault": VAULT}, 2), ({"vault": other}, 1)]
+
+
+def test_what_an_instance_counted_two_days_ago_is_not_told_any_more() -> None:
+    """
+    Another instance has counted since, or nobody has; the count of another vault is told as long as its own time.
+    """
+    now, reader, other = [0.0], InMemoryMetricReader(), "https://b.vault.azure.net"
+    instruments = Instruments(MeterProvider([reader], shutdown_on_exit=False), clock=lambda: now[0])
+    instruments.record(Standing(VAULT, {"Drifted": 1}, seen_at=0.0))
+    instruments.record(Standing(other, {"Drifted": 0}, seen_at=DAY))
+
+    told = {}
+    for now[0] in (2 * DAY, 2 * DAY + 1, 3 * DAY + 1):
+        told[now[0]] = [(attributes["vault"], count) for attributes, count in counts(reader, "key_rotator.secrets")]
+    assert told == {2 * DAY: [(VAULT, 1), (other, 0)], 2 * DAY + 1: [(other, 0)], 3 * DAY + 1: []}
+
+
+def test_a_count_that_goes_on_changes_no_line_that_was_written(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    A handler may read a line long after it was logged.
+    """
+    going_on = {"Drifted": 1}
+    with caplog.at_level(logging.INFO):
+        report_standing(VAULT, going_on)
+    going_on["Drifted"] = 2
+
+    (line,) = caplog.records
+    assert Standing(VAULT, {"Drifted": 1}, seen_at=line.created) in measure(line)
+
+
 async def test_no_metric_knows_an_id_a_secret_a_target_or_a_key(ear: Ear, attach: Attach) -> None:
     """
     Whatever is rotated, by whomever, the words that metrics are told apart by stay few.
@@ -286,12 +346,14 @@ async def test_no_metric_knows_an_id_a_secret_a_target_or_a_key(ear: Ear, attach
     await world.resume()
     report_poisoned("m1", rotation.id)
     report_sweep(VAULT, secrets=1, due=0, misconfigured=0, nearest_expiry=DAY, seconds=0.5, problem=None)
+    await look_and_review(world)
     made.close()
 
     data = ear.reader.get_metrics_data()
     assert data is not None
     told = data.to_json() + repr(ear.recorded)
     assert "key_rotator.step.duration" in told
+    assert "key_rotator.secrets" in told
     for unwanted in (rotation.id, world.target.arm_id, "account1", f"{VAULT}/", "because", "dropped", "m1"):
         assert unwanted not in told
     for key in KeyName:
@@ -321,6 +383,18 @@ def test_nothing_is_set_up_before_something_is_done(ear: Ear, attach: Attach) ->
 
     assert ear.closed
     assert not is_set_up()
+
+
+def test_a_count_is_work_that_is_done(ear: Ear, attach: Attach) -> None:
+    """
+    It is the last line of a sweep and of a refresh; nothing may follow it.
+    """
+    made = attach()
+    report_standing(VAULT, {"UpToDate": 1})
+    assert is_set_up()
+    made.close()
+
+    assert ear.closed
 
 
 def test_the_set_up_waits_until_no_line_comes_any_more(ear: Ear, attach: Attach) -> None:

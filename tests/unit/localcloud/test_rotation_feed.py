@@ -135,7 +135,8 @@ async def test_a_step_without_a_sentence_is_told_in_its_own_words(log: Log) -> N
     """
     log.step(0, "claimed", seconds=0, attempt="2", trigger="Http")
     log.step(0.1, "looked again", attempt=2, duration=0.1, key="Primary", because="it is late", provider="Microsoft.X")
-    log.step(0.2, "regenerated", attempt=2)
+    log.step(0.2, "counted", attempt=2, counts={"Drifted": 1})
+    log.step(0.25, "regenerated", attempt=2)
     log.step(0.3, "ended", "Failed", attempt=2, outcome="Failed", reason="exhausted")
     log.write(0.4, "host.invocation", "Executed 'run_rotation' (Succeeded, Id=i, 296 ms)")
 
@@ -144,7 +145,8 @@ async def test_a_step_without_a_sentence_is_told_in_its_own_words(log: Log) -> N
     assert log.told == [
         "0.000 claimed the target: nothing else rotates it meanwhile (attempt 2)",
         "0.100 looked again (key Primary, because it is late, attempt 2)",
-        "0.200 regenerated (attempt 2)",
+        "0.200 counted (counts {'Drifted': 1}, attempt 2)",
+        "0.250 regenerated (attempt 2)",
         "0.300 Failed (attempt 2, reason: exhausted)",
     ]
 
