@@ -44,6 +44,44 @@ AppMetrics
 | extend Days = Min / 86400
 | where Days < 10
 '''
+// How many secrets stand how, by the instance that counted last: one that counted before shows what it saw for two days.
+var lastCount = '''
+let last = AppMetrics
+| where Name == 'key_rotator.counts' and Sum > 0
+| summarize arg_max(TimeGenerated, AppRoleInstance) by Vault = tostring(Properties.vault)
+| project Vault, AppRoleInstance;
+AppMetrics
+| where Name == 'key_rotator.secrets'
+| extend Vault = tostring(Properties.vault), Status = tostring(Properties.status)
+| join kind=inner last on Vault, AppRoleInstance
+| summarize arg_max(TimeGenerated, Sum) by Vault, Status
+| project TimeGenerated, Vault, Status, Secrets = Sum
+'''
+var deadKey = '''
+| where Status in ('Drifted', 'TargetMissing')
+| where Secrets > 0
+'''
+var needsAttention = '''
+| where Status in ('Misconfigured', 'Overdue', 'Expired')
+| where Secrets > 0
+'''
+// An alert that is raised already tells nobody of what comes on top: each status of each vault raises its own.
+var vaultAndStatus = [
+  {
+    name: 'Vault'
+    operator: 'Include'
+    values: [
+      '*'
+    ]
+  }
+  {
+    name: 'Status'
+    operator: 'Include'
+    values: [
+      '*'
+    ]
+  }
+]
 // One row for each vault that was not looked through as a whole: an app that does not run, or may not read, warns of nothing.
 var noSweep = '''
 let vaults = datatable(Vault: string) [{vaults}];
@@ -66,6 +104,7 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT15M'
     lookBack: null
+    dimensions: []
   }
   {
     name: 'poisoned-message'
@@ -76,6 +115,7 @@ var rules = [
     frequency: 'PT5M'
     window: 'PT15M'
     lookBack: null
+    dimensions: []
   }
   {
     name: 'near-expiry'
@@ -86,6 +126,29 @@ var rules = [
     frequency: 'PT1H'
     window: 'P1D'
     lookBack: 'P2D'
+    dimensions: []
+  }
+  {
+    name: 'dead-key'
+    displayName: 'A managed secret holds no live key'
+    description: 'Its clients may be failing now: the value is none of the keys of its target (Drifted), or the target is gone (TargetMissing). GET /api/secrets?status=Drifted or status=TargetMissing says which secret and why, and docs/operations.md what to do. After that GET /api/secrets?refresh=true counts again.'
+    severity: 1
+    query: '${lastCount}${deadKey}'
+    frequency: 'PT1H'
+    window: 'P1D'
+    lookBack: 'P2D'
+    dimensions: vaultAndStatus
+  }
+  {
+    name: 'secret-needs-attention'
+    displayName: 'A managed secret needs a person'
+    description: 'Its key still works as far as is known, but its tags or value are wrong (Misconfigured), it was not rotated for two days after it was due (Overdue), or its version has expired (Expired). GET /api/secrets?status=Misconfigured, status=Overdue or status=Expired says which secret and why, and docs/operations.md what to do. After that GET /api/secrets?refresh=true counts again.'
+    severity: 2
+    query: '${lastCount}${needsAttention}'
+    frequency: 'PT1H'
+    window: 'P1D'
+    lookBack: 'P2D'
+    dimensions: vaultAndStatus
   }
   {
     name: 'no-sweep'
@@ -96,6 +159,7 @@ var rules = [
     frequency: 'PT1H'
     window: 'P1D'
     lookBack: 'P2D'
+    dimensions: []
   }
 ]
 
@@ -143,6 +207,7 @@ resource alert 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
           {
             query: rule.query
             timeAggregation: 'Count'
+            dimensions: rule.dimensions
             operator: 'GreaterThan'
             threshold: 0
             failingPeriods: {
