@@ -246,7 +246,7 @@ async def test_the_versions_of_an_unknown_secret_are_none(side: Side, deadline: 
     assert await side.vaults.list_versions(SecretId(side.secret.vault, "unknown"), deadline) == []
 
 
-@pytest.mark.assumption(42, 125)
+@pytest.mark.assumption(42, 125, 126)
 @pytest.mark.parametrize("enabled", [True, False])
 async def test_a_version_says_when_it_was_made_wherever_it_is_read(
     side: Side, deadline: Deadline, *, enabled: bool
@@ -261,6 +261,9 @@ async def test_a_version_says_when_it_was_made_wherever_it_is_read(
 
     assert current.created_on == listed.created_on
     assert current.created_on.microsecond == 0
+    async with aclosing(side.vaults.list_pages(made.vault)) as pages:
+        found = [each async for page in pages for each in page if each.id.name == made.name]
+    assert [each.created_on for each in found] == [current.created_on]
 
 
 @pytest.mark.assumption(42)
@@ -529,7 +532,8 @@ async def test_a_vault_is_listed_a_page_at_a_time(side: Side, deadline: Deadline
     found = {listed.id: listed for page in pages for listed in page}
     assert len(found) == sum(map(len, pages)) == 61
     assert max(map(len, pages)) <= 25
-    assert found[side.secret] == ListedSecret(side.secret, TAGS, enabled=False, expires_on=EXPIRES)
+    listed = found[side.secret]
+    assert listed == ListedSecret(side.secret, TAGS, enabled=False, expires_on=EXPIRES, created_on=listed.created_on)
     assert found[SecretId(side.secret.vault, "n-59")].tags == {}
 
 
