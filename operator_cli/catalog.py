@@ -33,7 +33,7 @@ async def find(api: Api, written: list[str]) -> list[Wanted]:
     if len(unique) == 1 and _is_id(unique[0]):
         return [Wanted(unique[0], short_id(unique[0]), None)]
     known = (await api.secrets()).secrets
-    if any(not _is_id(text) and not _named(known, text) for text in unique):
+    if any(not _is_id(text) and not everything(_named(known, text)) for text in unique):
         known = (await api.secrets(refresh=True)).secrets
     return list({wanted.id.lower(): wanted for wanted in (_wanted(known, text) for text in unique)}.values())
 
@@ -47,19 +47,29 @@ async def find_id(api: Api, written: str | None) -> str | None:
 
 def everything(known: list[ManagedSecret]) -> list[Wanted]:
     """
-    Return all the secrets of a list.
+    Return all the secrets of a list that the app manages.
     """
-    return [Wanted(secret.id, secret_name(secret.secret), secret.target) for secret in known if secret.id]
+    return [
+        Wanted(secret.id, secret_name(secret.secret), secret.target)
+        for secret in known
+        if secret.id and secret.is_managed
+    ]
 
 
 def _wanted(known: list[ManagedSecret], text: str) -> Wanted:
     if not _is_id(text):
-        return _only(everything(_named(known, text)), text)
+        return _only(_named(known, text), text)
     same = [one for one in everything(known) if f"{text.lower()}/".startswith(f"{one.id.lower()}/")]
     return Wanted(text, short_id(text), same[0].target if same else None)
 
 
-def _only(found: list[Wanted], text: str) -> Wanted:
+def _only(named: list[ManagedSecret], text: str) -> Wanted:
+    found = everything(named)
+    if named and not found:
+        raise Misuse(
+            f"the app does not manage {text!r}: {named[0].why}",
+            f"put its tags right; `{COMMAND} status --refresh` shows whether it is managed then",
+        )
     if not found:
         raise Misuse(
             f"the app manages no secret called {text!r}",

@@ -2,25 +2,36 @@
 Tables whose names and ids are always whole: only columns of words are folded, and the terminal wraps what is too wide.
 """
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
 _LEAST_FOLD = 16
+_UNBOUNDED = 1_000_000  # columns of a screen that has room for everything
+_INDENT = "  "
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Column:
     """
     A heading with its cells; `folds` is for words.
+
+    `rank` says which columns of a `FittingTable` get room first; 0 is always there. `below` is what stands below each
+    row where the column has no room, if anything.
     """
 
     heading: str
     cells: Sequence[Text]
     folds: bool = False
     is_number: bool = False
+    rank: int = 0
+    below: Sequence[str] = ()
 
 
 def tabulate(columns: Sequence[Column]) -> Table:
@@ -41,3 +52,54 @@ def tabulate(columns: Sequence[Column]) -> Table:
     for row in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*row)
     return table
+
+
+class FittingTable:
+    """
+    Columns side by side: on a terminal those that fit without a fold, the lower rank first; on a pipe all of them.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        least = tabulate([column for column in self._columns if not column.rank])
+        return Measurement.get(console, options, least)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        if not console.is_terminal:
+            yield tabulate(self._columns)
+            return
+        shown = self._fitting(console, options)
+        notes = [column.below for column in self._columns if column not in shown and column.below]
+        heading, *rows = console.render_lines(tabulate(shown), options, pad=False)
+        yield Segments([*heading, Segment.line()])
+        for row, *below in zip(rows, *notes, strict=True):
+            yield Segments([*row, Segment.line()])
+            for note in filter(None, below):
+                yield _wrapped(note, options.max_width)
+
+    def _fitting(self, console: Console, options: ConsoleOptions) -> list[Column]:
+        unbounded = options.update(width=_UNBOUNDED)
+        shown: list[Column] = []
+        for candidate in sorted(self._columns, key=lambda column: column.rank):
+            wider = [column for column in self._columns if column in {*shown, candidate}]
+            width = Measurement.get(console, unbounded, tabulate(wider)).maximum
+            if not candidate.rank or width <= options.max_width:
+                shown = wider
+        return shown
+
+
+def _wrapped(note: str, width: int) -> Text:
+    """
+    Return a note in lines that fit, with every word whole: it may be an id, which the terminal wraps.
+    """
+    lines = textwrap.wrap(
+        note,
+        width,
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return Text("\n".join(lines), no_wrap=True, overflow="ignore")

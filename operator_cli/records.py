@@ -139,9 +139,19 @@ class LastRotation(Struct, frozen=True, rename="camel"):
     error: str | None = None
 
 
+class Verified(Struct, frozen=True):
+    """
+    What came of comparing a secret's value with the keys of its target, and when; `why` where it is not Live.
+    """
+
+    on: datetime
+    result: str
+    why: str | None = None
+
+
 class ManagedSecret(Told, frozen=True, kw_only=True, rename="camel"):
     """
-    How a managed secret stands.
+    How a managed secret stands, or one whose tags look as if it should be managed.
     """
 
     secret: ListedSecret
@@ -152,6 +162,14 @@ class ManagedSecret(Told, frozen=True, kw_only=True, rename="camel"):
     why: str | None = None
     shares_target_with: list[str] = []
     last_rotation: LastRotation | None = None
+    verified: Verified | None = None
+
+    @property
+    def is_managed(self) -> bool:
+        """
+        Whether it is a secret that the app rotates, and not a vault or a secret that only looks managed.
+        """
+        return self.secret.name is not None and self.status != "NearlyManaged"
 
     @property
     def id(self) -> str | None:

@@ -35,7 +35,7 @@ class Screen:
         for result in results:
             least = Measurement.get(console, console.options.update(width=_PIPE_WIDTH), result).minimum
             console.width, given = max(console.width, least), console.width
-            console.print(result, soft_wrap=isinstance(result, Text))
+            console.print(result, soft_wrap=isinstance(result, Text), crop=False)
             console.width = given
 
     def show_json(self, document: Any) -> None:

@@ -2,18 +2,32 @@
 How the managed secrets look: a table, the most urgent one first.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from rich.table import Table
 from rich.text import Text
 
 from operator_cli import wording
-from operator_cli.columns import Column, tabulate
-from operator_cli.records import ManagedSecret
+from operator_cli.columns import Column, FittingTable
+from operator_cli.records import LastRotation, ManagedSecret
 
-_URGENCY = ("Expired", "Overdue", "Misconfigured", "Due", "UpToDate", "Paused")
-_COLOURS = {"Expired": "bold red", "Overdue": "red", "Misconfigured": "red", "Due": "yellow", "Paused": "dim"}
+# Clients of the first two fail now. A status of a later version comes with them.
+_URGENCY = (
+    *("Drifted", "TargetMissing", "Expired", "Overdue", "Misconfigured"),
+    *("Due", "UpToDate", "Paused", "NearlyManaged"),
+)
+_COLOURS = {
+    **dict.fromkeys(("Drifted", "TargetMissing", "Expired"), "bold red"),
+    **dict.fromkeys(("Overdue", "Misconfigured"), "red"),
+    **dict.fromkeys(("Due", "NearlyManaged"), "yellow"),
+    "Paused": "dim",
+}
+_COLOURS_OF_RESULTS = {
+    "Live": "green",
+    **dict.fromkeys(("Drift", "TargetMissing"), "red"),
+    **dict.fromkeys(("Refused", "Unreachable"), "yellow"),
+}
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -23,41 +37,85 @@ def by_urgency(secrets: Sequence[ManagedSecret]) -> list[ManagedSecret]:
     """
 
     def urgency(one: ManagedSecret) -> tuple[int, datetime, str]:
-        place = _URGENCY.index(one.status) if one.status in _URGENCY else 0
-        return place, one.expires_on or _NEVER, wording.secret_name(one.secret).lower()
+        return _place(one.status), one.expires_on or _NEVER, wording.secret_name(one.secret).lower()
 
     return sorted(secrets, key=urgency)
 
 
-def table(secrets: Sequence[ManagedSecret], now: datetime) -> Table:
+def table(secrets: Sequence[ManagedSecret], now: datetime) -> FittingTable:
     """
     Return a row for each secret. What few have is left out where none has it.
     """
 
-    def column(heading: str, text: Callable[[ManagedSecret], str], *, folds: bool = False) -> Column:
-        return Column(heading, [Text(wording.plain(text(one))) for one in secrets], folds=folds)
+    def cells(text: Callable[[ManagedSecret], str]) -> list[Text]:
+        return [Text(wording.plain(text(one))) for one in secrets]
 
+    reasons = cells(wording.why)
     always = [
-        column("secret", lambda one: wording.secret_name(one.secret)),
-        column("target", lambda one: wording.target_name(one.target)),
-        column("key", lambda one: one.key_name or wording.NOTHING),
-        column("expires", lambda one: wording.date(one.expires_on)),
-        Column("in days", [Text(wording.days_until(one.expires_on, now)) for one in secrets], is_number=True),
+        Column("secret", cells(lambda one: wording.secret_name(one.secret))),
+        Column("target", cells(lambda one: wording.target_name(one.target)), rank=1),
+        Column("key", cells(lambda one: one.key_name or wording.NOTHING), rank=2),
+        Column("expires", cells(lambda one: wording.date(one.expires_on)), rank=4),
+        Column("in days", cells(lambda one: wording.days_until(one.expires_on, now)), is_number=True),
         Column("status", [Text(wording.plain(one.status), _COLOURS.get(one.status, "")) for one in secrets]),
     ]
     seldom = [
-        column("why", lambda one: one.why or "", folds=True),
-        column("shares target with", lambda one: ", ".join(map(wording.short_id, one.shares_target_with)), folds=True),
-        column("last rotation", lambda one: wording.last(one.last_rotation) if one.last_rotation else ""),
+        Column("verified", [_verified(one, now) for one in secrets]),
+        Column("why", reasons, folds=True, rank=5, below=[reason.plain for reason in reasons]),
+        Column(
+            "shares target with",
+            cells(lambda one: ", ".join(map(wording.short_id, one.shares_target_with))),
+            folds=True,
+            rank=6,
+        ),
+        Column(
+            "last rotation",
+            cells(lambda one: wording.last(one.last_rotation) if one.last_rotation else ""),
+            rank=3,
+            below=[_failure(one.last_rotation) for one in secrets],
+        ),
     ]
-    return tabulate([*always, *(one for one in seldom if any(one.cells))])
+    return FittingTable(
+        [*always, *(one for one in seldom if any(cell.plain != wording.NOTHING for cell in one.cells if cell))]
+    )
 
 
 def footer(secrets: Sequence[ManagedSecret], as_of: datetime | None) -> str:
     """
-    Return how many there are, and how old that knowledge is.
+    Return how many there are, how they stand, and how old that knowledge is.
     """
-    number = wording.counted(sum(one.id is not None for one in secrets), "secret")
+    listed = [one for one in secrets if one.id is not None]
+    number = wording.counted(len(listed), "secret")
     if as_of is None:
         return f"{number}; the vaults have not been read yet: --refresh reads them now"
-    return f"{number} as of {wording.time(as_of)}; --refresh reads the vaults now"
+    as_sum = f": {_sum(listed)}" if listed else ""
+    return f"{number} as of {wording.time(as_of)}{as_sum}; --refresh looks again now"
+
+
+def _sum(secrets: Sequence[ManagedSecret]) -> str:
+    """
+    Return how many stand how. One that is up to date is only known to be fine if its key was seen to be live.
+    """
+    counts = Counter(one.status for one in secrets)
+    parts = {status: f"{counts[status]} {wording.plain(status)}" for status in sorted(counts, key=_place)}
+    unverified = sum(one.status == "UpToDate" and not _is_live(one) for one in secrets)
+    if unverified and any(one.verified for one in secrets):
+        parts["UpToDate"] += f" ({unverified} not seen Live)"
+    return ", ".join(parts.values())
+
+
+def _place(status: str) -> int:
+    return _URGENCY.index(status) if status in _URGENCY else 0
+
+
+def _is_live(secret: ManagedSecret) -> bool:
+    return secret.verified is not None and secret.verified.result == "Live"
+
+
+def _verified(secret: ManagedSecret, now: datetime) -> Text:
+    colour = _COLOURS_OF_RESULTS.get(secret.verified.result, "") if secret.verified else ""
+    return Text(wording.plain(wording.verified(secret.verified, now)), colour)
+
+
+def _failure(rotation: LastRotation | None) -> str:
+    return wording.plain(f"last rotation: {wording.last(rotation)}") if rotation and rotation.error else ""

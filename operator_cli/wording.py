@@ -5,9 +5,10 @@ How values of the API read on a screen.
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from operator_cli.records import LastRotation, ListedSecret, RotatedSecret, Rotation
+from operator_cli.records import LastRotation, ListedSecret, ManagedSecret, RotatedSecret, Rotation, Verified
 
 _DAY = timedelta(days=1)
+_UNITS = {"d": _DAY, "h": timedelta(hours=1), "m": timedelta(minutes=1)}
 NOTHING = "-"
 
 
@@ -84,6 +85,34 @@ def last(rotation: LastRotation) -> str:
     """
     state = f"{rotation.state} ({rotation.error})" if rotation.error else rotation.state
     return f"{state} {date(rotation.completed_on)}" if rotation.completed_on else state
+
+
+def why(secret: ManagedSecret) -> str:
+    """
+    Return why a secret stands so, and why nobody knows whether its key is live.
+    """
+    reasons = [secret.why] if secret.why else []
+    verified = secret.verified
+    if verified and verified.result in {"Refused", "Unreachable"} and verified.why and verified.why != secret.why:
+        reasons.append(f"{verified.result}: {verified.why}")
+    return "; ".join(reasons)
+
+
+def verified(verification: Verified | None, now: datetime) -> str:
+    """
+    Return what came of comparing a secret with its target, and how long ago.
+    """
+    return f"{verification.result} {ago(verification.on, now)}" if verification else NOTHING
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """
+    Return the time since a moment in its largest unit, as `--since` takes it: `5h ago`.
+    """
+    for unit, length in _UNITS.items():
+        if now - moment >= length:
+            return f"{(now - moment) // length}{unit} ago"
+    return "now"
 
 
 def date(moment: datetime | None) -> str:

@@ -13,7 +13,7 @@ from operator_cli.errors import Misuse, NotListed
 from operator_cli.orders import KeyChoice, Wish
 from operator_cli.rotating import Order, Outcome, Rotating, exit_code
 from operator_cli.session import Session, Timeout
-from operator_cli.wording import counted, vault_name
+from operator_cli.wording import counted, plain, secret_name, vault_name
 
 _MOST_AT_ONCE = 32
 
@@ -72,8 +72,9 @@ def rotate(  # noqa: PLR0913 - one for each option
     elif secrets:
         orders = wish.orders(session.run("looking for the secrets", find(session.api, secrets)))
     else:
-        listing = session.run("reading the vaults", session.api.secrets(refresh=True))
+        listing = session.run("reading the vaults and comparing the keys", session.api.secrets(refresh=True))
         unlisted, wanted = _unlisted(listing), everything(listing.secrets)
+        _tell_left_out(session, listing)
         if wanted and not (yes or dry_run):
             _ask(wanted, listing)
         orders = wish.orders(wanted)
@@ -105,6 +106,15 @@ def _unlisted(listing: Secrets) -> list[Outcome]:
         for one in listing.secrets
         if one.id is None
     ]
+
+
+def _tell_left_out(session: Session, listing: Secrets) -> None:
+    """
+    Name the secrets that are not managed and look as if they should be, also to somebody who is not asked.
+    """
+    for one in listing.secrets:
+        if one.id and not one.is_managed:
+            session.screen.say(plain(f"left out: {secret_name(one.secret)} is {one.status}: {one.why}"))
 
 
 def _ask(wanted: Sequence[Wanted], listing: Secrets) -> None:

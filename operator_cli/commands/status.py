@@ -16,7 +16,7 @@ from operator_cli.session import Session
 
 class Status(StrEnum):
     """
-    How a managed secret stands.
+    How a managed secret stands; NearlyManaged is one that is not managed, and whose tags look as if it should be.
     """
 
     UP_TO_DATE = "UpToDate"
@@ -24,13 +24,21 @@ class Status(StrEnum):
     OVERDUE = "Overdue"
     EXPIRED = "Expired"
     PAUSED = "Paused"
+    DRIFTED = "Drifted"
+    TARGET_MISSING = "TargetMissing"
     MISCONFIGURED = "Misconfigured"
+    NEARLY_MANAGED = "NearlyManaged"
 
 
 def status(
     session: Session,
     *,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Let the app read its vaults now.")] = False,
+    refresh: Annotated[
+        bool,
+        typer.Option(
+            "--refresh", help="Let the app read its vaults now, and compare each secret with its target's keys."
+        ),
+    ] = False,
     status: Annotated[Status | None, typer.Option(help="Only those that stand so.", case_sensitive=False)] = None,
     target: Annotated[str | None, typer.Option(metavar="ARM_ID", help="Only those of this target.")] = None,
 ) -> int:
@@ -38,7 +46,8 @@ def status(
     Show how all managed secrets stand, by urgency.
     """
     work = session.api.secrets(target=target, status=status and status.value, refresh=refresh)
-    listing = session.run("reading the vaults" if refresh else "asking for the secrets", work)
+    doing = "reading the vaults and comparing the keys" if refresh else "asking for the secrets"
+    listing = session.run(doing, work)
     secrets = by_urgency(listing.secrets)
     if session.screen.as_json:
         told = [one.as_told for one in secrets]

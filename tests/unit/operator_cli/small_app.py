@@ -45,6 +45,8 @@ class Secret:
     ends: tuple[str, str | None] = ("Completed", None)
     shares: list[str] = field(default_factory=list)
     last: dict[str, Any] | None = None
+    verified: tuple[str, str | None] | None = None
+    """The result of the last comparison, two hours ago, and why."""
     is_new: bool = False
     """Whether only a look at the vault, refresh=true, finds it."""
 
@@ -370,14 +372,20 @@ def _line(secret: Secret) -> dict[str, Any]:
         "secret": {"vault": secret.vault, "name": secret.name or None},
         "target": secret.target or None,
         "provider": "Microsoft.Batch/batchAccounts",
-        "keyName": secret.key,
+        "keyName": secret.key or None,
         "expiresOn": expires_on and expires_on.isoformat(),
         "status": secret.status,
         "why": secret.why,
         "sharesTargetWith": secret.shares,
         "lastRotation": secret.last,
         "seenOn": "2026-11-22T03:00:00Z",
+        "verified": secret.verified and _verification(*secret.verified),
     }
+
+
+def _verification(result: str, why: str | None) -> dict[str, Any]:
+    on = datetime.now(UTC) - timedelta(hours=2, minutes=1)
+    return {"on": on.isoformat(), "result": result, "why": why}
 
 
 def _arranged(request: web.Request, answer: Answer) -> web.Response:
