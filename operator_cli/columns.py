@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 _LEAST_FOLD = 16
-_UNBOUNDED = 1_000_000  # columns of a screen that has room for everything
+_GAP = 2  # between two columns: rich pads each cell by one on either side
 _INDENT = "  "
 
 
@@ -33,6 +33,13 @@ class Column:
     rank: int = 0
     below: Sequence[str] = ()
 
+    @property
+    def width(self) -> int:
+        """
+        How wide it is without a fold.
+        """
+        return max(len(self.heading), *(cell.cell_len for cell in self.cells))
+
 
 def tabulate(columns: Sequence[Column]) -> Table:
     """
@@ -40,7 +47,7 @@ def tabulate(columns: Sequence[Column]) -> Table:
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        widest = max(len(column.heading), *(cell.cell_len for cell in column.cells))
+        widest = column.width
         table.add_column(
             column.heading,
             no_wrap=not column.folds,
@@ -63,14 +70,13 @@ class FittingTable:
         self._columns = columns
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        least = tabulate([column for column in self._columns if not column.rank])
-        return Measurement.get(console, options, least)
+        return Measurement(_width([column for column in self._columns if not column.rank]), _width(self._columns))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         if not console.is_terminal:
             yield tabulate(self._columns)
             return
-        shown = self._fitting(console, options)
+        shown = self._fitting(options.max_width)
         notes = [column.below for column in self._columns if column not in shown and column.below]
         heading, *rows = console.render_lines(tabulate(shown), options, pad=False)
         yield Segments([*heading, Segment.line()])
@@ -79,15 +85,17 @@ class FittingTable:
             for note in filter(None, below):
                 yield _wrapped(note, options.max_width)
 
-    def _fitting(self, console: Console, options: ConsoleOptions) -> list[Column]:
-        unbounded = options.update(width=_UNBOUNDED)
+    def _fitting(self, room: int) -> list[Column]:
         shown: list[Column] = []
         for candidate in sorted(self._columns, key=lambda column: column.rank):
             wider = [column for column in self._columns if column in {*shown, candidate}]
-            width = Measurement.get(console, unbounded, tabulate(wider)).maximum
-            if not candidate.rank or width <= options.max_width:
+            if not candidate.rank or _width(wider) <= room:
                 shown = wider
         return shown
+
+
+def _width(columns: Sequence[Column]) -> int:
+    return sum(column.width for column in columns) + _GAP * (len(columns) - 1)
 
 
 def _wrapped(note: str, width: int) -> Text:

@@ -302,6 +302,19 @@ async def test_an_unknown_name_is_an_error(app: SmallApp, secret: Secret, run: C
     assert not app.asked("POST")
 
 
+async def test_a_name_of_a_secret_that_only_looks_managed_is_an_error(app: SmallApp, run: Command) -> None:
+    """
+    It says what is wrong with the tags; the app is not asked to rotate it.
+    """
+    app.secrets = [Secret("typo", status="NearlyManaged", why="its tag 'Provider' must be named ProviderAddress")]
+
+    result = await run("rotate", "typo")
+
+    assert result.exit_code == 2
+    assert "the app does not manage 'typo': its tag 'Provider' must be named ProviderAddress" in result.stderr
+    assert not app.asked("POST")
+
+
 async def test_a_name_of_two_secrets_is_an_error(app: SmallApp, run: Command) -> None:
     """
     Both ids are told.
@@ -423,6 +436,27 @@ async def test_all_rotates_every_secret_after_asking(app: SmallApp, run: Command
         row = next(line for line in result.stdout.splitlines() if rotation_id in line)
         assert record["state"] in row
         assert f"kv-prod/{record['secret']['name']} " in row
+
+
+async def test_all_leaves_out_what_is_not_managed_and_says_so(app: SmallApp, run: Command) -> None:
+    """
+    A secret whose tags only look like the app's is named with the reason; a drifted one is asked for as ever.
+    """
+    app.secrets = [
+        Secret("drifted", status="Drifted", ends=("Failed", "drift")),
+        Secret(
+            "typo", status="NearlyManaged", target="", key="", why="its tag 'Provider' must be named ProviderAddress"
+        ),
+    ]
+
+    result = await run("rotate", "--all", "--yes")
+
+    assert result.exit_code == 1
+    assert [one.body["secret"] for one in app.asked("POST")] == [f"{VAULT}/secrets/drifted"]
+    assert (
+        "left out: kv-prod/typo is NearlyManaged: its tag 'Provider' must be named ProviderAddress\n" in result.stderr
+    )
+    assert "drift: this is what happened" in result.stdout
 
 
 @pytest.mark.parametrize(("answer", "said"), [("n\n", "nothing was rotated"), ("", "--yes rotates without asking")])

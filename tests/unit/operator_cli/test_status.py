@@ -15,10 +15,13 @@ def rows(text: str) -> list[list[str]]:
 
 async def test_the_most_urgent_secret_comes_first(app: SmallApp, run: Command) -> None:
     """
-    By status, then by expiry; one that cannot be rotated does not hide below those that are fine.
+    By status, then by expiry: an outage before what is merely due, and last what is not managed.
     """
     app.secrets = [
+        Secret("typo", status="NearlyManaged", days=None, target="", key=""),
         Secret("paused", status="Paused", days=3),
+        Secret("gone", status="TargetMissing", days=70),
+        Secret("drifted", status="Drifted", days=80),
         Secret("fine", days=60),
         Secret("due-later", status="Due", days=29),
         Secret("wrong", status="Misconfigured", days=None),
@@ -33,6 +36,8 @@ async def test_the_most_urgent_secret_comes_first(app: SmallApp, run: Command) -
     assert result.exit_code == 0
     assert [row[0].removeprefix("kv-prod/") for row in rows(result.stdout)] == [
         "secret",
+        "drifted",
+        "gone",
         "expired",
         "overdue",
         "wrong",
@@ -41,13 +46,17 @@ async def test_the_most_urgent_secret_comes_first(app: SmallApp, run: Command) -
         "due-later",
         "fine",
         "paused",
+        "typo",
     ]
-    assert result.stderr == "7 secrets as of 2026-11-22 03:00:00 UTC; --refresh reads the vaults now\n"
+    assert result.stderr == (
+        "10 secrets as of 2026-11-22 03:00:00 UTC: 1 Drifted, 1 TargetMissing, 1 Expired, 1 Overdue, 1 Misconfigured, "
+        "2 Due, 1 UpToDate, 1 Paused, 1 NearlyManaged; --refresh looks again now\n"
+    )
 
 
 async def test_a_row_says_everything_about_a_secret(app: SmallApp, run: Command) -> None:
     """
-    Target, key, expiry, days left, status and why, who shares the target, and the last rotation.
+    Target, key, expiry, days left, status, when its key was compared, why, who shares the target, the last rotation.
     """
     app.secrets = [
         Secret(
@@ -57,6 +66,7 @@ async def test_a_row_says_everything_about_a_secret(app: SmallApp, run: Command)
             days=12,
             shares=[f"{VAULT}/secrets/other", f"{VAULT}/secrets/third"],
             last={"id": "x", "state": "Failed", "completedOn": "2026-11-20T01:02:03Z", "error": "drift"},
+            verified=("Live", None),
         )
     ]
 
@@ -64,11 +74,11 @@ async def test_a_row_says_everything_about_a_secret(app: SmallApp, run: Command)
 
     assert heading == [
         *("secret", "target", "key", "expires", "in days", "status"),
-        *("why", "shares target with", "last rotation"),
+        *("verified", "why", "shares target with", "last rotation"),
     ]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", row.pop(3))
     assert row == [
-        *("kv-prod/batch-key", "batchAccounts/mybatch", "Primary", "12", "Misconfigured"),
+        *("kv-prod/batch-key", "batchAccounts/mybatch", "Primary", "12", "Misconfigured", "Live 2h ago"),
         *("tag ValidityPeriodDays is '7'", "kv-prod/other, kv-prod/third", "Failed (drift) 2026-11-20"),
     ]
 
@@ -115,6 +125,48 @@ async def test_filters_reach_the_app_with_every_page(app: SmallApp, run: Command
         {"status": "Due", "target": batch_account("mybatch"), "refresh": "true"},
         {"status": "Due", "target": batch_account("mybatch"), "continuation": "2"},
     ]
+
+
+@pytest.mark.parametrize("status", ["Drifted", "TargetMissing", "NearlyManaged"])
+async def test_every_status_can_be_asked_for(app: SmallApp, run: Command, status: str) -> None:
+    """
+    In any case, as the app spells it.
+    """
+    app.secrets = [Secret("fine"), Secret("odd", status=status)]
+
+    code, document = await run.json("status", "--status", status.lower())
+
+    assert code == 0
+    assert [one["secret"]["name"] for one in document["secrets"]] == ["odd"]
+
+
+async def test_json_holds_what_the_app_says_of_the_key(app: SmallApp, run: Command) -> None:
+    """
+    Null where it was not compared.
+    """
+    app.secrets = [Secret("old"), Secret("shut", verified=("Refused", "403"))]
+
+    _, document = await run.json("status")
+
+    old, shut = document["secrets"]
+    assert old["verified"] is None
+    assert {**shut["verified"], "on": ""} == {"on": "", "result": "Refused", "why": "403"}
+
+
+async def test_the_sum_tells_apart_what_is_not_seen_to_work(app: SmallApp, run: Command) -> None:
+    """
+    UpToDate is about the expiry; only together with Live is it an all-clear.
+    """
+    app.secrets = [
+        Secret("fine", verified=("Live", None)),
+        Secret("new"),
+        Secret("shut", verified=("Refused", "403")),
+        Secret("due", status="Due"),
+    ]
+
+    result = await run("status")
+
+    assert ": 1 Due, 3 UpToDate (2 not seen Live); " in result.stderr
 
 
 async def test_vaults_that_have_not_been_read_are_told(app: SmallApp, run: Command) -> None:

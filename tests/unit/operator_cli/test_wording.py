@@ -26,6 +26,23 @@ def test_days_are_whole_ones_and_negative_once_it_is_too_late(left: timedelta, n
 
 
 @pytest.mark.parametrize(
+    ("passed", "words"),
+    [
+        (timedelta(seconds=-5), "now"),
+        (timedelta(seconds=59), "now"),
+        (timedelta(minutes=59), "59m ago"),
+        (timedelta(hours=23, minutes=59), "23h ago"),
+        (timedelta(days=3), "3d ago"),
+    ],
+)
+def test_a_time_that_has_passed_is_told_in_its_largest_unit(passed: timedelta, words: str) -> None:
+    """
+    The clock of the app may be ahead of the one here.
+    """
+    assert wording.ago(NOW - passed, NOW) == words
+
+
+@pytest.mark.parametrize(
     ("written", "short"),
     [
         ("https://kv-prod.vault.azure.net/secrets/batch-key", "kv-prod/batch-key"),
