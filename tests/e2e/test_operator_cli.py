@@ -136,6 +136,29 @@ async def test_status_shows_what_the_vaults_hold(client: Client, run: Command, k
     assert {name_of(line): line["keyName"] for line in after["secrets"]}[subject.secret] == "Secondary"
 
 
+async def test_a_key_that_somebody_regenerated_by_hand_shows_as_drift(client: Client, run: Command, kind: str) -> None:
+    """
+    After a refresh, with the reason; one whose tag is misspelt shows beside it, and neither is touched.
+    """
+    subject = await client.subject(kind)
+    target, misspelt = ["--target", subject.target.arm_id], f"{subject.secret}-misspelt"
+    client.cloud.vault.set(misspelt, subject.target.value("Secondary"), tags={"ProviderAdress": subject.target.arm_id})
+    live = await run("status", *target, "--refresh")
+
+    subject.target.regenerate("Primary")
+    drifted = await run("status", *target, "--status", "Drifted", "--refresh")
+    _, nearly = await run.json("status", "--status", "NearlyManaged")
+
+    assert "Live now" in live.stdout
+    assert "Drift now" in drifted.stdout
+    assert "the secret's value holds neither key of " in drifted.stdout
+    assert ": 1 Drifted; " in drifted.stderr
+    (line,) = (line for line in nearly["secrets"] if name_of(line) == misspelt)
+    assert line["target"] is None
+    assert "'ProviderAdress' must be named ProviderAddress" in line["why"]
+    assert subject.regenerations() == 0
+
+
 async def test_what_the_app_refuses_is_told_with_a_remedy(client: Client, run: Command, kind: str) -> None:
     """
     Whether the refusal comes at once or as the end of a rotation.
