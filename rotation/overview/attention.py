@@ -43,8 +43,8 @@ async def attend(world: World, lead: timedelta, looks: list[VaultFacts]) -> None
                     await _tell(world, lead, changed, until)
                     changed = []
             await _tell(world, lead, changed, until)
-            needs_attention = any(counts[status] for status in NEEDS_ATTENTION)
             known = await world.inventory.vault_facts(look.vault) or look
+            needs_attention = known.problem is not None or any(counts[status] for status in NEEDS_ATTENTION)
             if known.needs_attention != needs_attention:
                 await world.inventory.keep_look(structs.replace(known, needs_attention=needs_attention))
         except RotationError as error:

@@ -19,7 +19,7 @@ from rotation.ports.reading import read_keys, read_secret
 from rotation.ports.world import World
 from rotation.vocabulary.concurrency import capture
 from rotation.vocabulary.endings import Failure, Misconfigured, OutOfScope, Skip, TargetNotFound
-from rotation.vocabulary.errors import RotationError
+from rotation.vocabulary.errors import OutOfTime, RotationError
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
@@ -40,14 +40,14 @@ class Comparison:
     `wrong` is what came of the last one where something was wrong: that stays so until something else is seen.
     """
 
-    def __init__(self, world: World, target: str, at_once: asyncio.Semaphore, wrong: Known) -> None:
+    def __init__(self, world: World, target: str, at_once: asyncio.Semaphore, wrong: Known, deadline: Deadline) -> None:
         self._world = world
         self._target = target
         self._at_once = at_once
         self._wrong = wrong
         # Not found the last time: it is missing if it is not found again.
         self._is_doubted = any(each.is_doubted or each.result is Result.TARGET_MISSING for each in wrong.values())
-        self._deadline = Deadline(world.clock)
+        self._deadline = deadline
 
     async def make(self) -> Verifications:
         """
@@ -137,6 +137,8 @@ class Comparison:
         """
         Return what is known of a secret of which nothing could be seen.
         """
+        if isinstance(hindrance, OutOfTime):
+            raise hindrance
         is_missing = isinstance(hindrance, TargetNotFound)
         if is_missing and self._is_doubted:
             return self._verification(Result.TARGET_MISSING, str(hindrance))

@@ -175,9 +175,11 @@ async def _finish(world: World, facts: VaultFacts) -> VaultFacts:
     if facts.problem:
         _log.error("sweep: %s: %s", facts.vault, facts.problem)
     try:
+        before = await world.inventory.vault_facts(facts.vault)
+        # Whether anything needs a person is known when all has been gone through.
+        facts = structs.replace(facts, needs_attention=bool(facts.problem or (before and before.needs_attention)))
         if facts.problem:
-            before = await world.inventory.vault_facts(facts.vault)
-            facts = structs.replace(facts, as_of=before and before.as_of, needs_attention=True)
+            facts = structs.replace(facts, as_of=before and before.as_of)
         await world.inventory.finish(facts)
     except RotationError as error:
         _log.warning("sweep: how the look at %s went is not kept: %s", facts.vault, error)

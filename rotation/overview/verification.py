@@ -15,8 +15,9 @@ from typing import NamedTuple
 from rotation.overview.comparison import IS_WRONG, Comparison, Known, Verifications
 from rotation.ports.inventory import Entry, Result
 from rotation.ports.world import World
-from rotation.vocabulary.errors import DependencyError, RotationError, Unfinished
+from rotation.vocabulary.errors import DependencyError, OutOfTime, RotationError
 from rotation.vocabulary.limits import CALM, TARGETS_AT_HAND, TARGETS_PER_WRITE, VERIFIED_AT_ONCE
+from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -53,7 +54,9 @@ async def verify(world: World, *, before: datetime, within: timedelta) -> None:
         waiting = [target for target in found if target not in running]
         while waiting and time_left() > 0:
             some, waiting = waiting[:TARGETS_PER_WRITE], waiting[TARGETS_PER_WRITE:]
-            had_their_turn |= await _verify_some(world, {target: found[target].wrong for target in some}, at_once)
+            deadline = Deadline(world.clock, timedelta(seconds=time_left()))
+            wrong = {target: found[target].wrong for target in some}
+            had_their_turn |= await _verify_some(world, wrong, at_once, deadline)
         tried |= had_their_turn
         if not had_their_turn:
             # Rotations need all that Azure Resource Manager takes.
@@ -91,7 +94,9 @@ def _verified_on(entry: Entry) -> datetime:
     return _NEVER if verified is None or verified.result is Result.UNREACHABLE else verified.on
 
 
-async def _verify_some(world: World, targets: Mapping[str, Known], at_once: asyncio.Semaphore) -> set[str]:
+async def _verify_some(
+    world: World, targets: Mapping[str, Known], at_once: asyncio.Semaphore, deadline: Deadline
+) -> set[str]:
     """
     Verify some targets, and keep what is found; return those that had their turn.
     """
@@ -100,8 +105,10 @@ async def _verify_some(world: World, targets: Mapping[str, Known], at_once: asyn
         if not await world.providers.has_room_for(target):
             return None
         try:
-            return await Comparison(world, target, at_once, wrong).make()
-        except (DependencyError, Unfinished) as error:
+            return await Comparison(world, target, at_once, wrong, deadline).make()
+        except OutOfTime:
+            _log.info("verification: there is no time left for %s", target)
+        except DependencyError as error:
             _log.warning("verification: %s: %s", target, error)
         except Exception:  # noqa: BLE001 - one broken target stops no other
             _log.exception("verification: %s", target)

@@ -67,7 +67,7 @@ TARGETS_AT_HAND = 1000  # the longest unverified, of which there may be any numb
 TARGETS_PER_WRITE = 50  # whose verifications are written together: what a sweep that dies has to do again
 VERIFIED_AT_ONCE = 8  # secrets that are read: a vault takes 400 requests a second (Key Vault documentation)
 TOLD_AT_ONCE = 8  # events about secrets that need a person
-TOLD_WITHIN = timedelta(minutes=1)  # of a sweep: who is not told then is told by the next one
+TOLD_WITHIN = timedelta(seconds=30)  # of a sweep: who is not told then is told by the next one
 
 # What callers send
 LARGEST_BODY = 16 * 1024  # bytes: a request has a few hundred

@@ -29,6 +29,7 @@ from rotation.vocabulary.request import (
 )
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
+from rotation.vocabulary.timing import Deadline
 from tests.interleavings import wires
 from tests.interleavings.calls import Call, Kind, Worker, at_once
 from tests.interleavings.gathering import LaidOut
@@ -272,7 +273,8 @@ class Simulation:
     def _worker(self, task: Task) -> Worker:
         world = self._wired(task)
         if task.message.job is Job.VERIFY:
-            return Comparison(world, self.world.target.identity, asyncio.Semaphore(), {}).make()
+            deadline = Deadline(world.clock)
+            return Comparison(world, self.world.target.identity, asyncio.Semaphore(), {}, deadline).make()
         if task.request is None:
             return list_unfinished(world)
         rotator = Rotator(world)

@@ -10,7 +10,7 @@ import pytest
 from rotation.overview.review import review
 from rotation.overview.sweep import look
 from rotation.ports.inventory import Status
-from rotation.vocabulary.errors import DependencyError, Unavailable
+from rotation.vocabulary.errors import Declined, DependencyError, Unavailable
 from rotation.vocabulary.limits import TOLD_WITHIN
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
@@ -121,6 +121,32 @@ async def test_of_what_the_app_or_a_person_sees_to_nobody_is_told(world: TwinWor
 
     assert told(world) == []
     assert not await needs_attention(world)
+
+
+async def test_a_vault_that_cannot_be_listed_needs_a_person(world: TwinWorld) -> None:
+    """
+    Nobody knows how its secrets stand; until it can be listed again.
+    """
+    await sweep(world)
+    world.faults.before("list_pages", Declined("403 Forbidden"))
+    await sweep(world)
+    assert await needs_attention(world)
+
+    await sweep(world)
+
+    assert not await needs_attention(world)
+
+
+async def test_what_needs_a_person_does_not_seem_well_while_a_sweep_looks(world: TwinWorld) -> None:
+    """
+    Health may be asked at any moment, and a sweep may die in the middle.
+    """
+    await break_it(world, Status.DRIFTED)
+    await sweep(world)
+
+    await look(world.ports, LEAD, within=MINUTE)
+
+    assert await needs_attention(world)
 
 
 async def test_where_the_target_cannot_be_read_the_vault_is_the_source(world: TwinWorld) -> None:

@@ -584,6 +584,27 @@ async def test_where_rotations_need_it_for_long_it_is_left_for_the_next_time(wor
     assert WITHIN <= world.clock.now() - begun < WITHIN + MINUTE
 
 
+async def test_a_service_that_takes_long_makes_no_sweep_longer(world: TwinWorld) -> None:
+    """
+    What there was no time for is left as it was known, and nothing is asked once the time is over.
+    """
+    await sweep(world)
+    before = await verified(world)
+    world.clock.advance(DAY)
+    world.put("two", key=SECONDARY)
+
+    async def take_long() -> None:
+        world.clock.advance(WITHIN)
+
+    world.faults.before("read_current", take_long)
+    await sweep(world)
+
+    assert await verified(world) == before
+    assert (await entry(world, "two")).verified is None
+    await sweep(world)
+    assert (await verified(world, "two")).result is Result.LIVE
+
+
 @pytest.mark.parametrize("call", ["bound_secrets", "keep_verifications", "read_open"])
 async def test_a_ledger_that_fails_for_one_target_stops_no_other(
     world: TwinWorld, call: str, caplog: pytest.LogCaptureFixture
