@@ -60,6 +60,7 @@ def beside(kind: Kind) -> Counter[str]:
     where_to_ask = named(kind).proof[:1]
     return Counter(where_to_ask) + Counter(
         {
+            "Ledger.Read": 1,  # Whether the rotation waits for its time.
             "Ledger.Upsert": 2,  # That the secret holds a key of the target; how it stands, for GET /api/secrets.
             "Vault.ListVersions": 1,  # Older versions, to disable those whose key is dead ...
             "Vault.GetSecret": 1,  # ... by their value.
