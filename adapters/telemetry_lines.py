@@ -64,11 +64,11 @@ Measurement = Count | StepDuration | NearestExpiry | Standing
 
 def measure(line: logging.LogRecord) -> list[Measurement]:
     """
-    Return what a line measures; nothing for a line that tells no step.
+    Return what a line measures; nothing for a line that tells no step, or one that nobody counts.
     """
     fields = vars(line)
     match fields.get("step"):
-        case None:
+        case None | "verified":
             return []
         case "swept":
             return _swept(line, fields)

@@ -8,7 +8,8 @@ in docs/architecture.md, "Verification".
 import asyncio
 import heapq
 import logging
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -16,7 +17,14 @@ from rotation.overview.comparison import IS_WRONG, Comparison, Known, Verificati
 from rotation.ports.inventory import Entry, Result
 from rotation.ports.world import World
 from rotation.vocabulary.errors import DependencyError, OutOfTime, RotationError
-from rotation.vocabulary.limits import CALM, TARGETS_AT_HAND, TARGETS_PER_WRITE, VERIFIED_AT_ONCE
+from rotation.vocabulary.limits import (
+    CALM,
+    COMPARED_AT_ONCE,
+    TARGETS_AT_HAND,
+    TARGETS_PER_WRITE,
+    VERIFIED_AT_ONCE,
+)
+from rotation.vocabulary.log_lines import report_verification
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
@@ -42,25 +50,18 @@ async def verify(world: World, *, before: datetime, within: timedelta) -> None:
     What goes wrong with a target is kept or logged, and stops no other. What there is no time for comes first the next
     time. Raises a `DependencyError` where the ledger does not say what there is.
     """
-    begun, tried = world.clock.monotonic(), set[str]()
-
-    def time_left() -> float:
-        return within.total_seconds() - (world.clock.monotonic() - begun)
-
-    at_once = asyncio.Semaphore(VERIFIED_AT_ONCE)
-    while time_left() > 0 and (found := await _longest_unverified(world, before, tried)):
+    run, is_complete = _Run(world, within), False
+    while not is_complete and run.time_left > 0:
+        found = await _longest_unverified(world, before, run.tried)
         running = {target async for target, _ in world.ledger.list_open()}
-        had_their_turn = running & found.keys()
-        waiting = [target for target in found if target not in running]
-        while waiting and time_left() > 0:
-            some, waiting = waiting[:TARGETS_PER_WRITE], waiting[TARGETS_PER_WRITE:]
-            deadline = Deadline(world.clock, timedelta(seconds=time_left()))
-            wrong = {target: found[target].wrong for target in some}
-            had_their_turn |= await _verify_some(world, wrong, at_once, deadline)
-        tried |= had_their_turn
-        if not had_their_turn:
+        run.tried |= running & found.keys()
+        waiting = _in_turns(target for target in found if target not in running)
+        await run.work_off(deque((target, found[target].wrong) for target in waiting))
+        is_complete = len(found) < TARGETS_AT_HAND and found.keys() <= run.tried
+        if not is_complete and run.tried.isdisjoint(found):
             # Rotations need all that Azure Resource Manager takes.
-            await world.clock.sleep(max(0.0, min(CALM, time_left())))
+            await world.clock.sleep(max(0.0, min(CALM, run.time_left)))
+    report_verification(secrets=run.compared, seconds=run.seconds, is_complete=is_complete)
 
 
 async def _longest_unverified(world: World, before: datetime, tried: set[str]) -> _Candidates:
@@ -94,30 +95,82 @@ def _verified_on(entry: Entry) -> datetime:
     return _NEVER if verified is None or verified.result is Result.UNREACHABLE else verified.on
 
 
-async def _verify_some(
-    world: World, targets: Mapping[str, Known], at_once: asyncio.Semaphore, deadline: Deadline
-) -> set[str]:
+def _in_turns(targets: Iterable[str]) -> list[str]:
     """
-    Verify some targets, and keep what is found; return those that had their turn.
+    Return targets so that each subscription has its turn: in each there is room for so many a second.
+    """
+    turns = Counter[str]()
+
+    def turn(target: str) -> int:
+        subscription = target.removeprefix("/subscriptions/").partition("/")[0]
+        turns[subscription] += 1
+        return turns[subscription]
+
+    return sorted(targets, key=turn)
+
+
+class _Run:
+    """
+    What one sweep verifies: which targets had their turn, and what was found of some and is not kept yet.
     """
 
-    async def verify_one(target: str, wrong: Known) -> Verifications | None:
-        if not await world.providers.has_room_for(target):
-            return None
+    def __init__(self, world: World, within: timedelta) -> None:
+        self._world = world
+        self._deadline = Deadline(world.clock, within)
+        self._at_once = asyncio.Semaphore(VERIFIED_AT_ONCE)
+        self._found: list[Verifications] = []
+        self.tried: set[str] = set()
+        self.compared = 0
+
+    @property
+    def seconds(self) -> float:
+        """
+        The seconds that it has taken.
+        """
+        return self._deadline.elapsed
+
+    @property
+    def time_left(self) -> float:
+        """
+        The seconds that are left for it.
+        """
+        return self._deadline.remaining
+
+    async def work_off(self, waiting: deque[tuple[str, Known]]) -> None:
+        """
+        Verify some targets, with what is known to be wrong of each, as long as there is time; keep what is found.
+        """
+
+        async def work() -> None:
+            while waiting and self.time_left > 0:
+                await self._verify(*waiting.popleft())
+                if len(self._found) >= TARGETS_PER_WRITE:
+                    await self._keep()
+
+        await self._world.gather(*(work() for _ in range(min(COMPARED_AT_ONCE, len(waiting)))))
+        await self._keep()
+
+    async def _verify(self, target: str, wrong: Known) -> None:
+        if not await self._world.providers.has_room_for(target) or self.time_left <= 0:
+            return
+        self.tried.add(target)
         try:
-            return await Comparison(world, target, at_once, wrong, deadline).make()
+            found = await Comparison(self._world, target, self._at_once, wrong, self._deadline).make()
         except OutOfTime:
             _log.info("verification: there is no time left for %s", target)
         except DependencyError as error:
             _log.warning("verification: %s: %s", target, error)
         except Exception:  # noqa: BLE001 - one broken target stops no other
             _log.exception("verification: %s", target)
-        return {}
+        else:
+            # Looked up now: what it was before the comparison may have been kept meanwhile.
+            self._found.append(found)
 
-    results = await world.gather(*(verify_one(target, wrong) for target, wrong in targets.items()))
-    made = {secret: verification for result in results if result for secret, verification in result.items()}
-    try:
-        await world.inventory.keep_verifications(made)
-    except RotationError as error:
-        _log.warning("verification: what was found of %d secrets is not kept: %s", len(made), error)
-    return {target for target, result in zip(targets, results, strict=True) if result is not None}
+    async def _keep(self) -> None:
+        found = dict(item for each in self._found for item in each.items())
+        self._found = []
+        self.compared += len(found)
+        try:
+            await self._world.inventory.keep_verifications(found)
+        except RotationError as error:
+            _log.warning("verification: what was found of %d secrets is not kept: %s", len(found), error)

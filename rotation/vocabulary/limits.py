@@ -63,9 +63,10 @@ VERIFY_WITHIN = timedelta(minutes=4)  # of a sweep: what is due waits so long fo
 DEFAULT_VERIFY_EVERY = timedelta(days=1)  # from one comparison of a secret with its target to the next
 LONGEST_VERIFY_EVERY = timedelta(days=365)  # of the setting for it
 VERIFIED_EARLY = timedelta(hours=12)  # before that time is over, so that a daily sweep takes in all
-TARGETS_AT_HAND = 1000  # the longest unverified, of which there may be any number
+TARGETS_AT_HAND = 10_000  # the longest unverified, of which there may be any number; one takes half a kilobyte
+COMPARED_AT_ONCE = 50  # targets, of which most wait until their subscription has room
 TARGETS_PER_WRITE = 50  # whose verifications are written together: what a sweep that dies has to do again
-VERIFIED_AT_ONCE = 8  # secrets that are read: a vault takes 400 requests a second (Key Vault documentation)
+VERIFIED_AT_ONCE = 16  # secrets that are read: a vault takes 400 requests a second (Key Vault documentation)
 TOLD_AT_ONCE = 8  # events about secrets that need a person
 TOLD_WITHIN = timedelta(seconds=30)  # of a sweep: who is not told then is told by the next one
 

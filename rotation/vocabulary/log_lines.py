@@ -89,6 +89,20 @@ def report_sweep(  # noqa: PLR0913 - what a sweep has found
     )
 
 
+def report_verification(*, secrets: int, seconds: float, is_complete: bool) -> None:
+    """
+    Log how many secrets a sweep has compared with their targets, and whether those were all that it wanted to.
+    """
+    seconds = round(seconds, 3)
+    _log.info(
+        "verification: %d secrets compared%s (%s seconds)",
+        secrets,
+        "" if is_complete else ", the others come first the next time",
+        seconds,
+        extra={"step": "verified", "secrets": secrets, "seconds": seconds, "is_complete": is_complete},
+    )
+
+
 def report_standing(vault: str, counts: Mapping[str, int]) -> None:
     """
     Log how many secrets of a vault stand how.

@@ -14,7 +14,14 @@ from adapters.telemetry_lines import Measurement, NearestExpiry, Standing, measu
 from rotation.overview.review import review
 from rotation.overview.sweep import look
 from rotation.vocabulary.errors import NoAnswer
-from rotation.vocabulary.log_lines import report, report_dropped_event, report_poisoned, report_standing, report_sweep
+from rotation.vocabulary.log_lines import (
+    report,
+    report_dropped_event,
+    report_poisoned,
+    report_standing,
+    report_sweep,
+    report_verification,
+)
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
@@ -366,6 +373,17 @@ def test_a_line_that_tells_no_step_measures_nothing() -> None:
     """
     line = logging.makeLogRecord({"name": "rotation.run.outcome", "msg": "rotation r1: Failed", "rotation": "r1"})
 
+    assert measure(line) == []
+
+
+def test_how_far_a_verification_came_is_for_people(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Nothing is counted by its line: what it has found is, when the secrets are counted.
+    """
+    caplog.set_level("INFO")
+    report_verification(secrets=3, seconds=0.5, is_complete=True)
+
+    (line,) = caplog.records
     assert measure(line) == []
 
 

@@ -2,11 +2,13 @@
 Drift is seen in a day: each secret's value is compared with the keys of its target, and no rotation is disturbed.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
 from msgspec import structs
 
+from adapters.concurrency import gather
 from rotation.overview.review import due_before, review
 from rotation.overview.standing import status_of
 from rotation.overview.sweep import look
@@ -25,6 +27,7 @@ PRIMARY, SECONDARY = KeyName
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 WITHIN = timedelta(minutes=4)
 LEAD = timedelta(days=30)
+OTHER_SUBSCRIPTION = "22222222-2222-4222-8222-222222222222"
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -504,11 +507,12 @@ async def test_a_person_who_is_at_work_all_the_time_raises_no_alarm(world: TwinW
     assert questions(world) == (2, 2)
 
 
-async def fleet(world: TwinWorld, size: int) -> list[Target]:
+async def fleet(world: TwinWorld, size: int, subscription: str = SUBSCRIPTION) -> list[Target]:
     """
     Make targets with a secret each.
     """
-    targets = [batch_account(SUBSCRIPTION, "rg", f"fleet{number:05d}") for number in range(size)]
+    prefix = "fleet" if subscription == SUBSCRIPTION else "other"
+    targets = [batch_account(subscription, "rg", f"{prefix}{number:05d}") for number in range(size)]
     for target in targets:
         world.provider.add(target)
         name = target.names["account"]
@@ -539,6 +543,63 @@ async def test_the_longest_unverified_comes_first() -> None:
     assert len(first) == TARGETS_PER_WRITE
     assert first < second
     assert len(second) == 2 * TARGETS_PER_WRITE
+
+
+async def test_each_subscription_has_its_turn() -> None:
+    """
+    In each there is room for so many a second: one that has many targets takes no time from another.
+    """
+    world = made()
+    await fleet(world, 20)
+    await fleet(world, 10, OTHER_SUBSCRIPTION)
+    world.delete("one")
+    asked: list[str] = []
+
+    def is_throttled(target: str) -> bool:
+        asked.append(target.split("/")[2])
+        return False
+
+    world.provider.is_throttled = is_throttled
+
+    await sweep(world)
+
+    assert asked[:20] == [SUBSCRIPTION, OTHER_SUBSCRIPTION] * 10
+    assert asked[20:] == [SUBSCRIPTION] * 10
+
+
+async def test_what_is_found_while_something_is_kept_is_kept_as_well() -> None:
+    """
+    Targets are compared at the same time, and nobody waits for what is written.
+    """
+    world = made()
+    world.vaults.page_size = 1000
+    await fleet(world, 3 * TARGETS_PER_WRITE)
+
+    async def take_a_moment() -> None:
+        await asyncio.sleep(0)
+
+    for call in ("read_keys", "keep_verifications"):
+        world.faults.before(call, *[take_a_moment] * 1000)
+    await look(world.ports, LEAD, within=MINUTE)
+    at_once = structs.replace(world.ports, gather=gather)
+    await verify(at_once, before=world.clock.now(), within=WITHIN)
+
+    found = [each.verified and each.verified.result async for each in world.inventory.list_entries(VAULT, "")]
+    assert found == [Result.LIVE] * (3 * TARGETS_PER_WRITE + 1)
+
+
+async def test_the_log_says_how_far_it_came(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    How many secrets were compared, and whether there was time for all of them.
+    """
+    caplog.set_level("INFO")
+    await sweep(world)
+    world.clock.advance(DAY)
+    world.provider.is_throttled = lambda _: True
+    await sweep(world)
+
+    lines = [vars(record) for record in caplog.records if vars(record).get("step") == "verified"]
+    assert [(line["secrets"], line["is_complete"]) for line in lines] == [(1, True), (0, False)]
 
 
 async def test_few_targets_are_in_memory_and_all_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
