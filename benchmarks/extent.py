@@ -27,6 +27,10 @@ class Extent(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of rotations at once, to see how their cost grows."""
     secrets: tuple[int, ...]
     """Numbers of secrets of a sweep, likewise. The goals compare the last two."""
+    sweeps: int
+    """How often each of these sweeps is measured: the largest takes more than a minute."""
+    crowd: int
+    """Secrets whose targets are all of one subscription, more than one sweep can verify; 0: not measured."""
 
 
 FULL = Extent(
@@ -38,6 +42,8 @@ FULL = Extent(
     few=10,
     rotations=(10, 100, 1_000),
     secrets=(10, 100, 1_000, 10_000),
+    sweeps=3,
+    crowd=10_000,
 )
 QUICK = Extent(
     is_quick=True,
@@ -48,4 +54,6 @@ QUICK = Extent(
     few=2,
     rotations=(5, 20),
     secrets=(10, 100, 1_000),
+    sweeps=1,
+    crowd=0,
 )

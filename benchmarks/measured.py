@@ -79,19 +79,31 @@ class Run(msgspec.Struct, frozen=True):
         """
         return self.marks[mark].at - self.spawned
 
+    def seconds_between(self, former: str, later: str) -> float:
+        """
+        Return how long the worker took from one mark to another.
+        """
+        return self.marks[later].at - self.marks[former].at
+
+    def cpu_between(self, former: str, later: str) -> float:
+        """
+        Return the CPU seconds that it used between them.
+        """
+        return self.marks[later].cpu - self.marks[former].cpu
+
     @property
     def later(self) -> float:
         """
         Seconds that all rotations after the first took together.
         """
-        return self.marks["all"].at - self.marks["first"].at
+        return self.seconds_between("first", "all")
 
     @property
     def cpu_of_later(self) -> float:
         """
         CPU seconds that all rotations after the first took together.
         """
-        return self.marks["all"].cpu - self.marks["first"].cpu
+        return self.cpu_between("first", "all")
 
     @property
     def count(self) -> int:

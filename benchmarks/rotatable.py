@@ -2,20 +2,21 @@
 A target with the secret that holds a key of it, and the proof that it was rotated.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from benchmarks.worker.serving import Task
 from localcloud.azure.access_keys import KeyName
-from localcloud.azure.cloud import LocalAzure
+from localcloud.azure.cloud import SUBSCRIPTION, LocalAzure
 from localcloud.azure.vault import Vault
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import Resource
 
 _NEAR_EXPIRY = timedelta(days=20)
-_TARGETS = 50  # of the secrets of a sweep
-_SOON, _LATER = timedelta(days=10), timedelta(days=60)
+_SOON, _LATER = timedelta(days=29), timedelta(days=60)  # the first is due since yesterday
 
 
 class NotRotatedError(Exception):
@@ -85,13 +86,41 @@ def _due(vault: Vault, secret: str, resource: Resource, key: KeyName) -> Rotatab
     return Rotatable(vault, secret, vault.current(secret).id, resource, key, resource.value(key))
 
 
-async def fill(azure: LocalAzure, vaults: Sequence[Vault], secrets: int, *, due_one_in: int) -> int:
+class Fleet(NamedTuple):
     """
-    Put managed secrets into vaults, some of each target; return how many of them are due.
+    Managed secrets, of which `sharing` in a row hold keys of one target, and one in so many is due.
+
+    Each of the subscriptions has as many targets as the others, whose secrets stand in a row.
     """
-    targets = [await KINDS[0].make(azure, f"shared{number}") for number in range(_TARGETS)]
-    due = range(0, secrets, due_one_in)
-    for number in range(secrets):
-        vault, target = vaults[number % len(vaults)], targets[number % _TARGETS]
-        managed(vault, f"secret-{number:06d}", target, expires_in=_SOON if number in due else _LATER)
-    return len(due)
+
+    secrets: int
+    sharing: int
+    due_one_in: int
+    subscriptions: Sequence[str] = (SUBSCRIPTION,)
+
+    @property
+    def targets(self) -> int:
+        """
+        How many targets there are.
+        """
+        return math.ceil(self.secrets / self.sharing)
+
+    @property
+    def due(self) -> int:
+        """
+        How many secrets are due.
+        """
+        return math.ceil(self.secrets / self.due_one_in)
+
+    async def fill(self, azure: LocalAzure, vaults: Sequence[Vault]) -> None:
+        """
+        Make all targets, and put the secrets into the vaults in turn.
+        """
+        in_each = math.ceil(self.targets / len(self.subscriptions))
+        for number in range(self.secrets):
+            if number % self.sharing == 0:
+                place = number // self.sharing
+                subscription = self.subscriptions[place // in_each]
+                target = await KINDS[0].make(azure, f"shared{place}", subscription=subscription)
+            expires_in = _LATER if number % self.due_one_in else _SOON
+            managed(vaults[number % len(vaults)], f"secret-{number:06d}", target, expires_in=expires_in)

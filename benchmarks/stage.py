@@ -12,11 +12,14 @@ from tempfile import TemporaryDirectory
 from benchmarks.kind import Kind
 from benchmarks.rotatable import Rotatable, managed
 from benchmarks.tables import TablesInMemory
-from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
+from localcloud.azure.cloud import SUBSCRIPTION, LocalAzure
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.azure.vault import Vault
 from localcloud.kinds import KINDS, named
 from localcloud.storage_tap import StorageTap
+
+SUBSCRIPTIONS = (SUBSCRIPTION, *(f"{digit * 8}-{digit * 4}-4{digit * 3}-8{digit * 3}-{digit * 12}" for digit in "2345"))
+"""Those whose targets the app may rotate."""
 
 # What a developer's shell may hold, and would change what is measured.
 _NOT_INHERITED = ("AZURE_", "ROTATION_", "PYTHON", "IDENTITY_", "MSI_", "AzureWebJobs")
@@ -46,7 +49,7 @@ class Stage:
             **self.azure.environment(),
             "AzureWebJobsStorage": self._storage.connection_string,
             "ROTATION_VAULTS": ",".join(vault.uri for vault in self.vaults),
-            "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
+            "ROTATION_ALLOWED_SCOPES": ",".join(f"/subscriptions/{subscription}" for subscription in SUBSCRIPTIONS),
             "ROTATION_SWEEP_SCHEDULE": "0 0 3 * * *",
             "ARM_ENDPOINT": self.azure.arm_uri,
             "VAULT_URL": self.vaults[0].uri,

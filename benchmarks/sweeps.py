@@ -1,11 +1,13 @@
 """
-Part 4, sweep: one look through all secrets of three vaults, in a fresh process, and how its cost grows.
+Part 4, sweep: one sweep of all secrets of three vaults, in a fresh process, and how its cost grows.
+
+A sweep lists the secrets, then compares them with their targets, then counts how they stand: each part has figures of
+its own. Secrets share targets, which are spread over subscriptions: in each of these a sweep compares ten a second.
 """
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -14,104 +16,194 @@ from benchmarks.figure import Curve, Figure, Goal, Part, Point, Section, Table, 
 from benchmarks.kind import OURS
 from benchmarks.limit import LATENCY
 from benchmarks.measured import Run, measure
-from benchmarks.rotatable import NotRotatedError, fill
-from benchmarks.stage import open_stage
+from benchmarks.rotatable import Fleet, NotRotatedError
+from benchmarks.stage import SUBSCRIPTIONS, open_stage
+from benchmarks.units import SERVICES, requests
+from rotation.vocabulary.limits import PACE, VERIFY_WITHIN
 
 _VAULTS = 3
+_SHARING = 4  # secrets of one target: those of an application's parts, or of its environments
 _DUE_ONE_IN = 100
 _PER_PAGE = 25  # Key Vault's largest page
 _LINEAR = 1.1  # times as long as the smaller sweep, for each time that it is larger
 _STREAMING = 1.15
+_PACED = 1.25  # times as long as the pace alone would take
+_BUSY = 0.95  # of what the pace allows
+_WHOLE = ("first", "all")
+_LOOK, _VERIFICATION, _ATTENTION = ("first", "swept"), ("swept", "verified"), ("verified", "all")
 
 
 class Sweep(msgspec.Struct, frozen=True):
     """
-    What one sweep came to.
+    What one sweep came to. A part of it lies between two marks; imports of the SDKs are the look's.
+
+    `asked` are the requests of each part by operation.
     """
 
-    secrets: int
+    fleet: Fleet
     run: Run
-    services: dict[str, int]
-    """Requests by service."""
+    asked: Mapping[tuple[str, str], Counter[str]]
 
-    @property
-    def seconds(self) -> float:
+    def seconds(self, part: tuple[str, str] = _WHOLE) -> float:
         """
-        From its tick to its end, imports of the SDKs included.
+        Return how long a part took.
         """
-        return self.run.later
+        return self.run.seconds_between(*part)
+
+    def cpu(self, part: tuple[str, str] = _WHOLE) -> float:
+        """
+        Return the CPU seconds of a part.
+        """
+        return self.run.cpu_between(*part)
+
+    def compared(self) -> float:
+        """
+        Return how many targets have shown their keys.
+        """
+        return requests(self.asked[_VERIFICATION], SERVICES["ARM"])
 
 
 async def measure_sweeps(extent: Extent) -> Part:
     """
-    Measure sweeps of every size in turns, again and again.
+    Measure sweeps of every size in turns, again and again, and one that has more to compare than it has time for.
     """
-    turns = [[await _sweep(size) for size in extent.secrets] for _ in range(extent.runs)]
+    fleets = [Fleet(size, _SHARING, _DUE_ONE_IN, SUBSCRIPTIONS) for size in extent.secrets]
+    turns = [[await _complete_sweep(fleet) for fleet in fleets] for _ in range(extent.sweeps)]
     by_size = list(zip(*turns, strict=True))
     few, many = by_size[-2:]
-    middle = [sorted(sweeps, key=attrgetter("seconds"))[len(sweeps) // 2] for sweeps in by_size]
-    fewer, secrets = extent.secrets[-2:]
-    bound = _LINEAR * secrets / fewer
-    pages = math.ceil(secrets / _VAULTS / _PER_PAGE)
-    time = Figure(
-        f"sweep of {secrets:,} secrets in {_VAULTS} vaults",
-        Unit.SECONDS,
-        spread(sweep.seconds for sweep in many),
-        limit=exactly(pages * LATENCY),
-    )
-    requests = Figure(
-        "its requests",
-        Unit.NUMBER,
-        spread(sum(sweep.services.values()) for sweep in many),
-        limit=exactly(math.ceil(secrets / _PER_PAGE)),
-    )
-    memory = Figure("its peak memory", Unit.MEGABYTES, spread(sweep.run.peak for sweep in many))
-    longer = time.ours.median / spread(sweep.seconds for sweep in few).median
-    larger = memory.ours.median / spread(sweep.run.peak for sweep in few).median
+    middle = [sorted(sweeps, key=Sweep.seconds)[len(sweeps) // 2] for sweeps in by_size]
+    figures, goals = _figures(many), _goals(few, many)
+    if extent.crowd:
+        reached = await _reached(Fleet(extent.crowd, _SHARING, _DUE_ONE_IN))
+        figures.append(reached)
+        goals.append(reached.goal(f"at least {_BUSY} x what the pace allows", reached.limit, _BUSY, is_floor=True))
     return Part(
-        figures=[
-            time,
-            Figure("its CPU time", Unit.SECONDS, spread(sweep.run.cpu_of_later for sweep in many)),
-            requests,
-            memory,
-        ],
-        goals=[
-            Goal(time.name, f"linear: at most {bound:.0f} x a sweep of {fewer:,}", longer, bound),
-            Goal(
-                "peak memory of that sweep",
-                f"streaming: at most {_STREAMING} x that of {fewer:,}",
-                larger,
-                _STREAMING,
-            ),
-        ],
+        figures=figures,
+        goals=goals,
         sections=[Section("growth-sweep", f"How a sweep of {_VAULTS} vaults grows", _table(middle))],
-        curves=[Curve("sweep", [Point(sweep.secrets, sweep.seconds, sweep.run.peak) for sweep in middle])],
+        curves=[Curve("sweep", [Point(sweep.fleet.secrets, sweep.seconds(), sweep.run.peak) for sweep in middle])],
     )
 
 
-async def _sweep(secrets: int) -> Sweep:
+def _figures(sweeps: Sequence[Sweep]) -> list[Figure]:
+    fleet = sweeps[0].fleet
+    pages = math.ceil(fleet.secrets / _VAULTS / _PER_PAGE)
+    listed, compared = math.ceil(fleet.secrets / _PER_PAGE), fleet.secrets + fleet.targets
+    return [
+        Figure(
+            f"sweep of {fleet.secrets:,} secrets in {_VAULTS} vaults: the look",
+            Unit.SECONDS,
+            spread(sweep.seconds(_LOOK) for sweep in sweeps),
+            limit=exactly(pages * LATENCY),
+        ),
+        Figure("its CPU time", Unit.SECONDS, spread(sweep.cpu(_LOOK) for sweep in sweeps)),
+        Figure(
+            "its requests",
+            Unit.NUMBER,
+            spread(sweep.asked[_LOOK].total() for sweep in sweeps),
+            limit=exactly(listed),
+        ),
+        Figure(
+            f"its verification: {fleet.targets:,} targets in {len(fleet.subscriptions)} subscriptions",
+            Unit.SECONDS,
+            spread(sweep.seconds(_VERIFICATION) for sweep in sweeps),
+            limit=exactly(_paced(fleet)),
+        ),
+        Figure("CPU time of that", Unit.SECONDS, spread(sweep.cpu(_VERIFICATION) for sweep in sweeps)),
+        Figure(
+            "requests of that",
+            Unit.NUMBER,
+            spread(sweep.asked[_VERIFICATION].total() for sweep in sweeps),
+            limit=exactly(compared),
+        ),
+        Figure("counting how all stand", Unit.SECONDS, spread(sweep.seconds(_ATTENTION) for sweep in sweeps)),
+        Figure("peak memory of the sweep", Unit.MEGABYTES, spread(sweep.run.peak for sweep in sweeps)),
+    ]
+
+
+def _goals(few: Sequence[Sweep], many: Sequence[Sweep]) -> list[Goal]:
+    fewer, fleet = few[0].fleet.secrets, many[0].fleet
+    bound = _LINEAR * fleet.secrets / fewer
+    return [
+        Goal(
+            f"sweep of {fleet.secrets:,} secrets in {_VAULTS} vaults",
+            f"linear: at most {bound:.0f} x a sweep of {fewer:,}",
+            spread(map(Sweep.seconds, many)).median / spread(map(Sweep.seconds, few)).median,
+            bound,
+        ),
+        Goal(
+            f"its verification: {fleet.targets:,} targets in {len(fleet.subscriptions)} subscriptions",
+            f"within {_PACED} x the pace of ten targets a second and subscription",
+            spread(sweep.seconds(_VERIFICATION) for sweep in many).median / _paced(fleet),
+            _PACED,
+        ),
+        Goal(
+            "peak memory of the sweep",
+            f"streaming: at most {_STREAMING} x that of {fewer:,}",
+            spread(sweep.run.peak for sweep in many).median / spread(sweep.run.peak for sweep in few).median,
+            _STREAMING,
+        ),
+    ]
+
+
+def _paced(fleet: Fleet) -> float:
+    """
+    Return how many seconds the pace alone makes of a verification.
+    """
+    return math.ceil(fleet.targets / len(fleet.subscriptions)) * PACE
+
+
+async def _complete_sweep(fleet: Fleet) -> Sweep:
+    sweep = await _sweep(fleet)
+    if sweep.compared() < fleet.targets:
+        raise NotRotatedError(f"a sweep has compared {sweep.compared():.0f} targets of {fleet.targets}")
+    return sweep
+
+
+async def _reached(fleet: Fleet) -> Figure:
+    """
+    Return how many targets a sweep compares in the time that it has, where there are more of them in a subscription.
+    """
+    sweep, most = await _sweep(fleet), VERIFY_WITHIN.total_seconds() / PACE
+    return Figure(
+        f"targets compared in one sweep, of {fleet.targets:,} in one subscription",
+        Unit.NUMBER,
+        exactly(sweep.compared()),
+        limit=exactly(min(most, fleet.targets)),
+    )
+
+
+async def _sweep(fleet: Fleet) -> Sweep:
     """
     Fill three vaults, and sweep them once.
     """
     async with open_stage(LATENCY) as stage:
         await stage.open_vaults(_VAULTS)
-        due = await fill(stage.azure, stage.vaults, secrets, due_one_in=_DUE_ONE_IN)
+        await fleet.fill(stage.azure, stage.vaults)
         run = await measure(stage, OURS)
-        if run.found_due != due:
-            raise NotRotatedError(f"a sweep over {secrets} secrets has found {run.found_due} due ones of {due}")
-        return Sweep(secrets, run, Counter(entry.service for entry in stage.requests))
+        if run.found_due != fleet.due:
+            raise NotRotatedError(f"a sweep of {fleet.secrets} secrets has found {run.found_due} due, not {fleet.due}")
+        asked = {
+            (former, later): Counter(entry.operation for entry in stage.took(run.marks[former].at, run.marks[later].at))
+            for former, later in (_WHOLE, _LOOK, _VERIFICATION, _ATTENTION)
+        }
+        return Sweep(fleet, run, asked)
 
 
 def _table(sweeps: Sequence[Sweep]) -> Table:
-    rows = [
-        [
-            f"{sweep.secrets:,}",
-            f"{sweep.seconds:.1f}",
-            f"{sweep.run.cpu_of_later:.1f}",
-            f"{sweep.services['vault']:,}",
-            f"{sweep.services['storage']:,}",
-            f"{sweep.run.peak / 1e6:.0f}",
-        ]
-        for sweep in sweeps
+    rows = []
+    for sweep in sweeps:
+        whole = _row(f"{sweep.fleet.secrets:,} secrets, {sweep.fleet.targets:,} targets", sweep, _WHOLE)
+        rows.append([*whole, f"{sweep.run.peak / 1e6:.0f}"])
+        for name, part in {"look": _LOOK, "verification": _VERIFICATION, "attention": _ATTENTION}.items():
+            rows.append([*_row(f"· {name}", sweep, part), ""])
+    return Table(["one sweep", "seconds", "CPU seconds", "Key Vault", "ARM", "tables", "peak MB"], rows)
+
+
+def _row(name: str, sweep: Sweep, part: tuple[str, str]) -> list[str]:
+    return [
+        name,
+        f"{sweep.seconds(part):.1f}",
+        f"{sweep.cpu(part):.1f}",
+        *(f"{requests(sweep.asked[part], SERVICES[service]):,.0f}" for service in ("Key Vault", "ARM", "tables")),
     ]
-    return Table(["secrets", "seconds", "CPU seconds", "Key Vault", "tables", "peak MB"], rows)

@@ -10,14 +10,25 @@ from importlib import import_module
 
 from benchmarks.worker.logbook import Logbook
 
+_PARTS_OF_A_SWEEP = ("swept", "verified")  # The steps whose last line ends one.
+
 
 class _Sent(logging.Handler):
     """
-    Formats a record, as Azure's worker does before it hands it to the host.
+    Formats a record, as Azure's worker does before it hands it to the host; a sweep tells by them how far it has come.
     """
 
+    def __init__(self, logbook: Logbook) -> None:
+        super().__init__()
+        self._logbook = logbook
+
     def emit(self, record: logging.LogRecord) -> None:
+        """
+        Format it, and do nothing with what comes of that.
+        """
         self.format(record)
+        if (step := getattr(record, "step", None)) in _PARTS_OF_A_SWEEP:
+            self._logbook.mark(step)
 
 
 def main() -> None:
@@ -28,7 +39,7 @@ def main() -> None:
     logbook.mark("started")
     if "--watch-imports" in sys.argv:
         import_module("benchmarks.worker.imports").watch_imports(logbook.imports)
-    logging.basicConfig(level=logging.INFO, handlers=[_Sent()])
+    logging.basicConfig(level=logging.INFO, handlers=[_Sent(logbook)])
     app = getattr(import_module(sys.argv[1]), "app", None)
     functions = app.get_functions() if app else []
     logbook.mark("indexed")

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from localcloud.azure.access_keys import AccessKeys, KeyName
 from localcloud.azure.arm import Managed
-from localcloud.azure.cloud import RESOURCE_GROUP, LocalAzure
+from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.consumers import Consumer
 from providers.kind import Kind
 
@@ -53,7 +53,9 @@ class Make(Protocol):
     What makes a resource. Names are letters and digits, at most 24, and new.
     """
 
-    async def __call__(self, azure: LocalAzure, name: str, *, resource_group: str = RESOURCE_GROUP) -> Resource:
+    async def __call__(
+        self, azure: LocalAzure, name: str, *, subscription: str = SUBSCRIPTION, resource_group: str = RESOURCE_GROUP
+    ) -> Resource:
         """
         Make a resource that the app can rotate.
         """

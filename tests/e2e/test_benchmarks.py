@@ -3,14 +3,15 @@ The benchmark's own work: each app that it measures does what it is measured for
 """
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
 from benchmarks import limit
 from benchmarks.kind import BARE, OURS, Kind
 from benchmarks.measured import FailedError, Run, measure, rotate
-from benchmarks.rotatable import NotRotatedError, fill
-from benchmarks.stage import Stage, open_stage
+from benchmarks.rotatable import Fleet, NotRotatedError
+from benchmarks.stage import SUBSCRIPTIONS, Stage, open_stage
 
 BATCH, WORKFLOW = Kind.BATCH, Kind.WORKFLOW
 REGENERATE = {BATCH: "Batch.RegenerateKeys", WORKFLOW: "Workflow.RegenerateAccessKey"}
@@ -66,18 +67,39 @@ async def test_every_app_asks_for_what_is_known(kind: Kind) -> None:
     assert all(rotation.memory > 0 for rotation in run.rotations)
 
 
-async def test_a_sweep_finds_what_is_due() -> None:
+async def test_a_sweep_is_measured_in_its_parts() -> None:
     """
-    A sweep is measured that has looked at all secrets of all vaults.
+    A sweep is measured that has looked at all secrets of all vaults, and compared each with its target.
     """
+    fleet = Fleet(30, sharing=4, due_one_in=10, subscriptions=SUBSCRIPTIONS)
     async with open_stage(latency=0.0) as stage:
         await stage.open_vaults(3)
-        due = await fill(stage.azure, stage.vaults, 30, due_one_in=10)
+        await fleet.fill(stage.azure, stage.vaults)
         run = await measure(stage, OURS)
-        pages = stage.requests.count("Vault.ListSecrets", took_effect=True)
+        look, verification, attention = (
+            Counter(entry.operation for entry in stage.took(run.marks[former].at, run.marks[later].at))
+            for former, later in pairwise(["first", "swept", "verified", "all"])
+        )
 
-    assert run.found_due == due == 3
-    assert pages == 3
+    assert run.found_due == fleet.due == 3
+    assert (look["Vault.ListSecrets"], look["Vault.GetSecret"]) == (3, fleet.due)
+    assert (verification["Vault.GetSecret"], verification["Batch.ListKeys"]) == (30, fleet.targets)
+    assert set(attention) == {"Ledger.Query", "Ledger.Read"}
+
+
+async def test_a_fleet_is_spread_over_its_subscriptions() -> None:
+    """
+    Each has as many targets as the others, and each target as many secrets.
+    """
+    fleet = Fleet(60, sharing=4, due_one_in=10, subscriptions=SUBSCRIPTIONS)
+    async with open_stage(latency=0.0) as stage:
+        await stage.open_vaults(3)
+        await fleet.fill(stage.azure, stage.vaults)
+        secrets = [stage.vaults[number % 3].current(f"secret-{number:06d}") for number in range(60)]
+
+    targets = Counter(secret.tags["ProviderAddress"] for secret in secrets)
+    assert set(targets.values()) == {4}
+    assert Counter(target.split("/")[2] for target in targets) == dict.fromkeys(SUBSCRIPTIONS, 3)
 
 
 async def test_imports_are_watched_where_they_are_asked_for() -> None:
