@@ -29,8 +29,11 @@ _LINEAR = 1.1  # times as long as the smaller sweep, for each time that it is la
 _STREAMING = 1.15
 _PACED = 1.25  # times as long as the pace alone would take
 _BUSY = 0.95  # of what the pace allows
-_WHOLE = ("first", "all")
-_LOOK, _VERIFICATION, _ATTENTION = ("first", "swept"), ("swept", "verified"), ("verified", "all")
+
+WHOLE = ("first", "all")
+PARTS = {"look": ("first", "swept"), "verification": ("swept", "verified"), "attention": ("verified", "all")}
+"""Between which marks of a worker each part lies."""
+_LOOK, _VERIFICATION, _ATTENTION = PARTS.values()
 
 
 class Sweep(msgspec.Struct, frozen=True):
@@ -44,13 +47,13 @@ class Sweep(msgspec.Struct, frozen=True):
     run: Run
     asked: Mapping[tuple[str, str], Counter[str]]
 
-    def seconds(self, part: tuple[str, str] = _WHOLE) -> float:
+    def seconds(self, part: tuple[str, str] = WHOLE) -> float:
         """
         Return how long a part took.
         """
         return self.run.seconds_between(*part)
 
-    def cpu(self, part: tuple[str, str] = _WHOLE) -> float:
+    def cpu(self, part: tuple[str, str] = WHOLE) -> float:
         """
         Return the CPU seconds of a part.
         """
@@ -72,7 +75,7 @@ async def measure_sweeps(extent: Extent) -> Part:
     by_size = list(zip(*turns, strict=True))
     few, many = by_size[-2:]
     middle = [sorted(sweeps, key=Sweep.seconds)[len(sweeps) // 2] for sweeps in by_size]
-    figures, goals = _figures(many), _goals(few, many)
+    figures, goals = figures_of(many), goals_of(few, many)
     if extent.crowd:
         reached = await _reached(Fleet(extent.crowd, _SHARING, _DUE_ONE_IN))
         figures.append(reached)
@@ -80,12 +83,15 @@ async def measure_sweeps(extent: Extent) -> Part:
     return Part(
         figures=figures,
         goals=goals,
-        sections=[Section("growth-sweep", f"How a sweep of {_VAULTS} vaults grows", _table(middle))],
+        sections=[Section("growth-sweep", f"How a sweep of {_VAULTS} vaults grows", table_of(middle))],
         curves=[Curve("sweep", [Point(sweep.fleet.secrets, sweep.seconds(), sweep.run.peak) for sweep in middle])],
     )
 
 
-def _figures(sweeps: Sequence[Sweep]) -> list[Figure]:
+def figures_of(sweeps: Sequence[Sweep]) -> list[Figure]:
+    """
+    Return the figures of some sweeps of one fleet.
+    """
     fleet = sweeps[0].fleet
     pages = math.ceil(fleet.secrets / _VAULTS / _PER_PAGE)
     listed, compared = math.ceil(fleet.secrets / _PER_PAGE), fleet.secrets + fleet.targets
@@ -121,7 +127,10 @@ def _figures(sweeps: Sequence[Sweep]) -> list[Figure]:
     ]
 
 
-def _goals(few: Sequence[Sweep], many: Sequence[Sweep]) -> list[Goal]:
+def goals_of(few: Sequence[Sweep], many: Sequence[Sweep]) -> list[Goal]:
+    """
+    Return the goals for the larger of two fleets.
+    """
     fewer, fleet = few[0].fleet.secrets, many[0].fleet
     bound = _LINEAR * fleet.secrets / fewer
     return [
@@ -185,17 +194,20 @@ async def _sweep(fleet: Fleet) -> Sweep:
             raise NotRotatedError(f"a sweep of {fleet.secrets} secrets has found {run.found_due} due, not {fleet.due}")
         asked = {
             (former, later): Counter(entry.operation for entry in stage.took(run.marks[former].at, run.marks[later].at))
-            for former, later in (_WHOLE, _LOOK, _VERIFICATION, _ATTENTION)
+            for former, later in (WHOLE, *PARTS.values())
         }
         return Sweep(fleet, run, asked)
 
 
-def _table(sweeps: Sequence[Sweep]) -> Table:
+def table_of(sweeps: Sequence[Sweep]) -> Table:
+    """
+    Return a table of sweeps, with a row for each part of each.
+    """
     rows = []
     for sweep in sweeps:
-        whole = _row(f"{sweep.fleet.secrets:,} secrets, {sweep.fleet.targets:,} targets", sweep, _WHOLE)
+        whole = _row(f"{sweep.fleet.secrets:,} secrets, {sweep.fleet.targets:,} targets", sweep, WHOLE)
         rows.append([*whole, f"{sweep.run.peak / 1e6:.0f}"])
-        for name, part in {"look": _LOOK, "verification": _VERIFICATION, "attention": _ATTENTION}.items():
+        for name, part in PARTS.items():
             rows.append([*_row(f"· {name}", sweep, part), ""])
     return Table(["one sweep", "seconds", "CPU seconds", "Key Vault", "ARM", "tables", "peak MB"], rows)
 
