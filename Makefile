@@ -63,7 +63,7 @@ bench: ## Measure the app against what people would write instead, and against t
 	@$(in_python) python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
 
 .PHONY: bench-sweep
-bench-sweep: ## Measure sweeps over 10 to 10,000 secrets: requests, time, memory (QUICK=1: to 1,000, once each)
+bench-sweep: ## Measure sweeps over 10 to 10,000 secrets, with verification: requests, time, memory, in ten minutes (QUICK=1: to 1,000, in one)
 	@$(in_python) python -m benchmarks sweep $(if $(QUICK),--quick) $(ARGS)
 
 .PHONY: package
