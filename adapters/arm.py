@@ -50,11 +50,11 @@ class ResourceManager:
         self._throttling = throttling
         self._clients: dict[tuple[Any, str], Any] = {}
 
-    async def has_room_for(self, path: str) -> bool:
+    async def has_room_for(self, path: str, requests: int) -> bool:
         """
-        Return whether requests about a resource take nothing from others, after waiting for their turn.
+        Return whether so many requests about a resource take nothing from others, after waiting for their turn.
         """
-        return await self._throttling.has_room(path)
+        return await self._throttling.has_room(path, requests)
 
     def client(self, kind: Callable[..., C], subscription: str) -> C:
         """

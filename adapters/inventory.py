@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, TypeVar
 
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
 from adapters.ledger_rows import bound_entity, key_of, read_row, row_of, stamped
@@ -57,27 +58,36 @@ class TableInventory(Inventory):
         entity = row_of(_VAULTS, key_of(facts.vault), **stamped("Row", facts))
         await self._table.ask("vault", lambda: self._client.upsert_entity(entity, mode=UpdateMode.REPLACE))
 
-    async def keep_verifications(self, found: Mapping[SecretId, Verification]) -> None:
+    async def keep_verifications(self, found: Mapping[SecretId, Verification], now: datetime) -> None:
+        # A look that began before does not forget what was there a moment ago.
         entities = [
-            # It was there when it was compared.
-            _secret_entity(secret, Seen=verified.on, **stamped("Verified", verified))
-            for secret, verified in found.items()
+            _secret_entity(secret, Seen=now, **stamped("Verified", verified)) for secret, verified in found.items()
         ]
         by_vault = sorted(entities, key=lambda entity: str(entity["PartitionKey"]))
         for _, some in groupby(by_vault, key=lambda entity: entity["PartitionKey"]):
             await self._write_all(some)
 
-    async def keep_attention(self, secret: SecretId, attention: Attention | None) -> None:
+    async def keep_attention(self, secret: SecretId, attention: Attention | None, *, instead: Attention | None) -> bool:
         columns = stamped("Attention", attention) if attention else {"Attention": ""}
         entity = _secret_entity(secret, **columns)
 
-        async def update() -> None:
+        async def update() -> bool:
+            found = await self._table.get(entity["PartitionKey"], entity["RowKey"])
+            known = found and _read_column(found, "Attention", Attention)
+            if found is None or known not in {instead, attention}:
+                return False
+            expected = {"etag": found.metadata["etag"], "match_condition": MatchConditions.IfNotModified}
             try:
-                await self._client.update_entity(entity, mode=UpdateMode.MERGE)
+                await self._client.update_entity(entity, mode=UpdateMode.MERGE, **expected)
+            except ResourceModifiedError:
+                # Some other column, most likely: look again.
+                return await update()
             except ResourceNotFoundError as error:
                 raise_if_no_table(error)
+                return False
+            return True
 
-        await self._table.ask("inventory", update)
+        return await self._table.ask("inventory", update)
 
     async def note(self, record: Rotation) -> None:
         if record.secret is None or record.completed_on is None:

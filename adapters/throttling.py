@@ -51,12 +51,12 @@ class Throttling:
             self._gates[subscription] = _Gate(subscription, self._clock, self._longest_wait)
         return self._gates[subscription]
 
-    async def has_room(self, url: str) -> bool:
+    async def has_room(self, url: str, requests: int) -> bool:
         """
-        Return whether a request that can wait takes nothing from others, after it has waited for its turn.
+        Return whether so many requests that can wait take nothing from others, after they have waited for their turn.
         """
         gate = self.gate(url)
-        return gate is None or await gate.has_room()
+        return gate is None or await gate.has_room(requests)
 
 
 class ThrottlingPolicy(AsyncHTTPPolicy[Any, Any]):
@@ -128,14 +128,14 @@ class _Gate:
         self._next_at = now + PACE
         return max(now, self._held_until)
 
-    async def has_room(self) -> bool:
+    async def has_room(self, requests: int) -> bool:
         """
         Wait until what can wait may pass, which goes no faster than ARM refills; return whether all may pass freely.
         """
         async with self._spare_turn:
             await self._clock.sleep(max(0.0, self._spare_at - self._clock.monotonic()))
             now = self._clock.monotonic()
-            self._spare_at = now + PACE
+            self._spare_at = now + requests * PACE
         return not (self._queued or self._is_scarce(now) or self._wait(now) > 0)
 
     def learn(self, kind: Kind, passed_at: float, left: int | None) -> None:

@@ -2,6 +2,7 @@
 The HTTP API's part about managed secrets.
 """
 
+import asyncio
 from datetime import timedelta
 
 import azure.functions as func
@@ -16,6 +17,9 @@ from rotation.vocabulary.limits import LOOK_WITHIN
 from wiring import wired
 
 blueprint = func.Blueprint()
+
+# By whether secrets are compared.
+_refreshing: dict[bool, asyncio.Task[None]] = {}
 
 
 @blueprint.route(route="secrets", methods=["GET"], trigger_arg_name="request")
@@ -35,8 +39,16 @@ async def list_secrets(request: func.HttpRequest) -> func.HttpResponse:
 
 async def _refresh(*, verify: bool) -> None:
     """
-    Look through the vaults now, and compare all secrets with their targets, as long as there is time.
+    Look through the vaults now, and compare all secrets with their targets: once for all who ask for it meanwhile.
     """
+    # Callers cannot make it more than one of a process, whatever they do; one that goes away stops it for nobody.
+    going_on = _refreshing.get(verify)
+    if going_on is None or going_on.done():
+        going_on = _refreshing[verify] = asyncio.create_task(_look_now(verify=verify))
+    await asyncio.shield(going_on)
+
+
+async def _look_now(*, verify: bool) -> None:
     world, settings = wired().world, wired().settings
     begun, begun_on = world.clock.monotonic(), world.clock.now()
     looks = await look(world, settings.lead, within=LOOK_WITHIN)

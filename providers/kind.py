@@ -64,6 +64,7 @@ class Kind(Struct, frozen=True, dict=True):
       first target. Its `role.json` names the actions that the app's role allows, each with the reason.
     - `data_plane`: the suffixes of the hosts that take its keys, by cloud. Without any for a cloud no key is asked for
       there. With some, its client is also a `KeyProber` and is made of a `DataPlane` (`adapters/data_plane.py`), too.
+    - `requests`: to Azure Resource Manager, to read both keys.
     - `example`: names for the examples of the API.
     """
 
@@ -75,6 +76,7 @@ class Kind(Struct, frozen=True, dict=True):
     example: Mapping[str, str]
     credential: CredentialForm = BASE64_KEY
     data_plane: Mapping[str, tuple[str, ...]] = {}
+    requests: int = 1
 
     @property
     def client(self) -> str:

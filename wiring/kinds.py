@@ -54,7 +54,8 @@ class KnownKinds(Providers):
         return self._providers[kind.provider]
 
     async def has_room_for(self, target: str) -> bool:
-        return await self._arm().has_room_for(target)
+        kind = self._kinds[self.parse_target(target).provider]
+        return await self._arm().has_room_for(target, kind.requests)
 
     async def prober_for(self, target: Target) -> KeyProber | None:
         if not self._suffixes(self._kinds[target.provider]):

@@ -142,7 +142,7 @@ var rules = [
   {
     name: 'secret-needs-attention'
     displayName: 'A managed secret needs a person'
-    description: 'Its key still works as far as is known, but its tags or value are wrong (Misconfigured), it was not rotated for two days after it was due (Overdue), or its version has expired (Expired). GET /api/secrets?status=Misconfigured, status=Overdue or status=Expired says which secret and why, and docs/operations.md what to do. After that GET /api/secrets?refresh=true counts again.'
+    description: 'Its tags or its value are wrong (Misconfigured), it was not rotated for two days after it was due (Overdue), or its version has expired (Expired). Its clients may work all the same: `verified` says whether its key was seen to be live. GET /api/secrets?status=Misconfigured, status=Overdue or status=Expired says which secret and why, and docs/operations.md what to do. After that GET /api/secrets?refresh=true counts again.'
     severity: 2
     query: '${lastCount}${needsAttention}'
     frequency: 'PT1H'

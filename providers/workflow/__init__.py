@@ -19,4 +19,5 @@ WORKFLOW = Kind(
     package=__name__,
     example={"site": "shop", "workflow": "orders", "trigger": "manual"},
     credential=CallbackUrl(),
+    requests=2,  # A callback URL for each key.
 )

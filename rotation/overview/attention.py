@@ -73,14 +73,15 @@ async def _tell_of(world: World, lead: timedelta, entry: Entry, status: Status) 
     secret, known = entry.facts.secret, entry.attention
     try:
         if status not in NEEDS_ATTENTION:
-            await world.inventory.keep_attention(secret, None)
+            await world.inventory.keep_attention(secret, None, instead=known)
             return
         if known is None or known.status is not status:
-            known = Attention(status, world.clock.now())
-            await world.inventory.keep_attention(secret, known)
+            before, known = known, Attention(status, world.clock.now())
+            if not await world.inventory.keep_attention(secret, known, instead=before):
+                return  # Somebody else is at it, and tells it.
         item = await shown(world, entry, lead)
         await world.announcer.publish(_announcement_of(item, known))
-        await world.inventory.keep_attention(secret, structs.replace(known, is_told=True))
+        await world.inventory.keep_attention(secret, structs.replace(known, is_told=True), instead=known)
     except RotationError as error:
         _log.warning("attention: %s is %s, and nobody was told yet: %s", secret, status, error)
 

@@ -3,12 +3,13 @@ One target: the values of its secrets against its keys.
 
 A rotation, a revocation or a person may be at work at the same moment, so that what was read last may not fit what was
 read first. A value is believed to hold neither key only after a second look: at the keys, then whether a rotation of
-the target is running, then at the secret, which must have the version that it had. In this order, because a rotation
-that has killed the key of that version runs until it has stored another one.
+the target is running, then at the secret, which must have the version that it had. A rotation that has killed the key
+of that version runs until it has stored another one.
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from msgspec import structs
 
@@ -20,6 +21,7 @@ from rotation.ports.world import World
 from rotation.vocabulary.concurrency import capture
 from rotation.vocabulary.endings import Failure, Misconfigured, OutOfScope, Skip, TargetNotFound
 from rotation.vocabulary.errors import OutOfTime, RotationError
+from rotation.vocabulary.limits import SECOND_LOOK_AFTER
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
@@ -27,40 +29,35 @@ from rotation.vocabulary.timing import Deadline
 
 Verifications = dict[SecretId, Verification]
 
-#: What came of an earlier comparison, by the secret's identity.
-Known = dict[str, Verification]
-
-IS_WRONG = frozenset({Result.DRIFT, Result.TARGET_MISSING})
+#: Secrets with what came of the last comparison.
+Known = Mapping[SecretId, Verification | None]
 
 
 class Comparison:
     """
-    A comparison of the secrets of a target, named by its identity; so many of them are read `at_once`.
+    A comparison of secrets with their target, which is named by its identity; so many of them are read `at_once`.
 
-    `wrong` is what came of the last one where something was wrong: that stays so until something else is seen.
+    Where something was wrong with a secret, that stays so until something else is seen of it.
     """
 
-    def __init__(self, world: World, target: str, at_once: asyncio.Semaphore, wrong: Known, deadline: Deadline) -> None:
+    def __init__(
+        self, world: World, target: str, secrets: Known, at_once: asyncio.Semaphore, deadline: Deadline
+    ) -> None:
         self._world = world
         self._target = target
+        self._known = secrets
         self._at_once = at_once
-        self._wrong = wrong
-        # Not found the last time: it is missing if it is not found again.
-        self._is_doubted = any(each.is_doubted or each.result is Result.TARGET_MISSING for each in wrong.values())
         self._deadline = deadline
 
     async def make(self) -> Verifications:
         """
         Return what came of it, but for secrets that are gone, name another target, or are being rotated.
 
-        Raises a `DependencyError` where the ledger does not say which secrets share the target, and `OutOfTime`.
+        Raises a `DependencyError` where the ledger does not say whether one is, and `OutOfTime`.
         """
-        bound = await self._world.ledger.bound_secrets(self._target)
-        uris = self._world.vaults.uris
-        current = await self._read(
-            [each.secret for each in bound if each.left_on is None and each.secret.vault in uris]
-        )
-        found = self._compare(current, await self._read_keys(current))
+        begun_on = self._world.clock.now()
+        current = await self._read(self._known)
+        found = self._compare(current, await self._read_keys(current), begun_on)
         suspects = {secret: current[secret] for secret, each in found.items() if self._is_news(secret, each)}
         if suspects:
             found = {secret: each for secret, each in found.items() if secret not in suspects}
@@ -71,16 +68,17 @@ class Comparison:
         """
         Return whether this look has found drift, and not an earlier one.
         """
-        is_kept = found.is_doubted or found == self._wrong.get(secret.identity)
-        return found.result is Result.DRIFT and not is_kept
+        return found.result is Result.DRIFT and found is not self._known.get(secret) and not found.is_doubted
 
     async def _look_again(self, suspects: "_Read") -> Verifications:
+        await self._deadline.wait(SECOND_LOOK_AFTER)
+        begun_on = self._world.clock.now()
         keys = await self._read_keys(suspects)
         if await self._world.ledger.read_open(self._target):
             return {}
         current = await self._read(suspects)
         same = {secret: now for secret, now in current.items() if _is_same(now, suspects[secret])}
-        return self._compare(same, keys)
+        return self._compare(same, keys, begun_on)
 
     async def _read(self, secrets: Iterable[SecretId]) -> "_Read":
         """
@@ -109,52 +107,54 @@ class Comparison:
         )
         return dict(zip(targets, answers, strict=True))
 
-    def _compare(self, current: "_Read", shown: "_Shown") -> Verifications:
+    def _compare(self, current: "_Read", shown: "_Shown", on: datetime) -> Verifications:
         found = {}
         for secret, version in current.items():
             if isinstance(version, RotationError):
-                found[secret] = self._hindered(secret, version)
-            elif version.value is None:
-                found[secret] = self._verification(Result.REFUSED, "its current version is disabled")
+                found[secret] = self._unseen(secret, None, version, on)
             elif (target := self._target_of(version)) and target.address in shown:
                 keys = shown[target.address]
                 if isinstance(keys, RotationError):
-                    found[secret] = self._hindered(secret, keys)
+                    found[secret] = self._unseen(secret, target.address, keys, on)
+                elif version.value is None:
+                    found[secret] = self._unseen(secret, target.address, _Disabled(), on)
                 else:
-                    found[secret] = self._judge(version.value, target, keys)
+                    found[secret] = self._judge(version.value, target, keys, on)
         return found
 
-    def _judge(self, value: KeyMaterial, target: Target, keys: Keys) -> Verification:
+    def _judge(self, value: KeyMaterial, target: Target, keys: Keys, on: datetime) -> Verification:
         try:
-            if active_key(target, keys, value, tagged=None):
-                return self._verification(Result.LIVE)
+            is_live = active_key(target, keys, value, tagged=None) is not None
         except Misconfigured as error:
             is_live = any(target.may_hold(value, keys[key]) for key in KeyName)
-            return self._verification(Result.LIVE if is_live else Result.DRIFT, str(error), misconfigured=str(error))
-        return self._verification(Result.DRIFT, str(drift_of(target)))
+            result = Result.LIVE if is_live else Result.DRIFT
+            return Verification(on, result, self._target, target.address, str(error), misconfigured=str(error))
+        if is_live:
+            return Verification(on, Result.LIVE, self._target, target.address)
+        return Verification(on, Result.DRIFT, self._target, target.address, str(drift_of(target)))
 
-    def _hindered(self, secret: SecretId, hindrance: RotationError) -> Verification:
+    def _unseen(self, secret: SecretId, address: str | None, hindrance: RotationError, on: datetime) -> Verification:
         """
-        Return what is known of a secret of which nothing could be seen.
+        Return what is known of a secret that could not be compared: whether it still is what it was.
         """
         if isinstance(hindrance, OutOfTime):
             raise hindrance
-        is_missing = isinstance(hindrance, TargetNotFound)
-        if is_missing and self._is_doubted:
-            return self._verification(Result.TARGET_MISSING, str(hindrance))
-        if (known := self._wrong.get(secret.identity)) and known.result in IS_WRONG:
-            return structs.replace(known, is_doubted=is_missing)
-        if is_missing:
-            why = f"{hindrance}; it counts as missing when it is not found the next time either"
-            return self._verification(Result.UNREACHABLE, why, is_doubted=True)
-        return self._verification(
-            Result.REFUSED if isinstance(hindrance, Failure) else Result.UNREACHABLE, str(hindrance)
-        )
-
-    def _verification(
-        self, result: Result, why: str | None = None, *, misconfigured: str | None = None, is_doubted: bool = False
-    ) -> Verification:
-        return Verification(self._world.clock.now(), result, why, misconfigured, is_doubted)
+        known, why = self._known.get(secret), str(hindrance)
+        if known and address not in {None, known.address}:
+            known = None  # That was about another place.
+        if isinstance(hindrance, TargetNotFound):
+            if known and (known.is_doubted or known.result is Result.TARGET_MISSING):
+                return Verification(on, Result.TARGET_MISSING, self._target, address, why)
+            if known and known.is_wrong:
+                return structs.replace(known, is_doubted=True)
+            why = f"{why}; it counts as missing when it is not found the next time either"
+            return Verification(on, Result.UNREACHABLE, self._target, address, why, is_doubted=True)
+        if isinstance(hindrance, Misconfigured):
+            return Verification(on, Result.REFUSED, self._target, address, why, misconfigured=why)
+        if known and known.is_wrong:
+            return known
+        result = Result.REFUSED if isinstance(hindrance, Failure) else Result.UNREACHABLE
+        return Verification(on, result, self._target, address, why)
 
     def _target_of(self, version: SecretVersion | RotationError) -> Target | None:
         """
@@ -168,6 +168,15 @@ class Comparison:
         except (Misconfigured, OutOfScope):
             return None
         return target if target.identity == self._target else None
+
+
+class _Disabled(Failure):
+    """
+    The value of a disabled version is for nobody to read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("its current version is disabled")
 
 
 _Read = Mapping[SecretId, SecretVersion | RotationError]

@@ -25,7 +25,9 @@ def near_miss(tags: Mapping[str, str]) -> str | None:
 
 
 def _resembles(name: str, ours: str) -> bool:
-    return SequenceMatcher(None, _letters(name), _letters(ours)).ratio() >= ALIKE
+    letters, wanted = _letters(name), _letters(ours)
+    most = SequenceMatcher(None, letters, wanted)
+    return most.real_quick_ratio() >= ALIKE and most.quick_ratio() >= ALIKE and most.ratio() >= ALIKE
 
 
 def _letters(name: str) -> str:

@@ -18,6 +18,7 @@ from rotation.vocabulary.endings import Misconfigured, Skip, SkipReason
 from rotation.vocabulary.limits import OVERDUE_AFTER
 from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import identity_of
 
 T = TypeVar("T")
 
@@ -76,9 +77,9 @@ def entry_of(
     None for a secret that no look has seen and no rotation has stored.
     """
     seen = [verified] if verified else []
-    if stored and stored.completed_on:
+    if stored and stored.completed_on and stored.target:
         # The key that it stored was read from the target.
-        seen.append(Verification(stored.completed_on, Result.LIVE))
+        seen.append(Verification(stored.completed_on, Result.LIVE, identity_of(stored.target)))
     if stored and stored.secret and stored.completed_on and (facts is None or facts.seen_on < stored.completed_on):
         since = facts or Facts(SecretId(stored.secret.vault, stored.secret.name), stored.completed_on)
         facts = structs.replace(
@@ -97,7 +98,11 @@ def entry_of(
     if facts is None:
         return None
     # What was seen before the current version was made is about another one.
-    still = [each for each in seen if facts.made_on is None or each.on >= facts.made_on]
+    still = [
+        each
+        for each in seen
+        if each.target == facts.target_identity and (facts.made_on is None or each.on >= facts.made_on)
+    ]
     return Entry(facts, last, max(still, key=lambda each: each.on, default=None), attention)
 
 

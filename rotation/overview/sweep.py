@@ -45,10 +45,12 @@ async def sweep(world: World, lead: timedelta, enqueue: _Enqueue, *, within: tim
             current = await world.vaults.read_current(facts.secret, Deadline(world.clock))
         except RotationError as error:
             _log.warning("sweep: secret %s is due and cannot be read: %s", facts.secret, error)
+            if error.retryable:
+                return facts  # What passes is no reason to call somebody: the next sweep asks again.
             return structs.replace(facts, misconfigured=f"it is due and cannot be read: {error}")
         # An event may have rotated it since it was listed: then this version was born a moment ago.
         facts = structs.replace(facts, expires_on=current.expires_on)
-        if urgency_of(facts, started_on, lead) in IS_DUE and str(current.id) not in waiting:
+        if urgency_of(facts, started_on, lead) in IS_DUE and str(current.id).lower() not in waiting:
             enqueue(request_for_sweep(current.id, started_on))
         return facts
 
@@ -60,7 +62,7 @@ async def _list_deferred(world: World) -> set[str]:
     Return the versions whose rotation waits for its time: one of them is enough.
     """
     try:
-        return {str(row.request.secret) async for row in world.ledger.list_waiting() if row.request.deferred}
+        return {str(row.request.secret).lower() async for row in world.ledger.list_waiting() if row.request.deferred}
     except RotationError as error:
         _log.warning("sweep: what waits is not known: %s", error)
         return set()

@@ -10,12 +10,14 @@ import heapq
 import logging
 from collections import Counter, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from rotation.overview.comparison import IS_WRONG, Comparison, Known, Verifications
-from rotation.ports.inventory import Entry, Result
+from rotation.overview.comparison import Comparison, Known, Verifications
+from rotation.ports.inventory import Entry, Result, Verification
 from rotation.ports.world import World
+from rotation.vocabulary.endings import Misconfigured, OutOfScope
 from rotation.vocabulary.errors import DependencyError, OutOfTime, RotationError
 from rotation.vocabulary.limits import (
     CALM,
@@ -25,19 +27,21 @@ from rotation.vocabulary.limits import (
     VERIFIED_AT_ONCE,
 )
 from rotation.vocabulary.log_lines import report_verification
+from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
-_NEVER = datetime.min.replace(tzinfo=UTC)
+_NEVER, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class _Candidate(NamedTuple):
     """
-    A target that is to be verified: when the longest unverified of its secrets was, and what is known to be wrong.
+    A target with its secrets: when the longest unverified was, whether one is due, and what is wrong with each.
     """
 
     on: datetime
-    wrong: Known
+    is_due: bool
+    secrets: dict[SecretId, Verification | None]
 
 
 _Candidates = dict[str, _Candidate]  # by the target's identity
@@ -51,48 +55,64 @@ async def verify(world: World, *, before: datetime, within: timedelta) -> None:
     time. Raises a `DependencyError` where the ledger does not say what there is.
     """
     run, is_complete = _Run(world, within), False
-    while not is_complete and run.time_left > 0:
-        found = await _longest_unverified(world, before, run.tried)
+    while run.time_left > 0 and not is_complete:
+        found = await _longest_unverified(world, before, run)
+        if not found and run.crowded:
+            # Rotations need all that Azure Resource Manager takes there.
+            await world.clock.sleep(max(0.0, min(CALM, run.time_left)))
+            run.crowded.clear()
+            continue
         running = {target async for target, _ in world.ledger.list_open()}
         run.tried |= running & found.keys()
         waiting = _in_turns(target for target in found if target not in running)
-        await run.work_off(deque((target, found[target].wrong) for target in waiting))
-        is_complete = len(found) < TARGETS_AT_HAND and found.keys() <= run.tried
-        if not is_complete and run.tried.isdisjoint(found):
-            # Rotations need all that Azure Resource Manager takes.
-            await world.clock.sleep(max(0.0, min(CALM, run.time_left)))
+        await run.work_off(deque((target, found[target].secrets) for target in waiting))
+        is_complete = len(found) < TARGETS_AT_HAND and found.keys() <= run.tried and not run.crowded
     report_verification(secrets=run.compared, seconds=run.seconds, is_complete=is_complete)
 
 
-async def _longest_unverified(world: World, before: datetime, tried: set[str]) -> _Candidates:
+async def _longest_unverified(world: World, before: datetime, run: "_Run") -> _Candidates:
     """
     Return the targets that are due, the longest unverified first: so many of them as are kept in memory.
     """
     found: _Candidates = {}
     for vault in world.vaults.uris:
         async for entry in world.inventory.list_entries(vault, ""):
-            target, on = entry.facts.target_identity, _verified_on(entry)
-            if target is None or target in tried or on >= before:
+            target, verified = entry.facts.target_identity, entry.verified
+            if target is None or target in run.tried or _subscription_of(target) in run.crowded:
                 continue
-            known_on, wrong = found.get(target, _Candidate(on, {}))
-            if entry.verified and (entry.verified.is_doubted or entry.verified.result in IS_WRONG):
-                wrong |= {entry.facts.secret.identity: entry.verified}
-            found[target] = _Candidate(min(on, known_on), wrong)
+            if not _is_allowed(world, entry):
+                continue
+            # An answer that says nothing does not count; what waited longest is tried first all the same.
+            is_due = verified is None or verified.result is Result.UNREACHABLE or verified.on < before
+            known = found.get(target, _Candidate(_LAST, is_due, {}))
+            is_to_keep = verified is not None and (verified.is_wrong or verified.is_doubted)
+            known.secrets[entry.facts.secret] = verified if is_to_keep else None
+            on = verified.on if verified else _NEVER
+            found[target] = _Candidate(min(on, known.on), is_due or known.is_due, known.secrets)
             if len(found) >= TARGETS_AT_HAND + TARGETS_AT_HAND:
                 found = _first(found)
-    return _first(found)
+    return _first({target: candidate for target, candidate in found.items() if candidate.is_due})
 
 
 def _first(found: _Candidates) -> _Candidates:
     return dict(heapq.nsmallest(TARGETS_AT_HAND, found.items(), key=lambda item: item[1].on))
 
 
-def _verified_on(entry: Entry) -> datetime:
+def _is_allowed(world: World, entry: Entry) -> bool:
     """
-    Return since when a secret is verified: an answer that says nothing does not count.
+    Return whether the keys of a secret's target may be asked for. One that is out of scope is misconfigured.
     """
-    verified = entry.verified
-    return _NEVER if verified is None or verified.result is Result.UNREACHABLE else verified.on
+    if entry.facts.misconfigured is None:
+        return True
+    try:
+        world.scopes.require(world.providers.parse_target(entry.facts.target or ""))
+    except (Misconfigured, OutOfScope):
+        return False
+    return True
+
+
+def _subscription_of(target: str) -> str:
+    return target.removeprefix("/subscriptions/").partition("/")[0]
 
 
 def _in_turns(targets: Iterable[str]) -> list[str]:
@@ -102,7 +122,7 @@ def _in_turns(targets: Iterable[str]) -> list[str]:
     turns = Counter[str]()
 
     def turn(target: str) -> int:
-        subscription = target.removeprefix("/subscriptions/").partition("/")[0]
+        subscription = _subscription_of(target)
         turns[subscription] += 1
         return turns[subscription]
 
@@ -111,7 +131,7 @@ def _in_turns(targets: Iterable[str]) -> list[str]:
 
 class _Run:
     """
-    What one sweep verifies: which targets had their turn, and what was found of some and is not kept yet.
+    What one sweep verifies: which targets had their turn, and in which subscriptions rotations need all there is.
     """
 
     def __init__(self, world: World, within: timedelta) -> None:
@@ -120,6 +140,7 @@ class _Run:
         self._at_once = asyncio.Semaphore(VERIFIED_AT_ONCE)
         self._found: list[Verifications] = []
         self.tried: set[str] = set()
+        self.crowded: set[str] = set()
         self.compared = 0
 
     @property
@@ -138,7 +159,7 @@ class _Run:
 
     async def work_off(self, waiting: deque[tuple[str, Known]]) -> None:
         """
-        Verify some targets, with what is known to be wrong of each, as long as there is time; keep what is found.
+        Verify some targets, with what is known of the secrets of each, as long as there is time; keep what is found.
         """
 
         async def work() -> None:
@@ -147,15 +168,19 @@ class _Run:
                 if len(self._found) >= TARGETS_PER_WRITE:
                     await self._keep()
 
-        await self._world.gather(*(work() for _ in range(min(COMPARED_AT_ONCE, len(waiting)))))
+        # What hangs when the time is over holds up neither what was found nor what the sweep does after that.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self.time_left)):
+                await self._world.gather(*(work() for _ in range(min(COMPARED_AT_ONCE, len(waiting)))))
         await self._keep()
 
-    async def _verify(self, target: str, wrong: Known) -> None:
-        if not await self._world.providers.has_room_for(target) or self.time_left <= 0:
-            return
-        self.tried.add(target)
+    async def _verify(self, target: str, secrets: Known) -> None:
         try:
-            found = await Comparison(self._world, target, self._at_once, wrong, self._deadline).make()
+            if _subscription_of(target) in self.crowded or not await self._world.providers.has_room_for(target):
+                self.crowded.add(_subscription_of(target))
+                return
+            self.tried.add(target)
+            found = await Comparison(self._world, target, secrets, self._at_once, self._deadline).make()
         except OutOfTime:
             _log.info("verification: there is no time left for %s", target)
         except DependencyError as error:
@@ -171,6 +196,6 @@ class _Run:
         self._found = []
         self.compared += len(found)
         try:
-            await self._world.inventory.keep_verifications(found)
+            await self._world.inventory.keep_verifications(found, self._world.clock.now())
         except RotationError as error:
             _log.warning("verification: what was found of %d secrets is not kept: %s", len(found), error)

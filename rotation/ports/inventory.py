@@ -76,16 +76,27 @@ class Result(StrEnum):
 
 class Verification(Struct, frozen=True):
     """
-    What came of it, when, and why. `misconfigured` says why no key could be exchanged in the value.
+    What came of it, when, and why. `misconfigured` says why no key could be exchanged in the value, or none is shown.
 
-    A target that was not found once `is_doubted`: it counts as missing when it is not found again.
+    It is about the target with this identity, and about the address where that shows its keys, None where a secret that
+    could not be read names none. A target that was not found once `is_doubted`: it counts as missing when it is not
+    found again.
     """
 
     on: datetime
     result: Result
+    target: str
+    address: str | None = None
     why: str | None = None
     misconfigured: str | None = None
     is_doubted: bool = False
+
+    @property
+    def is_wrong(self) -> bool:
+        """
+        Whether the secret needs somebody: then this stays until something else is seen.
+        """
+        return self.result in {Result.DRIFT, Result.TARGET_MISSING} or self.misconfigured is not None
 
 
 class Attention(Struct, frozen=True):
@@ -148,15 +159,15 @@ class Inventory(Protocol):
         """
         ...
 
-    async def keep_verifications(self, found: Mapping[SecretId, Verification]) -> None:
+    async def keep_verifications(self, found: Mapping[SecretId, Verification], now: datetime) -> None:
         """
-        Remember what came of comparing some secrets with their targets; those that are not known any more are left out.
+        Remember now what came of comparing some secrets with their targets.
         """
         ...
 
-    async def keep_attention(self, secret: SecretId, attention: Attention | None) -> None:
+    async def keep_attention(self, secret: SecretId, attention: Attention | None, *, instead: Attention | None) -> bool:
         """
-        Remember that a secret needs a person, or that it does not any more, if it is known.
+        Remember that a secret needs a person, or that it does not any more; False where it was not as it is said here.
         """
         ...
 

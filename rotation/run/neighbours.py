@@ -129,6 +129,7 @@ class Neighbours:
         secrets = neighbours.secrets.values()
         reads = (capture(read_secret, self._world.vaults, secret, deadline) for secret in secrets)
         holder: SecretVersion | None = None
+        unread: RotationError | None = None
         found: list[FoundSecret] = []
         now = self._world.clock.now()
         for secret, current in zip(secrets, await self._world.gather(*reads), strict=True):
@@ -138,7 +139,8 @@ class Neighbours:
                 found.append(FoundSecret(secret, None, left_on, has_left=True))
                 continue
             if isinstance(current, RotationError):
-                raise current
+                unread = unread or current
+                continue
             if holder is None and await self._holds(current, key, deadline):
                 holder = current
             elif self._has_left(current, key):
@@ -147,6 +149,8 @@ class Neighbours:
                 found.append(FoundSecret(secret, current, left_on, has_left=True))
                 continue
             found.append(FoundSecret(secret, current, current.created_on))
+        if unread and holder is None:
+            raise unread
         return Holding(holder, found)
 
     async def _list(self, target: str, secret: SecretId | None, deadline: Deadline) -> list[SecretId]:

@@ -55,7 +55,7 @@ LOOK_WITHIN = timedelta(seconds=120)  # of the 230 s that App Service gives a ca
 PINNED_AT_ONCE = 8  # due secrets of one vault, of which each costs a request
 PAGES_AHEAD = 4  # so many are listed while those before them are written
 KEPT_BEYOND = 75  # secrets: three pages of Key Vault's; with a fourth, 100 fill a transaction of Table storage
-ALIKE = 0.85  # of the letters of a tag's name, for it to count as one of ours that is misspelt
+ALIKE = 0.92  # of the letters of a tag's name, for it to count as one of ours that is misspelt
 TARGETS_ASKED_AT_ONCE = 16  # for a page of secrets: which others share each target
 
 # Verification
@@ -67,8 +67,10 @@ TARGETS_AT_HAND = 10_000  # the longest unverified, of which there may be any nu
 COMPARED_AT_ONCE = 50  # targets, of which most wait until their subscription has room
 TARGETS_PER_WRITE = 50  # whose verifications are written together: what a sweep that dies has to do again
 VERIFIED_AT_ONCE = 16  # secrets that are read: at 40 ms each the 400 a second that a vault takes (its documentation)
+SECOND_LOOK_AFTER = 5.0  # seconds: keys that were just regenerated may be shown late
+LAST_WRITE_WITHIN = timedelta(seconds=15)  # after that time, to keep what was found in it
 TOLD_AT_ONCE = 8  # events about secrets that need a person
-TOLD_WITHIN = timedelta(seconds=30)  # of a sweep: who is not told then is told by the next one
+TOLD_WITHIN = timedelta(seconds=20)  # of a sweep: who is not told then is told by the next one
 
 # What callers send
 LARGEST_BODY = 16 * 1024  # bytes: a request has a few hundred

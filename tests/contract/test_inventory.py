@@ -281,7 +281,9 @@ async def test_a_later_look_counts_over_what_was_stored(side: Side) -> None:
     await keep(side.inventory, [seen])
 
     assert record.completed_on is not None
-    assert await side.entries() == [Entry(seen, record, Verification(record.completed_on, Result.LIVE))]
+    assert await side.entries() == [
+        Entry(seen, record, Verification(record.completed_on, Result.LIVE, TARGET.identity))
+    ]
 
 
 async def test_a_secret_that_no_look_has_seen_is_known_by_its_rotation(side: Side) -> None:
@@ -422,7 +424,7 @@ def seen(on: datetime = LATER, result: Result = Result.LIVE) -> Verification:
     """
     Return what came of a comparison.
     """
-    return Verification(on, result, "why", None, is_doubted=True)
+    return Verification(on, result, TARGET.identity, TARGET.address, "why", is_doubted=True)
 
 
 @pytest.mark.assumption(84, 88)
@@ -435,23 +437,25 @@ async def test_what_came_of_a_comparison_is_kept_beside_the_rest(side: Side) -> 
     await side.inventory.keep([structs.replace(facts("three"), secret=other)], NOW)
     for result in (Result.DRIFT, Result.LIVE):
         await side.inventory.keep_verifications(
-            {SecretId(VAULT, "ONE"): seen(result=result), SecretId(VAULT, "two"): seen(result=result), other: seen()}
+            {SecretId(VAULT, "ONE"): seen(result=result), SecretId(VAULT, "two"): seen(result=result), other: seen()},
+            LATER,
         )
     await keep(side.inventory, [facts("one", seen_on=LATER)])
 
     found = [entry async for entry in side.inventory.list_entries(VAULT, "")]
     found += [entry async for entry in side.inventory.list_entries(OTHER_VAULT, "")]
     assert [entry.verified for entry in found] == [seen(), seen(), seen()]
-    await side.inventory.keep_verifications({})
+    await side.inventory.keep_verifications({}, LATER)
 
 
 @pytest.mark.assumption(84)
 async def test_a_comparison_has_seen_its_secret(side: Side) -> None:
     """
-    A look that began before it does not forget the secret; one that begins later, and does not see it, does.
+    A look that began before it does not forget the secret, whenever what is kept was found; a later one does.
     """
-    await keep(side.inventory, [facts("one")])
-    await side.inventory.keep_verifications({SecretId(VAULT, "one"): seen(LATER), SecretId(VAULT, "new"): seen(LATER)})
+    await keep(side.inventory, [facts("one", seen_on=LATER)])
+    found = {SecretId(VAULT, "one"): seen(NOW), SecretId(VAULT, "new"): seen(NOW)}
+    await side.inventory.keep_verifications(found, LATER)
 
     await side.inventory.finish(VaultFacts(VAULT, LATER, LATER))
     assert await side.names() == ["one"]  # Of the other one nothing else is known.
@@ -466,13 +470,32 @@ async def test_that_somebody_was_told_is_kept_until_it_is_over(side: Side) -> No
     """
     secret, gone = SecretId(VAULT, "ONE"), SecretId(VAULT, "gone")
     await keep(side.inventory, [facts("one")])
+    before = None
     for attention in (Attention(Status.DRIFTED, NOW), Attention(Status.DRIFTED, NOW, is_told=True), None):
-        for each in (secret, gone):
-            await side.inventory.keep_attention(each, attention)
+        assert await side.inventory.keep_attention(secret, attention, instead=before)
+        assert not await side.inventory.keep_attention(gone, attention, instead=before)
         (entry,) = [entry async for entry in side.inventory.list_entries(VAULT, "")]
         assert (entry.attention, entry.facts) == (attention, facts("one"))
+        before = attention
     await keep(side.inventory, [facts("gone")])
     assert [entry.attention async for entry in side.inventory.list_entries(VAULT, "")] == [None, None]
+
+
+@pytest.mark.assumption(83, 84)
+async def test_only_one_of_two_writes_that_a_secret_needs_a_person(side: Side) -> None:
+    """
+    The other one finds that it is not as it was; what it wanted to write may be there already.
+    """
+    secret = SecretId(VAULT, "one")
+    await keep(side.inventory, [facts("one")])
+    first, second = Attention(Status.DRIFTED, NOW), Attention(Status.DRIFTED, LATER)
+
+    assert await side.inventory.keep_attention(secret, first, instead=None)
+    assert not await side.inventory.keep_attention(secret, second, instead=None)
+    assert await side.inventory.keep_attention(secret, first, instead=None)
+
+    (entry,) = [entry async for entry in side.inventory.list_entries(VAULT, "")]
+    assert entry.attention == first
 
 
 @pytest.mark.assumption(86)

@@ -151,6 +151,20 @@ async def test_what_can_wait_goes_no_faster_than_the_bucket_is_filled(wiring: Wi
     assert clock.monotonic() - begun == pytest.approx(9 * PACE)
 
 
+async def test_a_kind_whose_keys_take_two_requests_takes_two_turns(wiring: Wiring, workflow: Target) -> None:
+    """
+    Each callback URL of a workflow is asked for by itself.
+    """
+    clock = HandClock()
+    wiring.__dict__["throttling"] = Throttling(clock)
+    begun = clock.monotonic()
+
+    for _ in range(10):
+        assert await wiring.providers.has_room_for(workflow.identity)
+
+    assert clock.monotonic() - begun == pytest.approx(9 * 2 * PACE)
+
+
 async def test_what_can_wait_stands_back_while_requests_are_scarce(
     azure: LocalAzure, wiring: Wiring, account: Target, clock: HandClock
 ) -> None:

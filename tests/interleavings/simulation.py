@@ -274,7 +274,8 @@ class Simulation:
         world = self._wired(task)
         if task.message.job is Job.VERIFY:
             deadline = Deadline(world.clock)
-            return Comparison(world, self.world.target.identity, asyncio.Semaphore(), {}, deadline).make()
+            secrets = {SecretId(VAULT, name): None for name in self.scenario.secrets}
+            return Comparison(world, self.world.target.identity, secrets, asyncio.Semaphore(), deadline).make()
         if task.request is None:
             return list_unfinished(world)
         rotator = Rotator(world)

@@ -215,7 +215,7 @@ def test_without_asking_for_a_running_rotation_a_verification_raises_a_false_ala
 
     async def look_again(self: Comparison, suspects: Any) -> Any:
         keys = await self._read_keys(suspects)
-        return self._compare(await self._read(suspects), keys)
+        return self._compare(await self._read(suspects), keys, self._world.clock.now())
 
     monkeypatch.setattr(Comparison, "_look_again", look_again)
 

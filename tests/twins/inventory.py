@@ -64,21 +64,25 @@ class MemoryInventory:
         await self.faults.enter("keep_look")
         self._vaults[facts.vault] = facts
 
-    async def keep_verifications(self, found: Mapping[SecretId, Verification]) -> None:
+    async def keep_verifications(self, found: Mapping[SecretId, Verification], now: datetime) -> None:
         """
         Remember what came of comparing some secrets.
         """
         await self.faults.enter("keep_verifications")
         for secret, verified in found.items():
-            self._row(secret.vault, secret.name, verified.on).verified = verified
+            self._row(secret.vault, secret.name, now).verified = verified
 
-    async def keep_attention(self, secret: SecretId, attention: Attention | None) -> None:
+    async def keep_attention(self, secret: SecretId, attention: Attention | None, *, instead: Attention | None) -> bool:
         """
         Remember that a secret needs a person, or that it does not.
         """
         await self.faults.enter("keep_attention")
-        if row := self._rows.get((secret.vault, secret.name.lower())):
-            row.attention = attention
+        row = self._rows.get((secret.vault, secret.name.lower()))
+        if row is None or row.attention not in {instead, attention}:
+            return False
+        row.attention = attention
+        await self.faults.leave("keep_attention")
+        return True
 
     async def note(self, record: Rotation) -> None:
         """
@@ -114,5 +118,5 @@ class MemoryInventory:
 
     def _row(self, vault: str, name: str, seen_on: datetime) -> _Row:
         row = self._rows.setdefault((vault, name.lower()), _Row(seen_on))
-        row.seen_on = max(row.seen_on, seen_on)
+        row.seen_on = seen_on
         return row

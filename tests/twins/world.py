@@ -64,6 +64,7 @@ class TwinWorld:
         self.announcer = MemoryAnnouncer(self.faults)
         self.target = target or TARGETS[kind]
         self.provider.add(self.target)
+        self.scopes = [f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"]
         self.lead = timedelta(days=30)
         self.grace = timedelta()
         self.outages = 0
@@ -84,14 +85,13 @@ class TwinWorld:
         """
         What the app works with.
         """
-        scopes = Scopes([f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"])
         return World(
             self.vaults,
             self.provider,
             self.ledger,
             self.inventory,
             self.announcer,
-            scopes,
+            Scopes(self.scopes),
             self.clock,
             one_after_another,
             self.lead,

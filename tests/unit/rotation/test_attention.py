@@ -9,9 +9,11 @@ import pytest
 
 from rotation.overview.review import review
 from rotation.overview.sweep import look
+from rotation.overview.sweep import sweep as find_due
 from rotation.ports.inventory import Status
 from rotation.vocabulary.errors import Declined, DependencyError, Unavailable
 from rotation.vocabulary.limits import TOLD_WITHIN
+from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 from tests.twins.world import VAULT, TwinWorld
@@ -207,6 +209,58 @@ async def test_what_could_not_be_published_is_told_by_the_next_sweep_with_the_sa
     assert await needs_attention(world)
 
 
+async def test_a_sweep_and_a_refresh_at_the_same_moment_tell_with_one_id(world: TwinWorld) -> None:
+    """
+    Only one of them keeps when it was first seen so.
+    """
+    await break_it(world, Status.DRIFTED)
+
+    async def refresh() -> None:
+        world.clock.advance(timedelta(milliseconds=20))
+        await sweep(world)
+
+    world.faults.before("keep_attention", refresh)
+    await sweep(world)
+    await sweep(world)
+
+    assert len({event.id for event in world.announcer.attention}) == 1
+
+
+async def test_what_is_put_right_while_it_is_published_is_told_when_it_is_wrong_again(world: TwinWorld) -> None:
+    """
+    A late mark says nothing of what comes after it.
+    """
+    await break_it(world, Status.MISCONFIGURED)
+    tags = world.current().tags
+
+    async def put_right() -> None:
+        world.vaults.tag(world.current().id, tags | {"ValidityPeriodDays": "90"})
+        await sweep(world)
+
+    world.faults.after("publish", put_right)
+    await sweep(world)
+    await break_it(world, Status.MISCONFIGURED)
+
+    await sweep(world)
+
+    first, second = world.announcer.attention
+    assert first.id != second.id
+
+
+async def test_a_due_secret_that_is_not_answered_once_needs_nobody(world: TwinWorld) -> None:
+    """
+    The next sweep asks again.
+    """
+    world.clock.advance(timedelta(days=6))
+    world.faults.before("read_current", Unavailable("503"))
+
+    asked: list[RotationRequest] = []
+    looks = await find_due(world.ports, LEAD, asked.append, within=MINUTE)
+    await review(world.ports, LEAD, looks, before=None, within=MINUTE)
+
+    assert (asked, told(world)) == ([], [])
+
+
 async def test_a_worker_that_dies_between_publishing_and_marking_tells_twice_with_one_id(world: TwinWorld) -> None:
     """
     At least once; consumers drop the duplicate.
@@ -247,7 +301,7 @@ async def test_a_secret_that_goes_meanwhile_leaves_no_trace(world: TwinWorld) ->
     """
     Its row is not made again.
     """
-    await world.inventory.keep_attention(SecretId(VAULT, "gone"), None)
+    await world.inventory.keep_attention(SecretId(VAULT, "gone"), None, instead=None)
 
     await sweep(world)
 

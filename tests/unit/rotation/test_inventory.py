@@ -228,7 +228,7 @@ def test_what_was_stored_counts_over_an_older_look() -> None:
                 made_on=NOW + DAY,
             ),
             record,
-            Verification(NOW + DAY, Result.LIVE),
+            Verification(NOW + DAY, Result.LIVE, BATCH.identity),
         )
 
 
@@ -238,25 +238,29 @@ def test_a_look_at_the_same_moment_or_later_counts_over_what_was_stored() -> Non
     """
     for later in (timedelta(), DAY):
         record = completed(NOW)
-        seen = Facts(SECRET, NOW + later, paused="paused")
+        seen = Facts(SECRET, NOW + later, BATCH.arm_id, paused="paused")
 
-        assert entry_of(seen, record, record) == Entry(seen, record, Verification(NOW, Result.LIVE))
+        assert entry_of(seen, record, record) == Entry(seen, record, Verification(NOW, Result.LIVE, BATCH.identity))
 
 
 def test_what_was_seen_of_a_key_is_about_the_version_that_was_current_then() -> None:
     """
     The latest counts, whether a comparison or a rotation has seen it; none that is older than the version.
     """
-    record, drift = completed(NOW), Verification(NOW + DAY, Result.DRIFT)
+    record, drift = completed(NOW), Verification(NOW + DAY, Result.DRIFT, BATCH.identity)
 
     def known(made_on: datetime | None, verified: Verification | None) -> Verification | None:
-        entry = entry_of(Facts(SECRET, NOW + 3 * DAY, made_on=made_on), record, record, verified)
+        entry = entry_of(Facts(SECRET, NOW + 3 * DAY, BATCH.arm_id, made_on=made_on), record, record, verified)
         assert entry is not None
         return entry.verified
 
     assert known(NOW, drift) == known(None, drift) == known(NOW + DAY, drift) == drift
-    assert known(NOW, Verification(NOW - DAY, Result.DRIFT)) == Verification(NOW, Result.LIVE)
+    assert known(NOW, Verification(NOW - DAY, Result.DRIFT, BATCH.identity)) == Verification(
+        NOW, Result.LIVE, BATCH.identity
+    )
     assert known(NOW + 2 * DAY, drift) is None
+    elsewhere = structs.replace(drift, target="/subscriptions/another")
+    assert known(NOW, elsewhere) == Verification(NOW, Result.LIVE, BATCH.identity)
 
 
 def test_nothing_is_known_of_a_secret_that_nobody_has_seen_or_stored() -> None:

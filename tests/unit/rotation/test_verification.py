@@ -10,12 +10,13 @@ from msgspec import structs
 
 from adapters.concurrency import gather
 from rotation.overview.review import due_before, review
-from rotation.overview.standing import status_of
+from rotation.overview.standing import status_of, why_of
 from rotation.overview.sweep import look
 from rotation.overview.verification import verify
 from rotation.ports.inventory import Entry, Result, Status, Verification
+from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
-from rotation.vocabulary.limits import CLAIM_TTL, TARGETS_AT_HAND, TARGETS_PER_WRITE
+from rotation.vocabulary.limits import CLAIM_TTL, SECOND_LOOK_AFTER, TARGETS_AT_HAND, TARGETS_PER_WRITE
 from rotation.vocabulary.record import OpenRotation, State
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName, Target
@@ -82,6 +83,13 @@ async def verified(world: TwinWorld, name: str = "one") -> Verification:
     return found
 
 
+def live(world: TwinWorld, on: datetime) -> Verification:
+    """
+    Return what comes of comparing a live key.
+    """
+    return Verification(on, Result.LIVE, world.target.identity, world.target.address)
+
+
 async def status(world: TwinWorld, name: str = "one") -> Status:
     """
     Return how a secret stands.
@@ -102,7 +110,7 @@ async def test_a_live_key_is_said_to_be_live_and_when(world: TwinWorld) -> None:
     """
     await sweep(world)
 
-    assert await verified(world) == Verification(world.clock.now(), Result.LIVE)
+    assert await verified(world) == live(world, world.clock.now())
     assert await status(world) is Status.UP_TO_DATE
     assert questions(world) == (1, 1)
 
@@ -166,7 +174,7 @@ async def test_a_rotation_has_seen_that_its_key_is_live(world: TwinWorld) -> Non
     await sweep(world)
 
     assert rotation.completed_on is not None
-    assert await verified(world) == Verification(rotation.completed_on, Result.LIVE)
+    assert await verified(world) == structs.replace(live(world, rotation.completed_on), address=None)
     assert await status(world) is Status.UP_TO_DATE
     assert questions(world) == asked
 
@@ -283,6 +291,155 @@ async def test_what_has_drifted_may_go_missing(world: TwinWorld) -> None:
         found.append(await status(world))
 
     assert found == [Status.DRIFTED, Status.TARGET_MISSING]
+
+
+async def test_drift_stays_when_another_secret_of_the_target_is_due(world: TwinWorld) -> None:
+    """
+    All secrets of a target are compared together, and what is known of each counts.
+    """
+    world.provider.turn(world.target, PRIMARY)
+    await sweep(world)
+    world.clock.advance(HOUR)
+    world.put("two", key=SECONDARY)
+    world.faults.before("read_keys", Unavailable("503"))
+
+    await sweep(world)
+
+    assert (await status(world), await status(world, "two")) == (Status.DRIFTED, Status.UP_TO_DATE)
+
+
+async def test_a_value_with_both_keys_stays_misconfigured_whatever_is_not_answered(world: TwinWorld) -> None:
+    """
+    As drift does.
+    """
+    world.put(value=f"{world.provider.value(world.target, PRIMARY)} {world.provider.value(world.target, SECONDARY)}")
+    await sweep(world)
+    world.clock.advance(DAY)
+    world.faults.before("read_keys", Unavailable("503"))
+
+    await sweep(world)
+
+    assert await status(world) is Status.MISCONFIGURED
+
+
+async def test_a_drifted_secret_that_is_disabled_is_drifted(world: TwinWorld) -> None:
+    """
+    Nobody can read it now; its clients fail as before.
+    """
+    world.provider.turn(world.target, PRIMARY)
+    await sweep(world)
+    await world.vaults.disable(world.current().id, Deadline(world.clock))
+    world.clock.advance(DAY)
+
+    await sweep(world)
+
+    assert await status(world) is Status.DRIFTED
+
+
+async def test_each_place_is_doubted_on_its_own() -> None:
+    """
+    A trigger that is gone for good says nothing of the other one of its workflow.
+    """
+    world = made("workflow")
+    other = workflow(SUBSCRIPTION, "rg", "site1", "orders", "other")
+    world.put("two", {"ProviderAddress": other.shown_by}, value=world.provider.value(other, PRIMARY))
+    for _ in range(2):
+        world.faults.before("read_keys", NotFound("404 WorkflowTriggerNotFound"), None)
+        await sweep(world)
+        world.clock.advance(DAY)
+    assert [await status(world, name) for name in ("one", "two")] == [Status.TARGET_MISSING, Status.UP_TO_DATE]
+    world.faults.before("read_keys", None, NotFound("404 WorkflowTriggerNotFound"))
+
+    await sweep(world)
+
+    assert (await verified(world, "two")).result is Result.UNREACHABLE
+
+
+async def test_what_was_seen_is_about_the_target_that_the_secret_named_then(world: TwinWorld) -> None:
+    """
+    Retagging makes no version: what is known of the old target is not shown for the new one.
+    """
+    world.faults.before("read_keys", *[NotFound("404")] * 2)
+    for _ in range(2):
+        await sweep(world)
+        world.clock.advance(MINUTE)
+    assert await status(world) is Status.TARGET_MISSING
+    other = batch_account(SUBSCRIPTION, "rg", "account9")
+    world.provider.add(other)
+    world.vaults.tag(world.current().id, world.current().tags | {"ProviderAddress": other.arm_id})
+    world.faults.before("read_keys", Unavailable("503"))
+
+    await sweep(world)
+
+    found = await verified(world)
+    assert (found.result, await status(world)) == (Result.UNREACHABLE, Status.UP_TO_DATE)
+
+
+async def test_a_version_made_between_the_reads_was_not_seen(world: TwinWorld) -> None:
+    """
+    The comparison counts from before it began.
+    """
+
+    async def store() -> None:
+        world.clock.advance(timedelta(seconds=2))
+        world.put(value="no key of it")
+        world.clock.advance(timedelta(seconds=2))
+
+    world.faults.before("read_keys", store)
+    await sweep(world)
+
+    await look(world.ports, LEAD, within=MINUTE)
+
+    assert (await entry(world)).verified is None
+    world.clock.advance(MINUTE)
+    await sweep(world)
+    assert await status(world) is Status.DRIFTED
+
+
+async def test_keys_that_are_shown_late_are_waited_for_a_moment(world: TwinWorld) -> None:
+    """
+    The second look comes some seconds after the first.
+    """
+    world.put(key=SECONDARY)
+    world.provider.turn(world.target, SECONDARY)
+    begun = world.clock.now()
+
+    await sweep(world)
+
+    assert world.clock.now() - begun == timedelta(seconds=SECOND_LOOK_AFTER)
+    assert await status(world) is Status.DRIFTED
+
+
+async def test_a_target_that_shows_no_keys_makes_its_secret_misconfigured(world: TwinWorld) -> None:
+    """
+    As a workflow whose SAS authentication is switched off: every rotation would fail.
+    """
+    world.faults.before("read_keys", Misconfigured("SAS authentication is switched off"))
+
+    await sweep(world)
+
+    assert await status(world) is Status.MISCONFIGURED
+    assert why_of(await entry(world), Status.MISCONFIGURED) == "SAS authentication is switched off"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), Unavailable("503")])
+async def test_a_sweep_ends_whatever_goes_wrong_after_its_look(
+    world: TwinWorld, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    What it has found due is put into the queue when the function ends.
+    """
+
+    async def fail(*_: object, **__: object) -> None:
+        raise error
+
+    for name in ("verify", "attend"):
+        monkeypatch.setattr(f"rotation.overview.review.{name}", fail)
+
+    await sweep(world)
+
+    assert "verification" in caplog.text
+    assert "attention" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -552,6 +709,7 @@ async def test_each_subscription_has_its_turn() -> None:
     world = made()
     await fleet(world, 20)
     await fleet(world, 10, OTHER_SUBSCRIPTION)
+    world.scopes = [f"/subscriptions/{each}" for each in (SUBSCRIPTION, OTHER_SUBSCRIPTION)]
     world.delete("one")
     asked: list[str] = []
 
@@ -632,6 +790,43 @@ async def test_where_rotations_need_all_there_is_it_waits(world: TwinWorld) -> N
     assert (await verified(world)).result is Result.LIVE
 
 
+async def test_a_subscription_that_rotations_need_takes_no_time_from_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    However many of its targets wait for longer.
+    """
+    world = made()
+    monkeypatch.setattr("rotation.overview.verification.TARGETS_AT_HAND", 7)
+    await fleet(world, 20)
+    await fleet(world, 10, OTHER_SUBSCRIPTION)
+    world.scopes = [f"/subscriptions/{each}" for each in (SUBSCRIPTION, OTHER_SUBSCRIPTION)]
+    world.provider.is_throttled = lambda target: SUBSCRIPTION in target
+
+    await sweep(world)
+
+    found = [each async for each in world.inventory.list_entries(VAULT, "") if each.verified]
+    assert len(found) == 10
+    assert all(OTHER_SUBSCRIPTION in str(each.facts.target) for each in found)
+
+
+async def test_a_target_that_hangs_holds_up_no_other() -> None:
+    """
+    What was found of the others is kept when the time is over.
+    """
+    world = made()
+    await fleet(world, 10)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    world.faults.before("read_keys", hang)
+    await look(world.ports, LEAD, within=MINUTE)
+    at_once = structs.replace(world.ports, gather=gather)
+    await review(at_once, LEAD, [], before=world.clock.now(), within=timedelta(seconds=1))
+
+    found = [each async for each in world.inventory.list_entries(VAULT, "") if each.verified]
+    assert len(found) == 10
+
+
 async def test_where_rotations_need_it_for_long_it_is_left_for_the_next_time(world: TwinWorld) -> None:
     """
     The sweep ends in its time.
@@ -666,7 +861,7 @@ async def test_a_service_that_takes_long_makes_no_sweep_longer(world: TwinWorld)
     assert (await verified(world, "two")).result is Result.LIVE
 
 
-@pytest.mark.parametrize("call", ["bound_secrets", "keep_verifications", "read_open"])
+@pytest.mark.parametrize("call", ["keep_verifications", "read_open"])
 async def test_a_ledger_that_fails_for_one_target_stops_no_other(
     world: TwinWorld, call: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -705,7 +900,7 @@ async def test_a_bug_in_one_comparison_stops_no_other(caplog: pytest.LogCaptureF
     """
     world = made()
     await fleet(world, 3)
-    world.faults.before("bound_secrets", None, RuntimeError("a bug"))
+    world.faults.before("read_keys", None, RuntimeError("a bug"))
 
     await sweep(world)
 
