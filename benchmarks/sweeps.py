@@ -27,7 +27,7 @@ _DUE_ONE_IN = 100
 _PER_PAGE = 25  # Key Vault's largest page
 _LINEAR = 1.1  # times as long as the smaller sweep, for each time that it is larger
 _STREAMING = 1.15
-_PACED = 1.25  # times as long as the pace alone would take
+_PACED = 1.15  # times as long as the pace alone would take
 _BUSY = 0.95  # of what the pace allows
 
 WHOLE = ("first", "all")
