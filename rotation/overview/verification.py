@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
+from zlib import crc32
 
 from rotation.overview.comparison import Comparison, Known, Verifications
 from rotation.ports.inventory import Entry, Result, Verification
@@ -89,13 +90,17 @@ async def _longest_unverified(world: World, before: datetime, run: "_Run") -> _C
             known.secrets[entry.facts.secret] = verified if is_to_keep else None
             on = verified.on if verified else _NEVER
             found[target] = _Candidate(min(on, known.on), is_due or known.is_due, known.secrets)
-            if len(found) >= TARGETS_AT_HAND + TARGETS_AT_HAND:
+            if len(found) > TARGETS_AT_HAND + TARGETS_AT_HAND // 4:
                 found = _first(found)
     return _first({target: candidate for target, candidate in found.items() if candidate.is_due})
 
 
 def _first(found: _Candidates) -> _Candidates:
-    return dict(heapq.nsmallest(TARGETS_AT_HAND, found.items(), key=lambda item: item[1].on))
+    def rank(item: tuple[str, _Candidate]) -> tuple[datetime, int]:
+        # Of those that never were, not the first vault's alone, which may all be of one subscription.
+        return item[1].on, crc32(item[0].encode())
+
+    return dict(heapq.nsmallest(TARGETS_AT_HAND, found.items(), key=rank))
 
 
 def _is_allowed(world: World, entry: Entry) -> bool:

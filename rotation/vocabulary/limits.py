@@ -63,7 +63,7 @@ VERIFY_WITHIN = timedelta(minutes=4)  # of a sweep: what is due waits so long fo
 DEFAULT_VERIFY_EVERY = timedelta(days=1)  # from one comparison of a secret with its target to the next
 LONGEST_VERIFY_EVERY = timedelta(days=365)  # of the setting for it
 VERIFIED_EARLY = timedelta(hours=12)  # before that time is over, so that a daily sweep takes in all
-TARGETS_AT_HAND = 10_000  # the longest unverified, of which there may be any number; one takes half a kilobyte
+TARGETS_AT_HAND = 5_000  # the longest unverified, of which there may be any number: about two kilobytes each
 COMPARED_AT_ONCE = 50  # targets, of which most wait until their subscription has room
 TARGETS_PER_WRITE = 50  # whose verifications are written together: what a sweep that dies has to do again
 VERIFIED_AT_ONCE = 16  # secrets that are read: at 40 ms each the 400 a second that a vault takes (its documentation)

@@ -725,6 +725,31 @@ async def test_each_subscription_has_its_turn() -> None:
     assert asked[20:] == [SUBSCRIPTION] * 10
 
 
+async def test_of_many_that_never_were_verified_those_at_hand_are_of_all_subscriptions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    The first vault, or the first names, may be of one subscription alone.
+    """
+    world = made()
+    monkeypatch.setattr("rotation.overview.verification.TARGETS_AT_HAND", 20)
+    await fleet(world, 50)
+    await fleet(world, 50, OTHER_SUBSCRIPTION)
+    world.scopes = [f"/subscriptions/{each}" for each in (SUBSCRIPTION, OTHER_SUBSCRIPTION)]
+    asked: list[str] = []
+
+    def is_throttled(target: str) -> bool:
+        asked.append(target.split("/")[2])
+        return False
+
+    world.provider.is_throttled = is_throttled
+
+    await sweep(world)
+
+    assert set(asked[:20]) == {SUBSCRIPTION, OTHER_SUBSCRIPTION}
+    assert len(asked) == 101
+
+
 async def test_what_is_found_while_something_is_kept_is_kept_as_well() -> None:
     """
     Targets are compared at the same time, and nobody waits for what is written.
