@@ -19,7 +19,7 @@ from rotation.overview.comparison import Comparison, Known, Verifications
 from rotation.ports.inventory import Entry, Result, Verification
 from rotation.ports.world import World
 from rotation.vocabulary.endings import Misconfigured, OutOfScope
-from rotation.vocabulary.errors import DependencyError, OutOfTime, RotationError
+from rotation.vocabulary.errors import DependencyError, OutOfTime, RotationError, UnreadableRow
 from rotation.vocabulary.limits import (
     CALM,
     COMPARED_AT_ONCE,
@@ -32,7 +32,7 @@ from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
-_NEVER, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class _Candidate(NamedTuple):
@@ -77,22 +77,30 @@ async def _longest_unverified(world: World, before: datetime, run: "_Run") -> _C
     """
     found: _Candidates = {}
     for vault in world.vaults.uris:
-        async for entry in world.inventory.list_entries(vault, ""):
-            target, verified = entry.facts.target_identity, entry.verified
-            if target is None or target in run.tried or _subscription_of(target) in run.crowded:
-                continue
-            if not _is_allowed(world, entry):
-                continue
-            # An answer that says nothing does not count; what waited longest is tried first all the same.
-            is_due = verified is None or verified.result is Result.UNREACHABLE or verified.on < before
-            known = found.get(target, _Candidate(_LAST, is_due, {}))
-            is_to_keep = verified is not None and (verified.is_wrong or verified.is_doubted)
-            known.secrets[entry.facts.secret] = verified if is_to_keep else None
-            on = verified.on if verified else _NEVER
-            found[target] = _Candidate(min(on, known.on), is_due or known.is_due, known.secrets)
-            if len(found) > TARGETS_AT_HAND + TARGETS_AT_HAND // 4:
-                found = _first(found)
+        try:
+            async for entry in world.inventory.list_entries(vault, ""):
+                target = entry.facts.target_identity
+                if target is None or target in run.tried or _subscription_of(target) in run.crowded:
+                    continue
+                if _is_allowed(world, entry):
+                    found[target] = _with_secret(found.get(target), entry, before)
+                if len(found) > TARGETS_AT_HAND + TARGETS_AT_HAND // 4:
+                    found = _first(found)
+        except UnreadableRow as error:
+            # Of another version: it holds up the rest of its vault, and no other.
+            _log.error("verification: %s", error)
     return _first({target: candidate for target, candidate in found.items() if candidate.is_due})
+
+
+def _with_secret(known: _Candidate | None, entry: Entry, before: datetime) -> _Candidate:
+    verified = entry.verified
+    # An answer that says nothing does not count; what waited longest is tried first all the same.
+    is_due = verified is None or verified.result is Result.UNREACHABLE or verified.on < before
+    on = verified.on if verified else _NEVER
+    on, is_due, secrets = (min(on, known.on), is_due or known.is_due, known.secrets) if known else (on, is_due, {})
+    is_to_keep = verified is not None and (verified.is_wrong or verified.is_doubted)
+    secrets[entry.facts.secret] = verified if is_to_keep else None
+    return _Candidate(on, is_due, secrets)
 
 
 def _first(found: _Candidates) -> _Candidates:

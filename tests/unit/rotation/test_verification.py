@@ -15,13 +15,14 @@ from rotation.overview.sweep import look
 from rotation.overview.verification import verify
 from rotation.ports.inventory import Entry, Result, Status, Verification
 from rotation.vocabulary.endings import Misconfigured
-from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable
+from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable, UnreadableRow
 from rotation.vocabulary.limits import CLAIM_TTL, SECOND_LOOK_AFTER, TARGETS_AT_HAND, TARGETS_PER_WRITE
 from rotation.vocabulary.record import OpenRotation, State
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName, Target
 from rotation.vocabulary.timing import Deadline
 from tests.twins.targets import accepted_record, batch_account, workflow
+from tests.twins.vaults import MemoryVaults
 from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, TwinWorld
 
 PRIMARY, SECONDARY = KeyName
@@ -903,6 +904,23 @@ async def test_a_ledger_that_fails_for_one_target_stops_no_other(
     world.clock.advance(MINUTE)
     await sweep(world)
     assert await status(world) is Status.DRIFTED
+
+
+async def test_a_row_of_another_version_holds_up_no_other_vault(caplog: pytest.LogCaptureFixture) -> None:
+    """
+    It is named in the log; the vault's own secrets have their turn when it can be read.
+    """
+    world = made()
+    other = "https://other.vault.azure.net"
+    world.vaults = MemoryVaults(world.clock, [other, VAULT], world.faults)
+    world.put()
+    looks = await look(world.ports, LEAD, within=MINUTE)
+    world.faults.before("list_entries", UnreadableRow("schema 2"))
+
+    await review(world.ports, LEAD, looks, before=world.clock.now(), within=WITHIN)
+
+    assert (await verified(world)).result is Result.LIVE
+    assert "schema 2" in caplog.text
 
 
 async def test_a_ledger_that_says_nothing_stops_the_verification_alone(
