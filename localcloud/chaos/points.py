@@ -5,7 +5,7 @@ The requests of one rotation: where in its course each comes, and how a fault is
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from adapters.ledger_rows import OUTBOX
+from adapters.ledger_rows import ACCEPTED, OUTBOX
 from localcloud.azure.faults import Fault
 from localcloud.chaos.ledger_history import claim_key
 from localcloud.chaos.subject import Subject
@@ -149,6 +149,7 @@ POINTS = (
         needs_new_process=True,
         secrets=2,
     ),
+    Point("Ledger.Read (whether it waits)", lambda _, id_: Aim("Ledger.Read", ACCEPTED + id_)),
     Point("Ledger.Read (record)", lambda _, id_: Aim("Ledger.Read", id_)),
     Point("Ledger.Replace (journal)", lambda s, _: Aim("Ledger.Replace", claim_key(s.arm_id)), changes=True),
     Point(
