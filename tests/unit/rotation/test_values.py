@@ -2,6 +2,8 @@
 What is decided about a value, whatever its kind.
 """
 
+from urllib.parse import quote
+
 import pytest
 
 from rotation.policy.values import active_key, exchanged, holds, require_exchange
@@ -77,6 +79,17 @@ def test_a_value_that_key_vault_would_not_take_is_refused() -> None:
     around = "\u6f22" * ((LARGEST_VALUE - 88) // 3)
 
     require_exchange(TARGET, KeyMaterial(around + key.reveal()), TARGET.fingerprint(key), LIVE, SECONDARY)
-    text = KeyMaterial(f"{around}1234 {key.reveal()}")
-    with pytest.raises(Misconfigured, match=r"may become 25,6\d\d bytes"):
+    # In another key more characters may be written as three.
+    text = KeyMaterial(f"{around} {quote(key.reveal(), safe='')}")
+    with pytest.raises(Misconfigured, match=r"may become 25,\d\d\d bytes long .* 25,000 for sure"):
         require_exchange(TARGET, text, TARGET.fingerprint(key), LIVE, SECONDARY)
+
+
+def test_a_value_that_key_vault_has_taken_has_room_for_a_key_as_long() -> None:
+    """
+    Also where it is longer than Key Vault promises to take.
+    """
+    key = LIVE[PRIMARY]
+    long = KeyMaterial(" " * LARGEST_VALUE + key.reveal())
+
+    require_exchange(TARGET, long, TARGET.fingerprint(key), LIVE, SECONDARY)
