@@ -1,5 +1,5 @@
 """
-A subscriber of completion events: a webhook that agrees to the handshake and keeps what it is sent.
+A subscriber of what the app publishes: a webhook that agrees to the handshake and keeps what it is sent.
 """
 
 import asyncio
@@ -35,16 +35,16 @@ class Inbox(Running):
         await runner.setup()
         running.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/completed"
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/events"
 
     async def event_of(self, rotation: str, *, seconds: float) -> ReceivedEvent | None:
         """
-        Return the event about a rotation, None if there is none within so many seconds.
+        Return the event about the end of a rotation, None if there is none within so many seconds.
         """
         found: list[ReceivedEvent] = []
 
         def has_arrived() -> bool:
-            found.extend(event for event in self.events.values() if event.data["id"] == rotation)
+            found.extend(event for event in self.events.values() if event.data.get("id") == rotation)
             return bool(found)
 
         try:

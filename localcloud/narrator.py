@@ -72,6 +72,15 @@ class Narrator:
         """
         self._write(self._lead(rotation.subject, rotation.id, f"+{step.after.total_seconds():.2f} s"), step.text)
 
+    def tell_event(self, event: ReceivedEvent) -> None:
+        """
+        Write what an event of the app says.
+        """
+        if event.type == "KeyRotator.SecretNeedsAttention":
+            self._tell_attention(event.data)
+        else:
+            self.tell_outcome(event)
+
     def tell_outcome(self, event: ReceivedEvent) -> None:
         """
         Write what a completion event says, and how long after the rotation's end it came.
@@ -85,6 +94,11 @@ class Narrator:
         delay = event.received.wall - datetime.fromisoformat(record["completedOn"])
         told = f"a subscriber received the event {delay.total_seconds() * 1000:.0f} ms after the end"
         self._write(lead, told, "green" if has_completed else "red")
+
+    def _tell_attention(self, item: dict[str, Any]) -> None:
+        secret, why = item["secret"]["name"], f": {item['why']}" if item["why"] else ""
+        told = f"a subscriber was told that the secret is {item['status']} and needs a person{why}"
+        self._write(self._lead(secret, secret), told, "red")
 
     def _lead(self, subject: str | None, rotation: str, after: str = "") -> str:
         """

@@ -109,12 +109,12 @@ def start(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_the_commands_that_start_suggests_work(start: subprocess.Popen[str], tmp_path: Path) -> None:
     """
-    Copied into a shell they rotate both secrets; what happens is shown, and a signal ends it all.
+    Copied into a shell they rotate three secrets and let the fourth drift; what happens is shown, and a signal ends it.
     """
     assert start.stdout is not None
     commands = []
     for line in start.stdout:
-        if line.startswith(("curl", "rotation=")):
+        if line.startswith(("curl", "rotation=", "token=")):
             commands.append(line)
         if "Ctrl-C ends it" in line:
             break
@@ -122,17 +122,21 @@ def test_the_commands_that_start_suggests_work(start: subprocess.Popen[str], tmp
     shell = subprocess.run(
         ["/bin/sh", "-e"], input="".join(commands), capture_output=True, text=True, check=True, timeout=PATIENCE
     )
-    assert len(commands) == 3
-    made, health, found = shell.stdout.splitlines()
+    assert len(commands) == 7
+    made, health, found, drifted = shell.stdout.splitlines()
     assert '"state":"Completed"' in made
     assert '"status":"Healthy"' in health
     assert found == made
+    assert '"name":"storage-connection"' in drifted
+    assert drifted.count('"status":"Drifted"') == 1
 
-    told = set()
+    told, needy = set(), set()
     for line in start.stdout:
         told |= set(re.findall(r"^   (\S+) .*the secret now holds", line))
-        if len(told) == 2:
+        needy |= set(re.findall(r"^   (\S+) .*a subscriber was told that the secret is Drifted and needs", line))
+        if len(told) == 3 and needy:
             break
+    assert (told, needy) == ({"batch-key", "openai-key", "workflow-url"}, {"storage-connection"})
     start.send_signal(signal.SIGTERM)
     assert start.stderr is not None
     assert (start.wait(PATIENCE), start.stderr.read()) == (0, "\nstart: stopped\n")

@@ -42,7 +42,9 @@ def event(state: str = "Completed", **fields: Any) -> ReceivedEvent:
     record = {"id": ROTATION, "state": state, "secret": SECRET, "keyName": "Secondary", "previousKeyName": "Primary"}
     received = Instant.now()
     ended = (received.wall - timedelta(seconds=0.067)).isoformat()
-    return ReceivedEvent(received, {"data": record | {"completedOn": ended} | fields})
+    return ReceivedEvent(
+        received, {"type": f"KeyRotator.Rotation{state}", "data": record | {"completedOn": ended} | fields}
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,22 @@ def test_only_what_changed_is_told(narrator: Narrator, fields: dict[str, Any], t
 
     lines = [line[13 if fields.get("secret", SECRET) else 12 :].strip() for line in narrator.said.splitlines()]
     assert lines == [*told, "a subscriber received the event 67 ms after the end"]
+
+
+@pytest.mark.parametrize(("why", "reason"), [(None, ""), ("it holds neither key", ": it holds neither key")])
+def test_a_secret_that_needs_a_person_is_told(narrator: Narrator, why: str | None, reason: str) -> None:
+    """
+    With the reason, if there is one; and the end of a rotation as ever.
+    """
+    item = {"secret": {"vault": "https://v", "name": "batch-key"}, "status": "Drifted", "why": why}
+    narrator.tell_event(
+        ReceivedEvent(Instant.now(), {"type": "KeyRotator.SecretNeedsAttention", "data": item}),
+    )
+    narrator.tell_event(event())
+
+    said = " ".join(narrator.said.split())
+    assert said.startswith(f"batch-key a subscriber was told that the secret is Drifted and needs a person{reason} ")
+    assert said.endswith("a subscriber received the event 67 ms after the end")
 
 
 def test_what_is_too_long_for_a_line_goes_on_below_itself(narrator: Narrator) -> None:
