@@ -31,29 +31,37 @@ class Grace:
         self._request = request
         self._deadline = deadline
 
+    @property
+    def counts(self) -> bool:
+        """
+        Whether there is a grace time: a leaked key has none, and a caller may do without.
+        """
+        request = self._request
+        return not (request.force or request.ignore_grace or request.revokes or request.revocation)
+
     async def require_over(self, plan: Regenerate | StoreLive, key: LiveKey, secrets: list[FoundSecret]) -> None:
         """
         Raise `TooSoon` where one of the target's secrets held the key that is to be regenerated until a while ago.
 
         None of them holds it now. It writes nothing, and raises a `Failure` or a `DependencyError` as reading does.
         """
-        if not (self._world.grace and self._counts(plan)):
-            return
+        if self.counts and (early := await self.find(plan, key, secrets)):
+            raise early
+
+    async def find(self, plan: Regenerate | StoreLive, key: LiveKey, secrets: list[FoundSecret]) -> TooSoon | None:
+        """
+        Return who held the key until a while ago, also where the grace time does not count; in place there is a gap.
+        """
+        if not (self._world.grace and isinstance(plan, Regenerate)) or plan.in_place:
+            return None
         since = self._world.clock.now() - self._world.grace
         changed = [secret for secret in secrets if secret.changed_on > since]
         ends = await self._world.gather(*(self._held_until(secret, key, since) for secret in changed))
         held = [(until, secret.id) for until, secret in zip(ends, changed, strict=True) if until]
-        if held:
-            until, holder = max(held, key=lambda end: end[0])
-            raise TooSoon(_whole_second_after(until + self._world.grace), holder)
-
-    def _counts(self, plan: Regenerate | StoreLive) -> bool:
-        """
-        Return whether there is a grace time: a leaked key has none, and in place there is a gap anyway.
-        """
-        request = self._request
-        is_waived = request.force or request.ignore_grace or request.revokes or request.revocation
-        return isinstance(plan, Regenerate) and not (plan.in_place or is_waived)
+        if not held:
+            return None
+        until, holder = max(held, key=lambda end: end[0])
+        return TooSoon(_whole_second_after(until + self._world.grace), holder)
 
     async def _held_until(self, secret: FoundSecret, key: LiveKey, since: datetime) -> datetime | None:
         """
@@ -105,6 +113,6 @@ def _ended(secret: FoundSecret, versions: list[SecretProperties]) -> Iterator[tu
 
 def _whole_second_after(moment: datetime) -> datetime:
     """
-    Return the moment as people are told of it: not a part of a second too early.
+    Return the moment as people see it: not a part of a second too early.
     """
     return (moment + timedelta(seconds=1, microseconds=-1)).replace(microsecond=0)

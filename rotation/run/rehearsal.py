@@ -60,6 +60,7 @@ class _Rehearsal:
         self._grace = Grace(world, request, self._deadline)
         self.record = world.accepted(request, self._deadline.started_on)
         self.steps: list[Step] = []
+        self._early: TooSoon | None = None
 
     def add(self, step: str, detail: str) -> None:
         """
@@ -125,7 +126,7 @@ class _Rehearsal:
         holder, found = await self._neighbours.find_holder(neighbours, wanted, self._deadline)
         if holder and not self._request.force:
             raise ActiveKey(in_use(target, key, holder))
-        await self._grace.require_over(Regenerate(key, active=None), wanted, found)
+        await self._require_over(Regenerate(key, active=None), wanted, found)
         self._add_regeneration(key)
         if holder:
             self.add("end", f"Completed. {holder.id.unversioned} holds a dead key from then on: its clients fail")
@@ -153,8 +154,13 @@ class _Rehearsal:
             adopted = f"{holding.holder.id.unversioned} holds {plan.key}"
             self.add("adopt", f"{adopted}, so it is adopted instead of regenerated")
         found = [FoundSecret(secret.id, secret, secret.created_on), *holding.found]
-        await self._grace.require_over(plan, LiveKey(target, plan.key, keys), found)
+        await self._require_over(plan, LiveKey(target, plan.key, keys), found)
         return plan
+
+    async def _require_over(self, plan: Regenerate | StoreLive, key: LiveKey, secrets: list[FoundSecret]) -> None:
+        self._early = await self._grace.find(plan, key, secrets)
+        if self._early and self._grace.counts:
+            raise self._early
 
     async def _add_proof(self, target: Target, plan: Regenerate | StoreLive) -> None:
         """
@@ -168,7 +174,13 @@ class _Rehearsal:
 
     def _add_regeneration(self, key: KeyName) -> None:
         self.add("journal", f"write down that {key} is regenerated, and the fingerprint of its present value")
-        self.add("regenerate", f"regenerate {key}; its present value is dead from then on")
+        detail = f"regenerate {key}; its present value is dead from then on"
+        if early := self._early:
+            detail += (
+                f". {early.holder.unversioned} held it until a while ago: clients that may go on with it until "
+                f"{early.allowed_on:%Y-%m-%d %H:%M:%S} UTC fail"
+            )
+        self.add("regenerate", detail)
 
     def _add_end(self, plan: Regenerate | StoreLive) -> None:
         gap = isinstance(plan, Regenerate) and plan.in_place
@@ -180,8 +192,17 @@ class _Rehearsal:
 
     def _add_revocation(self) -> None:
         if self._revoke_after is not None:
-            hours = self._revoke_after.total_seconds() / 3600
-            self.add("schedule", f"after {hours:g} hours: a second rotation regenerates the key that is current now")
+            self.add(
+                "schedule",
+                f"after {_spelled(self._revoke_after)}: a second rotation regenerates the key that is current now",
+            )
 
     def _add_announcement(self) -> None:
         self.add("announce", "publish KeyRotator.RotationCompleted")
+
+
+def _spelled(time: timedelta) -> str:
+    hours = time.total_seconds() / 3600
+    if hours < 1:
+        return f"{hours * 60:g} minute{'' if hours * 60 == 1 else 's'}"
+    return f"{hours:g} hour{'' if hours == 1 else 's'}"

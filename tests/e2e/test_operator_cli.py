@@ -105,7 +105,7 @@ async def test_a_dry_run_shows_the_steps_and_changes_nothing(client: Client, run
 
     assert fine.exit_code == 0
     assert re.search(r"^  \d\. +regenerate +regenerate Secondary; ", fine.stdout, re.MULTILINE)
-    assert re.search(r"^  \d\. +schedule +after 1 hours: ", fine.stdout, re.MULTILINE)
+    assert re.search(r"^  \d\. +schedule +after 1 hour: ", fine.stdout, re.MULTILINE)
     assert refused.exit_code == 1
     assert "  error      active_key: " in refused.stdout
     assert (subject.version, subject.regenerations()) == (version, 0)

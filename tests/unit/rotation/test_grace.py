@@ -895,6 +895,32 @@ async def test_a_dry_run_says_that_it_is_too_soon(world: TwinWorld) -> None:
     assert waived.allowed_on is UNSET
 
 
+@pytest.mark.parametrize("waiver", ["ignore_grace", "force"])
+async def test_a_dry_run_without_the_grace_time_says_whose_clients_fail(world: TwinWorld, waiver: str) -> None:
+    """
+    As long as there may be some.
+    """
+    await world.rotate()
+    until = world.current().created_on + DAY
+    request = structs.replace(world.manual(), **{waiver: True})
+
+    async def regeneration() -> str:
+        plan = await rehearse(world.ports, request)
+        assert plan.steps is not UNSET
+        (detail,) = [step.detail for step in plan.steps if step.step == "regenerate"]
+        return detail
+
+    warned = await regeneration()
+    world.clock.advance(DAY)
+    later = await regeneration()
+
+    assert later == "regenerate Primary; its present value is dead from then on"
+    assert warned == (
+        f"{later}. {world.secret.unversioned} held it until a while ago: clients that may go on with it until "
+        f"{until:%Y-%m-%d %H:%M:%S} UTC fail"
+    )
+
+
 async def test_a_journal_does_not_waive_the_grace_time(world: TwinWorld) -> None:
     """
     Its attempt died before it regenerated; somebody has moved a neighbour away from that key since.
