@@ -89,14 +89,15 @@ def too_soon(rotation: Rotation, now: datetime) -> func.HttpResponse:
         raise ValueError(f"rotation {rotation.id} was not too soon")
     detail = (
         f"a managed secret held {rotation.key_name} of {rotation.target} until a while ago, and clients that have "
-        f"cached it may go on with it until {rotation.allowed_on:%Y-%m-%dT%H:%M:%SZ}; ask again then, or say "
-        "ignoreGrace to regenerate it at once"
+        f"cached it may go on with it until {rotation.allowed_on:%Y-%m-%dT%H:%M:%SZ}; ask again then, with another "
+        "Idempotency-Key if you gave one, or say ignoreGrace to regenerate it at once"
     )
     return _answer(
         "too_soon",
         detail,
         rotation_id=rotation.id,
-        retry_after=seconds_until(rotation.allowed_on, now),
+        # After that time the same key gets the same answer.
+        retry_after=seconds_until(rotation.allowed_on, now) if rotation.allowed_on > now else None,
         allowed_on=rotation.allowed_on,
     )
 

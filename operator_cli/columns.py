@@ -74,7 +74,9 @@ class FittingTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         if not console.is_terminal:
-            yield tabulate(self._columns)
+            # The last column may be long in one row alone.
+            lines = console.render_lines(tabulate(self._columns), options, pad=False)
+            yield Text("\n".join("".join(part.text for part in line).rstrip() for line in lines), no_wrap=True)
             return
         shown = self._fitting(options.max_width)
         notes = [column.below for column in self._columns if column not in shown and column.below]

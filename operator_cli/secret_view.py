@@ -61,7 +61,6 @@ def table(secrets: Sequence[ManagedSecret], now: datetime) -> FittingTable:
     ]
     seldom = [
         Column("verified", [_verified(one, now) for one in secrets]),
-        Column("why", reasons, folds=True, rank=5, below=[reason.plain for reason in reasons]),
         Column(
             "shares target with",
             cells(lambda one: ", ".join(map(wording.short_id, one.shares_target_with))),
@@ -74,6 +73,7 @@ def table(secrets: Sequence[ManagedSecret], now: datetime) -> FittingTable:
             rank=3,
             below=[_failure(one.last_rotation) for one in secrets],
         ),
+        Column("why", reasons, folds=True, rank=5, below=[reason.plain for reason in reasons]),
     ]
     return FittingTable(
         [*always, *(one for one in seldom if any(cell.plain != wording.NOTHING for cell in one.cells if cell))]

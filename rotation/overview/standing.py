@@ -14,7 +14,7 @@ from rotation.policy.due import due_on
 from rotation.policy.eligibility import TO_LIST, TO_WAIT, Case, decide
 from rotation.policy.tags import is_managed, read_validity, tagged_key
 from rotation.ports.inventory import Attention, Entry, Facts, Result, Status, Verification
-from rotation.vocabulary.endings import Misconfigured, Skip, SkipReason
+from rotation.vocabulary.endings import Drift, Misconfigured, Skip, SkipReason, TargetNotFound
 from rotation.vocabulary.limits import OVERDUE_AFTER
 from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.secret import SecretId
@@ -28,6 +28,9 @@ IS_DUE = frozenset({Status.DUE, Status.OVERDUE, Status.EXPIRED})
 NEEDS_ATTENTION = frozenset(
     {Status.DRIFTED, Status.TARGET_MISSING, Status.MISCONFIGURED, Status.OVERDUE, Status.EXPIRED}
 )
+
+#: With these a rotation fails that has seen neither key in the secret's value.
+_NO_LIVE_KEY = frozenset({Drift.code, TargetNotFound.code})
 
 _STATUS_OF = {Result.TARGET_MISSING: Status.TARGET_MISSING, Result.DRIFT: Status.DRIFTED}
 _PAUSES = {
@@ -43,7 +46,7 @@ def facts_of(case: Case, now: datetime) -> Facts | None:
     tags = case.secret.tags
     if not is_managed(tags):
         nearly = near_miss(tags)
-        return Facts(case.secret.id, now, nearly=nearly) if nearly else None
+        return Facts(case.secret.id, now, expires_on=case.secret.expires_on, nearly=nearly) if nearly else None
     target = _read_if_possible(lambda: case.target)
     facts = Facts(
         case.secret.id,
@@ -101,9 +104,20 @@ def entry_of(
     still = [
         each
         for each in seen
-        if each.target == facts.target_identity and (facts.made_on is None or each.on >= facts.made_on)
+        if each.target == facts.target_identity
+        and (facts.made_on is None or each.on >= facts.made_on)
+        and not (each.result is Result.LIVE and _refutes(last, each.on))
     ]
     return Entry(facts, last, max(still, key=lambda each: each.on, default=None), attention)
+
+
+def _refutes(last: Rotation | None, seen_on: datetime) -> bool:
+    """
+    Return whether a rotation has found no live key since: how the secret stands is open until it is compared again.
+    """
+    if last is None or last.completed_on is None or last.error is None:
+        return False
+    return last.error.code in _NO_LIVE_KEY and last.completed_on > seen_on
 
 
 def urgency_of(facts: Facts, now: datetime, lead: timedelta) -> Status:
@@ -149,7 +163,15 @@ def why_of(entry: Entry, status: Status) -> str | None:
             return verified.why if verified else None
         case Status.PAUSED:
             return facts.paused
+        case Status.DUE | Status.OVERDUE | Status.EXPIRED:
+            return _why_skipped(entry.last)
     return None
+
+
+def _why_skipped(last: Rotation | None) -> str | None:
+    # A duplicate is skipped because there was a rotation.
+    reason = last.skip_reason if last else None
+    return f"its last rotation was skipped: {reason}" if reason and reason is not SkipReason.SUPERSEDED else None
 
 
 def _read_if_possible(read: Callable[[], T]) -> T | None:

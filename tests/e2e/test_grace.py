@@ -68,6 +68,7 @@ async def test_a_second_rotation_within_a_day_is_refused_with_the_time(client: C
         assert DAY.total_seconds() - 300 < int(headers["Retry-After"]) <= DAY.total_seconds()
         assert "ignoreGrace" in problem["detail"]
     assert answers[0][1] == answers[1][1]
+    assert "another Idempotency-Key" in answers[0][1]["detail"]
     record = await client.get(answers[0][1]["rotationId"])
     assert (record["state"], record["skipReason"], record["reason"]) == ("Skipped", "too_soon", None)
     assert (record["keyName"], record["allowedOn"]) == ("Primary", answers[0][1]["allowedOn"])

@@ -48,6 +48,7 @@ async def test_the_most_urgent_secret_comes_first(app: SmallApp, run: Command) -
         "paused",
         "typo",
     ]
+    assert not any(line.endswith(" ") for line in result.stdout.splitlines())
     assert result.stderr == (
         "10 secrets as of 2026-11-22 03:00:00 UTC: 1 Drifted, 1 TargetMissing, 1 Expired, 1 Overdue, 1 Misconfigured, "
         "2 Due, 1 UpToDate, 1 Paused, 1 NearlyManaged; --refresh looks again now\n"
@@ -56,7 +57,7 @@ async def test_the_most_urgent_secret_comes_first(app: SmallApp, run: Command) -
 
 async def test_a_row_says_everything_about_a_secret(app: SmallApp, run: Command) -> None:
     """
-    Target, key, expiry, days left, status, when its key was compared, why, who shares the target, the last rotation.
+    Target, key, expiry, days left, status, when its key was compared, who shares the target, the last rotation, why.
     """
     app.secrets = [
         Secret(
@@ -74,12 +75,12 @@ async def test_a_row_says_everything_about_a_secret(app: SmallApp, run: Command)
 
     assert heading == [
         *("secret", "target", "key", "expires", "in days", "status"),
-        *("verified", "why", "shares target with", "last rotation"),
+        *("verified", "shares target with", "last rotation", "why"),
     ]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", row.pop(3))
     assert row == [
         *("kv-prod/batch-key", "batchAccounts/mybatch", "Primary", "12", "Misconfigured", "Live 2h ago"),
-        *("tag ValidityPeriodDays is '7'", "kv-prod/other, kv-prod/third", "Failed (drift) 2026-11-20"),
+        *("kv-prod/other, kv-prod/third", "Failed (drift) 2026-11-20", "tag ValidityPeriodDays is '7'"),
     ]
 
 

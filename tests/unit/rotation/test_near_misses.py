@@ -92,6 +92,7 @@ async def test_it_is_listed_and_nothing_else_comes_of_it() -> None:
     found = {each.facts.secret.name: each async for each in world.inventory.list_entries(VAULT, "")}
     assert status_of(found["nearly"], world.clock.now(), LEAD) is Status.NEARLY_MANAGED
     assert "ProviderAdress" in str(found["nearly"].facts.nearly)
+    assert found["nearly"].facts.expires_on == world.clock.now() + timedelta(days=1)
     assert [request.secret and request.secret.name for request in asked] == ["one"]
     bound = await world.ledger.bound_secrets(world.target.identity)
     assert [each.secret.name for each in bound] == ["one"]

@@ -2,6 +2,7 @@ from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from rotation.overview.paging import continuation_of
 from rotation.overview.secrets import SecretsPage, SecretStatus, Wanted, has_looked, list_secrets
@@ -176,6 +177,27 @@ async def test_a_failure_is_shown_with_its_code(world: TwinWorld) -> None:
     assert line.last_rotation is not None
     assert (line.last_rotation.state, line.last_rotation.error) == (State.FAILED, "provider_refused")
     assert (line.key_name, line.status) == (KeyName.PRIMARY, Status.OVERDUE)
+    assert line.why is None
+
+
+async def test_an_overdue_secret_says_why_its_rotation_was_skipped(world: TwinWorld) -> None:
+    """
+    It was asked for too soon; what a duplicate was skipped for says nothing.
+    """
+    await world.rotate(first := world.event())
+    await world.rotate(structs.replace(first, id="a-duplicate"))
+    world.clock.advance(timedelta(hours=1))
+    put(world, "one", days=20)
+
+    await see(world)
+    (before,) = (await page_of(world)).secrets
+    world.grace = timedelta(days=1)
+    world.rotator = world.worker()
+    await world.rotate(world.manual())
+    (after,) = (await page_of(world)).secrets
+
+    assert (before.status, before.why) == (Status.OVERDUE, None)
+    assert (after.status, after.why) == (Status.OVERDUE, "its last rotation was skipped: too_soon")
 
 
 async def test_an_outcome_told_late_does_not_hide_a_newer_one(world: TwinWorld) -> None:

@@ -132,6 +132,23 @@ async def test_a_key_that_was_regenerated_by_hand_is_drift(world: TwinWorld) -> 
     assert world.regenerations() == 1  # By hand.
 
 
+async def test_a_rotation_that_finds_drift_takes_the_all_clear_back(world: TwinWorld) -> None:
+    """
+    It may have met a person at work, so that drift is believed when the next sweep has compared the secret, at once.
+    """
+    await sweep(world)
+    before = await verified(world)
+    world.provider.turn(world.target, PRIMARY)
+    world.clock.advance(MINUTE)
+
+    rotation = await world.rotate(world.manual())
+
+    assert (before.result, rotation.state) == (Result.LIVE, State.FAILED)
+    assert (await entry(world)).verified is None
+    await sweep(world)
+    assert (await verified(world)).result is Result.DRIFT
+
+
 async def test_the_key_not_in_use_may_be_regenerated_by_hand(world: TwinWorld) -> None:
     """
     No client has it.
