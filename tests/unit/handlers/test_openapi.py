@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery, SecretsQuery, read_body, read_query
+from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery, SecretsQuery
 from handlers.openapi import document
 from handlers.problems import STATUS
+from handlers.reading import read_body, read_query
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.secret import parse_secret_id
 from tests.twins.targets import parse_target
@@ -194,3 +195,28 @@ def test_a_query_that_means_nothing_is_malformed_and_says_what_there_is(query: d
     """
     with pytest.raises(Malformed, match="must be of target, secret, state, since, top, continuation"):
         read_query(query, RotationsQuery)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "choices"),
+    [
+        ({"status": "Drift"}, SecretsQuery, "status`, which must be one of UpToDate, Due, .*Drifted, TargetMissing"),
+        ({"state": "failed"}, RotationsQuery, "state`, which must be one of Accepted, .*Failed, Skipped"),
+    ],
+)
+def test_a_word_that_is_none_of_the_choices_of_a_query_names_them(
+    query: dict[str, str], kind: type[RotationsQuery] | type[SecretsQuery], choices: str
+) -> None:
+    """
+    All of them, so that nobody has to look them up.
+    """
+    with pytest.raises(Malformed, match=choices):
+        read_query(query, kind)
+
+
+def test_a_word_that_is_none_of_the_choices_of_a_body_names_them() -> None:
+    """
+    As in a query.
+    """
+    with pytest.raises(Malformed, match="key`, which must be one of Primary, Secondary, auto"):
+        read_body(b'{"secret": "https://v.vault.azure.net/secrets/n", "key": "primary"}')
