@@ -76,6 +76,63 @@ def test_every_example_of_a_request_is_decoded(request_: dict[str, Any]) -> None
     assert asked.subject(parse_target) is not None
 
 
+def test_every_member_of_a_request_is_in_an_example() -> None:
+    """
+    A reader sees what each option looks like.
+    """
+    shown = [example["value"] for example in next(media())[1]["examples"].values()]
+
+    assert set().union(*shown) == set(DOCUMENT["components"]["schemas"]["NewRotation"]["properties"])
+
+
+def test_an_example_of_a_rotation_holds_what_the_app_would_answer() -> None:
+    """
+    A key is proven where the rotation has completed; what a rotation has not come to yet is null.
+    """
+    records = [
+        example["value"]
+        for name, described in media()
+        if "rotations" in name and name.endswith(" application/json")
+        for example in described.get("examples", {}).values()
+        if "state" in example["value"]
+    ]
+
+    assert {"Completed", "Skipped", "Planned", "Accepted", "Scheduled"} <= {record["state"] for record in records}
+    for record in records:
+        assert (record["proven"] is True) is (record["state"] == "Completed")
+        assert (record["completedOn"] is None) is (record["state"] in {"Planned", "Accepted", "Scheduled"})
+        assert ("allowedOn" in record) is (record["state"] == "Scheduled")
+        assert record["secret"]["previousVersion"] is None or record["state"] == "Completed"
+
+
+def test_a_problem_that_may_pass_declares_when_to_ask_again() -> None:
+    """
+    With the header, and for `too_soon` with the time in the body as well.
+    """
+    responses = DOCUMENT["paths"]["/rotations"]["post"]["responses"]
+
+    assert {status for status, response in responses.items() if "Retry-After" in response.get("headers", {})} == {
+        "202",
+        "409",
+        "503",
+    }
+    examples = responses["409"]["content"]["application/problem+json"]["examples"]
+    assert [code for code, example in examples.items() if "allowedOn" in example["value"]] == ["too_soon"]
+
+
+def test_descriptions_are_in_the_words_of_json() -> None:
+    """
+    They come from docstrings, which speak of Python's fields and values.
+    """
+    described = re.findall(r'"description": "((?:[^"\\]|\\.)*)"', json.dumps(DOCUMENT))
+    codes = set(STATUS)
+
+    assert any("`skipReason`" in text for text in described)
+    for text in described:
+        assert not re.search(r"\b(None|True|False)\b", text), text
+        assert set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text)) <= codes, text
+
+
 @pytest.mark.parametrize(("path", "kind"), [("/rotations", RotationsQuery), ("/secrets", SecretsQuery)])
 def test_the_parameters_are_the_fields_of_the_type_that_decodes_them(
     path: str, kind: type[RotationsQuery] | type[SecretsQuery]
