@@ -57,6 +57,7 @@ QUOTES = [
     ("http-api.md", f"an offset, `top` 1 to {limits.LARGEST_PAGE} ({limits.ROTATIONS_SHOWN})"),
     ("http-api.md", f"vault and name, `top` 1 to {limits.LARGEST_PAGE} ({limits.SECRETS_SHOWN})"),
     ("http-api.md", f"kept for {WORDS[limits.HEALTH_KEPT_FOR]} seconds"),
+    ("events.md", f"At most for {seconds(limits.TOLD_WITHIN)} seconds a look"),
     ("operations.md", f"or {WORDS[limits.MAX_ATTEMPTS]} attempts got no answer"),
     ("operations.md", f"where each takes its {seconds(limits.LAST_SEND)} seconds"),
     ("operations.md", f"for its {limits.MAX_ATTEMPTS_TO_FINISH} attempts"),
