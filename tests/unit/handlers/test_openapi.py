@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery, SecretsQuery
+from handlers.examples import ENDED, HEALTHY
 from handlers.openapi import document
 from handlers.problems import STATUS
 from handlers.reading import read_body, read_query
@@ -277,3 +278,33 @@ def test_a_word_that_is_none_of_the_choices_of_a_body_names_them() -> None:
     """
     with pytest.raises(Malformed, match="key`, which must be one of Primary, Secondary, auto"):
         read_body(b'{"secret": "https://v.vault.azure.net/secrets/n", "key": "primary"}')
+
+
+def test_the_pages_show_every_check_of_health() -> None:
+    """
+    The page about the API names them, and the one about the command line shows what it prints.
+    """
+    checks = list(HEALTHY["healthy"]["value"]["checks"])
+    api, command_line = (
+        (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("http-api.md", "command-line.md")
+    )
+    (named,) = re.findall(r'"checks": \{(.*?)\}', api)
+    (shown,) = re.findall(r"^    Healthy\n((?:      \w+ +ok\n)+)", command_line, re.MULTILINE)
+
+    assert named.replace('"', "").split(", ") == checks
+    assert [line.split()[0] for line in shown.splitlines()] == checks
+
+
+@pytest.mark.parametrize("page", ["http-api.md", "command-line.md", "../README.md"])
+def test_a_record_on_a_page_has_every_member(page: str) -> None:
+    """
+    Those that are only sometimes there may stand beside them.
+    """
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    records = [record for block in shown for record in block.get("rotations", [block]) if "adopted" in record]
+    always = set(ENDED["completed"]["value"])
+
+    assert records
+    for record in records:
+        assert always <= set(record) <= set(DOCUMENT["components"]["schemas"]["Rotation"]["properties"])
