@@ -2,10 +2,8 @@
 The shapes of the HTTP API: what a request is decoded into, and what OpenAPI therefore says of it.
 """
 
-import json
-import re
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -15,7 +13,6 @@ from rotation.ports.inventory import Status
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.limits import (
-    LARGEST_BODY,
     LARGEST_PAGE,
     LONGEST_CONTINUATION,
     LONGEST_DURATION,
@@ -24,22 +21,15 @@ from rotation.vocabulary.limits import (
     LONGEST_REVOCATION,
     LONGEST_SECRET_ID,
     LONGEST_TARGET_ID,
-    MOST_DIGITS,
     ROTATIONS_SHOWN,
     SECRETS_SHOWN,
 )
-from rotation.vocabulary.pasted import bare
 from rotation.vocabulary.record import State
 from rotation.vocabulary.secret import SecretId, parse_secret_id
 from rotation.vocabulary.target import ParseTarget, Target
 
-T = TypeVar("T", bound=Struct)
-
 IDEMPOTENCY_KEY = rf"^[!-~]([ -~]{{0,{LONGEST_IDEMPOTENCY_KEY - 2}}}[!-~])?$"  # printable characters of ASCII
-_FLAGS = {"true": True, "false": False}
-_NUMBER = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}", re.ASCII)
 _DURATION = r"^P(?!$)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$"  # ISO 8601, in days and shorter
-_EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
 
 #: Which URIs of secrets and ARM ids are read stands in rotation/; these patterns tell callers the most of it.
 _SECRET = {"pattern": "^https://[^/?#]+/secrets/[0-9A-Za-z-]{1,127}(/[0-9A-Fa-f]{32})?$"}
@@ -82,7 +72,11 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
         Meta(description="The key to regenerate; auto is the one that the secret does not hold."),
     ] = "auto"
     force: Annotated[
-        bool, Meta(description="Regenerate also a key in use; store a live key where the secret holds none.")
+        bool,
+        Meta(
+            description="Regenerate also a key in use, and one that clients may have cached, as `ignoreGrace` does; "
+            "store a live key where the secret holds none. The new key is proven all the same."
+        ),
     ] = False
     ignore_grace: Annotated[
         bool, Meta(description="Regenerate a key although clients may go on with it that have cached it.")
@@ -165,7 +159,11 @@ class SecretsQuery(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     target: TargetId | None = None
     status: Status | None = None
     refresh: Annotated[
-        bool, Meta(description="Look through the vaults now, instead of answering from the last sweep.")
+        bool,
+        Meta(
+            description="Look through the vaults now and verify all secrets, comparing each value with the keys of its "
+            "target, instead of answering from the last sweep. It takes up to two minutes."
+        ),
     ] = False
     top: Top = SECRETS_SHOWN
     continuation: Continuation | None = None
@@ -185,55 +183,6 @@ class ProblemDetails(Struct, frozen=True, rename="camel", omit_defaults=True):
     detail: str
     rotation_id: str | None = None
     allowed_on: datetime | None = None
-
-
-def read_body(body: bytes) -> NewRotation:
-    """
-    Return the body, checked; whatever would be ignored is refused.
-
-    Raises `Malformed`.
-    """
-    if len(body) > LARGEST_BODY:
-        raise Malformed(f"the body has {len(body)} bytes; it must have at most {LARGEST_BODY}")
-    try:
-        text = _decoded(body)
-        if not text:
-            raise Malformed(f"the body is empty; it must be JSON such as {_EXAMPLE}")
-        return msgspec.json.decode(text, type=NewRotation)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise Malformed(f"the body cannot be read ({error}); it must be JSON such as {_EXAMPLE}") from None
-
-
-def _decoded(body: bytes) -> str:
-    """
-    Return the text of a body, with or without a byte order mark: Windows PowerShell writes files in UTF-16.
-    """
-    return body.decode(json.detect_encoding(body)).strip("\ufeff\0 \t\r\n")
-
-
-def read_query(query: dict[str, str], kind: type[T]) -> T:
-    """
-    Return the parameters of a query, checked; one that is not known is refused.
-
-    Raises `Malformed`.
-    """
-    try:
-        return msgspec.convert({name: _literal(value) for name, value in query.items()}, type=kind)
-    except msgspec.ValidationError as error:
-        known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
-        raise Malformed(f"the query cannot be read ({error}); its parameters must be of {known}") from None
-
-
-def _literal(text: str) -> str | int | bool:
-    """
-    Return the number or the flag that a parameter spells.
-
-    Lax conversion would do more than that: take `null` for nothing, and a number for a time.
-    """
-    text = bare(text)
-    if text in _FLAGS:
-        return _FLAGS[text]
-    return int(text) if _NUMBER.fullmatch(text) else text
 
 
 def read_target_id(text: str, parse: ParseTarget) -> Target:

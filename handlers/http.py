@@ -21,9 +21,8 @@ from handlers.contract import (
     IDEMPOTENCY_KEY,
     NewRotation,
     RotationsQuery,
-    read_body,
-    read_query,
 )
+from handlers.reading import read_body, read_query
 from rotation.overview import rotations as history
 from rotation.ports.history import Wanted
 from rotation.run.acceptance import accept, accept_target

@@ -23,7 +23,7 @@ from wiring.health import Health
 
 _RETRY_AFTER = {
     "Retry-After": {
-        "description": "Seconds after which to ask again.",
+        "description": "Seconds after which to ask again, where that is known.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
         "example": "30",
     }
@@ -124,7 +124,7 @@ def _get_rotation() -> dict[str, Any]:
             }
         ],
         "responses": {
-            "200": _answer("The rotation", Rotation, examples.ENDED),
+            "200": _answer("The rotation", Rotation, examples.RECORDS),
             **_problems("rotation_not_found", "unavailable", "settings"),
         },
     }
@@ -168,6 +168,7 @@ def _get_openapi() -> dict[str, Any]:
     }
 
 
+_MAY_PASS = {"busy", "too_soon", "unavailable", "settings"}  # The same request may be answered otherwise later.
 _UNAUTHORIZED = {"description": "No function key, or a wrong one: the Functions host answers, without a body"}
 _LOCATION = _RETRY_AFTER | {
     "Location": {
@@ -196,7 +197,7 @@ def _problems(*codes: str) -> dict[str, Any]:
                 }
             },
         }
-        if status == STATUS["unavailable"]:
+        if _MAY_PASS & set(coded):
             answers[str(int(status))]["headers"] = _RETRY_AFTER
     return answers
 

@@ -2,6 +2,8 @@
 The schemas of the API, made of the types that decode the requests and encode the answers.
 """
 
+import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from rotation.vocabulary.record import Rotation
 from wiring.health import Health
 
 _TEMPLATE = "#/components/schemas/{name}"
+_JSON = {"None": "null", "True": "true", "False": "false"}
 _TYPES = (NewRotation, Rotation, RotationsPage, SecretsPage, ProblemDetails, Health)
 
 
@@ -28,7 +31,7 @@ def parameters_of(kind: type[msgspec.Struct], shown: dict[str, Any]) -> list[dic
             {
                 "name": name,
                 "in": "query",
-                "description": plain.pop("description", f"Only those with this {name}."),
+                "description": _in_json_words(plain.pop("description", f"Only those with this {name}.")),
                 "schema": plain,
                 "example": shown[name],
                 "allowEmptyValue": True,
@@ -77,4 +80,40 @@ def schemas() -> dict[str, Any]:
             },
         },
     ]
-    return components
+    described: dict[str, Any] = _described(components)
+    return described
+
+
+def _described(schema: Any) -> Any:
+    """
+    Return a schema whose descriptions use the words of JSON.
+    """
+    if isinstance(schema, list):
+        return [_described(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _in_json_words(part) if name == "description" and isinstance(part, str) else _described(part)
+        for name, part in schema.items()
+    }
+
+
+def _in_json_words(text: str) -> str:
+    """
+    Return a docstring as a caller of the API reads it: members of JSON instead of fields, `null` instead of None.
+    """
+    for field, member in _members().items():
+        text = text.replace(f"`{field}`", f"`{member}`")
+    return re.sub(rf"\b({'|'.join(_JSON)})\b", lambda found: _JSON[found[1]], text)
+
+
+@cache
+def _members() -> dict[str, str]:
+    """
+    Return the fields of all types whose members have another name, with that name.
+    """
+    kinds = (*_TYPES, RotationsQuery, SecretsQuery)
+    _, components = msgspec.json.schema_components(kinds, ref_template=_TEMPLATE)
+    members = {name for component in components.values() for name in component.get("properties", ())}
+    fields = {re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", member): member for member in members}
+    return {field: member for field, member in sorted(fields.items()) if field != member}

@@ -9,7 +9,8 @@ import azure.functions as func
 
 from handlers import problems
 from handlers.answers import answered, identity_of_target, query_of
-from handlers.contract import SecretsQuery, read_query
+from handlers.contract import SecretsQuery
+from handlers.reading import read_query
 from rotation.overview import secrets as overview
 from rotation.overview.review import review
 from rotation.overview.sweep import look

@@ -4,6 +4,7 @@ What a person sees while waiting, on standard error: a moving display on a termi
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.progress import Progress as Display
@@ -58,7 +59,7 @@ class Progress:
         """
         state = f"{rotation.state} ({keys(rotation)})" if rotation.key_name else rotation.state
         if rotation.error or rotation.skip_reason or rotation.is_too_soon:
-            state = f"{rotation.state} ({reason(rotation)})"
+            state = f"{rotation.state} ({reason(rotation, datetime.now(UTC))})"
         if self._told.get(label) == state:
             return
         self._told[label] = state

@@ -1,5 +1,5 @@
 """
-What a person can do about each of the API's error codes.
+What a person can do about each of the API's error codes, and about a rotation that was skipped.
 """
 
 COMMAND = "python -m operator_cli"
@@ -18,7 +18,7 @@ _REMEDIES = {
         "that the tag CredentialId names"
     ),
     "single_key": "set the secret's tag RotationStrategy=InPlace: docs/configuration.md says what clients will notice",
-    "misconfigured": "put the secret's tags right, as docs/configuration.md describes them",
+    "misconfigured": "correct the tag or the value that it names, as docs/configuration.md describes them",
     "idempotency_conflict": "take another --idempotency-key for another request",
     "provider_refused": "compare the rights of the app's identity on the target with docs/deploy.md",
     "vault_refused": "compare the rights of the app's identity on the vault with docs/deploy.md",
@@ -31,6 +31,25 @@ _REMEDIES = {
     "unavailable": f"try again later; `{COMMAND} health` names the part that is down",
     "settings": f"put that setting of the app right; `{COMMAND} health` names it",
 }
+_REMEDIES_OF_SKIPPED = {
+    "busy": (
+        f"`{COMMAND} rotations` shows the one that was running; ask again when it has ended, "
+        "with another --idempotency-key if you gave one"
+    ),
+    "unmanaged": (
+        "put the tag ProviderAddress on it, as docs/configuration.md describes it; "
+        f"`{COMMAND} status` shows a secret whose tags are nearly right as NearlyManaged"
+    ),
+}
+#: What to do about a key that nobody has seen work.
+UNPROVEN = "docs/operations.md#a-key-that-is-not-proven says what to do"
+
+
+def remedy_for_skipped(reason: str) -> str | None:
+    """
+    Return what to do next about a rotation that was skipped, None where nothing has to be done.
+    """
+    return _REMEDIES_OF_SKIPPED.get(reason)
 
 
 def remedy_for(code: str, rotation_id: str | None = None) -> str | None:

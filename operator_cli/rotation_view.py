@@ -15,7 +15,7 @@ from operator_cli.columns import Column, tabulate
 from operator_cli.errors import StillRunning, TooSoon
 from operator_cli.progress import COLOURS
 from operator_cli.records import Error, RotatedSecret, Rotation
-from operator_cli.remedies import remedy_for
+from operator_cli.remedies import UNPROVEN, remedy_for, remedy_for_skipped
 from operator_cli.rotating import Outcome
 
 
@@ -24,7 +24,8 @@ def block(rotation: Rotation, now: datetime) -> Text:
     Return everything that is known of a rotation.
     """
     lines = [Text.assemble((rotation.state, _colour(rotation)), "  ", wording.plain(wording.subject(rotation)))]
-    lines += [Text(f"  {name:<11}{wording.plain(value)}") for name, value in _facts(rotation, now)]
+    for name, value, remedy in _facts(rotation, now):
+        lines.append(Text(f"  {name:<11}{wording.plain(value)}").append(_remedy(remedy)))
     for number, step in enumerate(rotation.steps, 1):
         lines.append(Text(f"  {f'{number}.':<4}{wording.plain(step.step):<12}{wording.plain(step.detail)}".rstrip()))
     if rotation.error:
@@ -32,7 +33,7 @@ def block(rotation: Rotation, now: datetime) -> Text:
     return Text("\n").join(lines)
 
 
-def table(rotations: Sequence[Rotation]) -> Table:
+def table(rotations: Sequence[Rotation], now: datetime) -> Table:
     """
     Return a row for each rotation.
     """
@@ -48,7 +49,7 @@ def table(rotations: Sequence[Rotation]) -> Table:
             column("secret or target", wording.subject),
             column("key", lambda one: one.key_name or wording.NOTHING),
             Column("seconds", [Text(wording.seconds(one)) for one in rotations], is_number=True),
-            column("why", wording.reason, folds=True),
+            column("why", lambda one: wording.reason(one, now), folds=True),
             column("rotation", lambda one: one.id),
         ]
     )
@@ -62,8 +63,8 @@ def outcomes(results: Sequence[Outcome], now: datetime) -> list[RenderableType]:
     if len(results) == 1 or any(record.steps for record in records):
         shown: list[RenderableType] = [block(record, now) for record in records]
     else:
-        shown = [table(records)] if records else []
-        shown += [_error(f"{wording.plain(wording.subject(one))}: ", one.error) for one in records if one.error]
+        shown = [table(records, now)] if records else []
+        shown += [line for one in records if (line := _line_below(one))]
     return shown if len(results) == 1 else [*shown, summary(results)]
 
 
@@ -75,10 +76,25 @@ def summary(results: Sequence[Outcome]) -> Text:
     return Text(", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())))
 
 
+def _line_below(rotation: Rotation) -> Text | None:
+    """
+    Return what a table does not say of a rotation and a person has to know.
+    """
+    label = f"{wording.plain(wording.subject(rotation))}: "
+    if rotation.error:
+        return _error(label, rotation.error)
+    if rotation.skip_reason and (remedy := remedy_for_skipped(rotation.skip_reason)):
+        return Text(f"{label}{wording.plain(rotation.skip_reason)}{_remedy(remedy)}")
+    return Text(f"{label}not proven{_remedy(UNPROVEN)}") if rotation.proven is False else None
+
+
 def _error(label: str, error: Error) -> Text:
-    remedy = remedy_for(error.code)
     told = Text.assemble((label, "red"), wording.plain(f"{error.code}: {error.message}"))
-    return told.append(f"\n          -> {remedy}") if remedy else told
+    return told.append(_remedy(remedy_for(error.code)))
+
+
+def _remedy(remedy: str | None) -> str:
+    return f"\n          -> {remedy}" if remedy else ""
 
 
 def _kind(result: Outcome) -> str:
@@ -95,45 +111,55 @@ def _kind(result: Outcome) -> str:
     return result.rotation.state.lower()
 
 
-def _facts(rotation: Rotation, now: datetime) -> Iterator[tuple[str, str]]:
-    yield "rotation", rotation.id
+_Fact = tuple[str, str, str | None]
+
+
+def _facts(rotation: Rotation, now: datetime) -> Iterator[_Fact]:
+    """
+    Yield the name of each fact, the fact, and what to do about it.
+    """
+    yield "rotation", rotation.id, None
     if rotation.target:
-        yield "target", rotation.target
+        yield "target", rotation.target, None
     if (keys := wording.keys(rotation)) != wording.NOTHING:
-        yield "key", f"{keys}, adopted from another secret" if rotation.adopted else keys
+        yield "key", f"{keys}, adopted from another secret" if rotation.adopted else keys, None
     if rotation.secret:
         yield from _secret_facts(rotation.secret, now)
     took = f", took {wording.seconds(rotation)} s" if rotation.completed_on else ""
     tries = f", {rotation.attempts} attempts" if rotation.attempts > 1 else ""
-    yield "started", f"{wording.time(rotation.started_on)}{took}{tries}"
-    yield from _why_facts(rotation)
-    if rotation.proven is False:
-        yield "proven", "no: nobody has seen the new key work"
+    yield "started", f"{wording.time(rotation.started_on)}{took}{tries}", None
+    yield from _why_facts(rotation, now)
+    if proven := wording.proven(rotation):
+        # A key that was refused is an error with a remedy of its own.
+        yield "proven", proven, UNPROVEN if rotation.proven is False and not rotation.error else None
     if rotation.gap_seconds is not None:
-        yield "gap", f"{rotation.gap_seconds:g} s in which the secret held a dead key"
+        yield "gap", f"{rotation.gap_seconds:g} s in which the secret held a dead key", None
     if rotation.revocation:
-        yield "revocation", f"{rotation.revocation.id}, due {wording.time(rotation.revocation.due_on)}"
+        yield "revocation", f"{rotation.revocation.id}, due {wording.time(rotation.revocation.due_on)}", None
 
 
-def _why_facts(rotation: Rotation) -> Iterator[tuple[str, str]]:
+def _why_facts(rotation: Rotation, now: datetime) -> Iterator[_Fact]:
     if rotation.trigger:
-        yield "trigger", rotation.trigger
+        yield "trigger", rotation.trigger, None
     if rotation.skip_reason:
-        yield "skipped", rotation.skip_reason
+        yield "skipped", rotation.skip_reason, remedy_for_skipped(rotation.skip_reason)
     if rotation.allowed_on:
-        yield "allowed", f"{wording.time(rotation.allowed_on)}; until then clients may go on with the key"
+        then = "until then clients may go on with the key"
+        if wording.waits_for_its_turn(rotation, now):
+            then = "it waits for its turn, and begins within five minutes"
+        yield "allowed", f"{wording.time(rotation.allowed_on)}; {then}", None
     if rotation.reason:
-        yield "reason", rotation.reason
+        yield "reason", rotation.reason, None
 
 
-def _secret_facts(secret: RotatedSecret, now: datetime) -> Iterator[tuple[str, str]]:
-    yield "secret", f"{secret.vault}/secrets/{secret.name}"
+def _secret_facts(secret: RotatedSecret, now: datetime) -> Iterator[_Fact]:
+    yield "secret", f"{secret.vault}/secrets/{secret.name}", None
     if secret.previous_version:
-        yield "version", f"{secret.previous_version} -> {secret.version}"
+        yield "version", f"{secret.previous_version} -> {secret.version}", None
     elif secret.version:
-        yield "version", secret.version
+        yield "version", secret.version, None
     if secret.expires_on:
-        yield "expires", f"{wording.date(secret.expires_on)}, {wording.in_days(secret.expires_on, now)}"
+        yield "expires", f"{wording.date(secret.expires_on)}, {wording.in_days(secret.expires_on, now)}", None
 
 
 def _colour(rotation: Rotation) -> str:

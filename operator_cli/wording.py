@@ -68,15 +68,39 @@ def keys(rotation: Rotation) -> str:
     return rotation.key_name or rotation.previous_key_name or NOTHING
 
 
-def reason(rotation: Rotation) -> str:
+def reason(rotation: Rotation, now: datetime) -> str:
     """
     Return why a rotation failed, waits, was skipped or was asked for, or else that it regenerated nothing.
     """
     if rotation.error:
         return rotation.error.code
+    if waits_for_its_turn(rotation, now):
+        return "waits for its turn"
     if rotation.is_too_soon and rotation.allowed_on:
         return f"too_soon until {minute(rotation.allowed_on)} UTC"
     return rotation.skip_reason or rotation.reason or ("adopted" if rotation.adopted else NOTHING)
+
+
+def waits_for_its_turn(rotation: Rotation, now: datetime) -> bool:
+    """
+    Return whether a rotation that was too soon is so no longer, and begins within minutes.
+    """
+    return rotation.state == "Scheduled" and rotation.allowed_on is not None and rotation.allowed_on <= now
+
+
+def proven(rotation: Rotation) -> str | None:
+    """
+    Return whether the new key was seen to work, None for a rotation that has none yet.
+    """
+    if rotation.proven is False:
+        return "no: its account refused the new key" if rotation.error else "no: nobody has seen the new key work"
+    if rotation.proven:
+        return "yes"
+    if rotation.state != "Completed":
+        return None
+    if rotation.secret is None:
+        return "not asked: the new value goes nowhere"
+    return "not asked: its target has no proof, or ROTATION_PROVE_KEYS is false"
 
 
 def last(rotation: LastRotation) -> str:

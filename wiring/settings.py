@@ -164,7 +164,7 @@ def _read_vaults(environment: Mapping[str, str], domain: str | None) -> list[str
 
 
 def _read_lead(environment: Mapping[str, str]) -> timedelta:
-    name, bounds = "ROTATION_LEAD_DAYS", f"a number of days from 1 to {LONGEST_LEAD.days}"
+    name, bounds = "ROTATION_LEAD_DAYS", f"a whole number of days from 1 to {LONGEST_LEAD.days}"
     lead = read_days(environment, name, bounds, default=DEFAULT_LEAD, longest=LONGEST_LEAD)
     if not lead:
         raise SettingsError(name, bounds, "is '0'")
@@ -172,13 +172,14 @@ def _read_lead(environment: Mapping[str, str]) -> timedelta:
 
 
 def _read_verify_every(environment: Mapping[str, str]) -> timedelta | None:
-    bounds = f"a number of days from 0 to {LONGEST_VERIFY_EVERY.days}, where 0 turns it off"
+    bounds = f"a whole number of days from 0 to {LONGEST_VERIFY_EVERY.days}, where 0 turns it off"
     longest = LONGEST_VERIFY_EVERY
     return read_days(environment, "ROTATION_VERIFY_DAYS", bounds, default=DEFAULT_VERIFY_EVERY, longest=longest) or None
 
 
 def _read_grace(environment: Mapping[str, str]) -> timedelta:
-    bounds = f"a number of hours from 0 to {LONGEST_GRACE // timedelta(hours=1)}, where 0 turns it off"
+    longest = LONGEST_GRACE // timedelta(hours=1)
+    bounds = f"a number of hours from 0 to {longest}, with a dot before parts of one (1.5), where 0 turns it off"
     return read_hours(environment, "ROTATION_GRACE_HOURS", bounds, default=DEFAULT_GRACE, longest=LONGEST_GRACE)
 
 

@@ -38,7 +38,11 @@ def rotate(  # noqa: PLR0913 - one for each option
         ),
     ] = KeyChoice.AUTO,
     force: Annotated[
-        bool, typer.Option("--force", help="Regenerate a key that is in use, or store a live one after drift.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Regenerate a key that is in use or that clients may have cached, or store a live one after drift.",
+        ),
     ] = False,
     ignore_grace: Annotated[
         bool,

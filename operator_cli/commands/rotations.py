@@ -52,7 +52,7 @@ def rotations(  # noqa: PLR0913 - one for each filter
         told = [rotation.as_told for rotation in listing.rotations]
         session.screen.show_json({"rotations": told, "continuation": listing.continuation})
     else:
-        session.screen.show(table(listing.rotations) if listing.rotations else Text("no rotations"))
+        session.screen.show(table(listing.rotations, datetime.now(UTC)) if listing.rotations else Text("no rotations"))
         if listing.continuation is not None:
             session.screen.say(f"{counted(limit, 'rotation')} shown, there are more: --limit, --since")
     return OK

@@ -74,10 +74,10 @@ class Rotation(Struct, frozen=True, rename="camel"):
     The record of one rotation, exactly as `GET /rotations/{id}` and the published events show it.
 
     `reason` is the caller's, and `skip_reason` says why a rotation was skipped. `proven` says whether the new key was
-    seen to work, False where that could not be found out, None where it is not asked. `allowed_on` is there where it
-    was too soon: from then on the key may be regenerated. `gap_seconds` is there for InPlace rotations: how long the
-    secret held a key that was already dead. `revocation` is there where `revokePreviousAfter` asked for one, `steps`
-    where a dry run says what would happen.
+    seen to work: False where that could not be found out or the key was refused, None where it was not asked for (yet).
+    `allowed_on` is there where it was too soon: from then on the key may be regenerated. `gap_seconds` is there for
+    InPlace rotations: how long the secret held a key that was already dead. `revocation` is there where
+    `revokePreviousAfter` asked for one, `steps` where a dry run says what would happen.
     """
 
     id: str

@@ -3,6 +3,7 @@ import uuid
 
 import pytest
 
+from handlers.examples import HEALTHY
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.azure.faults import Fault
 from localcloud.cloud import LocalCloud
@@ -295,6 +296,7 @@ async def test_the_api_needs_the_function_key_and_health_does_not(client: Client
         assert (await client.ask(method, path, headers={"x-functions-key": "wrong"}))[0] == 401
     status, health, _ = await client.ask("GET", "/health", headers={"x-functions-key": "wrong"})
     assert (status, health["status"]) == (200, "Healthy")
+    assert set(health["checks"]) == set(HEALTHY["healthy"]["value"]["checks"])
     assert {name: health["checks"][name] for name in ("settings", "ledger", "vaults", "identity")} == dict.fromkeys(
         ["settings", "ledger", "vaults", "identity"], "ok"
     )

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 
 from tools.azd.clis import Azd, AzureCli, HookError
 
-# azd passes on nothing where it cannot read a number, and the template's default counts.
-_NUMBERS = (
-    "ROTATION_LEAD_DAYS",
-    "ROTATION_GRACE_HOURS",
-    "ROTATION_VERIFY_DAYS",
-    "ROTATION_MAXIMUM_INSTANCES",
-    "ROTATION_LOG_RETENTION_DAYS",
-)
+# azd passes on nothing where it cannot read a number, and the template's default, which is the example here, counts.
+_NUMBERS = {
+    "ROTATION_LEAD_DAYS": 30,
+    "ROTATION_GRACE_HOURS": 24,
+    "ROTATION_VERIFY_DAYS": 1,
+    "ROTATION_MAXIMUM_INSTANCES": 40,
+    "ROTATION_LOG_RETENTION_DAYS": 90,
+}
 
 # The resource group's tag with what only this environment knows. (Every template of azd tags with its name.)
 _TAG = "azure-key-rotator"
@@ -27,10 +27,12 @@ def preprovision(environment: Mapping[str, str], azure: AzureCli, azd: Azd) -> N
     """
     Raise HookError if a number is none, or if the resource group is not this environment's own.
     """
-    for name in _NUMBERS:
+    for name, usual in _NUMBERS.items():
         value = environment.get(name, "")
         if value and not re.fullmatch(r"[0-9]+", value):
-            raise HookError(f"{name} is {value!r}, and has to be a whole number, such as 30: azd env set {name} 30")
+            raise HookError(
+                f"{name} is {value!r}, and has to be a whole number, such as {usual}: azd env set {name} {usual}"
+            )
     group = environment.get("ROTATION_RESOURCE_GROUP") or f"rg-rotator-{environment['AZURE_ENV_NAME']}"
     _require_no_move(environment, group)
     _require_own_group(environment, azure, group, _own_id(environment, azd))

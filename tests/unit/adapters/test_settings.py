@@ -357,6 +357,15 @@ def test_another_grace_time_is_refused_with_its_bounds(written: str) -> None:
     assert len(str(error.value)) < 300
 
 
+def test_a_grace_time_with_a_comma_is_told_to_have_a_dot() -> None:
+    """
+    Many languages write one and a half hours so, and the value itself is not shown.
+    """
+    with pytest.raises(SettingsError, match=r"with a dot before parts of one \(1\.5\)") as error:
+        read_settings(LEAST | {"ROTATION_GRACE_HOURS": "1,5"})
+    assert "dot" in error.value.expected
+
+
 @pytest.mark.parametrize(
     ("written", "days"), [(None, 1), ("", 1), ("0", None), ("000", None), (" 7 ", 7), ("365", 365)]
 )

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery, SecretsQuery, read_body, read_query
+from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery, SecretsQuery
+from handlers.examples import ENDED, HEALTHY
 from handlers.openapi import document
 from handlers.problems import STATUS
+from handlers.reading import read_body, read_query
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.secret import parse_secret_id
 from tests.twins.targets import parse_target
@@ -73,6 +75,63 @@ def test_every_example_of_a_request_is_decoded(request_: dict[str, Any]) -> None
 
     assert isinstance(asked, NewRotation)
     assert asked.subject(parse_target) is not None
+
+
+def test_every_member_of_a_request_is_in_an_example() -> None:
+    """
+    A reader sees what each option looks like.
+    """
+    shown = [example["value"] for example in next(media())[1]["examples"].values()]
+
+    assert set().union(*shown) == set(DOCUMENT["components"]["schemas"]["NewRotation"]["properties"])
+
+
+def test_an_example_of_a_rotation_holds_what_the_app_would_answer() -> None:
+    """
+    A key is proven where the rotation has completed; what a rotation has not come to yet is null.
+    """
+    records = [
+        example["value"]
+        for name, described in media()
+        if "rotations" in name and name.endswith(" application/json")
+        for example in described.get("examples", {}).values()
+        if "state" in example["value"]
+    ]
+
+    assert {"Completed", "Skipped", "Planned", "Accepted", "Scheduled"} <= {record["state"] for record in records}
+    for record in records:
+        assert (record["proven"] is True) is (record["state"] == "Completed")
+        assert (record["completedOn"] is None) is (record["state"] in {"Planned", "Accepted", "Scheduled"})
+        assert ("allowedOn" in record) is (record["state"] == "Scheduled")
+        assert record["secret"]["previousVersion"] is None or record["state"] == "Completed"
+
+
+def test_a_problem_that_may_pass_declares_when_to_ask_again() -> None:
+    """
+    With the header, and for `too_soon` with the time in the body as well.
+    """
+    responses = DOCUMENT["paths"]["/rotations"]["post"]["responses"]
+
+    assert {status for status, response in responses.items() if "Retry-After" in response.get("headers", {})} == {
+        "202",
+        "409",
+        "503",
+    }
+    examples = responses["409"]["content"]["application/problem+json"]["examples"]
+    assert [code for code, example in examples.items() if "allowedOn" in example["value"]] == ["too_soon"]
+
+
+def test_descriptions_are_in_the_words_of_json() -> None:
+    """
+    They come from docstrings, which speak of Python's fields and values.
+    """
+    described = re.findall(r'"description": "((?:[^"\\]|\\.)*)"', json.dumps(DOCUMENT))
+    codes = set(STATUS)
+
+    assert any("`skipReason`" in text for text in described)
+    for text in described:
+        assert not re.search(r"\b(None|True|False)\b", text), text
+        assert set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text)) <= codes, text
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/rotations", RotationsQuery), ("/secrets", SecretsQuery)])
@@ -194,3 +253,58 @@ def test_a_query_that_means_nothing_is_malformed_and_says_what_there_is(query: d
     """
     with pytest.raises(Malformed, match="must be of target, secret, state, since, top, continuation"):
         read_query(query, RotationsQuery)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "choices"),
+    [
+        ({"status": "Drift"}, SecretsQuery, "status`, which must be one of UpToDate, Due, .*Drifted, TargetMissing"),
+        ({"state": "failed"}, RotationsQuery, "state`, which must be one of Accepted, .*Failed, Skipped"),
+    ],
+)
+def test_a_word_that_is_none_of_the_choices_of_a_query_names_them(
+    query: dict[str, str], kind: type[RotationsQuery] | type[SecretsQuery], choices: str
+) -> None:
+    """
+    All of them, so that nobody has to look them up.
+    """
+    with pytest.raises(Malformed, match=choices):
+        read_query(query, kind)
+
+
+def test_a_word_that_is_none_of_the_choices_of_a_body_names_them() -> None:
+    """
+    As in a query.
+    """
+    with pytest.raises(Malformed, match="key`, which must be one of Primary, Secondary, auto"):
+        read_body(b'{"secret": "https://v.vault.azure.net/secrets/n", "key": "primary"}')
+
+
+def test_the_pages_show_every_check_of_health() -> None:
+    """
+    The page about the API names them, and the one about the command line shows what it prints.
+    """
+    checks = list(HEALTHY["healthy"]["value"]["checks"])
+    api, command_line = (
+        (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("http-api.md", "command-line.md")
+    )
+    (named,) = re.findall(r'"checks": \{(.*?)\}', api)
+    (shown,) = re.findall(r"^    Healthy\n((?:      \w+ +ok\n)+)", command_line, re.MULTILINE)
+
+    assert named.replace('"', "").split(", ") == checks
+    assert [line.split()[0] for line in shown.splitlines()] == checks
+
+
+@pytest.mark.parametrize("page", ["http-api.md", "command-line.md", "../README.md"])
+def test_a_record_on_a_page_has_every_member(page: str) -> None:
+    """
+    Those that are only sometimes there may stand beside them.
+    """
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    records = [record for block in shown for record in block.get("rotations", [block]) if "adopted" in record]
+    always = set(ENDED["completed"]["value"])
+
+    assert records
+    for record in records:
+        assert always <= set(record) <= set(DOCUMENT["components"]["schemas"]["Rotation"]["properties"])

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from tests.unit.infra.deployment import INFRA, ROOT, parameter_files
 from tests.unit.infra.test_least_privilege import ROTATION, assignments
 
@@ -60,16 +62,23 @@ def test_every_output_that_is_used_in_a_command_exists() -> None:
     assert asked <= set(outputs)
 
 
-def test_links_lead_somewhere() -> None:
+def anchors(text: str) -> set[str]:
     """
-    A relative link of the two documents names a file, and a heading where it names one.
+    Return what a link may name in a page: its headings as GitHub spells them, and what is marked.
     """
-    for name in ("deploy.md", "security.md"):
-        text = (ROOT / "docs" / name).read_text()
-        for target, anchor in re.findall(r"\]\((?!https:)([^)#]*)#?([^)]*)\)", text):
-            file = ROOT / "docs" / (target or name)
-            assert file.exists(), f"{name}: {target}"
-            if anchor:
-                headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
-                slugs = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
-                assert anchor in slugs, f"{name}: {target}#{anchor}"
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_somewhere(page: str) -> None:
+    """
+    A relative link of a page names a file, and a heading where it names one.
+    """
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)]*)\)", text):
+        file = (ROOT / page).parent / target if target else ROOT / page
+        assert file.exists(), target
+        if anchor:
+            assert anchor in anchors(file.read_text(encoding="utf-8")), f"{target}#{anchor}"

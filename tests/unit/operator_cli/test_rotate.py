@@ -1,8 +1,10 @@
 import asyncio
 import re
+from pathlib import Path
 
 import pytest
 
+from operator_cli.remedies import UNPROVEN
 from tests.unit.operator_cli.conftest import Command
 from tests.unit.operator_cli.small_app import FOREVER, VAULT, Secret, SmallApp, batch_account, problem
 
@@ -85,8 +87,17 @@ async def test_a_failed_rotation_is_told_with_its_remedy(secret: Secret, run: Co
     assert "  error      drift: this is what happened\n          -> somebody regenerated a key by hand" in result.stdout
 
 
-@pytest.mark.parametrize(("why", "code"), [("paused", 0), ("busy", 1)])
-async def test_a_skipped_rotation_says_why(secret: Secret, run: Command, why: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("why", "code", "remedy"),
+    [
+        ("paused", 0, ""),
+        ("busy", 1, "          -> `python -m operator_cli rotations` shows the one that was running; ask again"),
+        ("unmanaged", 0, "          -> put the tag ProviderAddress on it"),
+    ],
+)
+async def test_a_skipped_rotation_says_why_and_what_to_do(
+    app: SmallApp, secret: Secret, run: Command, why: str, code: int, remedy: str
+) -> None:
     """
     Nothing to do is no failure; but to find the target busy is, as it is for a caller that waits.
     """
@@ -95,8 +106,73 @@ async def test_a_skipped_rotation_says_why(secret: Secret, run: Command, why: st
     result = await run("rotate", secret.id)
 
     assert result.exit_code == code
-    assert f"  skipped    {why}\n" in result.stdout
+    assert f"  skipped    {why}\n{remedy}" in result.stdout
     assert result.stderr.endswith(f"kv-prod/batch-key: Skipped ({why})\n")
+    app.secrets.append(Secret("other", target=batch_account("other")))
+    several = await run("rotate", secret.id, "other")
+    assert (f"kv-prod/batch-key: {why}\n{remedy}" in several.stdout) is bool(remedy)
+
+
+async def test_a_misconfigured_secret_may_have_a_wrong_tag_or_a_wrong_value(secret: Secret, run: Command) -> None:
+    """
+    The message names which.
+    """
+    secret.ends = ("Failed", "misconfigured")
+
+    assert "-> correct the tag or the value that it names" in (await run("rotate", secret.id)).stdout
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"proven": True}, "  proven     yes\n"),
+        (
+            {"proven": False},
+            (
+                "  proven     no: nobody has seen the new key work\n"
+                "          -> docs/operations.md#a-key-that-is-not-proven says what to do\n"
+            ),
+        ),
+        (
+            {"proven": False, "error": {"code": "key_refused", "message": "it does not work", "retryable": True}},
+            "  proven     no: its account refused the new key\n  error      key_refused: it does not work\n",
+        ),
+        ({"proven": None}, "  proven     not asked: its target has no proof, or ROTATION_PROVE_KEYS is false\n"),
+        ({"proven": None, "secret": None}, "  proven     not asked: the new value goes nowhere\n"),
+    ],
+    ids=["yes", "no", "refused", "not asked", "of a target"],
+)
+async def test_a_rotation_says_whether_its_key_was_proven(
+    app: SmallApp, secret: Secret, run: Command, fields: dict[str, object], shown: str
+) -> None:
+    """
+    Yes, no with the next step, or that nobody asked and why.
+    """
+    record = app.begin(secret, looks=1)
+    await run("watch", record["id"])
+    record |= fields
+
+    assert shown in (await run("show", record["id"])).stdout
+
+
+async def test_what_has_no_new_key_yet_says_nothing_of_its_proof(secret: Secret, run: Command) -> None:
+    """
+    A rotation that was skipped, and a dry run.
+    """
+    secret.ends = ("Skipped", "paused")
+
+    assert "proven" not in (await run("rotate", secret.id)).stdout
+    assert "proven" not in (await run("rotate", secret.id, "--dry-run")).stdout
+
+
+async def test_the_page_about_a_key_that_is_not_proven_is_there() -> None:
+    """
+    The next step names a heading of it.
+    """
+    page = (Path(__file__).parents[3] / "docs/operations.md").read_text(encoding="utf-8")
+
+    assert UNPROVEN.startswith("docs/operations.md#a-key-that-is-not-proven ")
+    assert "\n## A key that is not proven\n" in page
 
 
 @pytest.mark.parametrize(

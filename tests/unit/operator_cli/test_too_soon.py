@@ -84,6 +84,26 @@ async def test_what_is_scheduled_and_not_too_soon_is_watched_to_its_end(
     assert result.stdout.startswith("Completed  kv-prod/batch-key\n")
 
 
+async def test_a_rotation_whose_time_has_come_waits_for_its_turn(app: SmallApp, secret: Secret, run: Command) -> None:
+    """
+    In the list, when it is shown, and while it is watched: no time that has passed is one to wait for.
+    """
+    secret.ends = ("Completed", None)
+    record = app.begin(secret, state="Scheduled", looks=3, allowedOn=EARLIER.isoformat())
+
+    listed = await run("rotations")
+    shown = await run("show", record["id"])
+    watched = await run("watch", record["id"])
+
+    assert "  waits for its turn  " in listed.stdout
+    assert (
+        f"  allowed    {EARLIER:%Y-%m-%d %H:%M:%S} UTC; it waits for its turn, and begins within five minutes\n"
+        in shown.stdout
+    )
+    assert f"kv-prod/batch-key {record['id']}: Scheduled (waits for its turn)\n" in watched.stderr
+    assert "until" not in listed.stdout + shown.stdout + watched.stderr
+
+
 async def test_what_waits_already_is_too_soon_without_watching(app: SmallApp, secret: Secret, run: Command) -> None:
     """
     The same Idempotency-Key is the same rotation, which goes on waiting.

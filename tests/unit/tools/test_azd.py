@@ -461,6 +461,19 @@ def test_a_number_that_is_none_is_refused(value: str) -> None:
         preprovision(provisioned(ROTATION_LEAD_DAYS=value), Azure(FREE), Kept())
 
 
+def test_a_number_that_is_none_is_answered_with_one_that_makes_sense() -> None:
+    """
+    With the default of that very variable, which is that of the template.
+    """
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"].values()
+    defaults = dict(re.findall(r"\$\{(ROTATION_\w+)=(\d+)\}", json.dumps(list(given))))
+
+    assert "ROTATION_GRACE_HOURS" in defaults
+    for name, usual in defaults.items():
+        with pytest.raises(HookError, match=rf"{name} is '1\.5'.*such as {usual}: azd env set {name} {usual}$"):
+            preprovision(provisioned(**{name: "1.5"}), Azure(FREE), Kept())
+
+
 def test_numbers_are_checked_that_the_template_has() -> None:
     """
     Every parameter that is a number, by the variable that fills it in.

@@ -1,0 +1,105 @@
+"""
+How bodies and queries are read: checked against their types, with an error that says what there could be.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from handlers.contract import NewRotation
+from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.limits import LARGEST_BODY, MOST_DIGITS
+from rotation.vocabulary.pasted import bare
+
+T = TypeVar("T", bound=Struct)
+
+_FLAGS = {"true": True, "false": False}
+_NUMBER = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}", re.ASCII)
+_EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
+_AT_A_CHOICE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
+
+
+def read_body(body: bytes) -> NewRotation:
+    """
+    Return the body, checked; whatever would be ignored is refused.
+
+    Raises `Malformed`.
+    """
+    if len(body) > LARGEST_BODY:
+        raise Malformed(f"the body has {len(body)} bytes; it must have at most {LARGEST_BODY}")
+    try:
+        text = _decoded(body)
+        if not text:
+            raise Malformed(f"the body is empty; it must be JSON such as {_EXAMPLE}")
+        return msgspec.json.decode(text, type=NewRotation)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        why = _explained(error, NewRotation)
+        raise Malformed(f"the body cannot be read ({why}); it must be JSON such as {_EXAMPLE}") from None
+
+
+def _decoded(body: bytes) -> str:
+    """
+    Return the text of a body, with or without a byte order mark: Windows PowerShell writes files in UTF-16.
+    """
+    return body.decode(json.detect_encoding(body)).strip("\ufeff\0 \t\r\n")
+
+
+def read_query(query: dict[str, str], kind: type[T]) -> T:
+    """
+    Return the parameters of a query, checked; one that is not known is refused.
+
+    Raises `Malformed`.
+    """
+    try:
+        return msgspec.convert({name: _literal(value) for name, value in query.items()}, type=kind)
+    except msgspec.ValidationError as error:
+        known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+        why = _explained(error, kind)
+        raise Malformed(f"the query cannot be read ({why}); its parameters must be of {known}") from None
+
+
+def _literal(text: str) -> str | int | bool:
+    """
+    Return the number or the flag that a parameter spells.
+
+    Lax conversion would do more than that: take `null` for nothing, and a number for a time.
+    """
+    text = bare(text)
+    if text in _FLAGS:
+        return _FLAGS[text]
+    return int(text) if _NUMBER.fullmatch(text) else text
+
+
+def _explained(error: Exception, kind: type[Struct]) -> str:
+    """
+    Return what is wrong, and, for a word that is none of those which a member can be, what it must be one of.
+    """
+    if not (found := _AT_A_CHOICE.search(str(error))):
+        return str(error)
+    choices = ", ".join(_choices(kind, found[1]))
+    return f"{error}, which must be one of {choices}"
+
+
+def _choices(kind: type[Struct], member: str) -> Iterator[str]:
+    described = msgspec.inspect.type_info(kind)
+    fields = described.fields if isinstance(described, msgspec.inspect.StructType) else ()
+    for field in fields:
+        if field.encode_name == member:
+            yield from _words(field.type)
+
+
+def _words(type_: msgspec.inspect.Type) -> Iterator[str]:
+    match type_:
+        case msgspec.inspect.Metadata(type=inner):
+            yield from _words(inner)
+        case msgspec.inspect.UnionType(types=types):
+            for inner in types:
+                yield from _words(inner)
+        case msgspec.inspect.EnumType(cls=words):
+            yield from (str(word.value) for word in words)
+        case msgspec.inspect.LiteralType(values=values):
+            yield from map(str, values)
