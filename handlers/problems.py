@@ -62,7 +62,7 @@ def answering(handler: _Answer) -> _Answer:
             detail = f"the app is not set up: setting {error.setting} must be {error.expected}"
             return _answer("settings", detail, retry_after=ASK_AGAIN_AFTER)
         except Busy as error:
-            return _answer(error.code, str(error), rotation_id=error.running)
+            return _answer(error.code, str(error), rotation_id=error.running, retry_after=ASK_AGAIN_AFTER)
         except (DependencyError, Unfinished) as error:
             _log.warning("answered 503: %s", error)
             return _unavailable(error)

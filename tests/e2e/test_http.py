@@ -250,18 +250,18 @@ async def test_a_vault_that_throttles_is_unavailable(client: Client) -> None:
 
 async def test_a_target_that_is_being_rotated_is_busy(cloud: LocalCloud, client: Client, kind: str) -> None:
     """
-    409 with the running rotation's id.
+    409 with the running rotation's id, and when to ask again.
     """
     subject = await client.subject(kind)
     hanging = cloud.azure.faults.add(Fault(operation=subject.regenerate, kind="hang"))
     running = asyncio.create_task(client.rotate(subject))
     await hanging.reached()
 
-    status, problem = await client.rotate(subject)
+    status, problem, headers = await client.ask("POST", "/rotations", body={"secret": subject.uri})
     hanging.release()
     _, record = await running
 
-    assert (status, problem["code"]) == (409, "busy")
+    assert (status, problem["code"], headers["Retry-After"]) == (409, "busy", "30")
     assert problem["rotationId"] == record["id"]
     assert subject.regenerations() == 1
 
