@@ -26,8 +26,8 @@ SERVICES: dict[str, tuple[str, ...]] = {
 """What the operations of a service begin with, in the local cloud's log."""
 
 _LIMITS = (
-    # Once a bucket of 200 is used up (Azure Resource Manager, Request limits and throttling). Every POST is a write, and
-    # no GET, such as the one that tells where an account's data plane is.
+    # Once a bucket of 200 is used up (Azure Resource Manager, Request limits and throttling). Every POST is a write,
+    # and no GET, such as the one that tells where an account's data plane is.
     ("ARM, writes of a subscription", 10.0, tuple(call for kind in KINDS for call in (kind.read, kind.regenerate))),
     # Key Vault service limits: 300 and 4,000 in 10 seconds.
     ("Key Vault, new secret versions of a vault", 30.0, ("Vault.SetSecret",)),
