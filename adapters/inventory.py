@@ -2,7 +2,7 @@
 The managed secrets, in the ledger's table: a partition for each vault, and one that says how each vault's look went.
 
 A secret's row has writers that do not know of each other: a look writes its facts, a rotation that ends its record, a
-verification what came of it, and whoever tells people of a secret when. Each merges its own columns.
+verification what came of it, and what tells people about a secret when it did so. Each merges its own columns.
 
 It rests on assumptions 84, 88 and 89 of docs/fidelity.md.
 """

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 #: What a sweep has to see to.
 IS_DUE = frozenset({Status.DUE, Status.OVERDUE, Status.EXPIRED})
-#: What somebody is told of.
+#: What somebody is told about.
 NEEDS_ATTENTION = frozenset(
     {Status.DRIFTED, Status.TARGET_MISSING, Status.MISCONFIGURED, Status.OVERDUE, Status.EXPIRED}
 )

@@ -155,7 +155,7 @@ class SecretRotation(Attempt):
         try:
             await grace.require_over(plan, LiveKey(policy.target, plan.key, keys), found)
         except TooSoon:
-            # Whoever rotates a neighbour meanwhile has to know of it.
+            # A rotation of a neighbour has to know it meanwhile.
             await self._neighbours.register(secret.id, policy.target, neighbours)
             raise
         self._work = Work(

@@ -177,7 +177,7 @@ async def test_versions_are_read_only_where_a_secret_has_changed(world: TwinWorl
 @pytest.mark.parametrize("trigger", [Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED, Trigger.SWEEP])
 async def test_what_nobody_waits_for_waits_itself(world: TwinWorld, trigger: Trigger) -> None:
     """
-    It is Scheduled until then, without the claim, and begins by itself; it is told of once.
+    It is Scheduled until then, without the claim, and begins by itself; its end is published once.
     """
     await world.rotate()
     stored_on = world.current().created_on
@@ -386,7 +386,7 @@ async def test_what_waited_waits_again_where_that_key_was_held_since(world: Twin
 
 async def test_a_key_that_a_neighbour_held_an_hour_ago_lives(world: TwinWorld) -> None:
     """
-    Somebody moved it by hand; whoever stored a version, its clients have the grace time.
+    Somebody moved it by hand: clients of such a version have the grace time, too.
     """
     world.put("two", key=SECONDARY)
     world.clock.advance(2 * DAY)

@@ -1,5 +1,5 @@
 """
-Promise 1 over random pasts: whoever stored, moved or removed what, a key dies only when its clients have let it go.
+Promise 1 over random pasts: whatever was stored, moved or removed, a key dies only when its clients have let it go.
 """
 
 import asyncio

@@ -944,7 +944,7 @@ async def test_a_ledger_that_says_nothing_stops_the_verification_alone(
     world: TwinWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    People are told of what is known.
+    People are told what is known.
     """
     world.faults.before("list_open", Unavailable("503"))
 
