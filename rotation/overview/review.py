@@ -23,7 +23,7 @@ def due_before(every: timedelta | None, now: datetime) -> datetime | None:
     Return the moment since which each secret is to have been verified, where that is done so often; None for never.
     """
     # A bit early, so that a sweep which comes as often takes in everything.
-    return None if every is None else now - max(every - VERIFIED_EARLY, every / 2)
+    return None if every is None else now - (every - VERIFIED_EARLY)
 
 
 async def review(

@@ -335,11 +335,12 @@ async def test_how_many_secrets_stand_how_is_logged_for_each_vault(
     Every status, so that one of which there are none any more is seen to be gone.
     """
     world.put("two", {"ValidityPeriodDays": "7"})
+    world.put("three")
     with caplog.at_level("INFO"):
         await sweep(world)
 
     (line,) = [record for record in caplog.records if getattr(record, "step", "") == "counted"]
     counts = vars(line)["counts"]
-    assert line.getMessage() == f"secrets of {VAULT}: 1 UpToDate, 1 Misconfigured"
+    assert line.getMessage() == f"secrets of {VAULT}: 2 UpToDate, 1 Misconfigured"
     assert set(counts) == {str(status) for status in Status}
-    assert sum(counts.values()) == 2
+    assert sum(counts.values()) == 3

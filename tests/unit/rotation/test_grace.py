@@ -425,6 +425,20 @@ async def test_the_last_secret_to_hold_the_key_counts(world: TwinWorld) -> None:
     assert_too_soon(world, await world.rotate(world.manual()), last)
 
 
+async def test_the_last_version_to_hold_the_key_counts(world: TwinWorld) -> None:
+    """
+    A secret may have left the key twice.
+    """
+    world.put("two", key=SECONDARY)
+    world.clock.advance(2 * DAY)
+    for key in (PRIMARY, SECONDARY, PRIMARY):
+        world.put("two", key=key)
+        last = world.clock.now()
+        world.clock.advance(HOUR)
+
+    assert_too_soon(world, await world.rotate(world.manual()), last)
+
+
 async def test_a_version_that_ended_longer_ago_is_not_read(world: TwinWorld) -> None:
     """
     Of hundreds only those are read that clients can still have.
@@ -551,6 +565,23 @@ async def test_a_secret_that_left_and_never_held_the_key_stops_nothing(world: Tw
     world.unmanage("two")
 
     assert (await world.rotate(world.manual())).state is State.COMPLETED
+
+
+async def test_of_a_secret_that_left_each_version_but_the_last_counts_from_its_end(world: TwinWorld) -> None:
+    """
+    It had left the key before it left the target.
+    """
+    world.put("two", key=SECONDARY)
+    await world.ledger.bind(world.target.identity, SecretId(VAULT, "two"))
+    world.clock.advance(2 * DAY)
+    world.put("two", key=PRIMARY)
+    moved_on = world.clock.now()
+    world.clock.advance(HOUR)
+    world.put("two", value="a key of something else", bare=True)
+    world.unmanage("two")
+    world.clock.advance(HOUR)
+
+    assert_too_soon(world, await world.rotate(world.manual()), moved_on)
 
 
 async def test_a_deleted_secret_counts_from_when_that_was_seen(world: TwinWorld) -> None:
@@ -687,6 +718,20 @@ async def test_versions_are_read_a_few_at_a_time(world: TwinWorld) -> None:
 
     assert rotation.state is State.COMPLETED
     assert max(at_once) == VERSIONS_READ_AT_ONCE
+
+
+async def test_the_oldest_of_many_versions_counts_too(world: TwinWorld) -> None:
+    """
+    However often the secret was changed since.
+    """
+    world.put("two", key=SECONDARY)
+    world.clock.advance(2 * DAY)
+    moved_on = world.clock.now()
+    for _ in range(3 * VERSIONS_READ_AT_ONCE):
+        world.put("two", key=PRIMARY)
+        world.clock.advance(timedelta(minutes=1))
+
+    assert_too_soon(world, await world.rotate(world.manual()), moved_on)
 
 
 @pytest.mark.parametrize("error", [Misconfigured("two Request triggers"), Declined("403"), NotFound("404")])

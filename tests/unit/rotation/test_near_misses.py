@@ -20,7 +20,14 @@ ADDRESS = "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg
 
 @pytest.mark.parametrize(
     "name",
-    ["ProviderAdress", "Provider-Address", "provider address", "ProviderAddres", "PoviderAddress", "ProvidersAddress"],
+    [
+        "ProviderAdress",
+        "Provider-Address",
+        "provider address",
+        "ProviderAddres",
+        "PoviderAddress",
+        "provider - - - address",
+    ],
 )
 def test_a_misspelt_name_is_named_with_what_it_must_be(name: str) -> None:
     """

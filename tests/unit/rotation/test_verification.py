@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from adapters.concurrency import gather
+from providers.storage import STORAGE_ACCOUNT
 from rotation.overview.review import due_before, review
 from rotation.overview.standing import status_of, why_of
 from rotation.overview.sweep import look
@@ -16,7 +17,13 @@ from rotation.overview.verification import verify
 from rotation.ports.inventory import Entry, Result, Status, Verification
 from rotation.vocabulary.endings import Misconfigured
 from rotation.vocabulary.errors import Declined, DependencyError, NoAnswer, NotFound, Unavailable, UnreadableRow
-from rotation.vocabulary.limits import CLAIM_TTL, SECOND_LOOK_AFTER, TARGETS_AT_HAND, TARGETS_PER_WRITE
+from rotation.vocabulary.limits import (
+    CLAIM_TTL,
+    LAST_WRITE_WITHIN,
+    SECOND_LOOK_AFTER,
+    TARGETS_AT_HAND,
+    TARGETS_PER_WRITE,
+)
 from rotation.vocabulary.record import OpenRotation, State
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName, Target
@@ -324,6 +331,7 @@ async def test_drift_stays_when_another_secret_of_the_target_is_due(world: TwinW
     await sweep(world)
 
     assert (await status(world), await status(world, "two")) == (Status.DRIFTED, Status.UP_TO_DATE)
+    assert (await verified(world, "two")).result is Result.UNREACHABLE
 
 
 async def test_a_value_with_both_keys_stays_misconfigured_whatever_is_not_answered(world: TwinWorld) -> None:
@@ -438,6 +446,7 @@ async def test_a_target_that_shows_no_keys_makes_its_secret_misconfigured(world:
 
     assert await status(world) is Status.MISCONFIGURED
     assert why_of(await entry(world), Status.MISCONFIGURED) == "SAS authentication is switched off"
+    assert (await verified(world)).address == world.target.address
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), Unavailable("503")])
@@ -483,6 +492,7 @@ async def test_what_cannot_be_compared_is_no_alarm(
     found = await verified(world)
     assert (found.result, await status(world)) == (result, Status.UP_TO_DATE)
     assert str(error) in str(found.why)
+    assert found.address == (world.target.address if call == "read_keys" else None)
     world.clock.advance(MINUTE)
     await sweep(world)
     assert ((await verified(world)).result is Result.LIVE) is (result is Result.UNREACHABLE)
@@ -498,6 +508,33 @@ async def test_a_second_look_that_gets_no_answer_is_no_alarm(world: TwinWorld) -
     await sweep(world)
 
     assert (await verified(world)).result is Result.UNREACHABLE
+
+
+async def test_a_second_look_that_cannot_read_the_secret_says_nothing(world: TwinWorld) -> None:
+    """
+    Nobody knows whether it still is the version that was compared.
+    """
+    world.provider.turn(world.target, PRIMARY)
+    world.faults.before("read_current", None, Declined("403 Forbidden"))
+
+    await sweep(world)
+
+    assert (await entry(world)).verified is None
+
+
+async def test_a_value_in_which_no_key_can_be_put_is_misconfigured_and_no_all_clear() -> None:
+    """
+    Another account's connection string: the next rotation would fail, and it holds neither key.
+    """
+    target = STORAGE_ACCOUNT.target({"subscription": SUBSCRIPTION, "resource_group": "rg", "account": "account1"})
+    world = TwinWorld(target=target)
+    world.put(value=f"AccountName=another;AccountKey={'k' * 86}==")
+
+    await sweep(world)
+
+    found = await verified(world)
+    assert (found.result, await status(world)) == (Result.DRIFT, Status.MISCONFIGURED)
+    assert found.misconfigured == found.why
 
 
 async def test_a_value_with_both_keys_is_misconfigured(world: TwinWorld) -> None:
@@ -522,7 +559,9 @@ async def test_a_disabled_secret_cannot_be_compared(world: TwinWorld) -> None:
 
     await sweep(world)
 
-    assert ((await verified(world)).result, await status(world)) == (Result.REFUSED, Status.PAUSED)
+    found = await verified(world)
+    assert (found.result, await status(world)) == (Result.REFUSED, Status.PAUSED)
+    assert (found.address, found.why) == (world.target.address, "its current version is disabled")
 
 
 async def test_a_paused_secret_that_drifts_is_drifted(world: TwinWorld) -> None:
@@ -546,8 +585,38 @@ async def test_nothing_outside_the_scopes_is_asked(world: TwinWorld) -> None:
 
     await sweep(world)
 
-    assert world.faults.count("read_keys") == 0
+    assert questions(world) == (0, 0)
     assert await status(world) is Status.MISCONFIGURED
+
+
+async def test_a_secret_with_another_wrong_tag_is_compared(world: TwinWorld) -> None:
+    """
+    Its clients use it, whatever its tags say; the drift is seen once they are right.
+    """
+    world.put(tags={"ValidityPeriodDays": "7"})
+    world.provider.turn(world.target, PRIMARY)
+
+    await sweep(world)
+
+    assert ((await verified(world)).result, await status(world)) == (Result.DRIFT, Status.MISCONFIGURED)
+
+
+async def test_a_secret_that_is_retagged_meanwhile_is_not_compared_with_the_old_target(world: TwinWorld) -> None:
+    """
+    Nor with the new one, which has its turn.
+    """
+    other = batch_account(SUBSCRIPTION, "rg", "account9")
+    world.provider.add(other)
+
+    async def retag() -> None:
+        world.vaults.tag(world.current().id, world.current().tags | {"ProviderAddress": other.arm_id})
+
+    world.faults.before("read_current", retag)
+
+    await sweep(world)
+
+    assert (await entry(world)).verified is None
+    assert world.faults.count("read_keys") == 0
 
 
 async def test_secrets_of_one_target_are_compared_with_one_read_of_its_keys(world: TwinWorld) -> None:
@@ -720,6 +789,36 @@ async def test_the_longest_unverified_comes_first() -> None:
     assert len(second) == 2 * TARGETS_PER_WRITE
 
 
+async def test_of_those_that_were_verified_the_one_from_longest_ago_comes_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """
+    One that never was comes before all of them.
+    """
+    world = made()
+    monkeypatch.setattr("rotation.overview.verification.TARGETS_AT_HAND", 1)
+    accounts = [target.names["account"] for target in await fleet(world, 5)]
+    looks = await look(world.ports, LEAD, within=MINUTE)
+    world.clock.advance(7 * DAY)
+    ages = dict(zip(accounts, [3, 5, 2, 6, 4], strict=True))
+    for account, days in ages.items():
+        found = Verification(
+            world.clock.now() - days * DAY, Result.LIVE, batch_account(SUBSCRIPTION, "rg", account).identity
+        )
+        await world.inventory.keep_verifications({SecretId(VAULT, account): found}, world.clock.now())
+    asked: list[str] = []
+
+    def is_throttled(target: str) -> bool:
+        asked.append(target.rpartition("/")[2])
+        return False
+
+    world.provider.is_throttled = is_throttled
+
+    await review(world.ports, LEAD, looks, before=world.clock.now(), within=WITHIN)
+
+    assert asked == ["account1", *sorted(accounts, key=lambda account: -ages[account])]
+
+
 async def test_each_subscription_has_its_turn() -> None:
     """
     In each there is room for so many a second: one that has many targets takes no time from another.
@@ -803,19 +902,23 @@ async def test_the_log_says_how_far_it_came(world: TwinWorld, caplog: pytest.Log
     assert [(line["secrets"], line["is_complete"]) for line in lines] == [(1, True), (0, False)]
 
 
-async def test_few_targets_are_in_memory_and_all_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_few_targets_are_in_memory_and_all_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """
     However many there are.
     """
     world = made()
     world.vaults.page_size = 1000
     monkeypatch.setattr("rotation.overview.verification.TARGETS_AT_HAND", 7)
+    caplog.set_level("INFO")
     await fleet(world, 40)
 
     await sweep(world)
 
     found = [each.verified and each.verified.result async for each in world.inventory.list_entries(VAULT, "")]
     assert found == [Result.LIVE] * 41
+    assert [vars(each)["secrets"] for each in caplog.records if vars(each).get("step") == "verified"] == [41]
     assert TARGETS_AT_HAND > 7
 
 
@@ -868,6 +971,26 @@ async def test_a_target_that_hangs_holds_up_no_other() -> None:
 
     found = [each async for each in world.inventory.list_entries(VAULT, "") if each.verified]
     assert len(found) == 10
+
+
+async def test_telling_people_that_hangs_ends_with_its_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    What is due waits for it.
+    """
+    world = made()
+    world.provider.turn(world.target, PRIMARY)
+    monkeypatch.setattr("rotation.overview.review.TOLD_WITHIN", -LAST_WRITE_WITHIN)
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    world.faults.before("keep_attention", hang)
+
+    await sweep(world)
+
+    assert "attention: it took longer than 0 seconds" in caplog.text
 
 
 async def test_where_rotations_need_it_for_long_it_is_left_for_the_next_time(world: TwinWorld) -> None:
