@@ -274,6 +274,7 @@ async def test_a_target_is_missing_when_two_looks_do_not_find_it(world: TwinWorl
 
     found = await verified(world)
     assert (found.result, await status(world)) == (Result.TARGET_MISSING, Status.TARGET_MISSING)
+    assert "no such account" in str(why_of(await entry(world), Status.TARGET_MISSING))
     for errors in ([NotFound("404")], [Unavailable("503")], [NotFound("404")]):
         world.faults.before("read_keys", *errors)
         world.clock.advance(DAY)
@@ -446,7 +447,8 @@ async def test_a_target_that_shows_no_keys_makes_its_secret_misconfigured(world:
 
     assert await status(world) is Status.MISCONFIGURED
     assert why_of(await entry(world), Status.MISCONFIGURED) == "SAS authentication is switched off"
-    assert (await verified(world)).address == world.target.address
+    found = await verified(world)
+    assert (found.address, found.why) == (world.target.address, "SAS authentication is switched off")
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), Unavailable("503")])
