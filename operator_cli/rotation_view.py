@@ -5,6 +5,7 @@ How rotations look: one as a block of lines, several as a table.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -111,55 +112,59 @@ def _kind(result: Outcome) -> str:
     return result.rotation.state.lower()
 
 
-_Fact = tuple[str, str, str | None]
+class _Fact(NamedTuple):
+    """
+    What is known of a rotation, and what to do about it.
+    """
+
+    name: str
+    value: str
+    remedy: str | None = None
 
 
 def _facts(rotation: Rotation, now: datetime) -> Iterator[_Fact]:
-    """
-    Yield the name of each fact, the fact, and what to do about it.
-    """
-    yield "rotation", rotation.id, None
+    yield _Fact("rotation", rotation.id)
     if rotation.target:
-        yield "target", rotation.target, None
+        yield _Fact("target", rotation.target)
     if (keys := wording.keys(rotation)) != wording.NOTHING:
-        yield "key", f"{keys}, adopted from another secret" if rotation.adopted else keys, None
+        yield _Fact("key", f"{keys}, adopted from another secret" if rotation.adopted else keys)
     if rotation.secret:
         yield from _secret_facts(rotation.secret, now)
     took = f", took {wording.seconds(rotation)} s" if rotation.completed_on else ""
     tries = f", {rotation.attempts} attempts" if rotation.attempts > 1 else ""
-    yield "started", f"{wording.time(rotation.started_on)}{took}{tries}", None
+    yield _Fact("started", f"{wording.time(rotation.started_on)}{took}{tries}")
     yield from _why_facts(rotation, now)
     if proven := wording.proven(rotation):
         # A key that was refused is an error with a remedy of its own.
-        yield "proven", proven, UNPROVEN if rotation.proven is False and not rotation.error else None
+        yield _Fact("proven", proven, UNPROVEN if rotation.proven is False and not rotation.error else None)
     if rotation.gap_seconds is not None:
-        yield "gap", f"{rotation.gap_seconds:g} s in which the secret held a dead key", None
+        yield _Fact("gap", f"{rotation.gap_seconds:g} s in which the secret held a dead key")
     if rotation.revocation:
-        yield "revocation", f"{rotation.revocation.id}, due {wording.time(rotation.revocation.due_on)}", None
+        yield _Fact("revocation", f"{rotation.revocation.id}, due {wording.time(rotation.revocation.due_on)}")
 
 
 def _why_facts(rotation: Rotation, now: datetime) -> Iterator[_Fact]:
     if rotation.trigger:
-        yield "trigger", rotation.trigger, None
+        yield _Fact("trigger", rotation.trigger)
     if rotation.skip_reason:
-        yield "skipped", rotation.skip_reason, remedy_for_skipped(rotation.skip_reason)
+        yield _Fact("skipped", rotation.skip_reason, remedy_for_skipped(rotation.skip_reason))
     if rotation.allowed_on:
         then = "until then clients may go on with the key"
         if wording.waits_for_its_turn(rotation, now):
             then = "it waits for its turn, and begins within five minutes"
-        yield "allowed", f"{wording.time(rotation.allowed_on)}; {then}", None
+        yield _Fact("allowed", f"{wording.time(rotation.allowed_on)}; {then}")
     if rotation.reason:
-        yield "reason", rotation.reason, None
+        yield _Fact("reason", rotation.reason)
 
 
 def _secret_facts(secret: RotatedSecret, now: datetime) -> Iterator[_Fact]:
-    yield "secret", f"{secret.vault}/secrets/{secret.name}", None
+    yield _Fact("secret", f"{secret.vault}/secrets/{secret.name}")
     if secret.previous_version:
-        yield "version", f"{secret.previous_version} -> {secret.version}", None
+        yield _Fact("version", f"{secret.previous_version} -> {secret.version}")
     elif secret.version:
-        yield "version", secret.version, None
+        yield _Fact("version", secret.version)
     if secret.expires_on:
-        yield "expires", f"{wording.date(secret.expires_on)}, {wording.in_days(secret.expires_on, now)}", None
+        yield _Fact("expires", f"{wording.date(secret.expires_on)}, {wording.in_days(secret.expires_on, now)}")
 
 
 def _colour(rotation: Rotation) -> str:
