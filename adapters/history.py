@@ -38,8 +38,9 @@ class TableHistory(History):
 
     async def list_live(self) -> AsyncIterator[Rotation]:
         rows = await self._table.list(LIVE, "RowKey ge @first", {"first": ""})
+        rotations = [row for row in rows if kind_of(row) in _PRECEDENCE]
         seen: set[str] = set()
-        for found in sorted(rows, key=lambda row: _PRECEDENCE.index(kind_of(row))):
+        for found in sorted(rotations, key=lambda row: _PRECEDENCE.index(kind_of(row))):
             if found["RotationId"] not in seen:
                 seen.add(found["RotationId"])
                 yield read_live(found)

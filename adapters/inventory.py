@@ -114,16 +114,14 @@ class TableInventory(Inventory):
         found = await self._table.read(_VAULTS, key_of(vault))
         return found and read_row(found, VaultFacts)
 
+    async def read_entry(self, secret: SecretId) -> Entry | None:
+        found = await self._table.read(_partition(secret.vault), secret.name.lower())
+        return _entry(found) if found else None
+
     async def list_entries(self, vault: str, after: str) -> AsyncGenerator[Entry, None]:
         rows = self._table.stream(_partition(vault), "RowKey gt @after", {"after": after}, per_page=SECRETS_PER_PAGE)
         async for found in rows:
-            if entry := entry_of(
-                _read_column(found, "Row", Facts),
-                _read_column(found, "Last", Rotation),
-                _read_column(found, "Stored", Rotation),
-                _read_column(found, "Verified", Verification),
-                _read_column(found, "Attention", Attention),
-            ):
+            if entry := _entry(found):
                 yield entry
 
     async def _write_all(self, entities: Iterable[dict[str, Any]]) -> None:
@@ -146,6 +144,16 @@ class TableInventory(Inventory):
                 raise_if_no_table(error)
 
         await self._table.ask("inventory", delete)
+
+
+def _entry(found: Any) -> Entry | None:
+    return entry_of(
+        _read_column(found, "Row", Facts),
+        _read_column(found, "Last", Rotation),
+        _read_column(found, "Stored", Rotation),
+        _read_column(found, "Verified", Verification),
+        _read_column(found, "Attention", Attention),
+    )
 
 
 def _facts_entity(facts: Facts, now: datetime) -> dict[str, Any]:

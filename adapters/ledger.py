@@ -16,6 +16,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import TableTransactionError, UpdateMode
 
+from adapters.leaks import LeakRows
 from adapters.ledger_rows import (
     ACCEPTED,
     BOUND,
@@ -44,7 +45,7 @@ from adapters.ledger_rows import (
     waiting_entity,
 )
 from adapters.table import RANGE, raise_if_no_table
-from adapters.waiting import WaitingRows
+from adapters.waiting import beginning
 from rotation.ports.ledger import Bound, Ledger, Versioned
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
 from rotation.vocabulary.secret import SecretId
@@ -52,7 +53,7 @@ from rotation.vocabulary.secret import SecretId
 _EXISTS = 409
 
 
-class TableLedger(WaitingRows, Ledger):
+class TableLedger(LeakRows, Ledger):
     """
     The `Ledger` on Azure Table storage.
     """
@@ -106,19 +107,17 @@ class TableLedger(WaitingRows, Ledger):
 
         return await self._table.ask("release", delete)
 
-    async def end(
-        self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
-    ) -> bool:
+    async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
         made = outcome_entity(outcome)
         steps: list[Any] = [_freeing(target, etag), ("create", made)]
-        if scheduled:
-            steps.append(("create", waiting_entity(scheduled)))
+        if waits:
+            steps.append(beginning(outcome.request, target))
         return await self._commit(steps, made)
 
-    async def defer(self, row: WaitingRotation, *, target: str, etag: str, is_new: bool) -> bool:
+    async def defer(self, row: WaitingRotation, *, target: str, etag: str, waits: bool) -> bool:
         made = waiting_entity(row)
         return await self._commit(
-            [_freeing(target, etag), ("upsert" if is_new else "update", made, {"mode": UpdateMode.REPLACE})], made
+            [_freeing(target, etag), ("update" if waits else "upsert", made, {"mode": UpdateMode.REPLACE})], made
         )
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:

@@ -17,15 +17,16 @@ import msgspec
 from rotation.ports.history import place_of, secret_identity
 from rotation.ports.ledger import Bound
 from rotation.vocabulary.errors import UnreadableRow
-from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.request import LeakedKey, RotationRequest
 from rotation.vocabulary.secret import SecretId, parse_secret_id
 from rotation.vocabulary.target import identity_of
 from rotation.vocabulary.version import VERSION
 
 LIVE, DONE, BOUND, ASKED = "live", "done", "bound", "asked"
-OPEN, OUTBOX, ACCEPTED, SCHEDULED = "open:", "outbox:", "accepted:", "scheduled:"
+OPEN, OUTBOX, ACCEPTED, SCHEDULED, LEAKED = "open:", "outbox:", "accepted:", "scheduled:", "leaked:"
 HISTORY = "newest:"
-_LIVE_ROWS: dict[str, type[OpenRotation | EndedRotation | WaitingRotation]] = {
+_ROTATIONS: dict[str, type[OpenRotation | EndedRotation | WaitingRotation]] = {
     OPEN: OpenRotation,
     OUTBOX: EndedRotation,
     ACCEPTED: WaitingRotation,
@@ -97,10 +98,37 @@ def history_entity(record: Rotation) -> dict[str, Any]:
 
 def waiting_entity(row: WaitingRotation) -> dict[str, Any]:
     """
-    Return the row of a rotation that waits: of a revocation, or of one whose beginning takes the row away.
+    Return the row of a rotation that waits.
     """
-    prefix = SCHEDULED if row.request.revokes else ACCEPTED
-    return _entity(LIVE, prefix + row.record.id, row.record.id, row)
+    return _entity(LIVE, waiting_key(row.request, row.record.target), row.record.id, row)
+
+
+def waiting_key(request: RotationRequest, target: str | None) -> str:
+    """
+    Return the key of the row by which a rotation waits; of a revocation, that of its target, which has one at most.
+    """
+    return SCHEDULED + key_of(identity_of(target or "")) if request.revokes else ACCEPTED + request.id
+
+
+def leak_entity(leak: Leak) -> dict[str, Any]:
+    """
+    Return the row of a key that has leaked.
+    """
+    return row_of(LIVE, leak_key(leak.target, leak.leaked), **stamped("Row", leak))
+
+
+def leak_key(target: str, leaked: LeakedKey) -> str:
+    """
+    Return the key of the row of a leaked key of a target.
+    """
+    return f"{leaks_of(target)}{leaked.fingerprint}"
+
+
+def leaks_of(target: str) -> str:
+    """
+    Return what the keys of all leaked keys of a target begin with.
+    """
+    return f"{LEAKED}{key_of(target)}||"
 
 
 def bound_entity(target: str, secret: SecretId, left_on: datetime | None = None) -> dict[str, Any]:
@@ -180,7 +208,7 @@ def kind_of(entity: Any) -> str:
     """
     key = str(entity["RowKey"])
     kind = key.partition(":")[0] + ":"
-    if kind not in _LIVE_ROWS:
+    if kind not in {*_ROTATIONS, LEAKED}:
         raise UnreadableRow(
             f"row {key} of the ledger was written by version {entity.get('RowVersion')} and is of no kind that version "
             f"{VERSION} knows: deploy the version that wrote it, or a later one"
@@ -190,9 +218,9 @@ def kind_of(entity: Any) -> str:
 
 def read_live(entity: Any) -> Rotation:
     """
-    Return the record in a row of the partition `live`. Raises `UnreadableRow`.
+    Return the record in a row of the partition `live` that is about a rotation. Raises `UnreadableRow`.
     """
-    return read_row(entity, _LIVE_ROWS[kind_of(entity)]).record
+    return read_row(entity, _ROTATIONS[kind_of(entity)]).record
 
 
 def open_key(target: str) -> str:

@@ -105,7 +105,7 @@ def _duration(fields: Mapping[str, Any]) -> list[Measurement]:
 def _counts(fields: Mapping[str, Any]) -> list[Measurement]:
     step = fields["step"]
     if step == "ended":
-        return [Count(ROTATIONS, _words(fields, "outcome", "trigger", "provider", "reason"))]
+        return [Count(ROTATIONS, _words(fields, "outcome", "trigger", "provider", "reason", "awaited"))]
     if step == "suspended" or (step == "claimed" and int(fields["attempt"]) > 1):
         return [Count(RETRIES, _words(fields, "step", "provider"))]
     return []

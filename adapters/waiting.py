@@ -1,14 +1,16 @@
 """
 The rows by which rotations wait in the ledger: accepted ones and scheduled ones, and what Idempotency-Keys stand for.
 
-A rotation that was accepted either begins or ends without having begun. Both take its row away in one transaction with
-what they write, so that only one of them can.
+A rotation that waits either begins or ends without having begun. Both take its row away in one transaction with what
+they write, so that only one of them can.
 
 It rests on assumptions 83, 84, 85 and 89 of docs/fidelity.md.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from azure.core import MatchConditions
@@ -22,6 +24,7 @@ from adapters.ledger_rows import (
     LIVE,
     SCHEDULED,
     keys_from,
+    kind_of,
     open_entity,
     outcome_entity,
     read_row,
@@ -30,12 +33,21 @@ from adapters.ledger_rows import (
     row_of,
     stamped,
     waiting_entity,
+    waiting_key,
 )
 from adapters.table import RANGE, Table, raise_if_no_table
 from rotation.ports.ledger import Versioned
 from rotation.vocabulary.record import EndedRotation, OpenRotation, WaitingRotation
+from rotation.vocabulary.request import RotationRequest
 
 _CONDITION_BROKEN = {404, 409, 412}
+
+
+def beginning(request: RotationRequest, target: str | None) -> tuple[Any, ...]:
+    """
+    Return the step of a transaction that deletes the row by which a rotation waits: it fails where that is gone.
+    """
+    return "delete", row_of(LIVE, waiting_key(request, target))
 
 
 class WaitingRows:
@@ -57,7 +69,10 @@ class WaitingRows:
                     yield row
 
     async def read_waiting(self, rotation_id: str) -> WaitingRotation | None:
-        found = await self._table.read(LIVE, ACCEPTED + rotation_id)
+        return await self._read_waiting(ACCEPTED + rotation_id)
+
+    async def _read_waiting(self, key: str) -> WaitingRotation | None:
+        found = await self._table.read(LIVE, key)
         return found and read_row(found, WaitingRotation)
 
     async def postpone(self, row: WaitingRotation, due_on: datetime) -> None:
@@ -77,8 +92,16 @@ class WaitingRows:
         await self._table.ask("postponement", update)
 
     async def forget_waiting(self, rotation_id: str) -> None:
-        for prefix in (ACCEPTED, SCHEDULED):
-            await self._delete("acceptance", LIVE, prefix + rotation_id)
+        for found in await self._table.list(LIVE, "RotationId eq @id", {"id": rotation_id}):
+            if kind_of(found) in {ACCEPTED, SCHEDULED}:
+                await self._table.ask("acceptance", partial(self._delete_as_read, found))
+
+    async def _delete_as_read(self, found: Any) -> None:
+        # The row of a revocation is its target's: the next one may have it by now.
+        with suppress(ResourceModifiedError):
+            await self._client.delete_entity(
+                found, etag=found.metadata["etag"], match_condition=MatchConditions.IfNotModified
+            )
 
     async def reserve(self, rotation_id: str, digest: str) -> str:
         entity = row_of(ASKED, rotation_id, **stamped("Digest", digest))
@@ -96,11 +119,11 @@ class WaitingRows:
     async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         entity = open_entity(target, row)
         expected = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
-        accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + row.request.id}
+        waits = beginning(row.request, target)
 
         async def commit() -> Versioned[OpenRotation] | None:
             try:
-                made = await self._client.submit_transaction([("update", entity, expected), ("delete", accepted)])
+                made = await self._client.submit_transaction([("update", entity, expected), waits])
                 return Versioned(row, str(made[0]["etag"]))
             except TableTransactionError as error:
                 raise_if_no_table(error)
@@ -113,10 +136,9 @@ class WaitingRows:
 
         return await self._table.ask("journal", commit)
 
-    async def end_accepted(self, outcome: EndedRotation) -> bool:
-        accepted = {"PartitionKey": LIVE, "RowKey": ACCEPTED + outcome.record.id}
+    async def end_waiting(self, outcome: EndedRotation) -> bool:
         made = outcome_entity(outcome)
-        return await self._commit([("create", made), ("delete", accepted)], made)
+        return await self._commit([("create", made), beginning(outcome.request, outcome.record.target)], made)
 
     async def _insert(self, what: str, entity: dict[str, Any]) -> bool:
         """

@@ -89,8 +89,9 @@ class NewRotation(Struct, frozen=True, rename="camel", forbid_unknown_fields=Tru
             Meta(
                 pattern=_DURATION,
                 max_length=LONGEST_DURATION,
-                description=f"An ISO 8601 duration of at most {LONGEST_REVOCATION.days} days: that long after the "
-                "rotation, a second one regenerates the key that the secret holds now.",
+                description="Report that the key which the secret holds now has leaked: every secret that holds it is "
+                "rotated at once, and it is regenerated that long after the last of them. An ISO 8601 duration of at "
+                f"most {LONGEST_REVOCATION.days} days, such as PT1H.",
             ),
         ]
         | None

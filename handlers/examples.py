@@ -114,7 +114,25 @@ ACCEPTED: dict[str, Any] = {
         | {"state": "Scheduled", "secret": _PINNED, "completedOn": None, "proven": None, "allowedOn": _ALLOWED_ON},
     },
 }
-RECORDS = _COMPLETED | _SKIPPED | ACCEPTED
+_REVOCATION: dict[str, Any] = _UNTOUCHED | {
+    "id": "5b3c1a66-27a5-5f4b-9a0e-6f4d0f5f7b1e",
+    "provider": _KIND.provider,
+    "target": _TARGET,
+    "secret": None,
+    "reason": "leaked in a log",
+}
+CANCELLED: dict[str, Any] = {"cancelled": {"value": _REVOCATION | {"state": "Skipped", "skipReason": "cancelled"}}}
+RECORDS = (
+    _COMPLETED
+    | _SKIPPED
+    | ACCEPTED
+    | {
+        "revocation": {
+            "summary": "The key that leaked dies an hour after the last secret has moved away from it",
+            "value": _REVOCATION | {"state": "Scheduled", "completedOn": None, "allowedOn": "2026-11-22T05:17:01Z"},
+        }
+    }
+)
 
 ROTATIONS_QUERY: dict[str, Any] = {
     "target": _TARGET,
@@ -155,6 +173,7 @@ SECRETS: dict[str, Any] = {
                     },
                     "seenOn": "2026-11-24T03:00:00Z",
                     "verified": {"on": "2026-11-24T03:00:04Z", "result": "Live", "why": None},
+                    "leakedKey": None,
                 }
             ],
             "asOf": "2026-11-24T03:00:00Z",
@@ -196,6 +215,15 @@ _DETAILS = {
         "regenerate it at once"
     ),
     "misconfigured": "secret 'my-key': tag ValidityPeriodDays is '7'; it must be 31 to 3650",
+    "revocation_pending": (
+        f"the other key of {_TARGET} was reported as leaked before, and is revoked by rotation {ROTATION_ID}: until "
+        "that has ended, clients need this one. Report it again then, or cancel that rotation with "
+        f"DELETE /rotations/{ROTATION_ID}"
+    ),
+    "not_cancellable": (
+        f"rotation {ROTATION_ID} cannot be cancelled: it has ended (Completed); only a rotation in the state Scheduled "
+        "can be"
+    ),
     "provider_refused": f"regenerateKeys of {_TARGET}: 403 AuthorizationFailed: no right to do that",
     "vault_refused": "set of secret 'my-key': 403 Forbidden: no right to do that",
     "key_refused": (
@@ -209,7 +237,7 @@ _DETAILS = {
     "settings": "the app is not set up: setting ROTATION_VAULTS must be vault URIs with commas between them",
 }
 _WITH_A_ROTATION = {"busy", "active_key", "drift", "single_key", "misconfigured", "target_not_found"}
-_WITH_A_ROTATION |= {"key_refused", "exhausted", "too_soon"}
+_WITH_A_ROTATION |= {"key_refused", "exhausted", "too_soon", "revocation_pending", "not_cancellable"}
 
 
 def problem(code: str) -> dict[str, Any]:

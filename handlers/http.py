@@ -22,15 +22,19 @@ from handlers.contract import (
     NewRotation,
     RotationsQuery,
 )
+from handlers.messages import messages
 from handlers.reading import read_body, read_query
 from rotation.overview import rotations as history
 from rotation.ports.history import Wanted
 from rotation.run.acceptance import accept, accept_target
+from rotation.run.cancelling import cancel
+from rotation.run.leaks import report_leak
 from rotation.run.rehearsal import rehearse
 from rotation.vocabulary.endings import SkipReason
 from rotation.vocabulary.errors import Busy, KeyReused, Malformed, SettingsError, UnknownRotation
 from rotation.vocabulary.limits import (
     ASK_AGAIN_AFTER,
+    LAST_LOOK_FOR_HTTP,
     LAST_SEND_FOR_HTTP,
     LONGEST_IDEMPOTENCY_KEY,
     QUEUED_FOR,
@@ -58,8 +62,7 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
     wired().warming.expect_a_rotation()
     _ = asked.subject(wired().providers.parse_target), asked.revocation
     if asked.dry_run:
-        accepted = await _accept(asked, None)
-        return answered(await rehearse(wired().world, accepted, revoke_after=asked.revocation))
+        return answered(await rehearse(wired().world, await _accept(asked, None)))
     rotation_id = _keyed_id(request)
     digest = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
     ledger = wired().ledger
@@ -69,10 +72,11 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
     accepted = await _accept(asked, rotation_id)
     if rotation_id:
         _require_same(digest, await ledger.reserve(rotation_id, digest))
+    accepted = await report_leak(wired().world, accepted)
     if _prefers_async(request):
         record = await _promise(accepted)
-        # As an element of a list: a bare string that is JSON would be parsed and written again by the host.
-        rotations.set([msgspec.json.encode(structs.replace(accepted, waits=True)).decode()])
+        moves = await _moves(accepted, but=accepted.secret)
+        rotations.set(messages([structs.replace(accepted, waits=True), *moves]))
         return _answer(request, record, {"Preference-Applied": "respond-async"})
     try:
         return _answer(request, await wired().rotator.rotate(accepted, last_send=LAST_SEND_FOR_HTTP))
@@ -83,6 +87,10 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
         return _answer(
             request, await ledger.find(accepted.id) or wired().world.accepted(accepted, accepted.accepted_on)
         )
+    finally:
+        # However it went: the leak is on record.
+        if moves := await _moves(accepted):
+            rotations.set(messages(moves))
 
 
 @blueprint.route(route="rotations/{id}", methods=["GET"], trigger_arg_name="request")
@@ -91,15 +99,20 @@ async def get_rotation(request: func.HttpRequest) -> func.HttpResponse:
     """
     Return one rotation's record.
     """
-    written = request.route_params.get("id", "")
-    try:
-        rotation_id = str(uuid.UUID(unwrapped(written)))
-    except ValueError:
-        raise UnknownRotation(f"there is no rotation {quoted(written)}; an id is a UUID") from None
+    rotation_id = _id_in(request)
     rotation = await wired().ledger.find(rotation_id)
     if rotation is None:
         raise UnknownRotation(f"there is no rotation {rotation_id}")
     return answered(rotation)
+
+
+@blueprint.route(route="rotations/{id}", methods=["DELETE"], trigger_arg_name="request")
+@problems.answering
+async def cancel_rotation(request: func.HttpRequest) -> func.HttpResponse:
+    """
+    Cancel a rotation that waits for its time.
+    """
+    return answered(await cancel(wired().world, _id_in(request)))
 
 
 @blueprint.route(route="rotations", methods=["GET"], trigger_arg_name="request")
@@ -143,6 +156,17 @@ async def get_openapi(request: func.HttpRequest) -> func.HttpResponse:  # noqa: 
     return answered(document())
 
 
+def _id_in(request: func.HttpRequest) -> str:
+    """
+    Return the id of the rotation that a path names. Raises `UnknownRotation` for what cannot be one.
+    """
+    written = request.route_params.get("id", "")
+    try:
+        return str(uuid.UUID(unwrapped(written)))
+    except ValueError:
+        raise UnknownRotation(f"there is no rotation {quoted(written)}; an id is a UUID") from None
+
+
 async def _accept(asked: NewRotation, rotation_id: str | None) -> RotationRequest:
     world, subject = wired().world, asked.subject(wired().providers.parse_target)
     key = None if asked.key == "auto" else KeyName(asked.key)
@@ -166,6 +190,13 @@ async def _accept(asked: NewRotation, rotation_id: str | None) -> RotationReques
         ignore_grace=asked.ignore_grace,
         reason=asked.reason,
     )
+
+
+async def _moves(accepted: RotationRequest, *, but: SecretId | None = None) -> list[RotationRequest]:
+    """
+    Return the rotations of the secrets that hold the leaked key which a request reports.
+    """
+    return await wired().rotator.moves(accepted, but=but, last_send=LAST_LOOK_FOR_HTTP)
 
 
 async def _promise(accepted: RotationRequest) -> Rotation:

@@ -48,7 +48,7 @@ def document() -> dict[str, Any]:
         "security": [{"functionKey": []}, {"functionKeyInQuery": []}],
         "paths": {
             "/rotations": {"post": _create_rotation(), "get": _list_rotations()},
-            "/rotations/{id}": {"get": _get_rotation()},
+            "/rotations/{id}": {"get": _get_rotation(), "delete": _cancel_rotation()},
             "/secrets": {"get": _list_secrets()},
             "/health": {"get": _get_health()},
             "/openapi.json": {"get": _get_openapi()},
@@ -92,7 +92,7 @@ def _create_rotation() -> dict[str, Any]:
         "responses": {
             "200": _answer("Completed, Skipped with the reason, or Planned for a dry run", Rotation, examples.ENDED),
             "202": _answer("The outcome is not known yet", Rotation, examples.ACCEPTED, headers=_LOCATION),
-            **_problems(*STATUS),
+            **_problems(*STATUS.keys() - {"rotation_not_found", "not_cancellable"}),
         },
     }
 
@@ -113,19 +113,24 @@ def _get_rotation() -> dict[str, Any]:
     return {
         "operationId": "getRotation",
         "summary": "Show one rotation",
-        "parameters": [
-            {
-                "name": "id",
-                "in": "path",
-                "required": True,
-                "description": "The rotation's id.",
-                "schema": {"type": "string", "format": "uuid"},
-                "example": examples.ROTATION_ID,
-            }
-        ],
+        "parameters": [_ROTATION_ID],
         "responses": {
             "200": _answer("The rotation", Rotation, examples.RECORDS),
             **_problems("rotation_not_found", "unavailable", "settings"),
+        },
+    }
+
+
+def _cancel_rotation() -> dict[str, Any]:
+    return {
+        "operationId": "cancelRotation",
+        "summary": "Cancel a rotation that is Scheduled",
+        "description": "That is the revocation of a leaked key, or a rotation for which it is too soon. What was "
+        "cancelled before is answered in the same way. A key that was reported as leaked stays known as such.",
+        "parameters": [_ROTATION_ID],
+        "responses": {
+            "200": _answer("The rotation, Skipped with the reason `cancelled`", Rotation, examples.CANCELLED),
+            **_problems("rotation_not_found", "not_cancellable", "unavailable", "settings"),
         },
     }
 
@@ -168,8 +173,22 @@ def _get_openapi() -> dict[str, Any]:
     }
 
 
-_MAY_PASS = {"busy", "too_soon", "unavailable", "settings"}  # The same request may be answered otherwise later.
+_MAY_PASS = {
+    "busy",
+    "too_soon",
+    "revocation_pending",
+    "unavailable",
+    "settings",
+}  # The same request may be answered otherwise later.
 _UNAUTHORIZED = {"description": "No function key, or a wrong one: the Functions host answers, without a body"}
+_ROTATION_ID: dict[str, Any] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The rotation's id.",
+    "schema": {"type": "string", "format": "uuid"},
+    "example": examples.ROTATION_ID,
+}
 _LOCATION = _RETRY_AFTER | {
     "Location": {
         "description": "Where the rotation's record is found, from now on.",

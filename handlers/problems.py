@@ -15,7 +15,15 @@ import msgspec
 from msgspec import UNSET
 
 from handlers.contract import ProblemDetails
-from rotation.vocabulary.errors import Busy, DependencyError, RotationError, SettingsError, Unfinished
+from rotation.vocabulary.endings import RevocationPending
+from rotation.vocabulary.errors import (
+    Busy,
+    DependencyError,
+    NotCancellable,
+    RotationError,
+    SettingsError,
+    Unfinished,
+)
 from rotation.vocabulary.limits import ASK_AGAIN_AFTER
 from rotation.vocabulary.record import Rotation
 
@@ -31,6 +39,8 @@ STATUS = {
     "drift": HTTPStatus.CONFLICT,
     "single_key": HTTPStatus.CONFLICT,
     "too_soon": HTTPStatus.CONFLICT,
+    "revocation_pending": HTTPStatus.CONFLICT,
+    "not_cancellable": HTTPStatus.CONFLICT,
     "misconfigured": HTTPStatus.CONFLICT,
     "provider_refused": HTTPStatus.FAILED_DEPENDENCY,
     "vault_refused": HTTPStatus.FAILED_DEPENDENCY,
@@ -56,18 +66,8 @@ def answering(handler: _Answer) -> _Answer:
     async def answer(request: func.HttpRequest, **outputs: Any) -> func.HttpResponse:
         try:
             return await handler(request, **outputs)
-        except SettingsError as error:
-            _log.error("%s", error)
-            # Without the value, which may be an internal name.
-            detail = f"the app is not set up: setting {error.setting} must be {error.expected}"
-            return _answer("settings", detail, retry_after=ASK_AGAIN_AFTER)
-        except Busy as error:
-            return _answer(error.code, str(error), rotation_id=error.running, retry_after=ASK_AGAIN_AFTER)
-        except (DependencyError, Unfinished) as error:
-            _log.warning("answered 503: %s", error)
-            return _unavailable(error)
         except RotationError as error:
-            return _answer(error.code, str(error))
+            return _answer_to(error)
 
     return answer
 
@@ -107,6 +107,25 @@ def seconds_until(moment: datetime, now: datetime) -> int:
     Return what `Retry-After` says: a second at least.
     """
     return max(1, math.ceil((moment - now).total_seconds()))
+
+
+def _answer_to(error: RotationError) -> func.HttpResponse:
+    match error:
+        case SettingsError():
+            _log.error("%s", error)
+            # Without the value, which may be an internal name.
+            detail = f"the app is not set up: setting {error.setting} must be {error.expected}"
+            return _answer("settings", detail, retry_after=ASK_AGAIN_AFTER)
+        case Busy():
+            return _answer(error.code, str(error), rotation_id=error.running, retry_after=ASK_AGAIN_AFTER)
+        case RevocationPending():
+            return _answer(error.code, str(error), rotation_id=error.revocation, retry_after=ASK_AGAIN_AFTER)
+        case NotCancellable():
+            return _answer(error.code, str(error), rotation_id=error.rotation)
+        case DependencyError() | Unfinished():
+            _log.warning("answered 503: %s", error)
+            return _unavailable(error)
+    return _answer(error.code, str(error))
 
 
 def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:

@@ -8,6 +8,7 @@ from typing import List
 import azure.functions as func
 import msgspec
 
+from handlers.messages import messages
 from rotation.run.resumption import list_unfinished
 from rotation.vocabulary.errors import Forbidden, Malformed
 from rotation.vocabulary.log_lines import report_poisoned
@@ -24,14 +25,19 @@ _STORAGE = "AzureWebJobsStorage"
 
 
 @blueprint.queue_trigger(arg_name="message", queue_name=_QUEUE, connection=_STORAGE)
-async def run_rotation(message: func.QueueMessage) -> None:
+@blueprint.queue_output(arg_name="rotations", queue_name=_QUEUE, connection=_STORAGE)
+async def run_rotation(message: func.QueueMessage, rotations: func.Out[List[str]]) -> None:
     """
     Run one rotation as far as it gets. An exception makes the host try again, up to `maxDequeueCount` times.
 
     A busy target is such an exception: its other secret may have expired in the same minute, and waits for its turn.
+    Secrets that hold a leaked key are moved before that is revoked.
     """
     request = _read(message)
     wired().warming.expect_a_rotation()
+    if request.revokes and (moves := await wired().rotator.moves(request)):
+        rotations.set(messages(moves))
+        return
     try:
         _tell(await wired().rotator.rotate(request))
     except Forbidden as error:
@@ -70,7 +76,7 @@ async def resume_rotations(timer: func.TimerRequest, rotations: func.Out[List[st
     """
     requests = await list_unfinished(wired().world)
     if requests:
-        rotations.set([msgspec.json.encode(request).decode() for request in requests])
+        rotations.set(messages(requests))
         _log.info("%d rotations resumed%s", len(requests), " (the timer is late)" if timer.past_due else "")
 
 

@@ -13,7 +13,9 @@ SENTENCES = {
     "left to the worker that has it": "left it to the worker that has claimed the target",
     "inspected": "looked at both keys and chose {key}",
     "adopts the key of another secret": "takes over {key}, which another secret of the same target holds already",
-    "deferred": "waits until {until}: clients may go on with {key} until then",
+    "waits": "waits: {because}",
+    "deferred": "waits until {until}",
+    "reported as leaked": "wrote down that the key of {target} has leaked: it dies when no client needs it",
     "journaled": "wrote down what it is about to do, so that a crash loses nothing",
     "regenerated": "regenerated {key}",
     "found the key already regenerated": "found that an earlier attempt has regenerated {key}",
@@ -37,7 +39,7 @@ SENTENCES = {
 # What says nothing about a step beyond its words, or says it for machines.
 _NOISE = {"time", "level", "logger", "message", "exception", "function", "invocationId"}
 _NOISE |= {"rotation", "step", "state", "target", "secret", "seconds"}
-_NOISE |= {"trigger", "provider", "attempt", "duration", "outcome", "reason", "message_id"}
+_NOISE |= {"trigger", "provider", "attempt", "duration", "outcome", "reason", "awaited", "message_id"}
 _ABOUT = re.compile(r"rotation ([0-9a-f-]{36}):? ")
 
 

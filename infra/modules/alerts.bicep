@@ -30,6 +30,7 @@ var failedRotation = '''
 AppMetrics
 | where Name == 'key_rotator.rotations' and Sum > 0
 | where tostring(Properties.outcome) == 'Failed'
+| where tostring(Properties.awaited) != 'True'
 | project TimeGenerated, Code = tostring(Properties.reason), Provider = tostring(Properties.provider), Trigger = tostring(Properties.trigger), Rotations = Sum
 '''
 var poisonedMessage = '''
@@ -59,6 +60,10 @@ AppMetrics
 '''
 var deadKey = '''
 | where Status in ('Drifted', 'TargetMissing')
+| where Secrets > 0
+'''
+var leakedKey = '''
+| where Status in ('LeakedKey')
 | where Secrets > 0
 '''
 var needsAttention = '''
@@ -97,8 +102,8 @@ vaults
 var rules = [
   {
     name: 'failed-rotation'
-    displayName: 'A rotation has failed'
-    description: 'The secret still holds its live key. GET /api/rotations?state=Failed says which, what happened, and what to do; see docs/operations.md.'
+    displayName: 'A rotation has failed that nobody waited for'
+    description: 'An event, a sweep, a request with respond-async or a leaked key has asked for it. The secret still holds its live key. GET /api/rotations?state=Failed says which, what happened, and what to do; see docs/operations.md.'
     severity: 1
     query: failedRotation
     frequency: 'PT5M'
@@ -134,6 +139,17 @@ var rules = [
     description: 'Its clients may be failing now: the value is none of the keys of its target (Drifted), or the target is gone (TargetMissing). GET /api/secrets?status=Drifted or status=TargetMissing says which secret and why, and docs/operations.md what to do. After that GET /api/secrets?refresh=true counts again.'
     severity: 1
     query: '${lastCount}${deadKey}'
+    frequency: 'PT1H'
+    window: 'P1D'
+    lookBack: 'P2D'
+    dimensions: vaultAndStatus
+  }
+  {
+    name: 'leaked-key'
+    displayName: 'A managed secret holds a leaked key'
+    description: 'The key was reported as leaked, works, and this secret could not be moved away from it: it is paused, misconfigured or disabled, or its rotation fails. GET /api/secrets shows it with leakedKey, and docs/operations.md says what to do. After that GET /api/secrets?refresh=true counts again.'
+    severity: 1
+    query: '${lastCount}${leakedKey}'
     frequency: 'PT1H'
     window: 'P1D'
     lookBack: 'P2D'

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from msgspec import structs
 
+from rotation.overview.leaks import Leaks
 from rotation.overview.secrets import SecretStatus, shown
 from rotation.overview.standing import NEEDS_ATTENTION, status_of
 from rotation.ports.announcer import Announcement
@@ -19,6 +20,8 @@ from rotation.ports.world import World
 from rotation.vocabulary.errors import RotationError
 from rotation.vocabulary.limits import TOLD_AT_ONCE, TOLD_WITHIN
 from rotation.vocabulary.log_lines import report_standing
+
+LEAKED_KEY = "LeakedKey"  # Counted as if it were a status; a secret has another one besides.
 
 _log = logging.getLogger(__name__)
 
@@ -30,13 +33,16 @@ async def attend(world: World, lead: timedelta, looks: list[VaultFacts]) -> None
     What cannot be kept or published now is so the next time. `looks` are those that were just taken.
     """
     until = world.clock.monotonic() + TOLD_WITHIN.total_seconds()
+    leaks = await Leaks.read(world)
     for look in looks:
         counts: Counter[Status] = Counter()
+        leaked = 0
         changed: list[tuple[Entry, Status]] = []
         try:
             async for entry in world.inventory.list_entries(look.vault, ""):
                 status = status_of(entry, world.clock.now(), lead)
                 counts[status] += 1
+                leaked += leaks.held_by(entry) is not None
                 if _has_changed(entry, status):
                     changed.append((entry, status))
                 if len(changed) >= TOLD_AT_ONCE:
@@ -44,13 +50,13 @@ async def attend(world: World, lead: timedelta, looks: list[VaultFacts]) -> None
                     changed = []
             await _tell(world, lead, changed, until)
             known = await world.inventory.vault_facts(look.vault) or look
-            needs_attention = known.problem is not None or any(counts[status] for status in NEEDS_ATTENTION)
+            needs_attention = bool(known.problem or leaked or any(counts[status] for status in NEEDS_ATTENTION))
             if known.needs_attention != needs_attention:
                 await world.inventory.keep_look(structs.replace(known, needs_attention=needs_attention))
         except RotationError as error:
             _log.warning("attention: %s: %s", look.vault, error)
         else:
-            report_standing(look.vault, {str(status): counts[status] for status in Status})
+            report_standing(look.vault, {str(status): counts[status] for status in Status} | {LEAKED_KEY: leaked})
 
 
 def _has_changed(entry: Entry, status: Status) -> bool:

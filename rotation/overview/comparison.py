@@ -8,7 +8,7 @@ of that version runs until it has stored another one.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import structs
@@ -23,6 +23,7 @@ from rotation.vocabulary.endings import Failure, Misconfigured, OutOfScope, Skip
 from rotation.vocabulary.errors import OutOfTime, RotationError
 from rotation.vocabulary.limits import SECOND_LOOK_AFTER
 from rotation.vocabulary.material import KeyMaterial
+from rotation.vocabulary.record import Leak
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
@@ -37,17 +38,27 @@ class Comparison:
     """
     A comparison of secrets with their target, which is named by its identity; so many of them are read `at_once`.
 
-    Where something was wrong with a secret, that stays so until something else is seen of it.
+    Where something was wrong with a secret, that stays so until something else is seen of it. Of the target's `leaks`
+    those that are over are `dead` afterwards.
     """
 
-    def __init__(
-        self, world: World, target: str, secrets: Known, at_once: asyncio.Semaphore, deadline: Deadline
+    def __init__(  # noqa: PLR0913 - what is compared, and how
+        self,
+        world: World,
+        target: str,
+        secrets: Known,
+        at_once: asyncio.Semaphore,
+        deadline: Deadline,
+        *,
+        leaks: Sequence[Leak] = (),
     ) -> None:
         self._world = world
         self._target = target
         self._known = secrets
         self._at_once = at_once
         self._deadline = deadline
+        self._leaks = leaks
+        self.dead: list[Leak] = []
 
     async def make(self) -> Verifications:
         """
@@ -102,13 +113,14 @@ class Comparison:
         Return what each key gives wherever one of these secrets says that it is shown, or why that cannot be read.
         """
         targets = {target.address: target for version in current.values() if (target := self._target_of(version))}
+        targets |= {target.address: target for leak in self._leaks if (target := self._shown_by(leak))}
         answers = await self._world.gather(
             *(capture(read_keys, self._world.providers, target, self._deadline) for target in targets.values())
         )
         return dict(zip(targets, answers, strict=True))
 
     def _compare(self, current: "_Read", shown: "_Shown", on: datetime) -> Verifications:
-        found = {}
+        found, leaked = {}, self._leaked_keys(shown)
         for secret, version in current.items():
             if isinstance(version, RotationError):
                 found[secret] = self._unseen(secret, None, version, on)
@@ -119,8 +131,39 @@ class Comparison:
                 elif version.value is None:
                     found[secret] = self._unseen(secret, target.address, _Disabled(), on)
                 else:
-                    found[secret] = self._judge(version.value, target, keys, on)
+                    verified = self._judge(version.value, target, keys, on)
+                    found[secret] = structs.replace(verified, leaked=_leaked_in(version.value, target, keys, leaked))
+                    continue
+            known = self._known.get(secret)
+            if secret in found and known and known.leaked != found[secret].leaked:
+                # What could not be read may hold the key that it held.
+                found[secret] = structs.replace(found[secret], leaked=known.leaked)
         return found
+
+    def _leaked_keys(self, shown: "_Shown") -> dict[KeyName, str]:
+        """
+        Return the keys that have leaked, each with the fingerprint by which it was reported.
+        """
+        leaked: dict[KeyName, str] = {}
+        for leak in self._leaks:
+            target = self._shown_by(leak)
+            keys = shown.get(target.address) if target else None
+            if target is None or keys is None or isinstance(keys, RotationError):
+                continue
+            fingerprint = leak.leaked.fingerprint
+            live = [key for key in KeyName if target.fingerprint(keys[key]) == fingerprint]
+            leaked |= dict.fromkeys(live, fingerprint)
+            if not live and leak not in self.dead:
+                self.dead.append(leak)
+        return leaked
+
+    def _shown_by(self, leak: Leak) -> Target | None:
+        try:
+            target = self._world.providers.parse_target(leak.leaked.shown_by)
+            self._world.scopes.require(target)
+        except (Misconfigured, OutOfScope):
+            return None
+        return target
 
     def _judge(self, value: KeyMaterial, target: Target, keys: Keys, on: datetime) -> Verification:
         try:
@@ -181,6 +224,10 @@ class _Disabled(Failure):
 
 _Read = Mapping[SecretId, SecretVersion | RotationError]
 _Shown = Mapping[str, Keys | RotationError]
+
+
+def _leaked_in(value: KeyMaterial, target: Target, keys: Keys, leaked: Mapping[KeyName, str]) -> str | None:
+    return next((leaked[key] for key in leaked if target.may_hold(value, keys[key])), None)
 
 
 def _is_same(now: SecretVersion | RotationError, before: SecretVersion | RotationError) -> bool:

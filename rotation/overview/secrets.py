@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
 
+from rotation.overview.leaks import LeakedKeyStatus, Leaks
 from rotation.overview.paging import continuation_of, not_ours, read_continuation
 from rotation.overview.standing import status_of, why_of
 from rotation.ports.inventory import Entry, Inventory, Result, Status, VaultFacts
@@ -62,7 +63,8 @@ class SecretStatus(Struct, frozen=True, rename="camel"):
     How a managed secret stands, as of `seen_on`. `key_name` is the key that it holds, by its tag.
 
     `why` explains the status where it needs that. `shares_target_with` lists the ids of the other secrets that are
-    known to hold a key of the same target.
+    known to hold a key of the same target. `leaked_key` is there while the key that it holds was reported as leaked and
+    is not dead.
     """
 
     secret: ManagedSecret
@@ -76,6 +78,7 @@ class SecretStatus(Struct, frozen=True, rename="camel"):
     last_rotation: LastRotation | None
     seen_on: datetime
     verified: Verified | None
+    leaked_key: LeakedKeyStatus | None
 
 
 class SecretsPage(Struct, frozen=True, rename="camel"):
@@ -109,9 +112,10 @@ async def list_secrets(
     vault, after = _read_place(continuation, vaults) if continuation else (vaults[0], "")
     looks = await asyncio.gather(*map(inventory.vault_facts, vaults))
     known = {facts.vault: facts for facts in looks if facts}
+    leaks = await Leaks.read(world)
     found: list[tuple[SecretStatus, str | None]] = []
     remaining = vaults[vaults.index(vault) :]
-    async with aclosing(_lines(inventory, remaining, known, after, now, lead)) as lines:
+    async with aclosing(_lines(inventory, remaining, known, after, now, lead, leaks)) as lines:
         async for line in lines:
             status, target = line
             if wanted.target in {None, target} and wanted.status in {None, status.status}:
@@ -131,7 +135,7 @@ async def shown(world: World, entry: Entry, lead: timedelta) -> SecretStatus:
     """
     Return what the list shows of one secret. Raises a `DependencyError`.
     """
-    line = _about_secret(entry, world.clock.now(), lead)
+    line = _about_secret(entry, world.clock.now(), lead, await Leaks.read(world))
     (status,) = await _with_sharing(world, [(line, entry.facts.target_identity)])
     return status
 
@@ -160,13 +164,14 @@ async def _lines(  # noqa: PLR0913, PLR0917 - what the lines depend on
     after: str,
     now: datetime,
     lead: timedelta,
+    leaks: Leaks,
 ) -> AsyncGenerator[tuple[SecretStatus, str | None], None]:
     for vault in vaults:
         facts = known.get(vault)
         if facts and facts.problem and not after:
             yield _about_vault(facts), None
         async for entry in inventory.list_entries(vault, after):
-            yield _about_secret(entry, now, lead), entry.facts.target_identity
+            yield _about_secret(entry, now, lead, leaks), entry.facts.target_identity
         after = ""
 
 
@@ -183,10 +188,11 @@ def _about_vault(facts: VaultFacts) -> SecretStatus:
         last_rotation=None,
         seen_on=facts.looked_on,
         verified=None,
+        leaked_key=None,
     )
 
 
-def _about_secret(entry: Entry, now: datetime, lead: timedelta) -> SecretStatus:
+def _about_secret(entry: Entry, now: datetime, lead: timedelta, leaks: Leaks) -> SecretStatus:
     facts, verified, status = entry.facts, entry.verified, status_of(entry, now, lead)
     return SecretStatus(
         ManagedSecret(facts.secret.vault, facts.secret.name),
@@ -200,6 +206,7 @@ def _about_secret(entry: Entry, now: datetime, lead: timedelta) -> SecretStatus:
         last_rotation=_last(entry.last) if entry.last else None,
         seen_on=facts.seen_on,
         verified=Verified(verified.on, verified.result, verified.why) if verified else None,
+        leaked_key=leaks.held_by(entry),
     )
 
 

@@ -8,7 +8,7 @@ in docs/architecture.md, "Verification".
 import asyncio
 import heapq
 import logging
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -28,6 +28,7 @@ from rotation.vocabulary.limits import (
     VERIFIED_AT_ONCE,
 )
 from rotation.vocabulary.log_lines import report_verification
+from rotation.vocabulary.record import Leak
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.timing import Deadline
 
@@ -56,6 +57,8 @@ async def verify(world: World, *, before: datetime, within: timedelta) -> None:
     time. Raises a `DependencyError` where the ledger does not say what there is.
     """
     run, is_complete = _Run(world, within), False
+    for leak in await world.ledger.list_leaks():
+        run.leaks[leak.target].append(leak)
     while run.time_left > 0 and not is_complete:
         found = await _longest_unverified(world, before, run)
         if not found and run.crowded:
@@ -98,7 +101,7 @@ def _with_secret(known: _Candidate | None, entry: Entry, before: datetime) -> _C
     is_due = verified is None or verified.result is Result.UNREACHABLE or verified.on < before
     on = verified.on if verified else _NEVER
     on, is_due, secrets = (min(on, known.on), is_due or known.is_due, known.secrets) if known else (on, is_due, {})
-    is_to_keep = verified is not None and (verified.is_wrong or verified.is_doubted)
+    is_to_keep = verified is not None and (verified.is_wrong or verified.is_doubted or verified.leaked)
     secrets[entry.facts.secret] = verified if is_to_keep else None
     return _Candidate(on, is_due, secrets)
 
@@ -152,6 +155,7 @@ class _Run:
         self._deadline = Deadline(world.clock, within)
         self._at_once = asyncio.Semaphore(VERIFIED_AT_ONCE)
         self._found: list[Verifications] = []
+        self.leaks: dict[str, list[Leak]] = defaultdict(list)
         self.tried: set[str] = set()
         self.crowded: set[str] = set()
         self.compared = 0
@@ -193,7 +197,11 @@ class _Run:
                 self.crowded.add(_subscription_of(target))
                 return
             self.tried.add(target)
-            found = await Comparison(self._world, target, secrets, self._at_once, self._deadline).make()
+            leaks = self.leaks.get(target, [])
+            comparison = Comparison(self._world, target, secrets, self._at_once, self._deadline, leaks=leaks)
+            found = await comparison.make()
+            for leak in comparison.dead:
+                await self._world.ledger.forget_leak(leak.target, leak.leaked)
         except OutOfTime:
             _log.info("verification: there is no time left for %s", target)
         except DependencyError as error:

@@ -80,7 +80,7 @@ class Verification(Struct, frozen=True):
 
     It is about the target with this identity, and about the address where that shows its keys, None where a secret that
     could not be read names none. A target that was not found once `is_doubted`: it counts as missing when it is not
-    found again.
+    found again. `leaked` is the fingerprint of the key in the value, where that was reported as leaked.
     """
 
     on: datetime
@@ -90,6 +90,7 @@ class Verification(Struct, frozen=True):
     why: str | None = None
     misconfigured: str | None = None
     is_doubted: bool = False
+    leaked: str | None = None
 
     @property
     def is_wrong(self) -> bool:
@@ -180,6 +181,12 @@ class Inventory(Protocol):
     async def vault_facts(self, vault: str) -> VaultFacts | None:
         """
         Return how the last look at a vault went, None if there was none.
+        """
+        ...
+
+    async def read_entry(self, secret: SecretId) -> Entry | None:
+        """
+        Return what is known of one secret, None if nothing is.
         """
         ...
 

@@ -8,7 +8,8 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.request import LeakedKey
 from rotation.vocabulary.secret import SecretId
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class Ledger(Protocol):
 
     async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
-        In one step replace the running rotation and forget that it was accepted; None if either is impossible.
+        In one step replace the running rotation and forget that it waits; None if either is impossible.
         """
         ...
 
@@ -69,27 +70,25 @@ class Ledger(Protocol):
         """
         ...
 
-    async def end(
-        self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
-    ) -> bool:
+    async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
         """
-        In one step delete the running rotation, remember its outcome, and schedule what is to follow it.
+        In one step delete the running rotation, and the row by which it `waits`, and remember its outcome.
 
         False if any of it is impossible.
         """
         ...
 
-    async def defer(self, row: WaitingRotation, *, target: str, etag: str, is_new: bool) -> bool:
+    async def defer(self, row: WaitingRotation, *, target: str, etag: str, waits: bool) -> bool:
         """
         In one step delete the running rotation and let it wait; False if any of it is impossible.
 
-        Unless it `is_new` that it waits, it must be waiting still.
+        One that `waits` already must be waiting still.
         """
         ...
 
-    async def end_accepted(self, outcome: EndedRotation) -> bool:
+    async def end_waiting(self, outcome: EndedRotation) -> bool:
         """
-        In one step remember the outcome of a rotation that was accepted and forget that it was; False if it has begun.
+        In one step remember the outcome of a rotation that waits and forget that it does; False if it has begun.
         """
         ...
 
@@ -147,9 +146,33 @@ class Ledger(Protocol):
         """
         ...
 
+    async def report_leak(self, row: WaitingRotation, leak: Leak) -> bool:
+        """
+        In one step remember a revocation, and the leak that it is about; False if one of the target waits already.
+        """
+        ...
+
     async def read_waiting(self, rotation_id: str) -> WaitingRotation | None:
         """
         Return a rotation that waits, but for a revocation.
+        """
+        ...
+
+    async def read_revocation(self, target: str) -> WaitingRotation | None:
+        """
+        Return the revocation of a target that waits: there is one at most.
+        """
+        ...
+
+    async def list_leaks(self, target: str | None = None) -> list[Leak]:
+        """
+        Return the leaked keys of a target, or of all, that are not known to be dead.
+        """
+        ...
+
+    async def forget_leak(self, target: str, leaked: LeakedKey) -> None:
+        """
+        Forget that a key has leaked: it is dead.
         """
         ...
 

@@ -10,7 +10,7 @@ from rotation.ports.reading import read_keys
 from rotation.ports.world import World
 from rotation.vocabulary.endings import Drift, VaultRefused
 from rotation.vocabulary.errors import Declined, NotFound, UnknownSecret
-from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, Trigger, new_id
+from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, Trigger, new_id, revocation_id
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Target
 from rotation.vocabulary.timing import Deadline
@@ -30,18 +30,20 @@ async def accept(  # noqa: PLR0913 - what a caller may ask for
     """
     Return a request pinned to the version that is current now, unless the caller has named one. Nothing is written.
 
+    One that asks for a revocation names the key that the current version holds: `report_leak` writes that down.
     Raises `Forbidden`, `UnknownSecret`, `VaultRefused`, a `DependencyError`, or a `Failure` where tags and value do not
-    say what is to be revoked.
+    say what is to be revoked, or it may not be.
     """
     world.vaults.require(secret)
     now = world.clock.now()
-    revocation = None
+    rotation_id, revocation = rotation_id or new_id(now), None
     if secret.version is None or revoke_previous_after is not None:
         current = await _read_current(world, secret)
         secret = secret if secret.version else current.id
-        revocation = await _revocation(world, current, revoke_previous_after)
+        if revoke_previous_after is not None and (leaked := await _leaked(world, current)):
+            revocation = Revocation(revocation_id(rotation_id), revoke_previous_after, leaked)
     return RotationRequest(
-        rotation_id or new_id(now),
+        rotation_id,
         Trigger.HTTP,
         secret,
         now,
@@ -92,16 +94,16 @@ async def _read_current(world: World, secret: SecretId) -> SecretVersion:
         raise UnknownSecret(f"there is no secret {secret.unversioned}") from None
 
 
-async def _revocation(world: World, current: SecretVersion, after: timedelta | None) -> Revocation | None:
+async def _leaked(world: World, current: SecretVersion) -> LeakedKey | None:
     """
-    Return what is to be revoked: the key in the value that is current now. A secret that will be skipped has none.
+    Return what is to be revoked: the key in the value that is current now. What is unmanaged or disabled has none.
     """
-    if after is None or current.value is None or not is_managed(current.tags):
+    if current.value is None or not is_managed(current.tags):
         return None
     target = read_target(current.tags, world.providers.parse_target)
+    world.scopes.require(target)
     held = {candidate.fingerprint for candidate in target.held(current.value)}
     if len(held) > 1:
-        world.scopes.require(target)
         keys = await read_keys(world.providers, target, Deadline(world.clock))
         key = active_key(target, keys, current.value, tagged=tagged_key(current.tags))
         held = {target.fingerprint(keys[key])} if key else set()
@@ -110,4 +112,4 @@ async def _revocation(world: World, current: SecretVersion, after: timedelta | N
             f"which key of {target.arm_id} is to be revoked cannot be found out: several parts of the secret's value "
             "look like one, and none of them is"
         )
-    return Revocation(after, LeakedKey(held.pop(), target.address))
+    return LeakedKey(held.pop(), target.written)

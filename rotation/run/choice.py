@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from rotation.policy.tags import KEY, RotationPolicy, Strategy
 from rotation.policy.values import active_key, drift_of
-from rotation.vocabulary.endings import ActiveKey, Misconfigured, SingleKey, Skip, SkipReason
+from rotation.vocabulary.endings import ActiveKey, Misconfigured, SingleKey
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.request import LeakedKey, RotationRequest
+from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.target import KeyName, Keys, Target
 
 
@@ -61,13 +61,10 @@ def choose(request: RotationRequest, policy: RotationPolicy, keys: Keys, value: 
     """
     Return what the rotation has to do, going by the values and not by what a tag claims.
 
-    Raises `Drift`, `ActiveKey`, `SingleKey`, `Skip` where a key that is to be revoked is dead already, and
-    `Misconfigured` where no key can be exchanged in the value, a leaked key belongs elsewhere, or healing needs a tag
-    that is not there.
+    Raises `Drift`, `ActiveKey`, `SingleKey`, and `Misconfigured` where no key can be exchanged in the value, or healing
+    needs a tag that is not there.
     """
     active = active_key(policy.target, keys, value, tagged=policy.tagged_key)
-    if request.revokes is not None:
-        return _revoke(request.revokes, policy.target, keys, active)
     in_place = policy.strategy is Strategy.IN_PLACE
     if active is None:
         if not request.force:
@@ -106,22 +103,3 @@ def heal(policy: RotationPolicy) -> StoreLive:
     if policy.tagged_key is None:
         raise Misconfigured(f"tag {KEY} is missing; it must be Primary or Secondary, the key whose value to store")
     return StoreLive(policy.tagged_key, active=None)
-
-
-def _revoke(wanted: LeakedKey, target: Target, keys: Keys, active: KeyName | None) -> Regenerate:
-    if target.address != wanted.address:
-        raise Misconfigured(
-            f"the key that is to be revoked is one of {wanted.address}, and the secret names another target by now; "
-            "regenerate that key with a request for the target"
-        )
-    leaked = next((key for key in KeyName if target.fingerprint(keys[key]) == wanted.fingerprint), None)
-    if leaked is None:
-        raise Skip(SkipReason.REVOKED)
-    if active is None:
-        raise drift_of(target)
-    if leaked is active or signed_with_one_key(target, keys):
-        raise ActiveKey(
-            f"{leaked} of {target.arm_id}, which is to be revoked, is still the key that the secret holds; rotate the "
-            "secret, then regenerate that key"
-        )
-    return Regenerate(leaked, active)

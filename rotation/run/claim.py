@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
-from msgspec import UNSET, structs
+from msgspec import structs
 
 from rotation.ports.ledger import Versioned
 from rotation.ports.world import World
@@ -161,21 +161,19 @@ class Claim(Progress):
         """
         await self._world.ledger.release(self.target, self._etag)
 
-    async def end(self, outcome: EndedRotation, scheduled: WaitingRotation | None) -> bool:
+    async def end(self, outcome: EndedRotation) -> bool:
         """
         Take step 8: False if another worker has taken the rotation over, or it was ended without a claim.
         """
-        return await self._world.ledger.end(outcome, target=self.target, etag=self._etag, scheduled=scheduled)
+        waits = self._is_to_begin(self._row)
+        return await self._world.ledger.end(outcome, target=self.target, etag=self._etag, waits=waits)
 
-    async def defer(self, record: Rotation) -> bool:
+    async def defer(self, row: WaitingRotation) -> bool:
         """
-        Give the target back and let the rotation wait until `record` allows it: False as for `end`.
+        Give the target back and let the rotation wait: False as for `end`.
         """
-        if record.allowed_on is UNSET:
-            raise ValueError(f"rotation {record.id} waits for no time")
-        waits = WaitingRotation(structs.replace(self.request, waits=True, deferred=True), record, record.allowed_on)
-        is_new = not self._is_to_begin(self._row)
-        return await self._world.ledger.defer(waits, target=self.target, etag=self._etag, is_new=is_new)
+        waits = self._is_to_begin(self._row)
+        return await self._world.ledger.defer(row, target=self.target, etag=self._etag, waits=waits)
 
     async def _write(self, row: OpenRotation) -> None:
         ledger = self._world.ledger
@@ -190,4 +188,4 @@ class Claim(Progress):
 
     @staticmethod
     def _is_to_begin(row: OpenRotation) -> bool:
-        return row.request.is_accepted and not row.begun
+        return row.request.waits and not row.begun

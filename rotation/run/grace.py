@@ -24,20 +24,23 @@ from rotation.vocabulary.timing import Deadline
 class Grace:
     """
     How long the clients of a target may go on with what they have cached, for one attempt at one rotation.
+
+    For a revocation that is the time that the report of the leak gives them.
     """
 
     def __init__(self, world: World, request: RotationRequest, deadline: Deadline) -> None:
         self._world = world
         self._request = request
         self._deadline = deadline
+        self._time = request.revokes.after if request.revokes else world.grace
 
     @property
     def counts(self) -> bool:
         """
-        Whether there is a grace time: a leaked key has none, and a caller may do without.
+        Whether there is a grace time: a secret moves away from a leaked key at once, and a caller may do without.
         """
         request = self._request
-        return not (request.force or request.ignore_grace or request.revokes or request.revocation)
+        return not (request.force or request.ignore_grace or request.revocation)
 
     async def require_over(self, plan: Regenerate | StoreLive, key: LiveKey, secrets: list[FoundSecret]) -> None:
         """
@@ -52,16 +55,16 @@ class Grace:
         """
         Return who held the key until a while ago, also where the grace time does not count; in place there is a gap.
         """
-        if not (self._world.grace and isinstance(plan, Regenerate)) or plan.in_place:
+        if not (self._time and isinstance(plan, Regenerate)) or plan.in_place:
             return None
-        since = self._world.clock.now() - self._world.grace
+        since = self._world.clock.now() - self._time
         changed = [secret for secret in secrets if secret.changed_on > since]
         ends = await self._world.gather(*(self._held_until(secret, key, since) for secret in changed))
         held = [(until, secret.id) for until, secret in zip(ends, changed, strict=True) if until]
         if not held:
             return None
         until, holder = max(held, key=lambda end: end[0])
-        return TooSoon(_whole_second_after(until + self._world.grace), holder)
+        return TooSoon(_whole_second_after(until + self._time), holder)
 
     async def _held_until(self, secret: FoundSecret, key: LiveKey, since: datetime) -> datetime | None:
         """

@@ -10,10 +10,10 @@ from rotation.run.claim import Claim
 from rotation.run.grace import Grace
 from rotation.run.inspection import Inspection
 from rotation.run.live_key import LiveKey
-from rotation.run.neighbours import Neighbours
+from rotation.run.neighbours import Holding, Neighbours
 from rotation.vocabulary.endings import ActiveKey
 from rotation.vocabulary.secret import SecretVersion
-from rotation.vocabulary.target import KeyName, Target
+from rotation.vocabulary.target import KeyName, Keys, Target
 
 
 class KeyRegeneration(Attempt):
@@ -21,14 +21,12 @@ class KeyRegeneration(Attempt):
     One try at the regeneration of a key of a target; `is_last` says that its retries are used up.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with, and what it is about
-        self, world: World, neighbours: Neighbours, claim: Claim, target: Target, key: KeyName, *, is_last: bool
-    ) -> None:
+    def __init__(self, world: World, neighbours: Neighbours, claim: Claim, target: Target, *, is_last: bool) -> None:
         self._world = world
         self._neighbours = neighbours
         self._claim = claim
-        self._plan = Regenerate(key, active=None)
         self._is_last = is_last
+        self._plan: Regenerate | None = None
         self._inspection = Inspection(world, neighbours, target, None, claim.deadline)
 
     async def look(self) -> bool:
@@ -40,26 +38,41 @@ class KeyRegeneration(Attempt):
             return False
         if not change.has_changed(inspection.target, await inspection.keys(), journal):
             return False
-        self._claim.say("found the key already regenerated", key=self._plan.key)
+        self._claim.say("found the key already regenerated", key=journal.key)
         return True
 
     async def inspect(self) -> None:
         require_attempts_left(self._claim, is_last=self._is_last)
-        target, key = self._inspection.target, self._plan.key
-        keys = await self._inspection.keys()
-        if not self._claim.request.force:
-            neighbours = await self._inspection.neighbours()
-            wanted = LiveKey(target, key, keys)
-            holder, found = await self._neighbours.find_holder(neighbours, wanted, self._claim.deadline)
-            await self._neighbours.note(target, neighbours, found)
-            if holder:
-                raise ActiveKey(in_use(target, key, holder))
-            grace = Grace(self._world, self._claim.request, self._claim.deadline)
-            await grace.require_over(self._plan, wanted, found)
-        self._claim.chose(self._plan)
+        plan = await self._choose(self._inspection.target, await self._inspection.keys())
+        self._plan = plan
+        self._claim.chose(plan)
+
+    async def _choose(self, target: Target, keys: Keys) -> Regenerate:
+        """
+        Return what is to be regenerated. Raises as `inspect` does.
+        """
+        request = self._claim.request
+        if request.key is None:
+            raise ValueError("a request about no key")
+        plan, wanted = Regenerate(request.key, active=None), LiveKey(target, request.key, keys)
+        if request.force:
+            return plan
+        holding = await self._find_holders(wanted)
+        if holding.holder:
+            raise ActiveKey(in_use(target, request.key, holding.holder))
+        await Grace(self._world, request, self._claim.deadline).require_over(plan, wanted, holding.found)
+        return plan
+
+    async def _find_holders(self, key: LiveKey) -> Holding:
+        neighbours = await self._inspection.neighbours()
+        holding = await self._neighbours.find_holders(neighbours, key, self._claim.deadline)
+        await self._neighbours.note(key.target, neighbours, holding.found)
+        return holding
 
     async def journal(self) -> None:
         target, keys = self._inspection.target, await self._inspection.keys()
+        if self._plan is None:
+            raise ValueError("nothing was inspected yet")
         await self._claim.write_journal(self._plan, target, keys)
 
     async def regenerate(self) -> None:

@@ -59,11 +59,19 @@ class FoundSecret(NamedTuple):
 
 class Holding(NamedTuple):
     """
-    The current version of a neighbour that holds a key, None if none does; and all neighbours as they were found.
+    The current versions of the neighbours that hold a key; all neighbours as they were found; and why one was not.
     """
 
-    holder: SecretVersion | None
+    holders: list[SecretVersion]
     found: list[FoundSecret]
+    unread: RotationError | None = None
+
+    @property
+    def holder(self) -> SecretVersion | None:
+        """
+        One that holds the key, None if none does.
+        """
+        return next(iter(self.holders), None)
 
 
 class Neighbours:
@@ -122,13 +130,15 @@ class Neighbours:
         elif neighbours.left_on.get(secret.id.identity) != secret.changed_on:
             await ledger.leave(target.identity, secret.id, secret.changed_on)
 
-    async def find_holder(self, neighbours: TargetNeighbours, key: LiveKey, deadline: Deadline) -> Holding:
+    async def find_holders(self, neighbours: TargetNeighbours, key: LiveKey, deadline: Deadline) -> Holding:
         """
-        Return which neighbour holds a key. It writes nothing, and raises as `find` does.
+        Return which neighbours hold a key; where none is seen to, all were read.
+
+        It writes nothing, and raises as `find` does.
         """
         secrets = neighbours.secrets.values()
         reads = (capture(read_secret, self._world.vaults, secret, deadline) for secret in secrets)
-        holder: SecretVersion | None = None
+        holders: list[SecretVersion] = []
         unread: RotationError | None = None
         found: list[FoundSecret] = []
         now = self._world.clock.now()
@@ -141,17 +151,20 @@ class Neighbours:
             if isinstance(current, RotationError):
                 unread = unread or current
                 continue
-            if holder is None and await self._holds(current, key, deadline):
-                holder = current
+            holds = await capture(self._holds, current, key, deadline)
+            if isinstance(holds, RotationError):
+                unread = unread or holds
+            if holds is True:
+                holders.append(current)
             elif self._has_left(current, key):
                 # It may have come back meanwhile, and left again.
                 left_on = left_on if current.created_on <= left_on else now
                 found.append(FoundSecret(secret, current, left_on, has_left=True))
                 continue
             found.append(FoundSecret(secret, current, current.created_on))
-        if unread and holder is None:
+        if unread and not holders:
             raise unread
-        return Holding(holder, found)
+        return Holding(holders, found, unread)
 
     async def _list(self, target: str, secret: SecretId | None, deadline: Deadline) -> list[SecretId]:
         # One listing at a time: the next one may find its own secret in it.

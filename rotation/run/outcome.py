@@ -8,12 +8,12 @@ leaves it where `resume_rotations` finds it.
 import logging
 from datetime import datetime
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from rotation.ports.announcer import announcement_of
 from rotation.ports.world import World
 from rotation.run.claim import Claim
-from rotation.vocabulary.endings import Ending, Exhausted, Skip, SkipReason, TooSoon
+from rotation.vocabulary.endings import Ending, Exhausted, NotYet, Skip, SkipReason, TooSoon
 from rotation.vocabulary.errors import Busy, DependencyError, Unfinished
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import (
@@ -24,7 +24,8 @@ from rotation.vocabulary.record import (
     State,
     WaitingRotation,
 )
-from rotation.vocabulary.request import RotationRequest, request_to_revoke
+from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.target import identity_of
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
@@ -41,8 +42,7 @@ def ended_record(record: Rotation, ending: Ending, now: datetime) -> Rotation:
     """
     Return the record of a rotation that ends skipped or failed.
     """
-    if isinstance(ending, TooSoon):
-        record = structs.replace(record, allowed_on=ending.allowed_on)
+    record = structs.replace(record, allowed_on=ending.allowed_on if isinstance(ending, TooSoon) else UNSET)
     if isinstance(ending, Skip):
         return structs.replace(record, state=State.SKIPPED, completed_on=now, skip_reason=ending.reason)
     name = f"secret {record.secret.name!r}: " if record.secret else ""
@@ -50,11 +50,20 @@ def ended_record(record: Rotation, ending: Ending, now: datetime) -> Rotation:
     return structs.replace(record, state=State.FAILED, completed_on=now, error=problem)
 
 
-def deferred_record(record: Rotation, early: TooSoon) -> Rotation:
+def deferred(request: RotationRequest, record: Rotation, ending: Ending, now: datetime) -> WaitingRotation | None:
     """
-    Return the record of a rotation that waits until its key may be regenerated.
+    Return a rotation that waits until its key may be regenerated, None for one that ends.
+
+    A revocation that waits for secrets to be moved looks again the next time that the timer comes.
     """
-    return structs.replace(record, state=State.SCHEDULED, allowed_on=early.allowed_on)
+    if isinstance(ending, NotYet):
+        due_on = now
+    elif isinstance(ending, TooSoon) and request.is_patient:
+        due_on = ending.allowed_on
+    else:
+        return None
+    record = structs.replace(record, state=State.SCHEDULED, allowed_on=ending.allowed_on)
+    return WaitingRotation(structs.replace(request, waits=True, deferred=True), record, due_on)
 
 
 async def find(world: World, rotation_id: str) -> Rotation | None:
@@ -68,18 +77,14 @@ async def find(world: World, rotation_id: str) -> Rotation | None:
 
 async def end(world: World, claim: Claim, record: Rotation) -> EndedRotation | Rotation:
     """
-    Remember the outcome, and the revocation that is to follow, and free the target; return what is to be announced.
+    Remember the outcome, and free the target; return what is to be announced.
 
     Where an outcome is remembered already, it is announced and its record returned. Raises `Unfinished` if another
     worker has taken the rotation over: then that one's outcome counts.
     """
-    request = claim.request
-    revocation = _revocation(world, request, record)
-    if revocation:
-        record = structs.replace(record, revocation=ScheduledRevocation(revocation.record.id, revocation.due_on))
-    outcome = EndedRotation(request, record)
-    if await claim.end(outcome, revocation):
-        _report_end(record, claim.deadline)
+    outcome = _outcome(claim.request, record)
+    if await claim.end(outcome):
+        _report_end(outcome, claim.deadline)
         return outcome
     if known := await find(world, record.id):
         await claim.release()
@@ -87,13 +92,14 @@ async def end(world: World, claim: Claim, record: Rotation) -> EndedRotation | R
     raise Unfinished("another worker has taken this rotation over", in_flight=False)
 
 
-async def defer(world: World, claim: Claim, record: Rotation) -> Rotation:
+async def defer(world: World, claim: Claim, row: WaitingRotation) -> Rotation:
     """
     Let a rotation wait for its time, and free the target; return its record, or the outcome that is remembered already.
 
     Raises `Unfinished` if another worker has taken the rotation over.
     """
-    if await claim.defer(record):
+    record = row.record
+    if await claim.defer(row):
         report(record, "deferred", claim.deadline, until=record.allowed_on)
         return record
     if known := await find(world, record.id):
@@ -106,8 +112,20 @@ async def find_deferred(world: World, request: RotationRequest) -> WaitingRotati
     """
     Return the row by which a rotation waits for its time. A message may be older than that row.
     """
-    waiting = await world.ledger.read_waiting(request.id)
-    return waiting if waiting and waiting.request.deferred else None
+    waiting = await find_waiting(world, world.accepted(request, request.accepted_on))
+    return waiting if waiting and (waiting.request.deferred or waiting.request.revokes) else None
+
+
+async def find_waiting(world: World, record: Rotation) -> WaitingRotation | None:
+    """
+    Return the row by which the rotation of a record waits: a revocation has one for its target.
+    """
+    if waiting := await world.ledger.read_waiting(record.id):
+        return waiting
+    if record.secret or record.target is None:
+        return None
+    revocation = await world.ledger.read_revocation(identity_of(record.target))
+    return revocation if revocation and revocation.record.id == record.id else None
 
 
 async def end_unclaimed(world: World, request: RotationRequest, record: Rotation, ending: Ending) -> Rotation:
@@ -116,25 +134,25 @@ async def end_unclaimed(world: World, request: RotationRequest, record: Rotation
     """
     if done := await world.ledger.read_done(request.id):
         return done
-    outcome = EndedRotation(request, ended_record(record, ending, world.clock.now()))
+    outcome = _outcome(request, ended_record(record, ending, world.clock.now()))
     if not await world.ledger.end_unclaimed(outcome):
         return await find(world, request.id) or outcome.record
-    _report_end(outcome.record)
+    _report_end(outcome)
     return await announce(world, outcome)
 
 
-async def end_accepted(world: World, request: RotationRequest, record: Rotation, ending: Ending) -> Rotation | None:
+async def end_waiting(world: World, request: RotationRequest, record: Rotation, ending: Ending) -> Rotation | None:
     """
-    End a rotation that was accepted and has not begun; None if it has, with whatever worker.
+    End a rotation that waits and has not begun; None if it has, with any worker.
 
     Both this and beginning take the row by which it waits: only one of them can.
     """
     if known := await find(world, request.id):
         return known
-    outcome = EndedRotation(request, ended_record(record, ending, world.clock.now()))
-    if not await world.ledger.end_accepted(outcome):
+    outcome = _outcome(request, ended_record(record, ending, world.clock.now()))
+    if not await world.ledger.end_waiting(outcome):
         return await find(world, request.id)
-    _report_end(outcome.record)
+    _report_end(outcome)
     return await announce(world, outcome)
 
 
@@ -142,12 +160,17 @@ async def end_busy(world: World, request: RotationRequest, busy: Busy) -> Rotati
     """
     End a rotation that was accepted, since its target is taken; raise the error for every other one.
 
-    A revocation waits for its turn, and so do what was deferred and a duplicate of what is running.
+    What is about a leaked key waits for its turn, and so do what was deferred and a duplicate of what is running. A
+    revocation does so in the ledger, for the timer to bring it again: that may take longer than a message lasts.
     """
-    if not request.is_accepted or busy.running == request.id or await find_deferred(world, request):
+    if request.revokes and (waiting := await find_deferred(world, request)):
+        await world.ledger.postpone(waiting, world.clock.now())
+        return waiting.record
+    waits_for_its_turn = request.is_about_a_leak or busy.running == request.id
+    if not request.waits or waits_for_its_turn or await find_deferred(world, request):
         raise busy
     record = world.accepted(request, world.clock.now())
-    ended = await end_accepted(world, request, record, Skip(SkipReason.BUSY))
+    ended = await end_waiting(world, request, record, Skip(SkipReason.BUSY))
     if ended is None:
         raise busy
     return ended
@@ -171,39 +194,40 @@ async def end_unread(world: World, request: RotationRequest, error: DependencyEr
 
 async def forget_waiting(world: World, request: RotationRequest, record: Rotation) -> None:
     """
-    Forget that a rotation waited, once it has ended.
+    Forget that a rotation waited, once it has ended, and that a key has leaked that is dead by now.
     """
     if not request.waits or record.completed_on is None:
         return
     try:
         await world.ledger.forget_waiting(request.id)
+        is_dead = record.state is State.COMPLETED or record.skip_reason is SkipReason.REVOKED
+        if request.revokes and record.target and is_dead:
+            await world.ledger.forget_leak(identity_of(record.target), request.revokes.leaked)
     except DependencyError as error:
         # It will be put into the queue once more, found to have ended, and forgotten then.
         _log.warning("rotation %s: could not delete the row by which it waited: %s", request.id, error)
 
 
-def _revocation(world: World, request: RotationRequest, record: Rotation) -> WaitingRotation | None:
+def _outcome(request: RotationRequest, record: Rotation) -> EndedRotation:
     """
-    Return the second rotation that was asked for; a secret that somebody else has rotated meanwhile needs it as well.
+    Return how a rotation has ended. One that leaves a leaked key behind says what becomes of that.
     """
-    wanted = request.revocation
-    is_due = record.state is State.COMPLETED or record.skip_reason is SkipReason.SUPERSEDED
-    if wanted is None or not is_due:
-        return None
-    now = world.clock.now()
-    second = request_to_revoke(request, wanted, now)
-    waiting = structs.replace(
-        world.accepted(second, now), state=State.SCHEDULED, provider=record.provider, target=record.target
-    )
-    return WaitingRotation(second, waiting, now + wanted.after)
+    revocation = request.revocation
+    if revocation and record.completed_on:
+        due_on = record.completed_on + revocation.after
+        record = structs.replace(record, revocation=ScheduledRevocation(revocation.id, due_on))
+    return EndedRotation(request, record)
 
 
-def _report_end(record: Rotation, deadline: Deadline | None = None) -> None:
+def _report_end(outcome: EndedRotation, deadline: Deadline | None = None) -> None:
+    record, request = outcome.record, outcome.request
+    # The caller hears of the failure, and nobody else has to.
+    is_heard = record.error is not None and not (request.is_patient or request.is_about_a_leak)
     if record.error:
         # A line of its own at level ERROR, for those who watch the log for errors.
         _log.error("rotation %s: Failed (%s): %s", record.id, record.error.code, record.error.message)
     reason = record.error.code if record.error else record.skip_reason
-    report(record, "ended", deadline, outcome=record.state, reason=reason)
+    report(record, "ended", deadline, outcome=record.state, reason=reason, awaited=is_heard or None)
 
 
 async def announce(world: World, outcome: EndedRotation) -> Rotation:

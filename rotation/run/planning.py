@@ -2,17 +2,20 @@
 Step 4 with all that it asks: what is to be done about a secret, whose key may be held by its neighbours.
 """
 
+from msgspec import structs
+
 from rotation.policy.tags import RotationPolicy, stored_by
 from rotation.policy.values import require_exchange
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive, choose, heal
+from rotation.run.leaks import is_leaked
 from rotation.run.live_key import LiveKey
 from rotation.run.neighbours import Holding, Neighbours, TargetNeighbours
-from rotation.vocabulary.endings import Drift, Skip, SkipReason
+from rotation.vocabulary.endings import Drift, RevocationPending, Skip, SkipReason
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretVersion
-from rotation.vocabulary.target import Keys, Target, identity_of
+from rotation.vocabulary.target import KeyName, Keys, Target, identity_of
 from rotation.vocabulary.timing import Deadline
 
 
@@ -50,14 +53,32 @@ class Planner:
             if not await self._is_to_be_healed(secret, policy.target):
                 raise
             plan = heal(policy)
+        if isinstance(plan, StoreLive):
+            plan = await self._without_leaked(plan, policy.target, keys)
         # Before a key dies for a value that could not hold the new one.
         require_exchange(policy.target, secret.value, held_before(plan, policy.target, keys), keys, plan.key)
         key = LiveKey(policy.target, plan.key, keys)
-        holding = await self._neighbours.find_holder(neighbours, key, self._deadline)
-        # A key that is to be revoked is nobody's to take over.
-        if holding.holder and isinstance(plan, Regenerate) and not (plan.in_place or self._request.revokes):
+        holding = await self._neighbours.find_holders(neighbours, key, self._deadline)
+        if holding.holder and isinstance(plan, Regenerate) and not plan.in_place:
             plan = plan.adopted_from(holding.holder.expires_on)
+            if await self._is_leaked(plan.key, policy.target, keys):
+                raise _leaked(plan.key, policy.target, f"{holding.holder.id.unversioned} holds it")
         return plan, holding
+
+    async def _without_leaked(self, plan: StoreLive, target: Target, keys: Keys) -> StoreLive:
+        """
+        Return how drift is put right: with the other key where the one that is named has leaked.
+        """
+        for key in (plan.key, plan.key.other):
+            if not await self._is_leaked(key, target, keys):
+                return structs.replace(plan, key=key)
+        raise _leaked(plan.key, target, f"so was {plan.key.other}")
+
+    async def _is_leaked(self, key: KeyName, target: Target, keys: Keys) -> bool:
+        """
+        Return whether a key must not be given to a secret. To leave another leaked key behind, it may.
+        """
+        return self._request.revocation is None and await is_leaked(self._world, target, keys, key, self._deadline)
 
     async def _is_to_be_healed(self, secret: SecretVersion, target: Target) -> bool:
         """
@@ -77,3 +98,10 @@ class Planner:
             and made.target is not None
             and identity_of(made.target) == target.identity
         )
+
+
+def _leaked(key: KeyName, target: Target, why: str) -> RevocationPending:
+    return RevocationPending(
+        f"{key} of {target.arm_id} was reported as leaked, so it is given to no other secret; {why}. Rotate the secret "
+        "again when that key is dead"
+    )

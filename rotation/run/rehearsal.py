@@ -4,7 +4,7 @@ A dry run: what a request would do, step by step. It reads what a rotation reads
 
 from datetime import timedelta
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from rotation.policy.eligibility import TO_CLAIM, decide, superseded
 from rotation.policy.tags import RotationPolicy, read_policy
@@ -13,26 +13,28 @@ from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive
 from rotation.run.grace import Grace
 from rotation.run.key_regeneration import in_use
+from rotation.run.leaks import require_none_pending
 from rotation.run.live_key import LiveKey
-from rotation.run.neighbours import FoundSecret, Neighbours
+from rotation.run.neighbours import FoundSecret, Neighbours, TargetNeighbours
 from rotation.run.planning import Planner
 from rotation.vocabulary.endings import ActiveKey, Ending, Skip, TooSoon
 from rotation.vocabulary.errors import Busy, RotationError
 from rotation.vocabulary.record import Problem, Rotation, State, Step
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.secret import SecretId, SecretVersion
-from rotation.vocabulary.target import KeyName, Target
+from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
 
-async def rehearse(world: World, request: RotationRequest, *, revoke_after: timedelta | None = None) -> Rotation:
+async def rehearse(world: World, request: RotationRequest) -> Rotation:
     """
     Return a record in the state Planned, with the steps that the request would take now and how it would end.
 
     Raises a `DependencyError` or `OutOfTime` if that cannot be found out.
     """
-    rehearsal = _Rehearsal(world, request, revoke_after)
+    rehearsal = _Rehearsal(world, request)
     try:
+        await rehearsal.schedule()
         if request.target and request.key:
             await rehearsal.regenerate(world.providers.parse_target(request.target), request.key)
         elif request.secret:
@@ -51,14 +53,13 @@ class _Rehearsal:
     The steps so far, and what the record would show.
     """
 
-    def __init__(self, world: World, request: RotationRequest, revoke_after: timedelta | None) -> None:
+    def __init__(self, world: World, request: RotationRequest) -> None:
         self._world = world
         self._request = request
-        self._revoke_after = revoke_after
         self._deadline = Deadline(world.clock)
         self._neighbours = Neighbours(world)
         self._grace = Grace(world, request, self._deadline)
-        self.record = world.accepted(request, self._deadline.started_on)
+        self.record = structs.replace(world.accepted(request, self._deadline.started_on), revocation=UNSET)
         self.steps: list[Step] = []
         self._early: TooSoon | None = None
 
@@ -88,6 +89,18 @@ class _Rehearsal:
         problem = Problem(error.code, str(error), error.retryable)
         self.record = structs.replace(self.record, error=problem)
 
+    async def schedule(self) -> None:
+        """
+        Add what a report of a leak writes first of all.
+        """
+        await require_none_pending(self._world, self._request)
+        if revocation := self._request.revocation:
+            self.add(
+                "schedule",
+                "write down that the key which the secret holds now has leaked, to be regenerated "
+                f"{_spelled(revocation.after)} after the last secret has moved away from it",
+            )
+
     async def rotate(self, asked: SecretId) -> None:
         """
         Go through the rotation of a secret.
@@ -99,7 +112,6 @@ class _Rehearsal:
         await self._claim(case.target)
         self.add("look", f"read {secret.id}, the current version")
         if reason := superseded(case):
-            self._add_revocation()
             raise reason
         policy = read_policy(secret.tags, case.target)
         plan = await self._inspect(secret, policy)
@@ -123,10 +135,11 @@ class _Rehearsal:
         self.add("inspect", f"read both keys of {target.arm_id}, and whether a managed secret holds {key}")
         neighbours = await self._neighbours.find(None, target, self._deadline)
         wanted = LiveKey(target, key, keys)
-        holder, found = await self._neighbours.find_holder(neighbours, wanted, self._deadline)
+        holding = await self._neighbours.find_holders(neighbours, wanted, self._deadline)
+        holder = holding.holder
         if holder and not self._request.force:
             raise ActiveKey(in_use(target, key, holder))
-        await self._require_over(Regenerate(key, active=None), wanted, found)
+        await self._require_over(Regenerate(key, active=None), wanted, holding.found)
         self._add_regeneration(key)
         if holder:
             self.add("end", f"Completed. {holder.id.unversioned} holds a dead key from then on: its clients fail")
@@ -153,9 +166,24 @@ class _Rehearsal:
         if plan.adopts and holding.holder:
             adopted = f"{holding.holder.id.unversioned} holds {plan.key}"
             self.add("adopt", f"{adopted}, so it is adopted instead of regenerated")
+        await self._add_moves(plan, keys, neighbours, target)
         found = [FoundSecret(secret.id, secret, secret.created_on), *holding.found]
         await self._require_over(plan, LiveKey(target, plan.key, keys), found)
         return plan
+
+    async def _add_moves(
+        self, plan: Regenerate | StoreLive, keys: Keys, neighbours: TargetNeighbours, target: Target
+    ) -> None:
+        """
+        Add which other secrets a report of a leak moves.
+        """
+        if self._request.revocation is None or plan.active is None:
+            return
+        leaked = LiveKey(target, plan.active, keys)
+        holding = await self._neighbours.find_holders(neighbours, leaked, self._deadline)
+        if holding.holders:
+            names = ", ".join(sorted(holder.id.unversioned for holder in holding.holders))
+            self.add("move", f"rotate at once what holds {plan.active} too: {names}")
 
     async def _require_over(self, plan: Regenerate | StoreLive, key: LiveKey, secrets: list[FoundSecret]) -> None:
         self._early = await self._grace.find(plan, key, secrets)
@@ -185,17 +213,9 @@ class _Rehearsal:
     def _add_end(self, plan: Regenerate | StoreLive) -> None:
         gap = isinstance(plan, Regenerate) and plan.in_place
         self.add("end", "Completed" + (", with a gap in which the secret holds a dead key" if gap else ""))
-        self._add_revocation()
         self._add_announcement()
         if isinstance(plan, Regenerate):
             self.add("tidy", f"disable older versions that hold the dead value of {plan.key}")
-
-    def _add_revocation(self) -> None:
-        if self._revoke_after is not None:
-            self.add(
-                "schedule",
-                f"after {_spelled(self._revoke_after)}: a second rotation regenerates the key that is current now",
-            )
 
     def _add_announcement(self) -> None:
         self.add("announce", "publish KeyRotator.RotationCompleted")

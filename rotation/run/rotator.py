@@ -4,6 +4,7 @@ One rotation from its request to its announced end.
 The rules stand in docs/architecture.md, "One rotation, step by step"; the step numbers here are its numbers.
 """
 
+import logging
 from datetime import timedelta
 
 from msgspec import structs
@@ -17,16 +18,21 @@ from rotation.run.attempt import Attempt
 from rotation.run.claim import Claim, EndedAlready
 from rotation.run.claiming import take_claim
 from rotation.run.key_regeneration import KeyRegeneration
+from rotation.run.key_revocation import KeyRevocation
+from rotation.run.moves import Moves
 from rotation.run.neighbours import Neighbours
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.concurrency import capture, unwrap
-from rotation.vocabulary.endings import Ending, OutOfScope, TooSoon
+from rotation.vocabulary.endings import Ending, OutOfScope
 from rotation.vocabulary.errors import Busy, DependencyError, Forbidden, Unfinished
 from rotation.vocabulary.limits import LAST_SEND
-from rotation.vocabulary.record import Rotation, State
+from rotation.vocabulary.record import Rotation, WaitingRotation
 from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
+
+_log = logging.getLogger(__name__)
 
 
 class Rotator:
@@ -55,6 +61,32 @@ class Rotator:
             record = await outcome.end_busy(self._world, request, busy)
         await outcome.forget_waiting(self._world, request, record)
         return record
+
+    async def moves(
+        self, request: RotationRequest, *, but: SecretId | None = None, last_send: timedelta = LAST_SEND
+    ) -> list[RotationRequest]:
+        """
+        Return the rotations that move secrets away from the leaked key that a request is about, while it waits.
+
+        `but` is a secret that is moved already. What cannot be found out now is found out when the timer comes next.
+        """
+        revocation = request.revokes or request.revocation
+        if revocation is None or request.claimed:
+            return []  # One that has left its claim behind is to give it back first: nobody else can.
+        deadline = Deadline(self._world.clock, last_send)
+        try:
+            target = self._world.providers.parse_target(revocation.leaked.shown_by)
+            waiting = await self._world.ledger.read_revocation(target.identity)
+            if waiting is None or waiting.record.id != revocation.id:
+                return []  # It has begun, or ended.
+            moves = Moves(self._world, self._neighbours, revocation, target, deadline)
+            found = await moves.find(look=waiting.due_on.isoformat(), reason=waiting.request.reason, but=but)
+            if found:
+                await self._world.ledger.postpone(waiting, self._world.clock.now())
+        except (Ending, Unfinished, DependencyError) as error:
+            _log.warning("revocation %s: which secrets hold the key is not known: %s", revocation.id, error)
+            return []
+        return found
 
     async def give_up(self, request: RotationRequest) -> Rotation:
         """
@@ -176,7 +208,7 @@ class _Run:
         except (Unfinished, DependencyError) as cause:
             return await claim.suspend(cause)
         try:
-            if record.state is State.SCHEDULED:
+            if isinstance(record, WaitingRotation):
                 return await outcome.defer(self._world, claim, record)
             ended = await outcome.end(self._world, claim, record)
         except (Unfinished, DependencyError) as cause:
@@ -185,15 +217,15 @@ class _Run:
             return claim.record
         if isinstance(ended, Rotation):
             return ended
-        record, _ = await self._world.gather(
+        announced, _ = await self._world.gather(
             outcome.announce(self._world, ended),
-            tidying.disable_dead_versions(self._world, ended.record, claim.journal, claim.deadline),
+            tidying.disable_dead_versions(self._world, ended, claim.journal, claim.deadline),
         )
-        return record
+        return announced
 
-    async def _carry_out(self, claim: Claim, ahead: Target | None) -> Rotation:
+    async def _carry_out(self, claim: Claim, ahead: Target | None) -> Rotation | WaitingRotation:
         """
-        Take steps 3 to 7; return the record with the outcome, or of a rotation that is to wait for its time.
+        Take steps 3 to 7; return the record with the outcome, or the rotation that is to wait for its time.
 
         Raises `EndedAlready`, `TargetMoved`, `Unfinished` or a `DependencyError`.
         """
@@ -214,10 +246,12 @@ class _Run:
             await claim.require_open()
             await attempt.follow_up()
         except Ending as ending:
-            if isinstance(ending, TooSoon) and claim.request.is_patient:
-                record = outcome.deferred_record(claim.record, ending)
-            else:
-                record = outcome.ended_record(claim.record, ending, self._world.clock.now())
+            now = self._world.clock.now()
+            if waits := outcome.deferred(claim.request, claim.record, ending, now):
+                claim.say("waits", because=ending)
+                await claim.require_open()
+                return waits
+            record = outcome.ended_record(claim.record, ending, now)
         else:
             record = outcome.completed_record(claim.record, self._world.clock.now())
         await claim.require_open()
@@ -225,9 +259,10 @@ class _Run:
 
     def _attempt(self, claim: Claim, ahead: Target | None) -> Attempt:
         request = claim.request
-        if request.target and request.key:
+        if request.target:
             target = self._world.providers.parse_target(request.target)
-            return KeyRegeneration(self._world, self._neighbours, claim, target, request.key, is_last=self._is_last)
+            kind = KeyRevocation if request.revokes else KeyRegeneration
+            return kind(self._world, self._neighbours, claim, target, is_last=self._is_last)
         if request.secret is None:
             raise ValueError("a request about nothing")
         return SecretRotation(self._world, self._neighbours, claim, request.secret, ahead=ahead, is_last=self._is_last)

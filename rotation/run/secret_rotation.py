@@ -24,7 +24,6 @@ from rotation.run.next_version import Work, dead_key, next_version
 from rotation.run.planning import Planner, held_before
 from rotation.run.proof import Proof, note_found
 from rotation.vocabulary.endings import (
-    ActiveKey,
     Ending,
     Misconfigured,
     Refused,
@@ -143,10 +142,6 @@ class SecretRotation(Attempt):
         planner = Planner(self._world, self._neighbours, claim.request, claim.deadline)
         plan, holding = await planner.plan(policy, secret, keys, neighbours)
         await self._neighbours.note(policy.target, neighbours, holding.found)
-        if holding.holder and claim.request.revokes:
-            raise ActiveKey(
-                f"{holding.holder.id.unversioned} holds the key that is to be revoked; rotate that secret first"
-            )
         if holding.holder and plan.adopts:
             claim.say("adopts the key of another secret", key=plan.key, holder=holding.holder.id)
         claim.chose(plan)

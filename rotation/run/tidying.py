@@ -11,39 +11,57 @@ from rotation.vocabulary.concurrency import capture, unwrap
 from rotation.vocabulary.errors import Declined, DependencyError, NotFound, OutOfTime
 from rotation.vocabulary.limits import VERSIONS_READ_AT_ONCE
 from rotation.vocabulary.log_lines import report
-from rotation.vocabulary.record import Journal, Rotation, State
+from rotation.vocabulary.record import EndedRotation, Journal, Rotation, State
 from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
 
 
-async def disable_dead_versions(world: World, record: Rotation, journal: Journal | None, deadline: Deadline) -> None:
+async def disable_dead_versions(
+    world: World, outcome: EndedRotation, journal: Journal | None, deadline: Deadline
+) -> None:
     """
-    Disable the enabled versions older than the new one whose value holds the key that was regenerated.
+    Disable the enabled versions older than the current one whose value holds the key that was regenerated.
 
-    Best effort: what is not disabled now is harmless, and the rotation has ended.
+    They are those of the secret that was rotated; after a revocation, those of all secrets of the target. Best effort:
+    what is not disabled now is harmless, and the rotation has ended.
     """
-    if record.state is not State.COMPLETED or journal is None or record.secret is None or record.target is None:
+    record, is_revocation = outcome.record, outcome.request.revokes is not None
+    if record.state is not State.COMPLETED or journal is None or record.target is None:
         return
-    secret = SecretId(record.secret.vault, record.secret.name, record.secret.version)
     target = world.providers.parse_target(record.target)
     try:
-        older = _older(await world.vaults.list_versions(secret, deadline), secret)
-        # A secret that was never tidied may have hundreds: a few at a time.
-        for start in range(0, len(older), VERSIONS_READ_AT_ONCE):
-            some = older[start : start + VERSIONS_READ_AT_ONCE]
-            values = await world.gather(*(capture(world.vaults.read_version, old, deadline) for old in some))
-            for old, value in zip(some, values, strict=True):
-                if isinstance(value, NotFound | Declined) or not holds(target, unwrap(value), journal.fingerprint):
-                    continue
-                await world.vaults.disable(old, deadline)
-                report(record, "disabled a dead version", version=old.version)
+        if record.secret:
+            secrets = [SecretId(record.secret.vault, record.secret.name, record.secret.version)]
+        elif is_revocation:
+            bound = await world.ledger.bound_secrets(target.identity)
+            secrets = [(await world.vaults.read_current(each.secret, deadline)).id for each in bound]
+        else:
+            return
+        for secret in secrets:
+            await _disable_older(world, record, target, secret, journal.fingerprint, deadline)
     except (DependencyError, OutOfTime) as error:
         _log.warning("rotation %s: versions that hold the dead key stay enabled: %s", record.id, error)
     except Exception:  # noqa: BLE001 - see below
         # The rotation has ended and was published; nothing that goes wrong here may say otherwise.
         _log.exception("rotation %s: versions that hold the dead key stay enabled", record.id)
+
+
+async def _disable_older(  # noqa: PLR0913, PLR0917 - which versions of what
+    world: World, record: Rotation, target: Target, secret: SecretId, fingerprint: str, deadline: Deadline
+) -> None:
+    older = _older(await world.vaults.list_versions(secret, deadline), secret)
+    # A secret that was never tidied may have hundreds: a few at a time.
+    for start in range(0, len(older), VERSIONS_READ_AT_ONCE):
+        some = older[start : start + VERSIONS_READ_AT_ONCE]
+        values = await world.gather(*(capture(world.vaults.read_version, old, deadline) for old in some))
+        for old, value in zip(some, values, strict=True):
+            if isinstance(value, NotFound | Declined) or not holds(target, unwrap(value), fingerprint):
+                continue
+            await world.vaults.disable(old, deadline)
+            report(record, "disabled a dead version", version=old.version)
 
 
 def _older(versions: list[SecretProperties], secret: SecretId) -> list[SecretId]:

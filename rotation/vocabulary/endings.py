@@ -3,8 +3,9 @@ How a rotation ends without a new version.
 
     Ending
     ├── Skip             there is nothing to do: a SkipReason (TooSoon)
+    ├── NotYet           a leaked key cannot be revoked yet: the revocation waits
     └── Failure          it cannot be done: Misconfigured, OutOfScope, Drift, ActiveKey, SingleKey, TargetNotFound,
-                         Refused (VaultRefused), KeyRefused, Exhausted
+                         Refused (VaultRefused), KeyRefused, RevocationPending, Exhausted
 """
 
 from datetime import datetime
@@ -33,6 +34,7 @@ class SkipReason(StrEnum):
     BUSY = "busy"
     REVOKED = "revoked"
     TOO_SOON = "too_soon"
+    CANCELLED = "cancelled"
 
 
 class Skip(Ending):
@@ -56,6 +58,16 @@ class TooSoon(Skip):
         super().__init__(SkipReason.TOO_SOON)
         self.allowed_on = allowed_on
         self.holder = holder
+
+
+class NotYet(Ending):
+    """
+    A leaked key cannot be revoked yet, and the message says why: that may pass. It may be from `allowed_on` on.
+    """
+
+    def __init__(self, message: str, allowed_on: datetime) -> None:
+        super().__init__(message)
+        self.allowed_on = allowed_on
 
 
 class Failure(Ending):
@@ -135,6 +147,21 @@ class KeyRefused(Failure):
 
     code = "key_refused"
     retryable = True
+
+
+class RevocationPending(Failure):
+    """
+    A leaked key of the target waits to be revoked: no secret gets it, and the other key is not revoked meanwhile.
+
+    Where that is what was asked for, `revocation` is the id of the rotation that waits.
+    """
+
+    code = "revocation_pending"
+    retryable = True
+
+    def __init__(self, message: str, revocation: str | None = None) -> None:
+        super().__init__(message)
+        self.revocation = revocation
 
 
 class Exhausted(Failure):

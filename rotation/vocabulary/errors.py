@@ -8,6 +8,7 @@ Every error this app raises on purpose.
     │   ├── UnknownSecret    there is no such secret
     │   ├── UnknownRotation  there is no such rotation
     │   ├── KeyReused        its Idempotency-Key stands for another request
+    │   ├── NotCancellable   the rotation has begun or ended
     │   └── Busy             another rotation of the same target is running
     ├── Ending               the rotation ends here, and its record says so (`endings.py`)
     ├── Unfinished           this attempt ends, the rotation does not: it is resumed from the ledger
@@ -80,6 +81,18 @@ class KeyReused(Rejected):
     """
 
     code = "idempotency_conflict"
+
+
+class NotCancellable(Rejected):
+    """
+    The rotation with the id `rotation` has begun or ended, or begins at once.
+    """
+
+    code = "not_cancellable"
+
+    def __init__(self, message: str, rotation: str) -> None:
+        super().__init__(message)
+        self.rotation = rotation
 
 
 class Busy(Rejected):

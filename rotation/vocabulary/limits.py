@@ -13,6 +13,7 @@ from datetime import timedelta
 # One attempt
 LAST_SEND = timedelta(seconds=240)  # from the start of an attempt to its last request to ARM or Key Vault
 LAST_SEND_FOR_HTTP = timedelta(seconds=120)  # App Service gives a caller up after 230 s: a late answer is better a 202
+LAST_LOOK_FOR_HTTP = timedelta(seconds=60)  # at which secrets hold a leaked key, beside the rotation of one of them
 PAUSE = timedelta(seconds=30)  # from the check of the deadline to the socket
 IN_FLIGHT = timedelta(seconds=300)  # in which an abandoned request can still take effect; Azure documents no bound
 SKEW = timedelta(seconds=30)  # between the clocks of two workers
@@ -31,7 +32,9 @@ LISTING_KEPT_FOR = timedelta(minutes=5)  # a listing of the vaults, for all rota
 EVENT_MARGIN = timedelta(days=1)  # before its expiry a version is made at the latest, so that its event still comes
 DEFAULT_GRACE = timedelta(hours=24)  # App Service may use a secret for so long that it has read (its documentation)
 LONGEST_GRACE = timedelta(hours=168)  # a week, of the setting for it
-LONGEST_REVOCATION = timedelta(days=365)  # between a rotation and the revocation that it asks for
+LONGEST_REVOCATION = timedelta(days=365)  # from when the last secret has moved away from a leaked key to its end
+HOLDERS_MOVE_WITHIN = timedelta(hours=24)  # beyond that time: a leaked key that a secret holds even then is not revoked
+REFUSED_KEY_RESTS_FOR = timedelta(hours=1)  # each move away from a leaked key regenerates the other one
 
 # The proof of a new key
 PROVEN_WITHIN = 60.0  # seconds in which one attempt asks whether a key works; then the rotation is suspended

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from rotation.vocabulary.endings import Misconfigured, SkipReason
-from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName, ParseTarget, Target
 
@@ -62,7 +62,7 @@ class Step(Struct, frozen=True):
 
 class ScheduledRevocation(Struct, frozen=True, rename="camel"):
     """
-    The later rotation that kills the previous key: its id, and when it is due.
+    The rotation that regenerates a leaked key: its id, and when it is due if no other secret holds the key.
     """
 
     id: str
@@ -75,9 +75,10 @@ class Rotation(Struct, frozen=True, rename="camel"):
 
     `reason` is the caller's, and `skip_reason` says why a rotation was skipped. `proven` says whether the new key was
     seen to work: False where that could not be found out or the key was refused, None where it was not asked for (yet).
-    `allowed_on` is there where it was too soon: from then on the key may be regenerated. `gap_seconds` is there for
-    InPlace rotations: how long the secret held a key that was already dead. `revocation` is there where
-    `revokePreviousAfter` asked for one, `steps` where a dry run says what would happen.
+    `allowed_on` is there where it is too soon: from then on the key may be regenerated; of a revocation it is the
+    earliest time. `gap_seconds` is there for InPlace rotations: how long the secret held a key that was already dead.
+    `revocation` is there where the rotation moves its secret away from a leaked key, `steps` where a dry run says what
+    would happen.
     """
 
     id: str
@@ -206,6 +207,19 @@ class WaitingRotation(Struct, frozen=True):
     due_on: datetime
 
 
+class Leak(Struct, frozen=True):
+    """
+    A key of a target, which is named by its identity, was reported as leaked: it is one until its value is dead.
+
+    `revocation` is the id of the rotation that is to regenerate it, or was when it ended otherwise.
+    """
+
+    target: str
+    leaked: LeakedKey
+    revocation: str
+    reported_on: datetime
+
+
 class EndedRotation(Struct, frozen=True):
     """
     The outcome of a rotation, waiting to be published.
@@ -236,6 +250,9 @@ def accepted_record(request: RotationRequest, now: datetime, parse: ParseTarget)
         reason=request.reason,
         error=None,
     )
+    if request.revocation:
+        due_on = now + request.revocation.after
+        record = structs.replace(record, revocation=ScheduledRevocation(request.revocation.id, due_on))
     # A row may name a target of a kind that this version does not know: its rotation fails, and its record says so.
     with suppress(Misconfigured):
         return record.about(parse(request.target)) if request.target else record

@@ -32,18 +32,19 @@ EVENTS = frozenset({Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED})
 
 class LeakedKey(Struct, frozen=True):
     """
-    A key that is to die, by the fingerprint of its value, and the address of what shows it.
+    A key that was reported as leaked: the fingerprint of its value, and the ARM id of what shows it, percent-encoded.
     """
 
     fingerprint: str
-    address: str
+    shown_by: str
 
 
 class Revocation(Struct, frozen=True):
     """
-    A wish: that long after the rotation, the key whose value the secret held when it was asked for is to be dead.
+    The rotation with this id regenerates a leaked key, so long `after` the last secret that held it has moved.
     """
 
+    id: str
     after: timedelta
     leaked: LeakedKey
 
@@ -56,10 +57,12 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     `secret` is pinned to the version that the request is about: if another one is current by the time it runs, the work
     has been done. `key` is the key to regenerate, None for the one not in use. `claimed` is the identity of the target
     on which an earlier attempt left its journal, and `ended` says that the outcome waits to be published; only resuming
-    sets them. `waits` says that the ledger holds a row for the request until it has ended. `revocation` asks for a
-    second rotation later; that one `revokes` the leaked key, and is pinned when it has found it. `ignore_grace` asks
-    for the key to be regenerated although clients may go on with it, and `deferred` says that this was too soon once. A
-    field that this version does not know is an error: what it asks for must not be left out.
+    sets them. `waits` says that the ledger holds a row for the request until it has begun or ended. A request that
+    `revokes` a leaked key is about the target that has it, and finds out itself which key that is. One with a
+    `revocation` moves its secret away from such a key: it is the report of the leak, or made for another secret that
+    holds the key. `ignore_grace` asks for the key to be regenerated although clients may go on with it, and `deferred`
+    says that this was too soon once. A field that this version does not know is an error: what it asks for must not be
+    left out.
     """
 
     id: str
@@ -74,7 +77,7 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     target: str | None = None
     waits: bool = False
     revocation: Revocation | None = None
-    revokes: LeakedKey | None = None
+    revokes: Revocation | None = None
     ignore_grace: bool = False
     deferred: bool = False
 
@@ -86,17 +89,19 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
         return self.trigger is not Trigger.HTTP or self.waits
 
     @property
-    def is_accepted(self) -> bool:
+    def is_about_a_leak(self) -> bool:
         """
-        Whether somebody was promised an outcome; a revocation waits too, and for nobody.
+        Whether it is part of revoking a leaked key: then it waits for its turn where another rotation is running.
         """
-        return self.waits and self.revokes is None
+        return self.revokes is not None or self.revocation is not None
 
     def __post_init__(self) -> None:
         if (self.secret is None) is (self.target is None):
             raise ValueError("a request is about a secret or about a target, one of them")
-        if self.target is not None and self.key is None:
-            raise ValueError("a request about a target names the key")
+        if self.target is not None and (self.key is None) is (self.revokes is None):
+            raise ValueError("a request about a target names the key, or the leaked key that it revokes")
+        if self.secret is not None and self.revokes is not None:
+            raise ValueError("a leaked key is revoked at its target")
 
 
 def request_for_event(
@@ -120,21 +125,31 @@ def request_for_sweep(secret: SecretId, now: datetime) -> RotationRequest:
     return RotationRequest(_id_of(identity), Trigger.SWEEP, secret, now)
 
 
-def request_to_revoke(request: RotationRequest, revocation: Revocation, now: datetime) -> RotationRequest:
+def revocation_id(rotation_id: str) -> str:
     """
-    Return the second rotation that a request asks for: the same id however often the first one ends.
+    Return the id of the revocation that a rotation asks for: the same however often it does.
     """
-    if request.secret is None:
-        raise ValueError("only what a secret holds can be revoked")
+    return _id_of(f"{rotation_id}|revocation")
+
+
+def request_to_revoke(revocation: Revocation, now: datetime, *, reason: str | None) -> RotationRequest:
+    """
+    Return the rotation that regenerates a leaked key, which waits until nobody uses that key any more.
+    """
+    target = revocation.leaked.shown_by
     return RotationRequest(
-        _id_of(f"{request.id}|revocation"),
-        Trigger.HTTP,
-        SecretId(request.secret.vault, request.secret.name),
-        now,
-        reason=request.reason,
-        waits=True,
-        revokes=revocation.leaked,
+        revocation.id, Trigger.HTTP, None, now, reason=reason, target=target, waits=True, revokes=revocation
     )
+
+
+def request_to_move(
+    revocation: Revocation, secret: SecretId, now: datetime, *, look: str, reason: str | None
+) -> RotationRequest:
+    """
+    Return the rotation of a secret that holds a leaked key: another one for each `look` that finds it there.
+    """
+    identity = f"{revocation.id}|{secret.identity}/{secret.version}|{look}"
+    return RotationRequest(_id_of(identity), Trigger.HTTP, secret, now, reason=reason, revocation=revocation)
 
 
 def keyed_id(idempotency_key: str) -> str:

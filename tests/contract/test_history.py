@@ -16,8 +16,8 @@ from rotation.ports.ledger import Ledger
 from rotation.run import outcome
 from rotation.vocabulary.endings import Skip, SkipReason
 from rotation.vocabulary.errors import UnreadableRow
-from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation
-from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
+from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, State, WaitingRotation
+from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, Trigger, request_to_revoke
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName, Target
 from tests.contract.conftest import MakeTable
@@ -88,7 +88,7 @@ def side(request: pytest.FixtureRequest) -> Side:
     return Side(TableHistory(table), TableLedger(table))
 
 
-def asked(secret: SecretId | None = ONE, *, revokes: bool = False) -> RotationRequest:
+def asked(secret: SecretId | None = ONE) -> RotationRequest:
     """
     Return a request with an id of its own.
     """
@@ -97,8 +97,7 @@ def asked(secret: SecretId | None = ONE, *, revokes: bool = False) -> RotationRe
         return RotationRequest(
             rotation_id, Trigger.HTTP, None, NOW, KeyName.PRIMARY, target=ACCOUNT.written, waits=True
         )
-    leaked = LeakedKey("f" * 64, ACCOUNT.address) if revokes else None
-    return RotationRequest(rotation_id, Trigger.HTTP, secret, NOW, waits=True, revokes=leaked)
+    return RotationRequest(rotation_id, Trigger.HTTP, secret, NOW, waits=True)
 
 
 def ended(started_on: datetime, secret: SecretId | None = ONE, target: Target = ACCOUNT, reason: str = "") -> Rotation:
@@ -193,9 +192,11 @@ async def test_what_runs_and_what_waits_is_listed_among_what_has_ended(side: Sid
     old = await side.end(ended(NOW - SECOND))
     waiting = asked()
     await side.ledger.wait(WaitingRotation(waiting, accepted_record(waiting, NOW), NOW))
-    scheduled = asked(TWO, revokes=True)
+    revocation = Revocation(str(uuid.uuid4()), SECOND, LeakedKey("f" * 64, ACCOUNT.written))
+    scheduled = request_to_revoke(revocation, NOW, reason=None)
     record = structs.replace(accepted_record(scheduled, NOW + SECOND), state=State.SCHEDULED)
-    await side.ledger.wait(WaitingRotation(scheduled, record, NOW))
+    leak = Leak(ACCOUNT.identity, revocation.leaked, scheduled.id, NOW)
+    assert await side.ledger.report_leak(WaitingRotation(scheduled, record, NOW), leak)
     running = asked()
     row = OpenRotation(running, accepted_record(running, NOW + 2 * SECOND).about(ACCOUNT), "claim", NOW)
     await side.ledger.claim(ACCOUNT.identity, row)
@@ -206,8 +207,8 @@ async def test_what_runs_and_what_waits_is_listed_among_what_has_ended(side: Sid
     assert await side.list(state=State.ACCEPTED) == [running.id, waiting.id]
     assert await side.list(state=State.SCHEDULED) == [scheduled.id]
     assert await side.list(state=State.COMPLETED) == [untold.id, old.id]
-    assert await side.list(target=ACCOUNT.identity) == [running.id, old.id]
-    assert await side.list(secret=TWO.identity) == [untold.id, scheduled.id]
+    assert await side.list(target=ACCOUNT.identity) == [running.id, scheduled.id, old.id]
+    assert await side.list(secret=TWO.identity) == [untold.id]
     assert await side.list(since=NOW + 2 * SECOND) == [untold.id, running.id]
 
 

@@ -19,7 +19,7 @@ from rotation.run import outcome
 from rotation.vocabulary.endings import Skip, SkipReason
 from rotation.vocabulary.errors import UnreadableRow
 from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, State, WaitingRotation
-from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
+from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 from tests.contract.conftest import MakeTable
@@ -546,16 +546,12 @@ async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transpo
     assert await tables.read_done("r2") == ending("r2").record
 
 
-def waiting(rotation_id: str = "r1", *, revokes: bool = False) -> WaitingRotation:
+def waiting(rotation_id: str = "r1") -> WaitingRotation:
     """
-    Return the row of a rotation that was accepted, or is scheduled.
+    Return the row of a rotation that was accepted.
     """
-    leaked = LeakedKey("f" * 64, TARGET) if revokes else None
-    request = structs.replace(running(rotation_id).request, waits=True, revokes=leaked)
-    state = State.SCHEDULED if revokes else State.ACCEPTED
-    return WaitingRotation(
-        request, structs.replace(accepted_record(request, NOW), state=state), NOW + timedelta(minutes=15)
-    )
+    request = structs.replace(running(rotation_id).request, waits=True)
+    return WaitingRotation(request, accepted_record(request, NOW), NOW + timedelta(minutes=15))
 
 
 async def list_waiting(ledger: Ledger) -> list[WaitingRotation]:
@@ -600,23 +596,22 @@ async def test_a_waiting_rotation_is_postponed_if_it_waits(ledger: Ledger) -> No
     Its due time changes and nothing else; one that is gone does not come back.
     """
     await ledger.wait(waiting())
-    await ledger.wait(waiting("r2", revokes=True))
+    await ledger.wait(waiting("r2"))
     later = NOW + timedelta(hours=1)
 
     await ledger.postpone(waiting(), later)
     await ledger.forget_waiting("r2")
-    await ledger.postpone(waiting("r2", revokes=True), later)
+    await ledger.postpone(waiting("r2"), later)
 
     assert await list_waiting(ledger) == [structs.replace(waiting(), due_on=later)]
 
 
 @pytest.mark.assumption(89)
-@pytest.mark.parametrize("revokes", [False, True])
-async def test_a_waiting_rotation_is_forgotten(ledger: Ledger, revokes: bool) -> None:
+async def test_a_waiting_rotation_is_forgotten(ledger: Ledger) -> None:
     """
-    Accepted or scheduled, and no other; twice is once.
+    And no other; twice is once.
     """
-    await ledger.wait(waiting("r1", revokes=revokes))
+    await ledger.wait(waiting("r1"))
     await ledger.wait(waiting("r2"))
 
     await ledger.forget_waiting("r1")
@@ -671,7 +666,7 @@ async def test_ending_what_was_accepted_takes_the_same_row(ledger: Ledger) -> No
     await ledger.wait(waiting())
     first = await claimed(ledger)
 
-    assert await ledger.end_accepted(ending(reason="busy"))
+    assert await ledger.end_waiting(ending(reason="busy"))
 
     assert await list_waiting(ledger) == []
     assert await ledger.read_outcome("r1") == ending(reason="busy")
@@ -688,50 +683,32 @@ async def test_what_has_begun_cannot_be_ended_as_if_it_waited(ledger: Ledger) ->
     first = await claimed(ledger)
     assert await ledger.begin(TARGET, structs.replace(running(), begun=True), first.etag) is not None
 
-    assert not await ledger.end_accepted(ending(reason="busy"))
+    assert not await ledger.end_waiting(ending(reason="busy"))
     assert await ledger.read_outcome("r1") is None
-    assert not await ledger.end_accepted(ending("r9", reason="busy"))
+    assert not await ledger.end_waiting(ending("r9", reason="busy"))
 
     await ledger.wait(waiting("r2"))
     assert await ledger.end_unclaimed(ending("r2"))
-    assert not await ledger.end_accepted(ending("r2", reason="busy"))
+    assert not await ledger.end_waiting(ending("r2", reason="busy"))
     assert await ledger.read_outcome("r2") == ending("r2")
     assert await list_waiting(ledger) == [waiting("r2")]
 
 
 @pytest.mark.assumption(84)
-async def test_ending_schedules_what_is_to_follow(ledger: Ledger) -> None:
+async def test_an_end_takes_the_row_by_which_a_rotation_waits(ledger: Ledger) -> None:
     """
-    In one step: the claim is gone, the outcome waits to be told, and the second rotation waits to be due.
+    In one step with the claim; where that row is gone, it was ended without a claim, and this end does not count.
     """
+    await ledger.wait(waiting())
     first = await claimed(ledger)
-    second = waiting("r2", revokes=True)
-
-    assert await ledger.end(ending(), target=TARGET, etag=first.etag, scheduled=second)
-
-    assert await ledger.read_open(TARGET) is None
-    assert await ledger.read_outcome("r1") == ending()
-    assert await list_waiting(ledger) == [second]
-    assert await ledger.find("r2") == second.record
-
-
-@pytest.mark.assumption(83, 84)
-async def test_what_cannot_be_ended_schedules_nothing(ledger: Ledger) -> None:
-    """
-    A stale tag, or a schedule that is there already, changes none of the rows.
-    """
-    first = await claimed(ledger)
-    row = await ledger.replace(TARGET, running(claim="c2"), first.etag)
-    assert row is not None
-    second = waiting("r2", revokes=True)
-
-    assert not await ledger.end(ending(), target=TARGET, etag=first.etag, scheduled=second)
+    assert await ledger.end(ending(), target=TARGET, etag=first.etag, waits=True)
     assert await list_waiting(ledger) == []
-    await ledger.wait(second)
-    assert not await ledger.end(ending(), target=TARGET, etag=row.etag, scheduled=second)
+    assert await ledger.read_open(TARGET) is None
 
-    assert await ledger.read_open(TARGET) == row
-    assert await ledger.read_outcome("r1") is None
+    second = await claimed(ledger, "r2")
+    assert not await ledger.end(ending("r2"), target=TARGET, etag=second.etag, waits=True)
+    assert await ledger.read_open(TARGET) == second
+    assert await ledger.read_outcome("r2") is None
 
 
 def deferred(rotation_id: str = "r1") -> WaitingRotation:
@@ -751,7 +728,7 @@ async def test_deferring_frees_the_target_and_lets_the_rotation_wait(ledger: Led
     """
     first = await claimed(ledger)
 
-    assert await ledger.defer(deferred(), target=TARGET, etag=first.etag, is_new=True)
+    assert await ledger.defer(deferred(), target=TARGET, etag=first.etag, waits=False)
 
     assert await ledger.read_open(TARGET) is None
     assert await list_waiting(ledger) == [deferred()]
@@ -770,11 +747,11 @@ async def test_what_was_accepted_is_deferred_in_its_row(ledger: Ledger) -> None:
     await ledger.wait(waiting())
     first = await claimed(ledger)
 
-    assert await ledger.defer(deferred(), target=TARGET, etag=first.etag, is_new=False)
+    assert await ledger.defer(deferred(), target=TARGET, etag=first.etag, waits=True)
     assert await list_waiting(ledger) == [deferred()]
 
     second = await claimed(ledger)
-    assert await ledger.defer(deferred(), target=TARGET, etag=second.etag, is_new=True)
+    assert await ledger.defer(deferred(), target=TARGET, etag=second.etag, waits=False)
     assert await list_waiting(ledger) == [deferred()]
 
 
@@ -787,8 +764,8 @@ async def test_what_cannot_be_deferred_changes_nothing(ledger: Ledger) -> None:
     row = await ledger.replace(TARGET, running(claim="c2"), first.etag)
     assert row is not None
 
-    assert not await ledger.defer(deferred(), target=TARGET, etag=first.etag, is_new=True)
-    assert not await ledger.defer(deferred(), target=TARGET, etag=row.etag, is_new=False)
+    assert not await ledger.defer(deferred(), target=TARGET, etag=first.etag, waits=False)
+    assert not await ledger.defer(deferred(), target=TARGET, etag=row.etag, waits=True)
 
     assert await ledger.read_open(TARGET) == row
     assert await list_waiting(ledger) == []
@@ -819,20 +796,20 @@ async def test_a_lost_answer_about_what_waits_is_made_out(tables: TableLedger, t
     first = await claimed(tables)
     row = structs.replace(running(), begun=True)
     transport.loses = True
-    assert await tables.defer(deferred(), target=TARGET, etag=first.etag, is_new=False)
+    assert await tables.defer(deferred(), target=TARGET, etag=first.etag, waits=True)
     first = await claimed(tables)
     transport.loses = True
     begun = await tables.begin(TARGET, row, first.etag)
     assert begun is not None
     transport.loses = True
-    scheduled = waiting("r2", revokes=True)
-    assert await tables.end(ending(), target=TARGET, etag=begun.etag, scheduled=scheduled)
+    assert await tables.end(ending(), target=TARGET, etag=begun.etag)
+    await tables.wait(waiting("r2"))
     transport.loses = True
-    await tables.postpone(scheduled, NOW)
+    await tables.postpone(waiting("r2"), NOW)
     await tables.wait(waiting("r3"))
     transport.loses = True
-    assert await tables.end_accepted(ending("r3"))
-    assert await list_waiting(tables) == [structs.replace(scheduled, due_on=NOW)]
+    assert await tables.end_waiting(ending("r3"))
+    assert await list_waiting(tables) == [structs.replace(waiting("r2"), due_on=NOW)]
     transport.loses = True
     await tables.forget_waiting("r2")
 

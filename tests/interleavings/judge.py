@@ -13,7 +13,8 @@ from msgspec import UNSET
 from rotation.policy.tags import stored_by
 from rotation.ports.inventory import Result, Verification
 from rotation.ports.providers import Verdict
-from rotation.vocabulary.endings import Exhausted
+from rotation.vocabulary.endings import Exhausted, SkipReason
+from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import RotatedSecret, Rotation, State
 from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.secret import SecretId, SecretVersion
@@ -22,6 +23,8 @@ from tests.interleavings.calls import Call
 from tests.interleavings.laboratory import KEY_MARK
 from tests.interleavings.scenarios import Scenario
 from tests.twins.world import TwinWorld
+
+REVOKED_AFTER = timedelta(minutes=20)  # the last secret has moved away from a leaked key
 
 
 class Broken(AssertionError):
@@ -49,7 +52,9 @@ class Judge:
         self._asked = ""
         self._refused: set[str] = set()
         self._tags: set[str] = set()
-        self._grace = timedelta(seconds=scenario.grace - max(scenario.clocks))
+        self._skew = timedelta(seconds=max(scenario.clocks))
+        self._grace = timedelta(seconds=scenario.grace) - self._skew
+        self._killed: set[str] = set()
         self._live = self._live_values()
 
     def key(self) -> tuple[object, ...]:
@@ -92,6 +97,7 @@ class Judge:
         Excuse the secrets that a hand has just broken, and remember the tags that it has set.
         """
         self._a_hand_was_at_work = True
+        self._live = self._live_values()
         self._tags |= set(tags)
         self._hand_turned |= is_turned
         self._hand_broke |= any(not self._is_live(secret) for secret in self._world.managed)
@@ -111,6 +117,7 @@ class Judge:
             if request.force and secret:
                 self._excused.add(secret)
             self._judge_grace(request)
+            self._judge_revocation(request)
         elif call.operation == "store" and secret and request.secret:
             self._judge_version(request, request.secret)
             self._judge_proof(request, secret)
@@ -136,14 +143,28 @@ class Judge:
 
     def _judge_grace(self, request: RotationRequest) -> None:
         before, self._live = self._live, self._live_values()
-        if self._grace <= timedelta() or request.force or request.revokes or request.revocation:
+        self._killed = before - self._live
+        grace = REVOKED_AFTER - self._skew if request.revokes else self._grace
+        if grace <= timedelta() or request.force or request.revocation:
             return
-        since = self._world.clock.now() - self._grace
+        since = self._world.clock.now() - grace
         for secret in self._world.managed:
             for version, successor in pairwise(self._world.vaults.history(secret)):
-                is_killed = version.value and version.value.reveal() in before - self._live
+                is_killed = version.value and version.value.reveal() in self._killed
                 if is_killed and successor.created_on > since:
                     raise Broken(f"no outage: rotation {request.id} killed the key of version {version.version}")
+
+    def _judge_revocation(self, request: RotationRequest) -> None:
+        if request.revokes is None:
+            return
+        killed = {self._world.target.fingerprint(KeyMaterial(value)) for value in self._killed}
+        # Somebody may regenerate it by hand between the look and the request.
+        if killed != {request.revokes.leaked.fingerprint} and not self._hand_turned:
+            raise Broken(f"no outage: revocation {request.id} killed a key that did not leak")
+        record = self._world.ledger.records().get(request.id)
+        outcomes = [ended.record for ended in self._world.ledger.outcomes() if ended.record.id == request.id]
+        if any(each and each.skip_reason is SkipReason.CANCELLED for each in [record, *outcomes]):
+            raise Broken(f"told: revocation {request.id} was cancelled, and regenerates")
 
     def _live_values(self) -> set[str]:
         return {self._world.provider.value(self._world.target, key) for key in KeyName}
@@ -153,9 +174,6 @@ class Judge:
         pinned = secret.version or ""
         if request.id in self._stored:
             raise Broken(f"once: rotation {request.id} made two versions")
-        if request.revokes:
-            # Pinned to what it finds.
-            pinned = before.version
         if pinned in self._rotated:
             raise Broken(f"once: version {pinned} was rotated by {self._rotated[pinned]} and by {request.id}")
         if stored_by(made.tags) != request.id:
@@ -201,9 +219,11 @@ class Judge:
             if by_id.setdefault(event.data.id, event.data) != event.data:
                 raise Broken(f"told: rotation {event.data.id} was announced in two ways")
 
-    def at_the_end(self, accepted: set[str], log: list[str]) -> None:
+    def at_the_end(self, accepted: set[str], leaked: Mapping[str, str], log: list[str]) -> None:
         """
         Judge a run that nothing goes on in any more; `accepted` are the rotations that must have ended.
+
+        `leaked` has the fingerprint that each revocation is about.
         """
         self._judge_liveness()
         records = self._world.ledger.records()
@@ -214,10 +234,25 @@ class Judge:
             self._judge_record(record, told.get(record.id))
             if record.revocation is not UNSET and record.revocation.id not in records:
                 raise Broken(f"no loss: what rotation {record.id} was to revoke never ended")
+            self._judge_end_of_leak(record, leaked.get(record.id))
         self._judge_leaks(log)
         lost = self._tags - self._world.current().tags.keys()
         if lost and "tags" not in self._failed:
             raise Broken(f"no loss: the current version lacks the tags {lost}")
+
+    def _judge_end_of_leak(self, record: Rotation, leaked: str | None) -> None:
+        """
+        Judge how a revocation has ended: its key is dead, or known to have leaked still.
+        """
+        if leaked is None:
+            return
+        live = {self._world.target.fingerprint(KeyMaterial(value)) for value in self._live_values()}
+        is_said_dead = record.state is State.COMPLETED or record.skip_reason is SkipReason.REVOKED
+        if is_said_dead and leaked in live:
+            raise Broken(f"told: revocation {record.id} is {record.state}, and the leaked key works")
+        known = {leak.leaked.fingerprint for leak in self._world.ledger.leaks()}
+        if leaked in live and leaked not in known:
+            raise Broken(f"no loss: revocation {record.id} has forgotten a leaked key")
 
     def _judge_record(self, record: Rotation, told: Rotation | None) -> None:
         if record.state not in {State.COMPLETED, State.FAILED, State.SKIPPED}:

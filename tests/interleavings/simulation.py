@@ -13,12 +13,26 @@ from rotation.overview.comparison import Comparison
 from rotation.policy.scope import Scopes
 from rotation.policy.tags import PAUSED
 from rotation.ports.world import World
+from rotation.run.cancelling import cancel
+from rotation.run.leaks import report_leak
 from rotation.run.resumption import list_unfinished
 from rotation.run.rotator import Rotator
-from rotation.vocabulary.errors import Busy, Declined, DependencyError, NoAnswer, Unavailable, Unfinished
-from rotation.vocabulary.limits import CLAIM_TTL, IN_FLIGHT, QUEUED_FOR, SKEW
+from rotation.vocabulary.concurrency import capture
+from rotation.vocabulary.endings import RevocationPending
+from rotation.vocabulary.errors import (
+    Busy,
+    Declined,
+    DependencyError,
+    NoAnswer,
+    NotCancellable,
+    RotationError,
+    Unavailable,
+    Unfinished,
+    UnknownRotation,
+)
+from rotation.vocabulary.limits import CLAIM_TTL, HOLDERS_MOVE_WITHIN, IN_FLIGHT, QUEUED_FOR, SKEW
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.record import Rotation, WaitingRotation
+from rotation.vocabulary.record import Leak, Rotation, State, WaitingRotation
 from rotation.vocabulary.request import (
     LeakedKey,
     Revocation,
@@ -26,6 +40,7 @@ from rotation.vocabulary.request import (
     Trigger,
     request_for_event,
     request_to_revoke,
+    revocation_id,
 )
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
@@ -33,7 +48,7 @@ from rotation.vocabulary.timing import Deadline
 from tests.interleavings import wires
 from tests.interleavings.calls import Call, Kind, Worker, at_once
 from tests.interleavings.gathering import LaidOut
-from tests.interleavings.judge import Broken, Judge
+from tests.interleavings.judge import REVOKED_AFTER, Broken, Judge
 from tests.interleavings.laboratory import Laboratory
 from tests.interleavings.scenarios import EVENT, RESUME, Hand, Job, Message, Scenario
 from tests.interleavings.tasks import AGAIN_AFTER, Memory, Phase, Task
@@ -42,7 +57,9 @@ from tests.twins.world import SUBSCRIPTION, VAULT, TwinWorld
 
 _NAMESPACE = uuid.UUID("00000000-0000-4000-8000-000000000004")
 _TAGS = {Hand.PAUSE: {PAUSED: "true"}, Hand.TAG: {"owner": "somebody"}}
+_DUE = str(uuid.uuid5(_NAMESPACE, "due"))
 _ROUNDS = 14  # of the timer, until everything must have ended: MAX_ATTEMPTS and some
+_MAY_BE_RAISED = (Busy, DependencyError, Unfinished, RevocationPending, NotCancellable, UnknownRotation)
 _SCOPES = Scopes([f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"])
 
 
@@ -54,6 +71,15 @@ class Move(NamedTuple):
     verb: str
     who: int = 0
     time: float = 0.0
+
+
+class Reported(NamedTuple):
+    """
+    What came of the rotation of a secret whose key has leaked, and the rotations that it puts into the queue.
+    """
+
+    came_of_it: Rotation | RotationError
+    moves: list[RotationRequest]
 
 
 class Orphan(NamedTuple):
@@ -256,9 +282,12 @@ class Simulation:
     def _look_at_end(self, task: Task) -> None:
         if task.phase is not Phase.OVER:
             return
+        if isinstance(task.result, Reported):
+            self._enqueue(task, task.result.moves)
+            task.result = task.result.came_of_it
         if isinstance(task.result, Exception):
             self._tell(task, f"ends: {task.result!r}")
-            if not isinstance(task.result, Busy | DependencyError | Unfinished):
+            if not isinstance(task.result, _MAY_BE_RAISED):
                 raise Broken(f"told: {task.name} ended with {task.result!r}") from task.result
         elif isinstance(task.result, Rotation):
             self._tell(task, f"ends: {task.result.state} {task.result.skip_reason or ''}")
@@ -266,9 +295,12 @@ class Simulation:
             self._tell(task, f"ends: {[each.result for each in task.result.values()]}")
             self._judge.after_verification(task.result)
         elif isinstance(task.result, list):
-            self._tell(task, f"puts {len(task.result)} rotations into the queue")
-            for request in task.result:
-                self._add(EVENT, request)
+            self._enqueue(task, task.result)
+
+    def _enqueue(self, task: Task, requests: list[RotationRequest]) -> None:
+        self._tell(task, f"puts {len(requests)} rotations into the queue")
+        for request in requests:
+            self._add(EVENT, request)
 
     def _worker(self, task: Task) -> Worker:
         world = self._wired(task)
@@ -276,9 +308,15 @@ class Simulation:
             deadline = Deadline(world.clock)
             secrets = {SecretId(VAULT, name): None for name in self.scenario.secrets}
             return Comparison(world, self.world.target.identity, secrets, asyncio.Semaphore(), deadline).make()
+        if task.message.job is Job.CANCEL:
+            return cancel(world, self._to_cancel())
         if task.request is None:
             return list_unfinished(world)
         rotator = Rotator(world)
+        if task.message.reports:
+            return _report(world, rotator, task.request)
+        if task.request.revokes:
+            return _revoke(rotator, task.request)
         return rotator.give_up(task.request) if task.message.job is Job.GIVE_UP else rotator.rotate(task.request)
 
     def _wired(self, task: Task) -> World:
@@ -304,12 +342,23 @@ class Simulation:
         if message.regenerates:
             return structs.replace(request, secret=None, target=self.world.target.written, key=message.regenerates)
         if message.revokes:
-            return request_to_revoke(request, self._revocation(message.revokes), self.epoch)
-        revocation = self._revocation(KeyName.PRIMARY) if message.revokes_later else None
+            return request_to_revoke(self._revocation(_DUE, message.revokes), self.epoch, reason=None)
+        held = self.scenario.secrets[message.secret]
+        revocation = self._revocation(revocation_id(request.id), held) if message.reports else None
         return structs.replace(request, key=message.key, force=message.force, revocation=revocation)
 
-    def _revocation(self, leaked: KeyName) -> Revocation:
-        return Revocation(timedelta(minutes=20), LeakedKey(self._at_the_outset[leaked], self.world.target.address))
+    def _revocation(self, revocation: str, leaked: KeyName) -> Revocation:
+        return Revocation(revocation, REVOKED_AFTER, LeakedKey(self._at_the_outset[leaked], self.world.target.written))
+
+    def _to_cancel(self) -> str:
+        """
+        Return the id of the first revocation that anybody asks for.
+        """
+        requests = [task.request for task in self.tasks if task.request]
+        return next(
+            (found.id for request in requests if (found := request.revokes or request.revocation)),
+            _DUE,
+        )
 
     def _add(self, message: Message, request: RotationRequest | None = None, redelivers: Task | None = None) -> None:
         number = len(self.tasks)
@@ -317,13 +366,23 @@ class Simulation:
         task = Task(f"w{number}", message, request, clocks[number % len(clocks)], self._memory)
         if request is None and message.job in {Job.ROTATE, Job.GIVE_UP} and not message.is_late:
             task.request = self._request(task, message)
-            if message.waits:
+            if message.revokes:
+                self._schedule(task.request)
+            elif message.waits:
                 record = accepted_record(task.request, self.epoch)
                 at_once(self.world.ledger.wait(WaitingRotation(task.request, record, self.epoch + QUEUED_FOR)))
         task.redelivers = redelivers
         if message.redelivers is not None and redelivers is None:
             task.redelivers = self.tasks[message.redelivers]
         self.tasks.append(task)
+
+    def _schedule(self, request: RotationRequest) -> None:
+        if request.revokes is None:
+            raise ValueError(f"rotation {request.id} revokes nothing")
+        target = self.world.target
+        record = structs.replace(accepted_record(request, self.epoch).about(target), state=State.SCHEDULED)
+        leak = Leak(target.identity, request.revokes.leaked, request.id, self.epoch)
+        at_once(self.world.ledger.report_leak(WaitingRotation(request, record, self.epoch + QUEUED_FOR), leak))
 
     def _use_hand(self, hand: Hand) -> None:
         self._tell(None, f"somebody {hand}")
@@ -363,7 +422,7 @@ class Simulation:
         Deliver again what was not taken to its end, let the timer do its work, and judge the result.
         """
         self.orphans.clear()
-        for _ in range(_ROUNDS):
+        for number in range(_ROUNDS):
             for task in self._undelivered():
                 if task.phase is Phase.DEAD:
                     self._pass_until(max(self.now, task.shown_again))
@@ -372,14 +431,19 @@ class Simulation:
             ledger = self.world.ledger
             if not (self._undelivered() or ledger.claims() or ledger.outcomes() or ledger.waiting()):
                 break
-            self._pass_until(self.now + (CLAIM_TTL + SKEW).total_seconds())
+            # Some revocation may wait for a secret that nobody is going to move.
+            is_late = number == _ROUNDS - 3
+            self._pass_until(self.now + (HOLDERS_MOVE_WITHIN if is_late else CLAIM_TTL + SKEW).total_seconds())
             self._add(RESUME)
             self._finish()
         else:
             raise Broken("no loss: something never ends")
         accepted = {task.result.id for task in self.tasks if isinstance(task.result, Rotation)}
         accepted |= {task.request.id for task in self.tasks if task.request and task.request.waits}
-        self._judge.at_the_end(accepted, self._laboratory.lines)
+        requests = [task.request for task in self.tasks if task.request]
+        leaks = [found for request in requests if (found := request.revokes or request.revocation)]
+        leaked = {leak.id: leak.leaked.fingerprint for leak in leaks}
+        self._judge.at_the_end(accepted, leaked, self._laboratory.lines)
         self.is_over = True
 
     def _undelivered(self) -> list[Task]:
@@ -412,3 +476,19 @@ class Simulation:
     def _tell(self, task: Task | None, what: str) -> None:
         if self._is_told:
             self.story.append(f"{self.now:7.0f} s  {task.name if task else '--':4} {what}")
+
+
+async def _report(world: World, rotator: Rotator, request: RotationRequest) -> Reported:
+    """
+    Do what the HTTP API does with the report of a leak.
+    """
+    accepted = await report_leak(world, request)
+    came_of_it = await capture(rotator.rotate, accepted)
+    return Reported(came_of_it, await rotator.moves(accepted))
+
+
+async def _revoke(rotator: Rotator, request: RotationRequest) -> list[RotationRequest] | Rotation:
+    """
+    Do what the queue's function does with a revocation.
+    """
+    return await rotator.moves(request) or await rotator.rotate(request)

@@ -18,7 +18,7 @@ from rotation.run.grace import Grace
 from rotation.run.planning import Planner
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation
 from rotation.vocabulary.secret import SecretVersion
 from rotation.vocabulary.timing import Deadline
 from tests.interleavings import wires
@@ -74,10 +74,8 @@ def test_without_the_claim_a_promise_breaks(laboratory: Laboratory, monkeypatch:
         async def release(self, target: str, etag: str) -> bool:
             return await super().release(f"{target}#{self.worker}", etag)
 
-        async def end(
-            self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
-        ) -> bool:
-            return await super().end(outcome, target=f"{target}#{self.worker}", etag=etag, scheduled=scheduled)
+        async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
+            return await super().end(outcome, target=f"{target}#{self.worker}", etag=etag, waits=waits)
 
     monkeypatch.setattr(wires, "WiredLedger", Unclaimed)
 

@@ -201,7 +201,7 @@ def test_an_accepted_rotation_that_is_delivered_twice_is_never_told_to_be_skippe
     """
     simulation = Simulation(scenario("accepted twice against event"), laboratory)
     simulation.go_until(2, "read_keys")
-    simulation.go_until(1, "end_accepted")
+    simulation.go_until(1, "end_waiting")
     simulation.take(Move("fail", 2))
     simulation.go_until(2, None)
     simulation.go_until(0, "read_keys")

@@ -15,7 +15,8 @@ from rotation.ports.providers import Verdict
 from rotation.ports.vaults import NewVersion, SecretProperties
 from rotation.vocabulary.errors import DependencyError
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.request import LeakedKey
 from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
@@ -345,40 +346,38 @@ class WiredLedger:
         """
         return await ask("release", Kind.LEDGER, lambda: self.twin.release(target, etag), is_timely=False)
 
-    async def end(
-        self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
-    ) -> bool:
+    async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
         """
         Ask for a running rotation to become an outcome.
         """
         return await ask(
             "end",
             Kind.LEDGER,
-            lambda: self.twin.end(outcome, target=target, etag=etag, scheduled=scheduled),
+            lambda: self.twin.end(outcome, target=target, etag=etag, waits=waits),
             about=outcome.record.state,
             is_timely=False,
         )
 
-    async def defer(self, row: WaitingRotation, *, target: str, etag: str, is_new: bool) -> bool:
+    async def defer(self, row: WaitingRotation, *, target: str, etag: str, waits: bool) -> bool:
         """
         Ask for a running rotation to wait.
         """
         return await ask(
             "defer",
             Kind.LEDGER,
-            lambda: self.twin.defer(row, target=target, etag=etag, is_new=is_new),
+            lambda: self.twin.defer(row, target=target, etag=etag, waits=waits),
             about=row.record.state,
             is_timely=False,
         )
 
-    async def end_accepted(self, outcome: EndedRotation) -> bool:
+    async def end_waiting(self, outcome: EndedRotation) -> bool:
         """
-        Ask for the outcome of an accepted rotation to be remembered.
+        Ask for the outcome of a rotation that waits to be remembered.
         """
         return await ask(
-            "end_accepted",
+            "end_waiting",
             Kind.LEDGER,
-            lambda: self.twin.end_accepted(outcome),
+            lambda: self.twin.end_waiting(outcome),
             about=outcome.record.state,
             is_timely=False,
         )
@@ -453,6 +452,30 @@ class WiredLedger:
         Ask for an accepted rotation to be remembered.
         """
         return await ask("wait", Kind.LEDGER, lambda: self.twin.wait(row), is_timely=False)
+
+    async def report_leak(self, row: WaitingRotation, leak: Leak) -> bool:
+        """
+        Ask for a revocation to be remembered, with its leak.
+        """
+        return await ask("report_leak", Kind.LEDGER, lambda: self.twin.report_leak(row, leak), is_timely=False)
+
+    async def read_revocation(self, target: str) -> WaitingRotation | None:
+        """
+        Ask for the revocation of a target that waits.
+        """
+        return await ask("read_revocation", Kind.READ, lambda: self.twin.read_revocation(target), is_timely=False)
+
+    async def list_leaks(self, target: str | None = None) -> list[Leak]:
+        """
+        Ask for the keys that have leaked.
+        """
+        return await ask("list_leaks", Kind.READ, lambda: self.twin.list_leaks(target), is_timely=False)
+
+    async def forget_leak(self, target: str, leaked: LeakedKey) -> None:
+        """
+        Ask for a leaked key to be forgotten.
+        """
+        await ask("forget_leak", Kind.LEDGER, lambda: self.twin.forget_leak(target, leaked), is_timely=False)
 
     async def list_waiting(self) -> AsyncIterator[WaitingRotation]:
         """

@@ -106,6 +106,14 @@ class MemoryInventory:
         await self.faults.enter("vault_facts")
         return self._vaults.get(vault)
 
+    async def read_entry(self, secret: SecretId) -> Entry | None:
+        """
+        Return what is known of one secret.
+        """
+        await self.faults.enter("read_entry")
+        row = self._rows.get((secret.vault, secret.name.lower()))
+        return entry_of(row.facts, row.last, row.stored, row.verified, row.attention) if row else None
+
     async def list_entries(self, vault: str, after: str) -> AsyncGenerator[Entry, None]:
         """
         Yield the managed secrets of a vault by name.

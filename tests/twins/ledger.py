@@ -10,8 +10,10 @@ import msgspec
 from msgspec import structs
 
 from rotation.ports.ledger import Bound, Versioned
-from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.request import LeakedKey, RotationRequest
 from rotation.vocabulary.secret import SecretId
+from rotation.vocabulary.target import identity_of
 from tests.twins.faults import Faults
 
 
@@ -26,6 +28,7 @@ class MemoryLedger:
         self._done: dict[str, bytes] = {}
         self._bound: dict[str, dict[str, Bound]] = {}
         self._waiting: dict[str, bytes] = {}
+        self._leaks: dict[tuple[str, str], bytes] = {}
         self._asked: dict[str, str] = {}
         self._etags = itertools.count(1)
         self.faults = faults or Faults()
@@ -35,7 +38,7 @@ class MemoryLedger:
         Return all that is stored, as text.
         """
         rows = [row for row, _ in self._open.values()] + list(self._outcomes.values()) + list(self._done.values())
-        rows += list(self._waiting.values())
+        rows += [*self._waiting.values(), *self._leaks.values()]
         return "\n".join(row.decode() for row in rows) + str(self._bound)
 
     def records(self) -> dict[str, Rotation]:
@@ -55,6 +58,12 @@ class MemoryLedger:
         Return every outcome that waits to be published.
         """
         return [msgspec.json.decode(row, type=EndedRotation) for row in self._outcomes.values()]
+
+    def leaks(self) -> list[Leak]:
+        """
+        Return every key that is known to have leaked.
+        """
+        return [msgspec.json.decode(row, type=Leak) for row in self._leaks.values()]
 
     def waiting(self) -> list[WaitingRotation]:
         """
@@ -76,6 +85,7 @@ class MemoryLedger:
             tuple(sorted(self._done.items())),
             tuple(sorted(bound)),
             tuple(sorted(self._waiting.items())),
+            tuple(sorted(self._leaks.items())),
         )
 
     async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
@@ -112,9 +122,9 @@ class MemoryLedger:
         In one step write the running rotation anew and forget that it was accepted.
         """
         await self.faults.enter("replace")
-        if not self._is(target, etag) or row.request.id not in self._waiting:
+        if not self._is(target, etag) or not self._waits(row.request, target):
             return None
-        del self._waiting[row.request.id]
+        del self._waiting[_key(row.request, target)]
         self._write(target, row)
         written = self._read(target)
         await self.faults.leave("replace")
@@ -131,46 +141,45 @@ class MemoryLedger:
         await self.faults.leave("release")
         return True
 
-    async def end(
-        self, outcome: EndedRotation, *, target: str, etag: str, scheduled: WaitingRotation | None = None
-    ) -> bool:
+    async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
         """
-        In one step delete the running rotation, insert its outcome, and what is scheduled.
+        In one step delete the running rotation, and the row by which it waits, and insert its outcome.
         """
         await self.faults.enter("end")
         if not self._is(target, etag) or outcome.record.id in self._outcomes:
             return False
-        if scheduled:
-            if scheduled.record.id in self._waiting:
+        if waits:
+            if not self._waits(outcome.request, target):
                 return False
-            self._waiting[scheduled.record.id] = msgspec.json.encode(scheduled)
+            del self._waiting[_key(outcome.request, target)]
         del self._open[target]
         self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
         await self.faults.leave("end")
         return True
 
-    async def defer(self, row: WaitingRotation, *, target: str, etag: str, is_new: bool) -> bool:
+    async def defer(self, row: WaitingRotation, *, target: str, etag: str, waits: bool) -> bool:
         """
         In one step delete the running rotation and let it wait.
         """
         await self.faults.enter("defer")
-        if not self._is(target, etag) or not (is_new or row.record.id in self._waiting):
+        if not self._is(target, etag) or (waits and not self._waits(row.request, target)):
             return False
         del self._open[target]
-        self._waiting[row.record.id] = msgspec.json.encode(row)
+        self._waiting[_key(row.request, row.record.target)] = msgspec.json.encode(row)
         await self.faults.leave("defer")
         return True
 
-    async def end_accepted(self, outcome: EndedRotation) -> bool:
+    async def end_waiting(self, outcome: EndedRotation) -> bool:
         """
-        In one step insert the outcome of a rotation and forget that it was accepted.
+        In one step insert the outcome of a rotation and forget that it waits.
         """
-        await self.faults.enter("end_accepted")
-        if outcome.record.id not in self._waiting or outcome.record.id in self._outcomes:
+        await self.faults.enter("end_waiting")
+        target = outcome.record.target
+        if not self._waits(outcome.request, target) or outcome.record.id in self._outcomes:
             return False
-        del self._waiting[outcome.record.id]
+        del self._waiting[_key(outcome.request, target)]
         self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
-        await self.faults.leave("end_accepted")
+        await self.faults.leave("end_waiting")
         return True
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:
@@ -266,20 +275,53 @@ class MemoryLedger:
         Insert a rotation that was accepted.
         """
         await self.faults.enter("wait")
-        is_new = row.record.id not in self._waiting
+        key = _key(row.request, row.record.target)
+        is_new = key not in self._waiting
         if is_new:
-            self._waiting[row.record.id] = msgspec.json.encode(row)
+            self._waiting[key] = msgspec.json.encode(row)
         await self.faults.leave("wait")
         return is_new
+
+    async def report_leak(self, row: WaitingRotation, leak: Leak) -> bool:
+        """
+        In one step insert a revocation, unless the target has one, and write down the leak.
+        """
+        await self.faults.enter("report_leak")
+        key = _key(row.request, row.record.target)
+        if key in self._waiting:
+            return False
+        self._waiting[key] = msgspec.json.encode(row)
+        self._leaks[leak.target, leak.leaked.fingerprint] = msgspec.json.encode(leak)
+        await self.faults.leave("report_leak")
+        return True
 
     async def read_waiting(self, rotation_id: str) -> WaitingRotation | None:
         """
         Return a rotation that waits, but for a revocation.
         """
         await self.faults.enter("read_waiting")
-        found = self._waiting.get(rotation_id)
-        row = msgspec.json.decode(found, type=WaitingRotation) if found else None
-        return None if row and row.request.revokes else row
+        return self._read_waiting(f"accepted:{rotation_id}")
+
+    async def read_revocation(self, target: str) -> WaitingRotation | None:
+        """
+        Return the revocation of a target that waits.
+        """
+        await self.faults.enter("read_revocation")
+        return self._read_waiting(f"scheduled:{target}")
+
+    async def list_leaks(self, target: str | None = None) -> list[Leak]:
+        """
+        Return the leaked keys of a target, or of all.
+        """
+        await self.faults.enter("list_leaks")
+        return [msgspec.json.decode(row, type=Leak) for (of, _), row in self._leaks.items() if target in {None, of}]
+
+    async def forget_leak(self, target: str, leaked: LeakedKey) -> None:
+        """
+        Delete the row of a leaked key.
+        """
+        await self.faults.enter("forget_leak")
+        self._leaks.pop((target, leaked.fingerprint), None)
 
     async def list_waiting(self) -> AsyncIterator[WaitingRotation]:
         """
@@ -294,15 +336,17 @@ class MemoryLedger:
         Update the row of a waiting rotation, if it is as it was.
         """
         await self.faults.enter("postpone")
-        if self._waiting.get(row.record.id) == msgspec.json.encode(row):
-            self._waiting[row.record.id] = msgspec.json.encode(structs.replace(row, due_on=due_on))
+        key = _key(row.request, row.record.target)
+        if self._waiting.get(key) == msgspec.json.encode(row):
+            self._waiting[key] = msgspec.json.encode(structs.replace(row, due_on=due_on))
 
     async def forget_waiting(self, rotation_id: str) -> None:
         """
         Delete the row of a waiting rotation.
         """
         await self.faults.enter("forget_waiting")
-        self._waiting.pop(rotation_id, None)
+        rows = {key: msgspec.json.decode(row, type=WaitingRotation) for key, row in self._waiting.items()}
+        self._waiting = {key: self._waiting[key] for key, row in rows.items() if row.record.id != rotation_id}
 
     async def reserve(self, rotation_id: str, digest: str) -> str:
         """
@@ -339,6 +383,13 @@ class MemoryLedger:
         await self.faults.enter("unbind")
         self._bound.get(target, {}).pop(secret.identity, None)
 
+    def _waits(self, request: RotationRequest, target: str | None) -> bool:
+        return _key(request, target) in self._waiting
+
+    def _read_waiting(self, key: str) -> WaitingRotation | None:
+        found = self._waiting.get(key)
+        return msgspec.json.decode(found, type=WaitingRotation) if found else None
+
     def _bind(self, target: str, secret: SecretId, left_on: datetime | None) -> None:
         self._bound.setdefault(target, {})[secret.identity] = Bound(SecretId(secret.vault, secret.name), left_on)
 
@@ -351,3 +402,7 @@ class MemoryLedger:
     def _read(self, target: str) -> Versioned[OpenRotation]:
         row, etag = self._open[target]
         return Versioned(msgspec.json.decode(row, type=OpenRotation), etag)
+
+
+def _key(request: RotationRequest, target: str | None) -> str:
+    return f"scheduled:{identity_of(target or '')}" if request.revokes else f"accepted:{request.id}"

@@ -3,14 +3,18 @@ A world of twins with one target and one secret, ready to be rotated and disturb
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from msgspec import structs
 
 from rotation.policy.scope import Scopes
 from rotation.ports.world import World
+from rotation.run.acceptance import accept
+from rotation.run.leaks import report_leak
 from rotation.run.resumption import list_unfinished
 from rotation.run.rotator import Rotator
+from rotation.vocabulary.errors import Busy
 from rotation.vocabulary.limits import CLAIM_TTL, QUEUED_FOR
 from rotation.vocabulary.record import Rotation, WaitingRotation
 from rotation.vocabulary.request import RotationRequest, Trigger, new_id, request_for_event
@@ -215,7 +219,49 @@ class TwinWorld:
         Let time pass, then do what the timer and the queue do.
         """
         self.clock.advance(after)
-        return [await self.worker().rotate(request) for request in await list_unfinished(self.ports)]
+        requests = await list_unfinished(self.ports)
+        return [record for request in requests for record in await self.deliver(request)]
+
+    async def deliver(self, request: RotationRequest) -> list[Rotation]:
+        """
+        Do what the queue's function does with a message, and with those that it puts into the queue.
+
+        What finds its target taken stays in the queue.
+        """
+        worker = self.worker()
+        moves = await worker.moves(request) if request.revokes else []
+        if not moves:
+            return [await worker.rotate(request)]
+        made = []
+        for move in moves:
+            with suppress(Busy):
+                made.append(await worker.rotate(move))
+        return made
+
+    async def report(
+        self,
+        name: str = "one",
+        after: timedelta = timedelta(hours=1),
+        *,
+        reason: str | None = None,
+    ) -> tuple[Rotation, list[RotationRequest]]:
+        """
+        Do what the HTTP API does with the report of a leak: return what came of it, and what goes into the queue.
+        """
+        accepted = await self.report_only(name, after, reason=reason)
+        record = await self.rotator.rotate(accepted)
+        return record, await self.rotator.moves(accepted)
+
+    async def report_only(
+        self, name: str = "one", after: timedelta = timedelta(hours=1), *, reason: str | None = None
+    ) -> RotationRequest:
+        """
+        Put the report of a leak on record, and do nothing about it.
+        """
+        secret = SecretId(VAULT, name)
+        return await report_leak(
+            self.ports, await accept(self.ports, secret, reason=reason, revoke_previous_after=after)
+        )
 
     def regenerations(self) -> int:
         """

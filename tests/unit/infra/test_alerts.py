@@ -11,6 +11,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoi
 
 from adapters.telemetry_instruments import Instruments
 from adapters.telemetry_lines import measure
+from rotation.overview.attention import LEAKED_KEY
 from rotation.overview.review import review
 from rotation.overview.standing import NEEDS_ATTENTION
 from rotation.overview.sweep import look, sweep
@@ -27,7 +28,7 @@ VAULT = "https://kv.vault.azure.net"
 RULES = "Microsoft.Insights/scheduledQueryRules"
 
 # The rules that are made of counts.
-ABOUT_STATUSES = ("dead-key", "secret-needs-attention")
+ABOUT_STATUSES = ("dead-key", "leaked-key", "secret-needs-attention")
 
 # A row of AppMetrics: what the exporter of Application Insights makes of one data point.
 Row = dict[str, Any]
@@ -87,10 +88,13 @@ def chosen_by(query: str, lines: list[logging.LogRecord], now: Callable[[], floa
     ]
     name = re.findall(r"^\| where Name == '([^']+)'", query, re.MULTILINE)[-1]
     wanted = dict(re.findall(r"tostring\(Properties\.(\w+)\) == '([^']+)'", query))
+    unwanted = dict(re.findall(r"tostring\(Properties\.(\w+)\) != '([^']+)'", query))
     return [
         row
         for row in rows
-        if row["Name"] == name and all(row["Properties"].get(key) == value for key, value in wanted.items())
+        if row["Name"] == name
+        and all(row["Properties"].get(key) == value for key, value in wanted.items())
+        and all(row["Properties"].get(key) != value for key, value in unwanted.items())
     ]
 
 
@@ -143,8 +147,25 @@ async def test_a_failed_rotation_raises_an_alert(world: TwinWorld, caplog: pytes
     (row,) = chosen_by(query("failed-rotation"), caplog.records)
     assert row["Sum"] == 1
     assert row["Properties"]["reason"] == "drift"
-    for column in re.findall(r"tostring\(Properties\.(\w+)\)", query("failed-rotation")):
+    for column in re.findall(r"= tostring\(Properties\.(\w+)\)", query("failed-rotation")):
         assert column in row["Properties"], column
+
+
+async def test_a_failure_that_its_caller_hears_of_raises_none(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    A caller's own mistake wakes nobody up; what was accepted, and the report of a leak, does.
+    """
+    world.put("one", value="regenerated-by-hand")
+    with caplog.at_level(logging.DEBUG):
+        assert (await world.rotate(world.manual())).error is not None
+    assert not chosen_by(query("failed-rotation"), caplog.records)
+
+    with caplog.at_level(logging.DEBUG):
+        await world.rotate(await world.promise())
+        await world.report()
+    assert [row["Sum"] for row in chosen_by(query("failed-rotation"), caplog.records)] == [2]
 
 
 async def test_a_completed_rotation_raises_none(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
@@ -217,6 +238,22 @@ async def test_a_secret_whose_tags_are_wrong_raises_the_other_alert(
     assert not counted_by(query("dead-key"), counted)
 
 
+async def test_a_leaked_key_that_a_secret_holds_raises_an_alert_until_it_is_dead(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    Of the secret that could not be moved away from it; the others have left it.
+    """
+    world.put("two", {"RotationPaused": "true"})
+    await world.report()
+    assert counted_by(query("leaked-key"), await count(world, caplog)) == {(VAULT, "LeakedKey"): 1}
+
+    world.put("two")
+    for _ in range(3):
+        await world.resume(after=timedelta(hours=1))
+    assert not counted_by(query("leaked-key"), await count(world, caplog))
+
+
 @pytest.mark.parametrize(("days", "status"), [(15, "Overdue"), (25, "Expired")])
 async def test_a_secret_that_was_not_rotated_in_time_raises_the_same(
     world: TwinWorld, caplog: pytest.LogCaptureFixture, days: int, status: str
@@ -238,15 +275,17 @@ def test_each_status_that_needs_a_person_raises_one_alert() -> None:
     rules = {name: deployment("public").one(RULES, f"-{name}")["properties"] for name in ABOUT_STATUSES}
 
     assert named["dead-key"] == [Status.DRIFTED, Status.TARGET_MISSING]
+    assert named["leaked-key"] == [LEAKED_KEY]
     assert sorted(named["dead-key"] + named["secret-needs-attention"]) == sorted(NEEDS_ATTENTION)
-    assert [rules[name]["severity"] for name in ABOUT_STATUSES] == [1, 2]
+    assert [rules[name]["severity"] for name in ABOUT_STATUSES] == [1, 1, 2]
     for name, rule in rules.items():
         assert rule["overrideQueryTimeRange"] == "P2D"
         (condition,) = rule["criteria"]["allOf"]
         assert [one["name"] for one in condition["dimensions"]] == ["Vault", "Status"]
         assert {(one["operator"], *one["values"]) for one in condition["dimensions"]} == {("Include", "*")}
         for status in named[name]:
-            assert f"status={status}" in rule["description"]
+            shown = "leakedKey" if status == LEAKED_KEY else f"status={status}"
+            assert shown in rule["description"]
 
 
 async def test_the_count_of_the_instance_that_counted_last_is_the_one_that_counts(
@@ -262,7 +301,7 @@ async def test_the_count_of_the_instance_that_counted_last_is_the_one_that_count
         (row,) = chosen_by(told, lines)
         assert (row["Sum"], row["Properties"]) == (1, {"vault": VAULT})
         assert "| summarize arg_max(TimeGenerated, AppRoleInstance) by Vault = tostring(Properties.vault)\n" in told
-        assert {row["Properties"]["status"] for row in chosen_by(shown, lines)} == set(Status)
+        assert {row["Properties"]["status"] for row in chosen_by(shown, lines)} == {*Status, LEAKED_KEY}
         assert "\n| join kind=inner last on Vault, AppRoleInstance\n" in shown
         assert "\n| summarize arg_max(TimeGenerated, Sum) by Vault, Status\n" in shown
 

@@ -173,7 +173,7 @@ async def test_a_taken_target_ends_it_skipped(world: TwinWorld) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", ["claim", "read_outcome", "read_done", "end_accepted", "settle", "forget_waiting"])
+@pytest.mark.parametrize("call", ["claim", "read_outcome", "read_done", "end_waiting", "settle", "forget_waiting"])
 async def test_killed_while_it_finds_its_target_taken_it_comes_to_an_end(
     world: TwinWorld, call: str, when: str
 ) -> None:
@@ -284,7 +284,7 @@ async def test_what_was_skipped_elsewhere_does_not_begin(world: TwinWorld, holds
         reached.set()
         await gate.wait()
 
-    world.faults.before("end_accepted", wait)
+    world.faults.before("end_waiting", wait)
     delayed = asyncio.create_task(world.worker().rotate(request))
     async with asyncio.timeout(5):
         await reached.wait()
@@ -317,7 +317,7 @@ async def test_a_duplicate_that_rotated_first_is_what_is_told(world: TwinWorld) 
         reached.set()
         await gate.wait()
 
-    world.faults.before("end_accepted", wait)
+    world.faults.before("end_waiting", wait)
     delayed = asyncio.create_task(world.worker().rotate(request))
     async with asyncio.timeout(5):
         await reached.wait()

@@ -7,6 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from rotation.overview.attention import LEAKED_KEY
 from rotation.overview.review import review
 from rotation.overview.sweep import look
 from rotation.overview.sweep import sweep as find_due
@@ -342,5 +343,5 @@ async def test_how_many_secrets_stand_how_is_logged_for_each_vault(
     (line,) = [record for record in caplog.records if getattr(record, "step", "") == "counted"]
     counts = vars(line)["counts"]
     assert line.getMessage() == f"secrets of {VAULT}: 2 UpToDate, 1 Misconfigured"
-    assert set(counts) == {str(status) for status in Status}
+    assert set(counts) == {*map(str, Status), LEAKED_KEY}
     assert sum(counts.values()) == 3

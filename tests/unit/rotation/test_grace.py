@@ -11,6 +11,8 @@ import pytest
 from msgspec import UNSET, structs
 
 from rotation.overview.sweep import sweep
+from rotation.run.acceptance import accept
+from rotation.run.leaks import report_leak
 from rotation.run.rehearsal import rehearse
 from rotation.run.resumption import list_unfinished
 from rotation.run.rotator import Rotator
@@ -27,13 +29,10 @@ from rotation.vocabulary.errors import (
 from rotation.vocabulary.limits import CLAIM_TTL, EVENT_MARGIN, QUEUED_FOR, VERSIONS_READ_AT_ONCE
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State
 from rotation.vocabulary.request import (
-    LeakedKey,
-    Revocation,
     RotationRequest,
     Trigger,
     new_id,
     request_for_sweep,
-    request_to_revoke,
 )
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
@@ -257,7 +256,7 @@ async def test_an_event_that_comes_again_cannot_be_ended_as_if_it_waited(world: 
 
     async def end() -> None:
         record = structs.replace(waits, state=State.SKIPPED, completed_on=world.clock.now())
-        ended.append(await world.ledger.end_accepted(EndedRotation(event, record)))
+        ended.append(await world.ledger.end_waiting(EndedRotation(event, record)))
 
     world.faults.before("store", end)
 
@@ -833,15 +832,15 @@ async def test_a_leaked_key_has_no_grace_time(world: TwinWorld) -> None:
     The report moves the secret at once, and the revocation kills the key when it is due.
     """
     await world.rotate()
-    leaked = LeakedKey(world.target.fingerprint(world.provider.keys(world.target)[SECONDARY]), world.target.address)
-    report = structs.replace(world.manual(), revocation=Revocation(HOUR, leaked))
+    report = await accept(world.ports, world.secret, revoke_previous_after=HOUR)
 
-    moved = await world.rotate(report)
+    moved = await world.rotate(await report_leak(world.ports, report))
 
     assert moved.state is State.COMPLETED
     (revoked,) = await world.resume(after=HOUR)
     assert revoked.state is State.COMPLETED
-    assert revoked.id == request_to_revoke(report, Revocation(HOUR, leaked), world.clock.now()).id
+    assert report.revocation is not None
+    assert revoked.id == report.revocation.id
     assert (world.regenerations(), world.outages) == (3, 0)
 
 

@@ -15,7 +15,7 @@ from rotation.run import outcome
 from rotation.vocabulary.endings import Drift, Skip, SkipReason
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, State, WaitingRotation
-from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
+from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from tests.twins.history import MemoryHistory
 from tests.twins.ledger import MemoryLedger
@@ -69,14 +69,14 @@ async def plant(ledger: MemoryLedger, seed: Seed) -> Rotation:
     """
     Put a rotation into the ledger; return the record that finding it shows.
     """
-    leaked = LeakedKey("f" * 64, "a") if seed.place == "scheduled" else None
+    is_scheduled = seed.place == "scheduled"
     request = RotationRequest(
-        str(uuid.UUID(int=seed.number)), Trigger.HTTP, SECRETS[seed.secret], NOW, waits=True, revokes=leaked
+        str(uuid.UUID(int=seed.number)), Trigger.HTTP, SECRETS[seed.secret], NOW, waits=True, deferred=is_scheduled
     )
     record = accepted_record(request, NOW + timedelta(seconds=seed.seconds)).about(TARGETS[seed.target])
     match seed.place:
         case "accepted" | "scheduled":
-            state = State.SCHEDULED if leaked else State.ACCEPTED
+            state = State.SCHEDULED if is_scheduled else State.ACCEPTED
             record = structs.replace(record, state=state)
             await ledger.wait(WaitingRotation(request, record, NOW))
             return record

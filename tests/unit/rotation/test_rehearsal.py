@@ -6,19 +6,30 @@ import pytest
 from msgspec import UNSET, structs
 
 from rotation.run.acceptance import accept, accept_target
+from rotation.run.leaks import report_leak
 from rotation.run.rehearsal import rehearse
 from rotation.vocabulary.errors import Busy, Declined, NoAnswer, NotFound, Unavailable
 from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 from tests.twins.targets import batch_account
-from tests.twins.world import SUBSCRIPTION, TARGETS, TwinWorld
+from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, TwinWorld
 
 PRIMARY, SECONDARY = KeyName
 HOUR = timedelta(hours=1)
 
 # All that a dry run may ask for.
-LOOKS = {"read_current", "read_keys", "read_open", "bound_secrets", "list_managed", "vault_facts"}
+LOOKS = {
+    "bound_secrets",
+    "list_leaks",
+    "list_managed",
+    "read_current",
+    "read_keys",
+    "read_open",
+    "read_revocation",
+    "vault_facts",
+}
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -29,9 +40,7 @@ def world(request: pytest.FixtureRequest) -> TwinWorld:
     return TwinWorld(request.param)
 
 
-async def plan_for(
-    world: TwinWorld, request: RotationRequest | None = None, revoke_after: timedelta | None = None
-) -> Rotation:
+async def plan_for(world: TwinWorld, request: RotationRequest | None = None) -> Rotation:
     """
     Rehearse, and hold that it asked for nothing but looks and left everything as it was.
     """
@@ -39,7 +48,7 @@ async def plan_for(
     before = world.ledger.snapshot(), len(world.vaults.history(world.secret)), world.regenerations()
     calls = len(world.faults.calls)
 
-    plan = await rehearse(world.ports, asked, revoke_after=revoke_after)
+    plan = await rehearse(world.ports, asked)
 
     assert set(world.faults.calls[calls:]) <= LOOKS
     assert (world.ledger.snapshot(), len(world.vaults.history(world.secret)), world.regenerations()) == before
@@ -178,12 +187,12 @@ async def test_what_would_be_skipped_says_why(world: TwinWorld, tags: dict[str, 
 
 async def test_a_version_that_is_not_current_any_more_would_be_superseded(world: TwinWorld) -> None:
     """
-    And a revocation that is asked for with it comes all the same.
+    And the leaked key that it reports is revoked all the same.
     """
-    old = world.manual()
+    old = await accept(world.ports, world.secret, revoke_previous_after=HOUR)
     world.put()
 
-    plan = await plan_for(world, old, revoke_after=HOUR)
+    plan = await plan_for(world, old)
 
     assert "superseded" in ends(plan)
     assert "schedule" in steps(plan)
@@ -195,10 +204,41 @@ async def test_a_revocation_is_a_step(world: TwinWorld) -> None:
     """
     request = await accept(world.ports, world.secret, revoke_previous_after=timedelta(minutes=90))
 
-    plan = await plan_for(world, request, revoke_after=timedelta(minutes=90))
+    plan = await plan_for(world, request)
 
-    assert steps(plan).index("schedule") > steps(plan).index("end")
+    assert steps(plan)[0] == "schedule"
     assert "1.5 hours" in str(plan.steps)
+    assert plan.revocation is UNSET
+
+
+async def test_a_report_of_a_leak_names_what_it_moves(world: TwinWorld) -> None:
+    """
+    Every other secret that holds the leaked key.
+    """
+    world.put("two", key=PRIMARY)
+    world.put("three", key=SECONDARY)
+    request = await accept(world.ports, world.secret, revoke_previous_after=HOUR)
+
+    plan = await plan_for(world, request)
+
+    assert plan.steps is not UNSET
+    (moves,) = [step.detail for step in plan.steps if step.step == "move"]
+    assert "/secrets/two" in moves
+    assert "/secrets/three" not in moves
+
+
+async def test_a_report_that_would_be_refused_is_planned_as_such(world: TwinWorld) -> None:
+    """
+    Another key of the target waits to be revoked.
+    """
+    world.put("two", key=SECONDARY)
+    await report_leak(world.ports, await accept(world.ports, world.secret, revoke_previous_after=HOUR))
+    request = await accept(world.ports, SecretId(VAULT, "two"), revoke_previous_after=HOUR)
+
+    plan = await plan_for(world, request)
+
+    assert plan.error is not None
+    assert plan.error.code == "revocation_pending"
 
 
 async def test_regenerating_a_key_of_a_target_is_told(world: TwinWorld) -> None:

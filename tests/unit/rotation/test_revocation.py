@@ -1,3 +1,4 @@
+import contextlib
 import logging
 from datetime import timedelta
 
@@ -5,50 +6,95 @@ import msgspec
 import pytest
 from msgspec import UNSET, structs
 
+from rotation.policy.tags import PAUSED, STRATEGY
 from rotation.run.acceptance import accept
+from rotation.run.cancelling import cancel
+from rotation.run.leaks import report_leak
 from rotation.run.resumption import list_unfinished
-from rotation.vocabulary.endings import Misconfigured
-from rotation.vocabulary.errors import Busy, Declined, NoAnswer, Unavailable
-from rotation.vocabulary.limits import QUEUED_FOR
+from rotation.vocabulary.endings import Misconfigured, OutOfScope, RevocationPending, SkipReason
+from rotation.vocabulary.errors import Busy, Declined, DependencyError, NoAnswer, NotCancellable, NotFound, Unavailable
+from rotation.vocabulary.limits import HOLDERS_MOVE_WITHIN, QUEUED_FOR, REFUSED_KEY_RESTS_FOR
 from rotation.vocabulary.record import Rotation, State, WaitingRotation
-from rotation.vocabulary.request import RotationRequest, Trigger
+from rotation.vocabulary.request import RotationRequest
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
-from tests.twins.calls import ROTATION
-from tests.twins.targets import batch_account
-from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, Killed, TwinWorld
+from tests.twins.world import TARGETS, VAULT, Killed, TwinWorld
 
 HOUR = timedelta(hours=1)
+TICK = timedelta(minutes=5)  # from one run of the timer to the next
+PRIMARY, SECONDARY = KeyName.PRIMARY, KeyName.SECONDARY
+
+#: The calls of a revocation that regenerates its key, in their order.
+REVOKING = (
+    "read_revocation",
+    "read_open",
+    "read_keys",
+    "bound_secrets",
+    "list_managed",
+    "read_current",
+    "claim",
+    "read_outcome",
+    "list_versions",
+    "read_version",
+    "read_done",
+    "replace",
+    "regenerate",
+    "end",
+    "settle",
+    "publish",
+    "forget_outcome",
+    "note",
+    "disable",
+    "forget_waiting",
+    "forget_leak",
+)
 
 
 @pytest.fixture(params=list(TARGETS))
 def world(request: pytest.FixtureRequest) -> TwinWorld:
     """
-    Return a world for each kind of target, in which the secret's value, its primary key, has leaked.
+    Return a world for each kind of target, in which two secrets hold the primary key, which has leaked.
     """
-    return TwinWorld(request.param)
+    world = TwinWorld(request.param)
+    world.put("two", key=PRIMARY)
+    world.clock.advance(timedelta(days=1))
+    return world
 
 
-async def ask(world: TwinWorld, after: timedelta = HOUR, *, reason: str | None = "leaked") -> RotationRequest:
+async def report_all(world: TwinWorld) -> str:
     """
-    Accept what somebody asks for after a leak.
+    Report the leak, and let all that follows at once be done; return the id of the revocation.
     """
-    return await accept(world.ports, world.secret, reason=reason, revoke_previous_after=after)
+    record, moves = await world.report(reason="leaked")
+    for move in moves:
+        await world.deliver(move)
+    assert record.revocation is not UNSET
+    return record.revocation.id
 
 
-async def move(world: TwinWorld) -> RotationRequest:
+async def found(world: TwinWorld, rotation_id: str) -> Rotation:
     """
-    Rotate after a leak, let the time pass, and return the second rotation's message.
+    Return a rotation's record.
     """
-    assert (await world.rotate(await ask(world))).state is State.COMPLETED
-    world.clock.advance(HOUR)
-    (due,) = await list_unfinished(world.ports)
-    return due
+    record = await world.ledger.find(rotation_id)
+    assert record is not None
+    return record
 
 
-def scheduled(world: TwinWorld) -> WaitingRotation:
+async def finish(world: TwinWorld) -> None:
     """
-    Return the one second rotation that waits.
+    Let the timer and the queue do their work until nothing is left.
+    """
+    for _ in range(4):
+        try:
+            await world.resume(after=QUEUED_FOR)
+        except (Busy, DependencyError):
+            continue
+
+
+def revocation(world: TwinWorld) -> WaitingRotation:
+    """
+    Return the one revocation that waits.
     """
     (waiting,) = world.ledger.waiting()
     return waiting
@@ -56,443 +102,757 @@ def scheduled(world: TwinWorld) -> WaitingRotation:
 
 def is_leaked_value_alive(world: TwinWorld) -> bool:
     """
-    Return whether whoever has the leaked value can still use it.
+    Return whether somebody who has the leaked value can still use it.
     """
     return world.is_live(world.vaults.history(world.secret)[0])
 
 
-async def finish(world: TwinWorld) -> None:
+def assert_revoked(world: TwinWorld) -> None:
     """
-    Let the timer and the queue do their work until nothing is left.
-    """
-    for _ in range(3):
-        await world.resume(after=QUEUED_FOR)
-
-
-def assert_revoked_once(world: TwinWorld, rotation_id: str) -> None:
-    """
-    Hold the second rotation's outcome against the promises.
+    Hold the end of a leak against the promises: the key was regenerated once, and nothing is left to be done.
     """
     assert not is_leaked_value_alive(world)
-    assert world.provider.regenerations(world.target, KeyName.PRIMARY) == 1
-    assert world.regenerations() == 2  # one for each rotation
+    assert world.provider.regenerations(world.target, PRIMARY) == 1
     assert world.outages == 0
-    assert world.holds_live_key()
-    assert world.current().tags["RotationId"] == rotation_id
-    assert f"{rotation_id}:completed" in {event.id for event in world.announcer.published}
+    assert all(world.holds_live_key(secret.name) for secret in world.managed)
     assert world.ledger.waiting() == []
+    assert world.ledger.leaks() == []
+    assert world.ledger.claims() == []
 
 
-async def test_the_second_rotation_is_scheduled_in_the_step_that_ends_the_first(world: TwinWorld) -> None:
+async def test_a_report_is_on_record_before_anything_is_done(world: TwinWorld) -> None:
     """
-    Its id and due time stand in the first one's record and event; it is found from that moment.
+    Its revocation is found by its id from that moment, about the target, with the earliest time at which it can be.
     """
-    first = await world.rotate(await ask(world))
+    accepted = await accept(world.ports, world.secret, reason="leaked", revoke_previous_after=HOUR)
+    reported = await report_leak(world.ports, accepted)
 
-    waiting = scheduled(world)
-    assert first.revocation is not UNSET
-    assert (first.revocation.id, first.revocation.due_on) == (waiting.record.id, world.clock.now() + HOUR)
-    assert waiting.due_on == first.revocation.due_on
-    assert world.faults.count("wait") == 0
-    (event,) = world.announcer.published
-    assert event.data == first
-    found = await world.ledger.find(waiting.record.id)
-    assert found is not None
-    assert (found.state, found.target, found.reason) == (State.SCHEDULED, world.target.arm_id, "leaked")
-    assert found.provider == world.target.provider
-    assert (found.trigger, found.completed_on) == (Trigger.HTTP, None)
+    waiting = revocation(world)
+    assert reported.revocation is not None
+    assert waiting.record.id == reported.revocation.id
+    record = await found(world, waiting.record.id)
+    assert (record.state, record.target, record.secret, record.reason) == (
+        State.SCHEDULED,
+        world.target.arm_id,
+        None,
+        "leaked",
+    )
+    assert record.allowed_on == world.clock.now() + HOUR
+    assert world.regenerations() == 0
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_process_killed_at_the_first_ones_end_schedules_one_revocation(world: TwinWorld, when: str) -> None:
+async def test_a_process_killed_while_it_reports_reports_all_or_nothing(world: TwinWorld, when: str) -> None:
     """
-    The end and the schedule are one step: never the one without the other.
+    What is on record is done without the caller.
     """
-    request = await ask(world)
-    getattr(world.faults, when)("end", Killed())
-    await world.die_in(request)
-    assert len(world.ledger.waiting()) == len(world.ledger.outcomes()) == (when == "after")
+    getattr(world.faults, when)("report_leak", Killed())
+    with pytest.raises(Killed):
+        await world.report()
+    assert len(world.ledger.waiting()) == len(world.ledger.leaks()) == (when == "after")
 
-    await world.resume()
-
-    first = await world.ledger.find(request.id)
-    assert first is not None
-    assert first.revocation is not UNSET
-    assert first.revocation.id == scheduled(world).record.id
+    await finish(world)
     await world.resume(after=HOUR)
-    assert_revoked_once(world, first.revocation.id)
+
+    assert is_leaked_value_alive(world) == (when == "before")
+    assert world.outages == 0
 
 
-async def test_a_leaked_key_dies_when_it_is_due_and_not_before(world: TwinWorld) -> None:
+async def test_every_secret_that_holds_the_key_is_moved_at_once(world: TwinWorld) -> None:
     """
-    An hour after the end of the first rotation the secret moves back to the leaked key's name, with a new value.
+    Each by a rotation of its own, with the reason that the caller gave.
     """
-    world.clock.advance(timedelta(minutes=5))
-    first = await world.rotate(await ask(world))
+    world.put("three", key=SECONDARY)
+    record, moves = await world.report(reason="leaked")
 
-    assert await world.resume(after=HOUR - timedelta(seconds=1)) == []
+    assert record.state is State.COMPLETED
+    assert [move.secret.name for move in moves if move.secret] == ["two"]
+    (moved,) = [done for move in moves for done in await world.deliver(move)]
+    assert (moved.state, moved.adopted, moved.reason) == (State.COMPLETED, True, "leaked")
+    assert moved.revocation == record.revocation
     assert is_leaked_value_alive(world)
-    (second,) = await world.resume(after=timedelta(seconds=1))
-
-    assert second.state is State.COMPLETED
-    assert (second.key_name, second.previous_key_name) == (KeyName.PRIMARY, KeyName.SECONDARY)
-    assert first.secret is not None
-    assert second.secret is not None
-    assert second.secret.previous_version == first.secret.version
-    assert second.reason == "leaked"
-    assert_revoked_once(world, second.id)
 
 
-async def test_clients_of_the_first_rotations_version_outlive_the_revocation(world: TwinWorld) -> None:
+async def test_the_key_dies_the_delay_after_the_last_secret_has_moved(world: TwinWorld) -> None:
     """
-    A client that moved on in time is not locked out; only the leaked versions are disabled.
+    Not after the first, and not before.
     """
-    due = await move(world)
-    moved = world.current()
+    _, moves = await world.report()
+    world.clock.advance(timedelta(minutes=40))
+    for move in moves:
+        await world.deliver(move)
 
-    await world.rotate(due)
+    await world.resume(after=timedelta(minutes=59))
+    assert is_leaked_value_alive(world)
+    assert await world.resume(after=timedelta(seconds=59)) == []
+    (record,) = await world.resume(after=timedelta(seconds=1))
 
-    old, between, new = world.vaults.history(world.secret)
-    assert [old.enabled, between.enabled, new.enabled] == [False, True, True]
-    assert world.is_live(moved)
+    assert (record.state, record.key_name, record.secret) == (State.COMPLETED, PRIMARY, None)
+    assert f"{record.id}:completed" in {event.id for event in world.announcer.published}
+    assert_revoked(world)
 
 
-async def test_a_superseded_rotation_schedules_its_revocation_too(world: TwinWorld) -> None:
+async def test_versions_with_the_leaked_value_are_disabled(world: TwinWorld) -> None:
     """
-    Somebody else has moved the secret in the meantime, and the leaked value lives on all the same.
+    Of every secret that held it; the value that clients moved to stays.
     """
-    request = await ask(world)
-    await world.rotate(world.event())
+    await report_all(world)
+    await finish(world)
+    await world.resume(after=HOUR)
 
-    first = await world.rotate(request)
-    assert (first.state, first.skip_reason) == (State.SKIPPED, "superseded")
+    for secret in world.managed:
+        *older, current = world.vaults.history(secret)
+        assert not any(version.enabled for version in older if not world.is_live(version))
+        assert current.enabled
+    assert_revoked(world)
+
+
+async def test_what_is_revoked_stays_leaked_until_its_value_is_dead(world: TwinWorld) -> None:
+    """
+    And no longer.
+    """
+    await report_all(world)
+    (leak,) = world.ledger.leaks()
+    assert leak.target == world.target.identity
+
+    await finish(world)
+    await world.resume(after=HOUR)
+
+    assert_revoked(world)
+
+
+async def test_the_same_key_reported_again_is_the_same_revocation(world: TwinWorld) -> None:
+    """
+    From the other secret that holds it; each report moves its own.
+    """
+    first, _ = await world.report("one")
+    second, moves = await world.report("two")
+
     assert first.revocation is not UNSET
-    (second,) = await world.resume(after=HOUR)
+    assert second.revocation is not UNSET
+    assert first.revocation.id == second.revocation.id
+    assert second.state is State.COMPLETED
+    assert moves == []
+    await finish(world)
+    await world.resume(after=HOUR)
+    assert_revoked(world)
 
-    assert second.id == first.revocation.id
-    assert_revoked_once(world, second.id)
 
-
-@pytest.mark.parametrize("tag", [{"RotationPaused": "true"}, {"ValidityPeriodDays": "7"}])
-async def test_nothing_is_scheduled_where_the_secret_was_not_moved(world: TwinWorld, tag: dict[str, str]) -> None:
+async def test_the_other_key_is_not_revoked_meanwhile(world: TwinWorld) -> None:
     """
-    The leaked key is still the one in use: nothing may kill it later, unasked.
+    All secrets need it: the caller learns which revocation has to end first.
     """
-    world.put(tags=tag)
+    waiting = await report_all(world)
 
-    first = await world.rotate(await ask(world))
+    with pytest.raises(RevocationPending, match=waiting) as pending:
+        await world.report("two")
 
-    assert first.state in {State.SKIPPED, State.FAILED}
-    assert first.revocation is UNSET
-    assert world.ledger.waiting() == []
+    assert pending.value.revocation == waiting
+    assert [row.record.id for row in world.ledger.waiting()] == [waiting]
+    await finish(world)
+    await world.resume(after=HOUR)
+    assert_revoked(world)
+    second, _ = await world.report("two")
+    assert second.state is State.COMPLETED
 
 
-async def test_a_leaked_key_that_is_dead_already_is_skipped(world: TwinWorld) -> None:
+async def test_the_same_key_in_another_triggers_url_is_the_same_revocation() -> None:
     """
-    Another rotation came in between and regenerated it: there is nothing to revoke.
-    """
-    due = await move(world)
-    await world.rotate(world.event())
-    before = world.regenerations()
-
-    second = await world.rotate(due)
-
-    assert (second.state, second.skip_reason) == (State.SKIPPED, "revoked")
-    assert world.regenerations() == before
-    assert not is_leaked_value_alive(world)
-    assert world.ledger.waiting() == []
-
-
-async def test_a_leaked_key_that_is_in_use_again_is_not_killed(world: TwinWorld) -> None:
-    """
-    Somebody put the leaked value back: killing it would be an outage, so it fails and says what to do.
-    """
-    leaked = world.current().value
-    assert leaked is not None
-    due = await move(world)
-    world.put(value=leaked.reveal())
-
-    second = await world.rotate(due)
-
-    assert second.error is not None
-    assert (second.error.code, second.error.retryable) == ("active_key", False)
-    assert "Primary" in second.error.message
-    assert f"{second.id}:failed" in {event.id for event in world.announcer.published}
-    assert world.provider.regenerations(world.target, KeyName.PRIMARY) == 0
-    assert world.outages == 0
-    assert world.ledger.waiting() == []
-
-
-async def test_a_leaked_key_that_a_neighbour_holds_is_not_killed(world: TwinWorld) -> None:
-    """
-    It fails, names the neighbour, and neither regenerates nor adopts anything.
-    """
-    due = await move(world)
-    world.put("two", key=KeyName.PRIMARY)
-    versions = len(world.vaults.history(world.secret))
-
-    second = await world.rotate(due)
-
-    assert second.error is not None
-    assert second.error.code == "active_key"
-    assert "/secrets/two" in second.error.message
-    assert world.provider.regenerations(world.target, KeyName.PRIMARY) == 0
-    assert len(world.vaults.history(world.secret)) == versions
-    assert world.outages == 0
-
-
-async def test_a_revocation_after_which_the_secret_drifted_fails_visibly(world: TwinWorld) -> None:
-    """
-    The key in use was regenerated by hand: the secret's value is dead, and regenerating the other would not help it.
-    """
-    due = await move(world)
-    world.provider.turn(world.target, KeyName.SECONDARY)
-
-    second = await world.rotate(due)
-
-    assert second.error is not None
-    assert second.error.code == "drift"
-
-
-@pytest.mark.parametrize(
-    ("tags", "reason"), [({"RotationPaused": "true"}, "paused"), ({"ProviderAddress": ""}, "unmanaged")]
-)
-async def test_a_secret_that_is_left_alone_is_left_alone_by_revocations(
-    world: TwinWorld, tags: dict[str, str], reason: str
-) -> None:
-    """
-    The second rotation ends Skipped, with the reason, and is not tried again.
-    """
-    due = await move(world)
-    world.current().tags.update(tags)
-    if not tags.get("ProviderAddress", "x"):
-        del world.current().tags["ProviderAddress"]
-
-    second = await world.rotate(due)
-
-    assert (second.state, second.skip_reason) == (State.SKIPPED, reason)
-    assert world.regenerations() == 1
-    assert await world.resume(after=QUEUED_FOR) == []
-
-
-async def test_a_secret_that_names_another_account_by_now_does_not_hide_a_leaked_key() -> None:
-    """
-    That the new account has no such key says nothing about the old one: never Skipped(revoked).
-    """
-    world = TwinWorld("batch")
-    due = await move(world)
-    other = batch_account(SUBSCRIPTION, "rg", "account2")
-    world.provider.add(other)
-    world.put(tags={"ProviderAddress": other.arm_id}, value=world.provider.value(other, KeyName.PRIMARY))
-    world.unmanage("one")
-
-    second = await world.rotate(due)
-
-    assert is_leaked_value_alive(world)
-    assert second.error is not None
-    assert second.error.code == "misconfigured"
-    assert world.target.identity in second.error.message.lower()
-    assert all(world.provider.regenerations(other, key) == 0 for key in KeyName)
-
-
-async def test_a_secret_that_names_another_trigger_by_now_does_not_hide_a_leaked_key() -> None:
-    """
-    Each trigger's URL has a signature of its own, so that the leaked one cannot be looked for in another's.
+    Each trigger of a workflow shows it in a URL of its own.
     """
     world = TwinWorld("workflow")
-    due = await move(world)
-    world.current().tags["ProviderAddress"] = f"{world.target.arm_id}/triggers/other"
+    other = f"{world.target.arm_id}/triggers/other"
+    target = world.provider.parse_target(other)
+    world.put("two", {"ProviderAddress": other}, value=world.provider.value(target, PRIMARY))
+    world.put("three", {"ProviderAddress": other}, value=world.provider.value(target, SECONDARY))
+    await world.report("one")
 
-    second = await world.rotate(due)
+    await world.report("two")
 
-    assert second.state is State.FAILED
-    assert world.regenerations() == 1
+    with pytest.raises(RevocationPending):
+        await world.report("three")
+    assert len(world.ledger.waiting()) == 1
 
 
-async def test_in_place_the_leaked_key_is_dead_at_once(world: TwinWorld) -> None:
+async def test_a_report_that_is_repeated_is_one_report(world: TwinWorld) -> None:
+    """
+    Also where its revocation was cancelled meanwhile: it does not come back.
+    """
+    accepted = await accept(world.ports, world.secret, revoke_previous_after=HOUR)
+    await report_leak(world.ports, accepted)
+    assert await report_leak(world.ports, accepted) == accepted
+    await cancel(world.ports, revocation(world).record.id)
+
+    assert await report_leak(world.ports, accepted) == accepted
+
+    assert world.ledger.waiting() == []
+
+
+@pytest.mark.parametrize("trigger", ["event", "manual"])
+async def test_a_key_that_is_to_be_revoked_is_given_to_no_other_secret(world: TwinWorld, trigger: str) -> None:
+    """
+    A secret that would have to adopt it fails, holds its live key, and says why.
+    """
+    world.put("two", {PAUSED: "true"}, key=PRIMARY)
+    world.put("three", key=SECONDARY)
+    await world.report()
+
+    record = await world.rotate(getattr(world, trigger)("three"))
+
+    assert record.error is not None
+    assert (record.error.code, record.error.retryable) == ("revocation_pending", True)
+    assert "/secrets/two" in record.error.message
+    assert world.holds_live_key("three")
+
+
+async def test_drift_is_not_put_right_with_a_key_that_is_to_be_revoked(world: TwinWorld) -> None:
+    """
+    The other key is stored, whatever the tag says.
+    """
+    world.put("two", {PAUSED: "true"}, key=PRIMARY)
+    await world.report()
+    world.put("three", {"CredentialId": "Primary"}, value="no key at all")
+
+    record = await world.rotate(world.manual("three", force=True))
+
+    assert (record.state, record.key_name) == (State.COMPLETED, SECONDARY)
+    assert world.holds_live_key("three")
+
+
+async def test_a_key_that_was_cancelled_may_be_adopted_again(world: TwinWorld) -> None:
+    """
+    Somebody has said that it did not leak.
+    """
+    world.put("two", {PAUSED: "true"}, key=PRIMARY)
+    world.put("three", key=SECONDARY)
+    await world.report()
+    await cancel(world.ports, revocation(world).record.id)
+
+    record = await world.rotate(world.manual("three"))
+
+    assert (record.state, record.adopted) == (State.COMPLETED, True)
+
+
+async def test_to_leave_another_leaked_key_behind_a_leaked_key_may_be_adopted(world: TwinWorld) -> None:
+    """
+    Or a secret that cannot be moved would keep the second one alive as well.
+    """
+    world.put("two", {PAUSED: "true"}, key=PRIMARY)
+    await world.report("one")
+    await world.resume(after=HOUR + HOLDERS_MOVE_WITHIN)
+    assert world.ledger.waiting() == []
+
+    record, _ = await world.report("one")
+
+    assert (record.state, record.adopted) == (State.COMPLETED, True)
+
+
+async def test_a_secret_that_is_paused_keeps_the_key_alive_for_a_day_and_is_named_then(world: TwinWorld) -> None:
+    """
+    Nobody moves it, nothing kills its key, and the leak stays known.
+    """
+    world.put("two", {PAUSED: "true"}, key=PRIMARY)
+    waiting = await report_all(world)
+
+    for _ in range(3):
+        await world.resume(after=HOLDERS_MOVE_WITHIN / 3)
+        assert (await found(world, waiting)).state is State.SCHEDULED
+    await world.resume(after=HOUR)
+
+    record = await found(world, waiting)
+    assert record.error is not None
+    assert record.error.code == "active_key"
+    assert "/secrets/two" in record.error.message
+    assert f"{waiting}:failed" in {event.id for event in world.announcer.published}
+    assert [leak.revocation for leak in world.ledger.leaks()] == [waiting]
+    assert is_leaked_value_alive(world)
+    assert world.outages == 0
+
+
+async def test_a_secret_that_can_be_moved_again_is_moved_when_the_timer_comes(world: TwinWorld) -> None:
+    """
+    Then the delay counts from there.
+    """
+    paused = world.put("two", {PAUSED: "true"}, key=PRIMARY)
+    await report_all(world)
+    await world.resume(after=5 * HOUR)
+    world.vaults.tag(paused, world.current("two").tags | {PAUSED: "false"})
+
+    (moved,) = await world.resume(after=TICK)
+    assert (moved.secret and moved.secret.name, moved.state) == ("two", State.COMPLETED)
+    await world.resume(after=TICK)
+    assert is_leaked_value_alive(world)
+    await world.resume(after=HOUR)
+
+    assert_revoked(world)
+
+
+async def test_a_secret_whose_new_key_was_refused_is_moved_again_after_an_hour() -> None:
+    """
+    Each move regenerates the other key.
+    """
+    world = TwinWorld()
+    world.provider.proves = True
+    world.provider.settling = 10 * HOUR.total_seconds()
+    record, _ = await world.report()
+    assert record.state is State.REGENERATING
+    for _ in range(8):
+        await world.resume(after=timedelta(minutes=10))
+    record = await found(world, record.id)
+    assert record.error is not None
+    assert record.error.code == "key_refused"
+    asked = world.provider.regenerations(world.target, SECONDARY)
+
+    await world.resume(after=TICK)
+    assert world.provider.regenerations(world.target, SECONDARY) == asked
+    world.provider.settling = 0.0
+    await world.resume(after=REFUSED_KEY_RESTS_FOR)
+    await finish(world)
+    await world.resume(after=HOUR)
+
+    assert_revoked(world)
+
+
+async def test_a_secret_that_is_rotated_in_place_is_moved_last(world: TwinWorld) -> None:
+    """
+    Its rotation kills the key: nobody else may hold it by then.
+    """
+    world.put("two", {STRATEGY: "InPlace"}, key=PRIMARY)
+    world.put("three", key=PRIMARY)
+    world.unmanage("two")
+    _, moves = await world.report()
+
+    assert [move.secret.name for move in moves if move.secret] == ["three"]
+    for move in moves:
+        await world.deliver(move)
+    (moved,) = await world.resume(after=TICK)
+
+    assert moved.gap_seconds is not UNSET
+    assert not is_leaked_value_alive(world)
+    assert world.outages == 0
+    (ended,) = await world.resume(after=QUEUED_FOR)
+    assert ended.skip_reason is SkipReason.REVOKED
+    assert world.ledger.leaks() == []
+
+
+async def test_in_place_the_leaked_key_is_dead_at_once() -> None:
     """
     A rotation in place kills the old value itself: nothing is left to be revoked.
     """
-    world.put(tags={"RotationStrategy": "InPlace"})
-    first = await world.rotate(await ask(world))
+    world = TwinWorld()
+    world.put(tags={STRATEGY: "InPlace"})
+    first, moves = await world.report()
     assert first.gap_seconds is not UNSET
+    assert moves == []
 
-    (second,) = await world.resume(after=HOUR)
+    (second,) = await world.resume(after=TICK)
 
     assert (second.state, second.skip_reason) == (State.SKIPPED, "revoked")
     assert world.regenerations() == 1
+    assert world.ledger.leaks() == []
+
+
+async def test_a_superseded_report_is_a_report_all_the_same(world: TwinWorld) -> None:
+    """
+    Somebody else has moved the secret in the meantime, and the leaked value lives on.
+    """
+    accepted = await accept(world.ports, world.secret, revoke_previous_after=HOUR)
+    await world.rotate(world.event())
+
+    first = await world.rotate(await report_leak(world.ports, accepted))
+
+    assert (first.state, first.skip_reason) == (State.SKIPPED, "superseded")
+    assert first.revocation is not UNSET
+    await finish(world)
+    await world.resume(after=HOUR)
+    assert_revoked(world)
+
+
+async def test_a_key_that_was_regenerated_meanwhile_is_not_regenerated_again(world: TwinWorld) -> None:
+    """
+    By an ordinary rotation, which finds nobody on it: Skipped(revoked).
+    """
+    waiting = await report_all(world)
+    await world.rotate(world.event("two"))
+    assert world.provider.regenerations(world.target, PRIMARY) == 1
+
+    await world.resume(after=HOUR)
+
+    record = await found(world, waiting)
+    assert (record.state, record.skip_reason) == (State.SKIPPED, "revoked")
+    assert record.allowed_on is UNSET
+    assert_revoked(world)
+
+
+async def test_a_key_that_somebody_puts_back_is_moved_away_from_again(world: TwinWorld) -> None:
+    """
+    It is looked for under the claim, so that no client is locked out.
+    """
+    leaked = world.current().value
+    assert leaked is not None
+    await report_all(world)
+    await world.resume(after=HOUR - TICK)
+    world.put("two", value=leaked.reveal())
+
+    await world.resume(after=TICK)
+    assert is_leaked_value_alive(world)
+    await finish(world)
+    await world.resume(after=HOUR)
+    await finish(world)
+
+    assert_revoked(world)
+
+
+async def test_a_key_that_comes_back_right_before_it_dies_is_not_killed(world: TwinWorld) -> None:
+    """
+    Between the look without a claim and the claim.
+    """
+    leaked = world.current().value
+    assert leaked is not None
+    await report_all(world)
+    await world.resume(after=TICK)
+
+    async def put_back() -> None:
+        world.put("two", value=leaked.reveal())
+
+    world.faults.before("claim", put_back)
+    await world.resume(after=HOUR)
+
+    assert is_leaked_value_alive(world)
+    assert world.outages == 0
+    assert world.ledger.claims() == []
+    assert revocation(world).record.state is State.SCHEDULED
+
+
+async def test_a_target_that_cannot_be_read_is_asked_again(world: TwinWorld) -> None:
+    """
+    A refusal may pass, too: a role may be missing for a moment.
+    """
+    waiting = await report_all(world)
+    await world.resume(after=TICK)
+    for error in (Declined("403 AuthorizationFailed"), NotFound("404"), Unavailable("503")):
+        world.faults.before("read_keys", error, error)
+        try:
+            await world.resume(after=HOUR)
+        except DependencyError:
+            continue
+        assert (await found(world, waiting)).state is State.SCHEDULED
+
+    await finish(world)
+
+    assert_revoked(world)
+
+
+async def test_a_vault_that_cannot_be_read_stops_a_revocation(world: TwinWorld) -> None:
+    """
+    Nobody knows then whether a client needs the key.
+    """
+    waiting = await report_all(world)
+    await world.resume(after=TICK)
+    world.faults.before("read_current", *[Declined("403 Forbidden")] * 4)
+
+    await world.resume(after=HOUR)
+
+    assert is_leaked_value_alive(world)
+    assert (await found(world, waiting)).state is State.SCHEDULED
+
+
+async def test_a_target_that_is_out_of_scope_by_now_is_not_touched(world: TwinWorld) -> None:
+    """
+    The revocation fails visibly, and the leak stays known.
+    """
+    waiting = await report_all(world)
+    world.scopes.clear()
+
+    await world.resume(after=HOUR)
+
+    record = await found(world, waiting)
+    assert record.error is not None
+    assert record.error.code == "forbidden"
+    assert world.ledger.waiting() == []
+    assert len(world.ledger.leaks()) == 1
+
+
+async def test_a_target_that_is_out_of_scope_is_reported_by_nobody(world: TwinWorld) -> None:
+    """
+    Nothing is written.
+    """
+    world.scopes.clear()
+    before = world.ledger.snapshot()
+
+    with pytest.raises(OutOfScope):
+        await world.report()
+
+    assert world.ledger.snapshot() == before
+
+
+async def test_a_revocation_is_cancelled(world: TwinWorld) -> None:
+    """
+    Its key lives on, stays known as leaked, and may be reported again. Twice is once.
+    """
+    waiting = await report_all(world)
+
+    record = await cancel(world.ports, waiting)
+
+    assert (record.state, record.skip_reason) == (State.SKIPPED, "cancelled")
+    assert await cancel(world.ports, waiting) == record
+    await finish(world)
+    await world.resume(after=HOUR)
+    assert is_leaked_value_alive(world)
+    assert [leak.revocation for leak in world.ledger.leaks()] == [waiting]
+    assert f"{waiting}:completed" not in {event.id for event in world.announcer.published}
+
+
+async def test_what_was_too_soon_is_cancelled_as_well() -> None:
+    """
+    Everything that is Scheduled can be.
+    """
+    world = TwinWorld()
+    await world.rotate()
+    world.grace = timedelta(hours=24)
+    world.rotator = world.worker()
+    deferred = await world.rotate(world.event())
+    assert deferred.state is State.SCHEDULED
+
+    record = await cancel(world.ports, deferred.id)
+
+    assert (record.state, record.skip_reason, record.allowed_on) == (State.SKIPPED, "cancelled", UNSET)
+    assert await world.resume(after=timedelta(hours=24)) == []
+
+
+async def test_only_what_is_scheduled_can_be_cancelled(world: TwinWorld) -> None:
+    """
+    Not what has ended, begun, or is in the queue; the answer says which.
+    """
+    done = await world.rotate()
+    with pytest.raises(NotCancellable, match="ended"):
+        await cancel(world.ports, done.id)
+    accepted = await world.promise()
+    with pytest.raises(NotCancellable, match="queue"):
+        await cancel(world.ports, accepted.id)
+
+    waiting = await report_all(world)
+    await world.resume(after=TICK)
+    refused: list[str] = []
+
+    async def try_to_cancel() -> None:
+        with pytest.raises(NotCancellable, match="begun") as error:
+            await cancel(world.ports, waiting)
+        refused.append(error.value.rotation)
+
+    world.faults.before("regenerate", try_to_cancel)
+    await world.resume(after=HOUR)
+
+    assert refused == [waiting]
+
+
+@pytest.mark.parametrize("call", ["claim", "read_outcome", "read_keys", "read_current", "read_done"])
+async def test_a_revocation_that_is_cancelled_while_it_looks_does_not_begin(world: TwinWorld, call: str) -> None:
+    """
+    Only one of the two takes its row.
+    """
+    waiting = await report_all(world)
+    await world.resume(after=TICK)
+
+    async def cancel_it() -> None:
+        await cancel(world.ports, waiting)
+
+    world.faults.before(call, cancel_it)
+    with contextlib.suppress(DependencyError):
+        await world.resume(after=HOUR)
+    await finish(world)
+
+    record = await found(world, waiting)
+    assert (record.state, record.skip_reason) == (State.SKIPPED, "cancelled")
+    assert is_leaked_value_alive(world)
+    assert world.ledger.claims() == []
+    assert world.ledger.waiting() == []
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", [*sorted(set(ROTATION)), "forget_waiting"])
+@pytest.mark.parametrize("call", REVOKING)
 async def test_a_process_killed_anywhere_in_a_revocation_loses_nothing(world: TwinWorld, call: str, when: str) -> None:
     """
-    Its message dies with it: the ledger alone brings it to its end, with one regeneration and one version.
+    The ledger alone brings it to its end, with one regeneration.
     """
-    due = await move(world)
+    waiting = await report_all(world)
+    await world.resume(after=TICK)
+    reached = world.faults.count(call)
     getattr(world.faults, when)(call, Killed())
 
-    await world.die_in(due)
-    assert world.holds_live_key()
+    try:
+        await world.resume(after=HOUR)
+    except Killed:
+        assert all(world.holds_live_key(secret.name) for secret in world.managed)
+    assert world.faults.count(call) > reached
     await finish(world)
 
-    assert_revoked_once(world, due.id)
-    record = await world.ledger.find(due.id)
-    assert record is not None
-    assert record.state is State.COMPLETED
-    assert (record.key_name, record.previous_key_name, record.adopted) == (KeyName.PRIMARY, KeyName.SECONDARY, False)
+    record = await found(world, waiting)
+    assert (record.state, record.key_name) == (State.COMPLETED, PRIMARY)
+    assert not is_leaked_value_alive(world)
+    assert world.provider.regenerations(world.target, PRIMARY) == 1
+    assert world.outages == 0
+    assert world.ledger.waiting() == []
+    assert world.ledger.claims() == []
     assert await world.resume(after=QUEUED_FOR) == []
 
 
-@pytest.mark.parametrize("call", ["regenerate", "store"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "call", ["read_revocation", "read_open", "read_keys", "list_managed", "read_current", "read_entry", "postpone"]
+)
+async def test_a_process_killed_while_it_looks_for_holders_moves_them_later(
+    world: TwinWorld, call: str, when: str
+) -> None:
+    """
+    No message was written then: the timer comes again.
+    """
+    accepted = await report_leak(
+        world.ports, await accept(world.ports, world.secret, reason="leaked", revoke_previous_after=HOUR)
+    )
+    await world.rotate(accepted)
+    getattr(world.faults, when)(call, Killed())
+
+    with contextlib.suppress(Killed):
+        await world.rotator.moves(accepted)
+    await finish(world)
+    await world.resume(after=HOUR)
+
+    assert_revoked(world)
+
+
 @pytest.mark.parametrize("effect", ["before", "after"])
-async def test_a_lost_answer_never_revokes_twice(world: TwinWorld, call: str, effect: str) -> None:
+async def test_a_lost_answer_never_revokes_twice(world: TwinWorld, effect: str) -> None:
     """
-    Whether a request took effect is looked up, also where two messages of the revocation are about.
+    Whether the request took effect is looked up.
     """
-    due = await move(world)
-    getattr(world.faults, effect)(call, NoAnswer("dropped"))
+    await report_all(world)
+    await world.resume(after=TICK)
+    getattr(world.faults, effect)("regenerate", NoAnswer("dropped"))
 
-    await world.rotate(due)
+    await world.resume(after=HOUR)
     await finish(world)
 
-    assert_revoked_once(world, due.id)
+    assert_revoked(world)
 
 
-async def test_a_version_that_came_in_between_is_found_stored_when_it_is_resumed(world: TwinWorld) -> None:
+async def test_a_refused_revocation_fails_with_the_providers_words(world: TwinWorld) -> None:
     """
-    What a revocation is pinned to is remembered with its journal: it does not store over somebody's newer version.
+    Nothing is in flight, and the leak stays known.
     """
-    due = await move(world)
-    world.faults.after("regenerate", Killed())
-    await world.die_in(due)
-    made = world.put(key=KeyName.SECONDARY)
+    waiting = await report_all(world)
+    await world.resume(after=TICK)
+    world.faults.before("regenerate", Declined("403 AuthorizationFailed: no permission"))
 
+    await world.resume(after=HOUR)
+
+    record = await found(world, waiting)
+    assert record.error is not None
+    assert record.error.code == "provider_refused"
+    assert world.ledger.waiting() == []
+    assert len(world.ledger.leaks()) == 1
+
+
+async def test_a_revocation_waits_for_its_turn(world: TwinWorld) -> None:
+    """
+    A busy target is no end of it, and uses up no message: the timer brings it again.
+    """
+    await report_all(world)
+    await world.resume(after=TICK)
+    world.clock.advance(HOUR)
+    (due,) = await list_unfinished(world.ports)
+    refused: list[State] = []
+
+    async def interfere() -> None:
+        refused.append((await world.worker().rotate(due)).state)
+        assert revocation(world).due_on == world.clock.now()
+
+    world.faults.before("read_keys", interfere)
+    await world.rotate(world.manual("two", key=SECONDARY))
+    assert refused == [State.SCHEDULED]
+
+    await world.resume(after=TICK)
+    assert_revoked(world)
+
+
+async def test_a_move_or_an_accepted_report_waits_for_its_turn(world: TwinWorld) -> None:
+    """
+    It does not end Skipped(busy): its secret holds a leaked key.
+    """
+    accepted = await accept(world.ports, world.secret, revoke_previous_after=HOUR)
+    report = await world.promise(await report_leak(world.ports, accepted))
+    (move,) = await world.rotator.moves(report, but=report.secret)
+    refused = 0
+
+    async def interfere() -> None:
+        nonlocal refused
+        with pytest.raises(Busy):
+            await world.worker().rotate(report)
+        refused += 1
+
+    world.faults.before("read_keys", interfere)
+    await world.rotate(move)
+    assert refused == 1
+
+    assert (await world.rotate(report)).state is State.COMPLETED
     await finish(world)
-
-    record = await world.ledger.find(due.id)
-    assert record is not None
-    assert (record.state, record.skip_reason) == (State.SKIPPED, "superseded")
-    assert world.current().id == made
-    assert not is_leaked_value_alive(world)
-    assert world.outages == 0
+    await world.resume(after=HOUR)
+    assert_revoked(world)
 
 
-async def test_a_duplicate_of_a_running_revocation_changes_nothing(world: TwinWorld) -> None:
+async def test_a_message_that_is_used_up_does_not_end_a_revocation(world: TwinWorld) -> None:
     """
-    Queue and timer may both bring it: one of them does the work.
+    It waits in the ledger, and the timer brings it again.
     """
-    due = await move(world)
-    found: list[Rotation] = []
+    waiting = await report_all(world)
+    await world.resume(after=TICK)
+    world.clock.advance(HOUR)
+    (due,) = await list_unfinished(world.ports)
 
-    async def deliver_again() -> None:
-        found.append(await world.worker().rotate(due))
+    record = await world.rotator.give_up(due)
 
-    world.faults.before("regenerate", deliver_again)
-    second = await world.rotate(due)
-    again = await world.rotate(due)
-
-    assert [record.state for record in found] == [State.REGENERATING]
-    assert again == second
-    assert_revoked_once(world, due.id)
+    assert record.state is State.SCHEDULED
+    await finish(world)
+    assert (await found(world, waiting)).state is State.COMPLETED
+    assert_revoked(world)
 
 
 async def test_a_revocation_is_handed_out_once_in_a_quarter_of_an_hour(world: TwinWorld) -> None:
     """
     The timer comes every five minutes, and a message that is on its way is given time.
     """
-    due = await move(world)
+    await report_all(world)
+    await world.resume(after=TICK)
+    world.clock.advance(HOUR)
+    (due,) = await list_unfinished(world.ports)
 
     for _ in range(2):
-        world.clock.advance(timedelta(minutes=5))
+        world.clock.advance(TICK)
         assert await list_unfinished(world.ports) == []
-    world.clock.advance(timedelta(minutes=5))
+    world.clock.advance(TICK)
 
     assert await list_unfinished(world.ports) == [due]
 
 
-async def test_a_revocation_waits_for_its_turn(world: TwinWorld) -> None:
+async def test_a_claim_that_a_revocation_left_behind_is_given_back_before_anything_is_moved(world: TwinWorld) -> None:
     """
-    A busy target is no end of it: nothing is recorded, and it is tried again.
+    Or every move would find the target taken, for ever.
     """
-    world.put("two", key=KeyName.SECONDARY)
-    due = await move(world)
-    refused: list[str] = []
+    accepted = await report_leak(
+        world.ports, await accept(world.ports, world.secret, reason=None, revoke_previous_after=HOUR)
+    )
+    (due,) = await list_unfinished(world.ports)
+    world.faults.after("claim", Killed())
+    await world.die_in(due)
+    assert len(world.ledger.claims()) == 1
 
-    async def interfere() -> None:
-        with pytest.raises(Busy) as busy:
-            await world.worker().rotate(due)
-        refused.append(busy.value.running)
-        assert scheduled(world).record.state is State.SCHEDULED
+    await finish(world)
+    await world.resume(after=HOUR)
+    await finish(world)
 
-    world.faults.before("read_keys", interfere)
-    other = world.manual("two")
-    await world.rotate(other)
-    assert refused == [other.id]
-
-    assert (await world.rotate(due)).completed_on is not None
-    assert world.outages == 0
-
-
-async def test_a_revocation_whose_retries_are_used_up_fails_visibly(world: TwinWorld) -> None:
-    """
-    It is told, its row is forgotten, and the secret still holds its live key.
-    """
-    due = await move(world)
-
-    second = await world.rotator.give_up(due)
-
-    assert second.error is not None
-    assert second.error.code == "exhausted"
-    assert f"{due.id}:failed" in {event.id for event in world.announcer.published}
-    assert world.ledger.waiting() == []
-    assert world.holds_live_key()
-
-
-async def test_a_revocation_of_a_vault_that_was_taken_away_fails_visibly(world: TwinWorld) -> None:
-    """
-    It was promised: it does not wait for ever.
-    """
-    due = await move(world)
-    world.vaults.forget_vaults()
-    reads = world.faults.count("read_current")
-
-    second = await world.rotate(due)
-
-    assert second.error is not None
-    assert second.error.code == "forbidden"
-    assert world.faults.count("read_current") == reads
-    assert world.ledger.waiting() == []
-
-
-async def test_a_row_that_cannot_be_forgotten_is_forgotten_later(world: TwinWorld) -> None:
-    """
-    Found to have ended when it comes back, the revocation is not done again.
-    """
-    due = await move(world)
-    world.faults.before("forget_waiting", Unavailable("503"))
-    second = await world.rotate(due)
-    assert len(world.ledger.waiting()) == 1
-
-    (again,) = await world.resume(after=QUEUED_FOR)
-
-    assert again == second
-    assert_revoked_once(world, due.id)
-
-
-async def test_a_refused_revocation_fails_with_the_providers_words(world: TwinWorld) -> None:
-    """
-    Nothing is in flight: the secret holds its live key and the row is forgotten.
-    """
-    due = await move(world)
-    world.faults.before("regenerate", Declined("403 AuthorizationFailed: no permission"))
-
-    second = await world.rotate(due)
-
-    assert second.error is not None
-    assert second.error.code == "provider_refused"
-    assert world.holds_live_key()
-    assert world.ledger.waiting() == []
+    assert accepted.revocation is not None
+    assert (await found(world, accepted.revocation.id)).state is State.COMPLETED
+    assert_revoked(world)
 
 
 async def test_the_leaked_keys_fingerprint_is_told_to_nobody(
@@ -505,12 +865,14 @@ async def test_the_leaked_keys_fingerprint_is_told_to_nobody(
     leaked = world.current().value
     assert leaked is not None
     fingerprint = world.target.fingerprint(leaked)
-    due = await move(world)
+    waiting = await report_all(world)
+    await world.resume(after=TICK)
+    rows = world.ledger.everything()
     world.faults.before("regenerate", Unavailable("503"))
-    second = await world.rotate(due)
+    await world.resume(after=HOUR)
 
-    assert fingerprint in msgspec.json.encode(due).decode()
-    records = [await world.ledger.find(due.id), second, *world.ledger.records().values()]
+    assert fingerprint in rows
+    records = [await found(world, waiting), *world.ledger.records().values()]
     lines = [f"{line.getMessage()} {vars(line)}" for line in caplog.records]
     shown = msgspec.json.encode([records, world.announcer.published]).decode() + "".join(lines)
     assert "regenerated" in shown
@@ -518,7 +880,7 @@ async def test_the_leaked_keys_fingerprint_is_told_to_nobody(
     for version in world.vaults.history(world.secret):
         assert version.value is not None
         value = version.value.reveal()
-        assert (value.partition("sig=")[2] or value) not in shown + world.ledger.everything()
+        assert (value.partition("sig=")[2] or value) not in shown + rows
 
 
 async def test_what_a_secret_holds_when_it_is_asked_for_is_what_is_revoked(world: TwinWorld) -> None:
@@ -539,55 +901,53 @@ async def test_what_a_secret_holds_when_it_is_asked_for_is_what_is_revoked(world
 
 async def test_nothing_is_revoked_of_a_secret_that_is_not_ours(world: TwinWorld) -> None:
     """
-    An unmanaged secret, or one that is disabled, has no key that could be told apart.
+    An unmanaged secret, or one that is disabled, has no key that could be told apart: the report says Skipped.
     """
     world.put(bare=True)
-    assert (await ask(world)).revocation is None
+    record, moves = await world.report()
+    assert (record.skip_reason, record.revocation, moves) == ("unmanaged", UNSET, [])
     world.put(enabled=False)
-    assert (await ask(world)).revocation is None
+    record, moves = await world.report()
+    assert (record.skip_reason, record.revocation, moves) == ("disabled", UNSET, [])
+    assert world.ledger.waiting() == []
+    assert world.ledger.leaks() == []
 
 
 async def test_a_leak_of_a_secret_whose_tags_name_no_target_is_refused_at_once(world: TwinWorld) -> None:
     """
-    Nothing is written: whoever asked is told which tag is wrong.
+    Nothing is written: the caller learns which tag is wrong.
     """
     world.put(tags={"ProviderAddress": "/subscriptions/typo"})
+    before = world.ledger.snapshot()
 
     with pytest.raises(Misconfigured, match="ProviderAddress"):
-        await ask(world)
+        await world.report()
 
-    assert world.ledger.snapshot() == TwinWorld().ledger.snapshot()
+    assert world.ledger.snapshot() == before
 
 
-async def test_the_second_rotations_id_follows_from_the_first_ones(world: TwinWorld) -> None:
+async def test_a_paused_secret_is_reported_and_stays_as_it_is(world: TwinWorld) -> None:
     """
-    However often the first one ends, there is one second rotation; another request's is another one.
+    Its rotation is skipped; the leak is on record, and kills no key that it holds.
     """
-    request = await ask(world)
-    first = await world.rotate(request)
-    assert first.revocation is not UNSET
-    other = await world.rotate(structs.replace(await ask(world), id="019ca945-0a00-7b5d-8000-000000000000"))
-    assert other.revocation is not UNSET
+    world.put(tags={PAUSED: "true"})
+    record, moves = await world.report()
 
-    assert (await world.rotate(request)).revocation == first.revocation
-    assert len({waiting.record.id for waiting in world.ledger.waiting()}) == 2
-    assert first.revocation.id != other.revocation.id
+    assert (record.state, record.skip_reason) == (State.SKIPPED, "paused")
+    assert record.revocation is not UNSET
+    assert [move.secret.name for move in moves if move.secret] == ["two"]
+    await finish(world)
+    assert world.holds_live_key()
 
 
-async def test_two_leaks_of_one_secret_are_both_revoked(world: TwinWorld) -> None:
+async def test_a_request_that_revokes_is_about_a_target() -> None:
     """
-    The value between the two leaks too: each revocation looks for its own, and no client is locked out.
+    A message that says otherwise cannot be read.
     """
-    await world.rotate(await ask(world))
-    await world.rotate(await ask(world, timedelta(hours=2)))
-
-    (first,) = await world.resume(after=HOUR)
-    (second,) = await world.resume(after=HOUR)
-
-    # The second leak's rotation has regenerated the first leaked key.
-    assert (first.state, first.skip_reason) == (State.SKIPPED, "revoked")
-    assert second.state is State.COMPLETED
-    one, two, *_ = world.vaults.history(SecretId(VAULT, "one"))
-    assert not world.is_live(one)
-    assert not world.is_live(two)
-    assert world.outages == 0
+    world = TwinWorld()
+    request = await accept(world.ports, world.secret, revoke_previous_after=HOUR)
+    with pytest.raises(ValueError, match="at its target"):
+        structs.replace(request, revokes=request.revocation)
+    with pytest.raises(ValueError, match="names the key"):
+        RotationRequest("r", request.trigger, None, request.accepted_on, target=world.target.written)
+    assert SecretId(VAULT, "one") == world.secret

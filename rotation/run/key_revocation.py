@@ -1,0 +1,66 @@
+"""
+Steps 3 to 6 of the revocation of a leaked key: it gets a new value once nobody uses the old one.
+"""
+
+from datetime import datetime
+
+from rotation.run.choice import Regenerate
+from rotation.run.grace import Grace
+from rotation.run.key_regeneration import KeyRegeneration
+from rotation.run.leaks import leaked_key
+from rotation.run.live_key import LiveKey
+from rotation.vocabulary.endings import ActiveKey, Failure, NotYet, Skip, SkipReason
+from rotation.vocabulary.limits import HOLDERS_MOVE_WITHIN
+from rotation.vocabulary.request import Revocation
+from rotation.vocabulary.target import Keys, Target
+
+
+class KeyRevocation(KeyRegeneration):
+    """
+    One try at the revocation of a leaked key, whichever of the two it is, and whichever secrets held it.
+    """
+
+    async def inspect(self) -> None:
+        """
+        Step 4. Raises `NotYet` where a secret holds the key that may be moved yet, or that cannot be found out.
+        """
+        try:
+            await super().inspect()
+        except Failure as hindrance:
+            now = self._world.clock.now()
+            # Once it has begun, no row is left by which it could wait.
+            if self._claim.is_kept or now >= self._gives_up_on:
+                raise
+            raise NotYet(str(hindrance), allowed_on=now + self._revokes.after) from hindrance
+
+    async def _choose(self, target: Target, keys: Keys) -> Regenerate:
+        key = leaked_key(target, keys, self._revokes.leaked)
+        if key is None:
+            raise Skip(SkipReason.REVOKED)
+        wanted = LiveKey(target, key, keys)
+        holding = await self._find_holders(wanted)
+        if holding.holders:
+            names = ", ".join(sorted(holder.id.unversioned for holder in holding.holders))
+            raise ActiveKey(
+                f"{key} of {target.arm_id}, which leaked, is the key that {names} holds, and that was not moved to the "
+                "other key; regenerating it would lock its clients out. Find out why (its status says so), then report "
+                "the leak again"
+            )
+        if holding.unread:
+            raise holding.unread
+        plan = Regenerate(key, active=None)
+        if not self._claim.is_kept:
+            grace = Grace(self._world, self._claim.request, self._claim.deadline)
+            await grace.require_over(plan, wanted, holding.found)
+        return plan
+
+    @property
+    def _gives_up_on(self) -> datetime:
+        return self._claim.request.accepted_on + self._revokes.after + HOLDERS_MOVE_WITHIN
+
+    @property
+    def _revokes(self) -> Revocation:
+        revokes = self._claim.request.revokes
+        if revokes is None:
+            raise ValueError(f"rotation {self._claim.record.id} revokes nothing")
+        return revokes
