@@ -155,6 +155,7 @@ SECRETS: dict[str, Any] = {
                     },
                     "seenOn": "2026-11-24T03:00:00Z",
                     "verified": {"on": "2026-11-24T03:00:04Z", "result": "Live", "why": None},
+                    "nextRotationOn": "2027-01-21T04:17:01Z",
                 }
             ],
             "asOf": "2026-11-24T03:00:00Z",

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, structs
 
 from rotation.overview.paging import continuation_of, not_ours, read_continuation
-from rotation.overview.standing import status_of, why_of
+from rotation.overview.standing import next_rotation_of, status_of, why_of
 from rotation.ports.inventory import Entry, Inventory, Result, Status, VaultFacts
 from rotation.ports.ledger import Bound
 from rotation.ports.world import World
@@ -62,7 +62,8 @@ class SecretStatus(Struct, frozen=True, rename="camel"):
     How a managed secret stands, as of `seen_on`. `key_name` is the key that it holds, by its tag.
 
     `why` explains the status where it needs that. `shares_target_with` lists the ids of the other secrets that are
-    known to hold a key of the same target.
+    known to hold a key of the same target. `next_rotation_on` is when an event or the sweep rotates it, None where
+    neither does as it stands.
     """
 
     secret: ManagedSecret
@@ -76,6 +77,7 @@ class SecretStatus(Struct, frozen=True, rename="camel"):
     last_rotation: LastRotation | None
     seen_on: datetime
     verified: Verified | None
+    next_rotation_on: datetime | None
 
 
 class SecretsPage(Struct, frozen=True, rename="camel"):
@@ -183,6 +185,7 @@ def _about_vault(facts: VaultFacts) -> SecretStatus:
         last_rotation=None,
         seen_on=facts.looked_on,
         verified=None,
+        next_rotation_on=None,
     )
 
 
@@ -200,6 +203,7 @@ def _about_secret(entry: Entry, now: datetime, lead: timedelta) -> SecretStatus:
         last_rotation=_last(entry.last) if entry.last else None,
         seen_on=facts.seen_on,
         verified=Verified(verified.on, verified.result, verified.why) if verified else None,
+        next_rotation_on=next_rotation_of(entry, now, lead),
     )
 
 
