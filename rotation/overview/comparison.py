@@ -124,13 +124,15 @@ class Comparison:
 
     def _judge(self, value: KeyMaterial, target: Target, keys: Keys, on: datetime) -> Verification:
         try:
-            is_live = active_key(target, keys, value, tagged=None) is not None
+            held = active_key(target, keys, value, tagged=None)
         except Misconfigured as error:
             is_live = any(target.may_hold(value, keys[key]) for key in KeyName)
             result = Result.LIVE if is_live else Result.DRIFT
             return Verification(on, result, self._target, target.address, str(error), misconfigured=str(error))
-        if is_live:
-            return Verification(on, Result.LIVE, self._target, target.address)
+        if held:
+            # Where both give the same credential, it is the one as much as the other.
+            is_clear = target.fingerprint(keys[held]) != target.fingerprint(keys[held.other])
+            return Verification(on, Result.LIVE, self._target, target.address, key=held if is_clear else None)
         return Verification(on, Result.DRIFT, self._target, target.address, str(drift_of(target)))
 
     def _unseen(self, secret: SecretId, address: str | None, hindrance: RotationError, on: datetime) -> Verification:

@@ -85,7 +85,7 @@ def entry_of(
     seen = [verified] if verified else []
     if stored and stored.completed_on and stored.target:
         # The key that it stored was read from the target.
-        seen.append(Verification(stored.completed_on, Result.LIVE, identity_of(stored.target)))
+        seen.append(Verification(stored.completed_on, Result.LIVE, identity_of(stored.target), key=stored.key_name))
     if stored and stored.secret and stored.completed_on and (facts is None or facts.seen_on < stored.completed_on):
         since = facts or Facts(SecretId(stored.secret.vault, stored.secret.name), stored.completed_on)
         facts = structs.replace(

@@ -80,7 +80,7 @@ class Verification(Struct, frozen=True):
 
     It is about the target with this identity, and about the address where that shows its keys, None where a secret that
     could not be read names none. A target that was not found once `is_doubted`: it counts as missing when it is not
-    found again.
+    found again. `key` is the one key that was seen in the value, None where that is not clear.
     """
 
     on: datetime
@@ -90,6 +90,7 @@ class Verification(Struct, frozen=True):
     why: str | None = None
     misconfigured: str | None = None
     is_doubted: bool = False
+    key: KeyName | None = None
 
     @property
     def is_wrong(self) -> bool:

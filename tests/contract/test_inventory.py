@@ -282,7 +282,7 @@ async def test_a_later_look_counts_over_what_was_stored(side: Side) -> None:
 
     assert record.completed_on is not None
     assert await side.entries() == [
-        Entry(seen, record, Verification(record.completed_on, Result.LIVE, TARGET.identity))
+        Entry(seen, record, Verification(record.completed_on, Result.LIVE, TARGET.identity, key=KeyName.SECONDARY))
     ]
 
 
@@ -424,7 +424,7 @@ def seen(on: datetime = LATER, result: Result = Result.LIVE) -> Verification:
     """
     Return what came of a comparison.
     """
-    return Verification(on, result, TARGET.identity, TARGET.address, "why", is_doubted=True)
+    return Verification(on, result, TARGET.identity, TARGET.address, "why", is_doubted=True, key=KeyName.PRIMARY)
 
 
 @pytest.mark.assumption(84, 88)
