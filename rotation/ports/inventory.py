@@ -184,6 +184,12 @@ class Inventory(Protocol):
         """
         ...
 
+    async def read_entry(self, secret: SecretId, *, seen: Facts | None = None) -> Entry | None:
+        """
+        Return what is known of a secret, given what was just `seen` of it; None where that is nothing.
+        """
+        ...
+
     def list_entries(self, vault: str, after: str) -> AsyncIterator[Entry]:
         """
         Yield the secrets of a vault by name in lower case, those behind the name `after`.
