@@ -164,6 +164,26 @@ SECRETS: dict[str, Any] = {
     }
 }
 
+# Its path names it.
+SECRET_VAULT, SECRET_NAME = _VAULT.removeprefix("https://"), "my-key"
+SECRET: dict[str, Any] = {
+    "secret": {
+        "value": SECRETS["page"]["value"]["secrets"][0]
+        | {
+            "heldKey": "Secondary",
+            "neighbours": [
+                {
+                    "secret": {"vault": _VAULT, "name": "my-key-of-billing"},
+                    "keyName": "Primary",
+                    "heldKey": "Secondary",
+                    "status": "UpToDate",
+                    "verified": {"on": "2026-11-24T03:00:04Z", "result": "Live", "why": None},
+                }
+            ],
+        }
+    }
+}
+
 _CHECKS = {
     "settings": "ok",
     "ledger": "ok",

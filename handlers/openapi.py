@@ -16,6 +16,7 @@ from handlers.contract import (
 from handlers.problems import STATUS
 from handlers.schemas import parameters_of, reference_to, schemas
 from providers import KINDS
+from rotation.overview.one_secret import SecretDetails
 from rotation.overview.rotations import RotationsPage
 from rotation.overview.secrets import SecretsPage
 from rotation.vocabulary.record import Rotation
@@ -28,6 +29,24 @@ _RETRY_AFTER = {
         "example": "30",
     }
 }
+_SECRET_PATH = [
+    {
+        "name": "vault",
+        "in": "path",
+        "required": True,
+        "description": "The host of the vault's URI, with its port where it has one.",
+        "schema": {"type": "string", "pattern": "^[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?(:[0-9]{1,5})?$"},
+        "example": examples.SECRET_VAULT,
+    },
+    {
+        "name": "name",
+        "in": "path",
+        "required": True,
+        "description": "The secret's name.",
+        "schema": {"type": "string", "pattern": "^[0-9A-Za-z-]{1,127}$"},
+        "example": examples.SECRET_NAME,
+    },
+]
 
 
 @cache
@@ -50,6 +69,7 @@ def document() -> dict[str, Any]:
             "/rotations": {"post": _create_rotation(), "get": _list_rotations()},
             "/rotations/{id}": {"get": _get_rotation()},
             "/secrets": {"get": _list_secrets()},
+            "/secrets/{vault}/{name}": {"get": _get_secret()},
             "/health": {"get": _get_health()},
             "/openapi.json": {"get": _get_openapi()},
         },
@@ -138,6 +158,20 @@ def _list_secrets() -> dict[str, Any]:
         "responses": {
             "200": _answer("A page of secrets", SecretsPage, examples.SECRETS),
             **_problems("malformed", "unavailable", "settings"),
+        },
+    }
+
+
+def _get_secret() -> dict[str, Any]:
+    return {
+        "operationId": "getSecret",
+        "summary": "Show one secret, and the other secrets of its target",
+        "description": "Answers from what the last look has found; a secret that none has found yet is read from its "
+        "vault.",
+        "parameters": _SECRET_PATH,
+        "responses": {
+            "200": _answer("The secret", SecretDetails, examples.SECRET),
+            **_problems("malformed", "forbidden", "secret_not_found", "vault_refused", "unavailable", "settings"),
         },
     }
 
