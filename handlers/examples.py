@@ -164,8 +164,7 @@ SECRETS: dict[str, Any] = {
     }
 }
 
-# Its path names it.
-SECRET_VAULT, SECRET_NAME = _VAULT.removeprefix("https://"), "my-key"
+SECRET_PATH = {"vault": _VAULT.removeprefix("https://"), "name": "my-key"}
 SECRET: dict[str, Any] = {
     "secret": {
         "value": SECRETS["page"]["value"]["secrets"][0]

@@ -14,7 +14,7 @@ from handlers.contract import (
     SecretsQuery,
 )
 from handlers.problems import STATUS
-from handlers.schemas import parameters_of, reference_to, schemas
+from handlers.schemas import parameters_of, reference_to, schemas, secret_path
 from providers import KINDS
 from rotation.overview.one_secret import SecretDetails
 from rotation.overview.rotations import RotationsPage
@@ -29,24 +29,7 @@ _RETRY_AFTER = {
         "example": "30",
     }
 }
-_SECRET_PATH = [
-    {
-        "name": "vault",
-        "in": "path",
-        "required": True,
-        "description": "The host of the vault's URI, with its port where it has one.",
-        "schema": {"type": "string", "pattern": "^[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?(:[0-9]{1,5})?$"},
-        "example": examples.SECRET_VAULT,
-    },
-    {
-        "name": "name",
-        "in": "path",
-        "required": True,
-        "description": "The secret's name.",
-        "schema": {"type": "string", "pattern": "^[0-9A-Za-z-]{1,127}$"},
-        "example": examples.SECRET_NAME,
-    },
-]
+_OF_ONE_SECRET = ("malformed", "forbidden", "secret_not_found", "vault_refused", "unavailable", "settings")
 
 
 @cache
@@ -70,6 +53,7 @@ def document() -> dict[str, Any]:
             "/rotations/{id}": {"get": _get_rotation()},
             "/secrets": {"get": _list_secrets()},
             "/secrets/{vault}/{name}": {"get": _get_secret()},
+            "/secrets/{vault}/{name}/verify": {"post": _verify_secret()},
             "/health": {"get": _get_health()},
             "/openapi.json": {"get": _get_openapi()},
         },
@@ -168,10 +152,24 @@ def _get_secret() -> dict[str, Any]:
         "summary": "Show one secret, and the other secrets of its target",
         "description": "Answers from what the last look has found; a secret that none has found yet is read from its "
         "vault.",
-        "parameters": _SECRET_PATH,
+        "parameters": secret_path(examples.SECRET_PATH),
         "responses": {
             "200": _answer("The secret", SecretDetails, examples.SECRET),
-            **_problems("malformed", "forbidden", "secret_not_found", "vault_refused", "unavailable", "settings"),
+            **_problems(*_OF_ONE_SECRET),
+        },
+    }
+
+
+def _verify_secret() -> dict[str, Any]:
+    return {
+        "operationId": "verifySecret",
+        "summary": "Compare the value of one secret with the keys of its target now",
+        "description": "Changes neither. It takes some seconds where the value holds neither key, since both are read "
+        "again before that is believed, and two minutes at most.",
+        "parameters": secret_path(examples.SECRET_PATH),
+        "responses": {
+            "200": _answer("The secret as it is now", SecretDetails, examples.SECRET),
+            **_problems(*_OF_ONE_SECRET, "busy"),
         },
     }
 

@@ -41,6 +41,30 @@ def parameters_of(kind: type[msgspec.Struct], shown: dict[str, Any]) -> list[dic
     return parameters
 
 
+def secret_path(shown: dict[str, str]) -> list[dict[str, Any]]:
+    """
+    Return the parameters of a path that names a secret. More is read than the patterns say.
+    """
+    described = {
+        "vault": (
+            "The host of the vault's URI, with its port where it has one.",
+            "^[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?(:[0-9]{1,5})?$",
+        ),
+        "name": ("The secret's name.", "^[0-9A-Za-z-]{1,127}$"),
+    }
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": description,
+            "schema": {"type": "string", "pattern": pattern},
+            "example": shown[name],
+        }
+        for name, (description, pattern) in described.items()
+    ]
+
+
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     plain = dict(schema)
     if "anyOf" in plain:

@@ -14,6 +14,7 @@ from handlers.answers import answered, identity_of_target, query_of
 from handlers.contract import SecretsQuery
 from handlers.reading import read_query, read_secret_path, require_nothing_else
 from rotation.overview import secrets as overview
+from rotation.overview.on_demand import verify_secret as verify_now
 from rotation.overview.one_secret import SecretDetails, show_secret
 from rotation.overview.review import review
 from rotation.overview.sweep import look
@@ -51,6 +52,16 @@ async def get_secret(request: func.HttpRequest) -> func.HttpResponse:
     """
     secret = _secret_of(request)
     return answered(await _in_time(show_secret(wired().world, secret, lead=wired().settings.lead)))
+
+
+@blueprint.route(route="secrets/{vault}/{name}/verify", methods=["POST"], trigger_arg_name="request")
+@problems.answering
+async def verify_secret(request: func.HttpRequest) -> func.HttpResponse:
+    """
+    Read one secret, compare its value with the keys of its target, and return how it stands now.
+    """
+    secret = _secret_of(request)
+    return answered(await _in_time(verify_now(wired().world, secret, lead=wired().settings.lead)))
 
 
 def _secret_of(request: func.HttpRequest) -> SecretId:

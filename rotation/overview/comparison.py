@@ -56,7 +56,12 @@ class Comparison:
         Raises a `DependencyError` where the ledger does not say whether one is, and `OutOfTime`.
         """
         begun_on = self._world.clock.now()
-        current = await self._read(self._known)
+        return await self.make_of(await self._read(self._known), begun_on)
+
+    async def make_of(self, current: "_Read", begun_on: datetime) -> Verifications:
+        """
+        Return the same of versions that the caller has read since then.
+        """
         found = self._compare(current, await self._read_keys(current), begun_on)
         suspects = {secret: current[secret] for secret, each in found.items() if self._is_news(secret, each)}
         if suspects:

@@ -260,6 +260,24 @@ async def test_a_secret_that_no_sweep_has_found_yet_is_shown(client: Client, kin
     assert page["secrets"] == []
 
 
+async def test_a_secret_is_verified_on_demand_also_where_no_sweep_does(client: Client, kind: str) -> None:
+    """
+    With ROTATION_VERIFY_DAYS=0; what was found is shown from then on, with the neighbours too.
+    """
+    subject = await client.subject(kind)
+    twin = f"{subject.secret}-twin"
+    client.cloud.put_secret(twin, subject.target.value("Secondary"), subject.target.address)
+
+    for path in (path_of(subject), path_of(subject).replace(subject.secret, twin)):
+        status, verified, _ = await client.ask("POST", f"{path}/verify")
+        assert (status, verified["verified"]["result"]) == (200, "Live")
+
+    _, shown = await get_secret(client, path_of(subject))
+    (neighbour,) = shown["neighbours"]
+    assert (shown["keyName"], shown["heldKey"]) == ("Primary", "Primary")
+    assert (neighbour["keyName"], neighbour["heldKey"]) == ("Primary", "Secondary")
+
+
 async def test_vault_and_name_are_read_as_people_copy_them(client: Client) -> None:
     """
     Upper case, blanks, a whole URI, and whatever is percent-encoded, once or twice.

@@ -242,16 +242,19 @@ async def test_every_request_of_test_http_is_one_that_the_app_understands(client
     """
     subject = await client.subject()
     _, record = await client.rotate(subject)
+    vault = client.cloud.vault.uri.removeprefix("https://")
     variables, requests = read_http_file(
         (REPOSITORY / "test.http").read_text(),
         url="",
         functionKey=client.host.function_key,
+        vault=vault,
+        name=subject.secret,
         secret=subject.uri,
         target=subject.target.arm_id,
         rotationId=record["id"],
     )
 
-    assert variables == {"url", "functionKey", "vault", "secret", "target", "rotationId"}
+    assert variables == {"url", "functionKey", "vault", "name", "secret", "target", "rotationId"}
     for method, path, headers, body in requests:
         status, answer, _ = await client.ask(method, path, raw=body.encode() or None, headers=headers)
         if "rotationId" in (answer or {}):
@@ -261,7 +264,13 @@ async def test_every_request_of_test_http_is_one_that_the_app_understands(client
         await client.idle()
     _, description, _ = await client.ask("GET", "/openapi.json")
     operations = {(method.upper(), path) for path, methods in description["paths"].items() for method in methods}
-    called = {(method, path.partition("?")[0].replace(record["id"], "{id}")) for method, path, *_ in requests}
+    named = {record["id"]: "{id}", f"/{vault}/{subject.secret}": "/{vault}/{name}"}
+    called = set()
+    for method, path, *_ in requests:
+        template = path.partition("?")[0]
+        for given, parameters in named.items():
+            template = template.replace(given, parameters)
+        called.add((method, template))
     assert called == operations
 
 
