@@ -137,6 +137,33 @@ async def test_status_shows_what_the_vaults_hold(client: Client, run: Command, k
     assert {name_of(line): line["keyName"] for line in after["secrets"]}[subject.secret] == "Secondary"
 
 
+async def test_a_secret_is_shown_and_verified_by_its_name(client: Client, run: Command, kind: str) -> None:
+    """
+    Before any look has found it and after, with the other secret of its target; drift is exit code 1.
+    """
+    # A vault is known by name once the app has listed it.
+    await client.ask("GET", "/secrets?refresh=true")
+    subject = await client.subject(kind)
+    twin = f"{subject.secret}-twin"
+    client.cloud.put_secret(twin, subject.target.value("Secondary"), subject.target.address)
+
+    before = await run("show", subject.secret)
+    verified = await run("verify", twin)
+    code, after = await run.json("verify", subject.uri)
+    shown = await run("show", subject.secret)
+    subject.target.regenerate("Primary")
+    drifted = await run("verify", subject.secret)
+
+    assert (before.exit_code, verified.exit_code, code, shown.exit_code, drifted.exit_code) == (0, 0, 0, 0, 1)
+    assert "  key        - (tag: Primary)\n" in before.stdout
+    assert "  key        Secondary (tag: Primary)\n" in verified.stdout
+    assert [each["heldKey"] for each in after["neighbours"]] == ["Secondary"]
+    assert "  key        Primary\n" in shown.stdout
+    assert re.search(rf"/{twin} +Secondary \(tag: Primary\) ", shown.stdout)
+    assert drifted.stdout.startswith("Drifted  ")
+    assert "neither key" in drifted.stdout
+
+
 async def test_a_key_that_somebody_regenerated_by_hand_shows_as_drift(tmp_path: Path, ca: CertificateAuthority) -> None:
     """
     Of every kind, after a refresh, with the reason; one whose tag is misspelt shows beside it, and none is touched.
