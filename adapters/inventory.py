@@ -114,14 +114,14 @@ class TableInventory(Inventory):
         found = await self._table.read(_VAULTS, key_of(vault))
         return found and read_row(found, VaultFacts)
 
-    async def read_entry(self, secret: SecretId) -> Entry | None:
+    async def read_entry(self, secret: SecretId, *, seen: Facts | None = None) -> Entry | None:
         found = await self._table.read(_partition(secret.vault), secret.name.lower())
-        return _entry(found) if found else None
+        return _entry_in(found or {}, seen)
 
     async def list_entries(self, vault: str, after: str) -> AsyncGenerator[Entry, None]:
         rows = self._table.stream(_partition(vault), "RowKey gt @after", {"after": after}, per_page=SECRETS_PER_PAGE)
         async for found in rows:
-            if entry := _entry(found):
+            if entry := _entry_in(found):
                 yield entry
 
     async def _write_all(self, entities: Iterable[dict[str, Any]]) -> None:
@@ -146,16 +146,6 @@ class TableInventory(Inventory):
         await self._table.ask("inventory", delete)
 
 
-def _entry(found: Any) -> Entry | None:
-    return entry_of(
-        _read_column(found, "Row", Facts),
-        _read_column(found, "Last", Rotation),
-        _read_column(found, "Stored", Rotation),
-        _read_column(found, "Verified", Verification),
-        _read_column(found, "Attention", Attention),
-    )
-
-
 def _facts_entity(facts: Facts, now: datetime) -> dict[str, Any]:
     return _secret_entity(facts.secret, Seen=now, **stamped("Row", facts))
 
@@ -166,6 +156,16 @@ def _secret_entity(secret: SecretId, **columns: Any) -> dict[str, Any]:
 
 def _partition(vault: str) -> str:
     return f"secrets:{key_of(vault)}"
+
+
+def _entry_in(found: Any, seen: Facts | None = None) -> Entry | None:
+    return entry_of(
+        seen or _read_column(found, "Row", Facts),
+        _read_column(found, "Last", Rotation),
+        _read_column(found, "Stored", Rotation),
+        _read_column(found, "Verified", Verification),
+        _read_column(found, "Attention", Attention),
+    )
 
 
 def _read_column(found: Any, column: str, kind: type[T]) -> T | None:

@@ -174,10 +174,30 @@ SECRETS: dict[str, Any] = {
                     "seenOn": "2026-11-24T03:00:00Z",
                     "verified": {"on": "2026-11-24T03:00:04Z", "result": "Live", "why": None},
                     "leakedKey": None,
+                    "nextRotationOn": "2027-01-21T04:17:01Z",
                 }
             ],
             "asOf": "2026-11-24T03:00:00Z",
             "continuation": None,
+        }
+    }
+}
+
+SECRET_PATH = {"vault": _VAULT.removeprefix("https://"), "name": "my-key"}
+SECRET: dict[str, Any] = {
+    "secret": {
+        "value": SECRETS["page"]["value"]["secrets"][0]
+        | {
+            "heldKey": "Secondary",
+            "neighbours": [
+                {
+                    "secret": {"vault": _VAULT, "name": "my-key-of-billing"},
+                    "keyName": "Primary",
+                    "heldKey": "Secondary",
+                    "status": "UpToDate",
+                    "verified": {"on": "2026-11-24T03:00:04Z", "result": "Live", "why": None},
+                }
+            ],
         }
     }
 }

@@ -14,8 +14,9 @@ from handlers.contract import (
     SecretsQuery,
 )
 from handlers.problems import STATUS
-from handlers.schemas import parameters_of, reference_to, schemas
+from handlers.schemas import parameters_of, reference_to, schemas, secret_path
 from providers import KINDS
+from rotation.overview.one_secret import SecretDetails
 from rotation.overview.rotations import RotationsPage
 from rotation.overview.secrets import SecretsPage
 from rotation.vocabulary.record import Rotation
@@ -28,6 +29,7 @@ _RETRY_AFTER = {
         "example": "30",
     }
 }
+_OF_ONE_SECRET = ("malformed", "forbidden", "secret_not_found", "vault_refused", "unavailable", "settings")
 
 
 @cache
@@ -50,6 +52,8 @@ def document() -> dict[str, Any]:
             "/rotations": {"post": _create_rotation(), "get": _list_rotations()},
             "/rotations/{id}": {"get": _get_rotation(), "delete": _cancel_rotation()},
             "/secrets": {"get": _list_secrets()},
+            "/secrets/{vault}/{name}": {"get": _get_secret()},
+            "/secrets/{vault}/{name}/verify": {"post": _verify_secret()},
             "/health": {"get": _get_health()},
             "/openapi.json": {"get": _get_openapi()},
         },
@@ -143,6 +147,34 @@ def _list_secrets() -> dict[str, Any]:
         "responses": {
             "200": _answer("A page of secrets", SecretsPage, examples.SECRETS),
             **_problems("malformed", "unavailable", "settings"),
+        },
+    }
+
+
+def _get_secret() -> dict[str, Any]:
+    return {
+        "operationId": "getSecret",
+        "summary": "Show one secret, and the other secrets of its target",
+        "description": "Answers from what the last look has found; a secret that none has found yet is read from its "
+        "vault.",
+        "parameters": secret_path(examples.SECRET_PATH),
+        "responses": {
+            "200": _answer("The secret", SecretDetails, examples.SECRET),
+            **_problems(*_OF_ONE_SECRET),
+        },
+    }
+
+
+def _verify_secret() -> dict[str, Any]:
+    return {
+        "operationId": "verifySecret",
+        "summary": "Compare the value of one secret with the keys of its target now",
+        "description": "Changes neither. It takes some seconds where the value holds neither key, since both are read "
+        "again before that is believed, and two minutes at most.",
+        "parameters": secret_path(examples.SECRET_PATH),
+        "responses": {
+            "200": _answer("The secret as it is now", SecretDetails, examples.SECRET),
+            **_problems(*_OF_ONE_SECRET, "busy"),
         },
     }
 

@@ -1,25 +1,30 @@
 """
-How bodies and queries are read: checked against their types, with an error that says what there could be.
+How bodies, queries and paths are read: checked against their types, with an error that says what there could be.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from typing import TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
 
 from handlers.contract import NewRotation
-from rotation.vocabulary.errors import Malformed
+from rotation.vocabulary.errors import Forbidden, Malformed, UnknownSecret
 from rotation.vocabulary.limits import LARGEST_BODY, MOST_DIGITS
-from rotation.vocabulary.pasted import bare
+from rotation.vocabulary.pasted import bare, unwrapped
+from rotation.vocabulary.quoting import quoted
+from rotation.vocabulary.secret import SecretId, parse_vault_uri
+from rotation.vocabulary.spelling import oddity
 
 T = TypeVar("T", bound=Struct)
 
 _FLAGS = {"true": True, "false": False}
 _NUMBER = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}", re.ASCII)
 _EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
+_NAME = re.compile("[0-9A-Za-z-]{1,127}")
 _AT_A_CHOICE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
 
 
@@ -60,6 +65,47 @@ def read_query(query: dict[str, str], kind: type[T]) -> T:
         known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
         why = _explained(error, kind)
         raise Malformed(f"the query cannot be read ({why}); its parameters must be of {known}") from None
+
+
+def read_secret_path(vault: str, name: str) -> SecretId:
+    """
+    Return the secret that a path names by the authority of its vault's URI and its name, read as people copy them.
+
+    Raises `Forbidden` for what is no vault's, and `UnknownSecret` for what is no secret's: there can be none.
+    """
+    # Azure's host leaves an encoded slash as it is, and neither part holds a percent sign.
+    authority = unwrapped(unquote(vault)).rstrip("/")
+    try:
+        uri = parse_vault_uri(authority if "://" in authority else f"https://{authority}")
+    except Malformed:
+        raise Forbidden(
+            f"{quoted(authority)} is none of the vaults of ROTATION_VAULTS; in a path a vault is the host of its URI, "
+            f"with its port where it has one, such as my-vault.vault.azure.net{oddity(authority)}"
+        ) from None
+    found = unwrapped(unquote(name)).strip("/")
+    if not _NAME.fullmatch(found):
+        raise UnknownSecret(
+            f"there is no secret {quoted(found)}; a name has 1 to 127 letters of ASCII, digits and hyphens, such as "
+            f"my-secret{oddity(found)}"
+        )
+    return SecretId(uri, found)
+
+
+def require_nothing_else(query: dict[str, str], body: bytes) -> None:
+    """
+    Raise `Malformed` for a query or a body where the path says all: nothing that a caller asks for is left out.
+    """
+    if query:
+        raise Malformed(
+            f"the query has {quoted(next(iter(query)))}, and this call has no parameters; it must end with its path, "
+            "such as /api/secrets/my-vault.vault.azure.net/my-secret"
+        )
+    try:
+        text = _decoded(body)
+    except UnicodeError:
+        text = "?"
+    if text not in {"", "{}"}:
+        raise Malformed("this call has no body; it must be empty, or {}: what is asked for stands in the path")
 
 
 def _literal(text: str) -> str | int | bool:

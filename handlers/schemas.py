@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from handlers.contract import NewRotation, ProblemDetails, RotationsQuery, SecretsQuery
+from rotation.overview.one_secret import SecretDetails
 from rotation.overview.rotations import RotationsPage
 from rotation.overview.secrets import SecretsPage
 from rotation.vocabulary.record import Rotation
@@ -16,7 +17,7 @@ from wiring.health import Health
 
 _TEMPLATE = "#/components/schemas/{name}"
 _JSON = {"None": "null", "True": "true", "False": "false"}
-_TYPES = (NewRotation, Rotation, RotationsPage, SecretsPage, ProblemDetails, Health)
+_TYPES = (NewRotation, Rotation, RotationsPage, SecretsPage, SecretDetails, ProblemDetails, Health)
 
 
 def parameters_of(kind: type[msgspec.Struct], shown: dict[str, Any]) -> list[dict[str, Any]]:
@@ -38,6 +39,30 @@ def parameters_of(kind: type[msgspec.Struct], shown: dict[str, Any]) -> list[dic
             }
         )
     return parameters
+
+
+def secret_path(shown: dict[str, str]) -> list[dict[str, Any]]:
+    """
+    Return the parameters of a path that names a secret. More is read than the patterns say.
+    """
+    described = {
+        "vault": (
+            "The host of the vault's URI, with its port where it has one.",
+            "^[0-9A-Za-z]([-.0-9A-Za-z]*[0-9A-Za-z])?(:[0-9]{1,5})?$",
+        ),
+        "name": ("The secret's name.", "^[0-9A-Za-z-]{1,127}$"),
+    }
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": description,
+            "schema": {"type": "string", "pattern": pattern},
+            "example": shown[name],
+        }
+        for name, (description, pattern) in described.items()
+    ]
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

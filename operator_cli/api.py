@@ -2,6 +2,7 @@
 The app's HTTP API: one method for each operation.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +15,11 @@ import httpx
 from operator_cli.answers import content_of, wait_asked_by
 from operator_cli.connection import Connection
 from operator_cli.courier import Courier, Notice
+from operator_cli.errors import Misuse
 from operator_cli.records import Health, ManagedSecret, Rotation, RotationsPage, SecretsPage, read
 
 _LARGEST_PAGE = 100
+_SECRET_ID = re.compile(r"https://(?P<vault>[^/?#]+)/secrets/(?P<name>[^/?#]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,19 @@ class Api:
             found += [read(ManagedSecret, secret) for secret in page.secrets]
         return Secrets(found, first_page.as_of, first_page.as_told)
 
+    async def secret(self, secret_id: str) -> ManagedSecret:
+        """
+        Return how one secret stands, with the other secrets of its target.
+        """
+        return read(ManagedSecret, content_of(await self._courier.get(self._url("secrets", *_place_of(secret_id)))))
+
+    async def verify(self, secret_id: str) -> ManagedSecret:
+        """
+        Return the same after the app has compared the secret's value with the keys of its target.
+        """
+        url = self._url("secrets", *_place_of(secret_id), "verify")
+        return read(ManagedSecret, content_of(await self._courier.post(url, {}, {})))
+
     async def health(self) -> Health:
         """
         Return whether the app could rotate a key right now.
@@ -147,3 +163,16 @@ class Api:
 
     def _url(self, *path: str) -> str:
         return "/".join([self._base, *(quote(part, safe="") for part in path)])
+
+
+def _place_of(secret_id: str) -> tuple[str, str]:
+    """
+    Return the authority of a vault's URI and the name in a secret's id. Raises `Misuse`.
+    """
+    found = _SECRET_ID.search(secret_id)
+    if not found:
+        raise Misuse(
+            f"{secret_id!r} is not the id of a secret",
+            "it must look like https://my-vault.vault.azure.net/secrets/name",
+        )
+    return found["vault"], found["name"]

@@ -149,9 +149,23 @@ class Verified(Struct, frozen=True):
     why: str | None = None
 
 
+class Neighbour(Struct, frozen=True, rename="camel"):
+    """
+    Another secret of the same target: the key that its tag names, and the one that was seen in its value.
+    """
+
+    secret: ListedSecret
+    key_name: str | None = None
+    held_key: str | None = None
+    status: str | None = None
+    verified: Verified | None = None
+
+
 class ManagedSecret(Told, frozen=True, kw_only=True, rename="camel"):
     """
     How a managed secret stands, or one whose tags look as if it should be managed.
+
+    `held_key` and `neighbours` are told of a secret that is asked for alone.
     """
 
     secret: ListedSecret
@@ -163,6 +177,17 @@ class ManagedSecret(Told, frozen=True, kw_only=True, rename="camel"):
     shares_target_with: list[str] = []
     last_rotation: LastRotation | None = None
     verified: Verified | None = None
+    next_rotation_on: datetime | None = None
+    seen_on: datetime | None = None
+    held_key: str | None = None
+    neighbours: list[Neighbour] = []
+
+    @property
+    def is_live(self) -> bool:
+        """
+        Whether its key was seen to be live.
+        """
+        return self.verified is not None and self.verified.result == "Live"
 
     @property
     def is_managed(self) -> bool:

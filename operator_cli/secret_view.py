@@ -1,16 +1,17 @@
 """
-How the managed secrets look: a table, the most urgent one first.
+How the managed secrets look: a table, the most urgent one first; and one of them, with the others of its target.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from operator_cli import wording
 from operator_cli.columns import Column, FittingTable
-from operator_cli.records import LastRotation, ManagedSecret
+from operator_cli.records import LastRotation, ManagedSecret, Neighbour
 
 # Clients of the first two fail now. A status of a later version comes with them.
 _URGENCY = (
@@ -80,6 +81,51 @@ def table(secrets: Sequence[ManagedSecret], now: datetime) -> FittingTable:
     )
 
 
+def block(secret: ManagedSecret, now: datetime) -> list[RenderableType]:
+    """
+    Return everything that is known of one secret, and a row for each other secret of its target.
+    """
+    heading = Text.assemble((wording.plain(secret.status), _COLOURS.get(secret.status, "")), "  ")
+    lines = [heading.append(wording.plain(wording.secret_name(secret.secret)))]
+    lines += [Text(f"  {name:<11}{wording.plain(value)}") for name, value in _facts(secret, now)]
+    if not secret.neighbours:
+        return [Text("\n").join(lines)]
+    return [Text("\n").join(lines), Text(), _neighbours(secret.neighbours, now)]
+
+
+def _facts(secret: ManagedSecret, now: datetime) -> Iterator[tuple[str, str]]:
+    if secret.id:
+        yield "secret", secret.id
+    if secret.target:
+        yield "target", secret.target
+        yield "key", wording.held(secret)
+        yield "verified", wording.verified_on(secret.verified, now)
+    if reasons := wording.why(secret):
+        yield "why", reasons
+    if secret.expires_on:
+        yield "expires", f"{wording.date(secret.expires_on)}, {wording.in_days(secret.expires_on, now)}"
+    yield "next", wording.next_rotation(secret.next_rotation_on, now)
+    if secret.last_rotation:
+        yield "last", f"{wording.last(secret.last_rotation)}, rotation {secret.last_rotation.id}"
+    if secret.seen_on:
+        yield "seen", wording.time(secret.seen_on)
+
+
+def _neighbours(neighbours: Sequence[Neighbour], now: datetime) -> FittingTable:
+    def cells(text: Callable[[Neighbour], str]) -> list[Text]:
+        return [Text(wording.plain(text(one))) for one in neighbours]
+
+    statuses = [one.status or wording.NOTHING for one in neighbours]
+    return FittingTable(
+        [
+            Column("shares the target", cells(lambda one: wording.secret_name(one.secret))),
+            Column("key", cells(wording.held)),
+            Column("status", [Text(wording.plain(status), _COLOURS.get(status, "")) for status in statuses], rank=1),
+            Column("verified", [_verified(one, now) for one in neighbours], rank=2),
+        ]
+    )
+
+
 def footer(secrets: Sequence[ManagedSecret], as_of: datetime | None) -> str:
     """
     Return how many there are, how they stand, and how old that knowledge is.
@@ -98,7 +144,7 @@ def _sum(secrets: Sequence[ManagedSecret]) -> str:
     """
     counts = Counter(one.status for one in secrets)
     parts = {status: f"{counts[status]} {wording.plain(status)}" for status in sorted(counts, key=_place)}
-    unverified = sum(one.status == "UpToDate" and not _is_live(one) for one in secrets)
+    unverified = sum(one.status == "UpToDate" and not one.is_live for one in secrets)
     if unverified and any(one.verified for one in secrets):
         parts["UpToDate"] += f" ({unverified} not seen Live)"
     return ", ".join(parts.values())
@@ -108,11 +154,7 @@ def _place(status: str) -> int:
     return _URGENCY.index(status) if status in _URGENCY else 0
 
 
-def _is_live(secret: ManagedSecret) -> bool:
-    return secret.verified is not None and secret.verified.result == "Live"
-
-
-def _verified(secret: ManagedSecret, now: datetime) -> Text:
+def _verified(secret: ManagedSecret | Neighbour, now: datetime) -> Text:
     colour = _COLOURS_OF_RESULTS.get(secret.verified.result, "") if secret.verified else ""
     return Text(wording.plain(wording.verified(secret.verified, now)), colour)
 

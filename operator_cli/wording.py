@@ -5,10 +5,19 @@ How values of the API read on a screen.
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
-from operator_cli.records import LastRotation, ListedSecret, ManagedSecret, RotatedSecret, Rotation, Verified
+from operator_cli.records import (
+    LastRotation,
+    ListedSecret,
+    ManagedSecret,
+    Neighbour,
+    RotatedSecret,
+    Rotation,
+    Verified,
+)
 
 _DAY = timedelta(days=1)
 _UNITS = {"d": _DAY, "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_SKEW = timedelta(minutes=1)  # between the clocks of the app and of this machine
 NOTHING = "-"
 
 
@@ -127,6 +136,36 @@ def verified(verification: Verified | None, now: datetime) -> str:
     Return what came of comparing a secret with its target, and how long ago.
     """
     return f"{verification.result} {ago(verification.on, now)}" if verification else NOTHING
+
+
+def verified_on(verification: Verified | None, now: datetime) -> str:
+    """
+    Return the same with the time.
+    """
+    if verification is None:
+        return "never, since its current version was stored"
+    return f"{verified(verification, now)}, {time(verification.on)}"
+
+
+def held(secret: ManagedSecret | Neighbour) -> str:
+    """
+    Return the key that was seen in a secret's value, and what its tag claims where that is all, or another one.
+    """
+    if secret.held_key == secret.key_name:
+        return secret.held_key or NOTHING
+    claim = f"tag: {secret.key_name}" if secret.key_name else "no tag"
+    return f"{secret.held_key or NOTHING} ({claim})"
+
+
+def next_rotation(moment: datetime | None, now: datetime) -> str:
+    """
+    Return when an event or the sweep rotates a secret.
+    """
+    if moment is None:
+        return "never by itself, as it stands"
+    if moment <= now + _SKEW:
+        return "due: the next sweep asks for it"
+    return f"{date(moment)}, {in_days(moment, now)}"
 
 
 def ago(moment: datetime, now: datetime) -> str:

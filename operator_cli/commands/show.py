@@ -1,5 +1,5 @@
 """
-`show`: one rotation.
+`show`: one rotation, or one secret.
 """
 
 from datetime import UTC, datetime
@@ -7,18 +7,36 @@ from typing import Annotated
 
 import typer
 
+from operator_cli.api import Api
+from operator_cli.catalog import locate, names_a_secret
 from operator_cli.errors import OK
+from operator_cli.records import ManagedSecret
 from operator_cli.rotation_view import block
+from operator_cli.secret_view import block as secret_block
 from operator_cli.session import Session
 
 
-def show(session: Session, rotation_id: Annotated[str, typer.Argument(metavar="ID", help="The rotation's id.")]) -> int:
+def show(
+    session: Session,
+    subject: Annotated[
+        str, typer.Argument(metavar="ID|SECRET", help="A rotation's id, or a secret as status shows it, or its id.")
+    ],
+) -> int:
     """
-    Show everything that is known of a rotation.
+    Show everything that is known of a rotation, or of a secret.
     """
-    rotation = session.run("asking for the rotation", session.api.rotation(rotation_id)).rotation
-    if session.screen.as_json:
-        session.screen.show_json(rotation.as_told)
+    if names_a_secret(subject):
+        secret = session.run("asking for the secret", _secret(session.api, subject))
+        told, shown = secret.as_told, secret_block(secret, datetime.now(UTC))
     else:
-        session.screen.show(block(rotation, datetime.now(UTC)))
+        rotation = session.run("asking for the rotation", session.api.rotation(subject)).rotation
+        told, shown = rotation.as_told, [block(rotation, datetime.now(UTC))]
+    if session.screen.as_json:
+        session.screen.show_json(told)
+    else:
+        session.screen.show(*shown)
     return OK
+
+
+async def _secret(api: Api, written: str) -> ManagedSecret:
+    return await api.secret(await locate(api, written))

@@ -38,8 +38,8 @@ class Comparison:
     """
     A comparison of secrets with their target, which is named by its identity; so many of them are read `at_once`.
 
-    Where something was wrong with a secret, that stays so until something else is seen of it. Of the target's `leaks`
-    those that are over are `dead` afterwards.
+    Where something was wrong with a secret, that stays so until something else is seen of it. `leaks` are the target's
+    keys that were reported as leaked.
     """
 
     def __init__(  # noqa: PLR0913 - what is compared, and how
@@ -58,7 +58,7 @@ class Comparison:
         self._at_once = at_once
         self._deadline = deadline
         self._leaks = leaks
-        self.dead: list[Leak] = []
+        self._dead: list[Leak] = []
 
     async def make(self) -> Verifications:
         """
@@ -67,7 +67,12 @@ class Comparison:
         Raises a `DependencyError` where the ledger does not say whether one is, and `OutOfTime`.
         """
         begun_on = self._world.clock.now()
-        current = await self._read(self._known)
+        return await self.make_of(await self._read(self._known), begun_on)
+
+    async def make_of(self, current: "_Read", begun_on: datetime) -> Verifications:
+        """
+        Return the same of versions that the caller has read since then.
+        """
         found = self._compare(current, await self._read_keys(current), begun_on)
         suspects = {secret: current[secret] for secret, each in found.items() if self._is_news(secret, each)}
         if suspects:
@@ -80,6 +85,13 @@ class Comparison:
         Return whether this look has found drift, and not an earlier one.
         """
         return found.result is Result.DRIFT and found is not self._known.get(secret) and not found.is_doubted
+
+    async def forget_leaks(self) -> None:
+        """
+        Forget the leaked keys that were seen to be dead. Raises a `DependencyError`.
+        """
+        for leak in self._dead:
+            await self._world.ledger.forget_leak(leak.target, leak.leaked)
 
     async def _look_again(self, suspects: "_Read") -> Verifications:
         await self._deadline.wait(SECOND_LOOK_AFTER)
@@ -153,8 +165,8 @@ class Comparison:
             fingerprint = leak.leaked.fingerprint
             live = [key for key in KeyName if target.fingerprint(keys[key]) == fingerprint]
             leaked |= dict.fromkeys(live, fingerprint)
-            if not live and leak not in self.dead:
-                self.dead.append(leak)
+            if not live and leak not in self._dead:
+                self._dead.append(leak)
         return leaked
 
     def _shown_by(self, leak: Leak) -> Target | None:
@@ -167,13 +179,15 @@ class Comparison:
 
     def _judge(self, value: KeyMaterial, target: Target, keys: Keys, on: datetime) -> Verification:
         try:
-            is_live = active_key(target, keys, value, tagged=None) is not None
+            held = active_key(target, keys, value, tagged=None)
         except Misconfigured as error:
             is_live = any(target.may_hold(value, keys[key]) for key in KeyName)
             result = Result.LIVE if is_live else Result.DRIFT
             return Verification(on, result, self._target, target.address, str(error), misconfigured=str(error))
-        if is_live:
-            return Verification(on, Result.LIVE, self._target, target.address)
+        if held:
+            # Where both give the same credential, it is the one as much as the other.
+            is_clear = target.fingerprint(keys[held]) != target.fingerprint(keys[held.other])
+            return Verification(on, Result.LIVE, self._target, target.address, key=held if is_clear else None)
         return Verification(on, Result.DRIFT, self._target, target.address, str(drift_of(target)))
 
     def _unseen(self, secret: SecretId, address: str | None, hindrance: RotationError, on: datetime) -> Verification:

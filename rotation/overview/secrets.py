@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from rotation.overview.leaks import LeakedKeyStatus, Leaks
 from rotation.overview.paging import continuation_of, not_ours, read_continuation
-from rotation.overview.standing import status_of, why_of
+from rotation.overview.standing import next_rotation_of, status_of, why_of
 from rotation.ports.inventory import Entry, Inventory, Result, Status, VaultFacts
 from rotation.ports.ledger import Bound
 from rotation.ports.world import World
@@ -64,7 +64,7 @@ class SecretStatus(Struct, frozen=True, rename="camel"):
 
     `why` explains the status where it needs that. `shares_target_with` lists the ids of the other secrets that are
     known to hold a key of the same target. `leaked_key` is there while the key that it holds was reported as leaked and
-    is not dead.
+    is not dead. `next_rotation_on` is when an event or the sweep rotates it, None where neither does as it stands.
     """
 
     secret: ManagedSecret
@@ -79,6 +79,7 @@ class SecretStatus(Struct, frozen=True, rename="camel"):
     seen_on: datetime
     verified: Verified | None
     leaked_key: LeakedKeyStatus | None
+    next_rotation_on: datetime | None
 
 
 class SecretsPage(Struct, frozen=True, rename="camel"):
@@ -189,6 +190,7 @@ def _about_vault(facts: VaultFacts) -> SecretStatus:
         seen_on=facts.looked_on,
         verified=None,
         leaked_key=None,
+        next_rotation_on=None,
     )
 
 
@@ -207,6 +209,7 @@ def _about_secret(entry: Entry, now: datetime, lead: timedelta, leaks: Leaks) ->
         seen_on=facts.seen_on,
         verified=Verified(verified.on, verified.result, verified.why) if verified else None,
         leaked_key=leaks.held_by(entry),
+        next_rotation_on=next_rotation_of(entry, now, lead),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec import structs
 
 from rotation.overview.near_misses import near_miss
-from rotation.policy.due import due_on
+from rotation.policy.due import due_on, next_rotation
 from rotation.policy.eligibility import TO_LIST, TO_WAIT, Case, decide
 from rotation.policy.tags import is_managed, read_validity, tagged_key
 from rotation.ports.inventory import Attention, Entry, Facts, Result, Status, Verification
@@ -28,6 +28,9 @@ IS_DUE = frozenset({Status.DUE, Status.OVERDUE, Status.EXPIRED})
 NEEDS_ATTENTION = frozenset(
     {Status.DRIFTED, Status.TARGET_MISSING, Status.MISCONFIGURED, Status.OVERDUE, Status.EXPIRED}
 )
+
+#: What rotations of their own put an end to: in any other status none is begun, or none is sure to end well.
+_ROTATED_BY_ITSELF = IS_DUE | {Status.UP_TO_DATE}
 
 #: With these a rotation fails that has seen neither key in the secret's value.
 _NO_LIVE_KEY = frozenset({Drift.code, TargetNotFound.code})
@@ -82,7 +85,7 @@ def entry_of(
     seen = [verified] if verified else []
     if stored and stored.completed_on and stored.target:
         # The key that it stored was read from the target.
-        seen.append(Verification(stored.completed_on, Result.LIVE, identity_of(stored.target)))
+        seen.append(Verification(stored.completed_on, Result.LIVE, identity_of(stored.target), key=stored.key_name))
     if stored and stored.secret and stored.completed_on and (facts is None or facts.seen_on < stored.completed_on):
         since = facts or Facts(SecretId(stored.secret.vault, stored.secret.name), stored.completed_on)
         facts = structs.replace(
@@ -130,8 +133,7 @@ def urgency_of(facts: Facts, now: datetime, lead: timedelta) -> Status:
         return Status.MISCONFIGURED
     if facts.paused:
         return Status.PAUSED
-    validity = None if facts.validity_days is None else timedelta(days=facts.validity_days)
-    due = due_on(facts.expires_on, validity, lead)
+    due = due_on(facts.expires_on, _validity_of(facts), lead)
     if facts.expires_on <= now:
         return Status.EXPIRED
     if due + OVERDUE_AFTER <= now:
@@ -147,6 +149,16 @@ def status_of(entry: Entry, now: datetime, lead: timedelta) -> Status:
     if verified is None or urgency in {Status.NEARLY_MANAGED, Status.MISCONFIGURED}:
         return urgency
     return Status.MISCONFIGURED if verified.misconfigured else _STATUS_OF.get(verified.result, urgency)
+
+
+def next_rotation_of(entry: Entry, now: datetime, lead: timedelta) -> datetime | None:
+    """
+    Return when an event or the sweep rotates a secret next, None where neither does as it stands.
+    """
+    facts = entry.facts
+    if facts.expires_on is None or status_of(entry, now, lead) not in _ROTATED_BY_ITSELF:
+        return None
+    return next_rotation(facts.expires_on, _validity_of(facts), lead, now)
 
 
 def why_of(entry: Entry, status: Status) -> str | None:
@@ -172,6 +184,10 @@ def _why_skipped(last: Rotation | None) -> str | None:
     # A duplicate is skipped because there was a rotation.
     reason = last.skip_reason if last else None
     return f"its last rotation was skipped: {reason}" if reason and reason is not SkipReason.SUPERSEDED else None
+
+
+def _validity_of(facts: Facts) -> timedelta | None:
+    return None if facts.validity_days is None else timedelta(days=facts.validity_days)
 
 
 def _read_if_possible(read: Callable[[], T]) -> T | None:

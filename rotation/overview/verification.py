@@ -85,7 +85,7 @@ async def _longest_unverified(world: World, before: datetime, run: "_Run") -> _C
                 target = entry.facts.target_identity
                 if target is None or target in run.tried or _subscription_of(target) in run.crowded:
                     continue
-                if _is_allowed(world, entry):
+                if is_allowed(world, entry):
                     found[target] = _with_secret(found.get(target), entry, before)
                 if len(found) > TARGETS_AT_HAND + TARGETS_AT_HAND // 4:
                     found = _first(found)
@@ -101,8 +101,7 @@ def _with_secret(known: _Candidate | None, entry: Entry, before: datetime) -> _C
     is_due = verified is None or verified.result is Result.UNREACHABLE or verified.on < before
     on = verified.on if verified else _NEVER
     on, is_due, secrets = (min(on, known.on), is_due or known.is_due, known.secrets) if known else (on, is_due, {})
-    is_to_keep = verified is not None and (verified.is_wrong or verified.is_doubted or verified.leaked)
-    secrets[entry.facts.secret] = verified if is_to_keep else None
+    secrets[entry.facts.secret] = known_of(entry)
     return _Candidate(on, is_due, secrets)
 
 
@@ -114,7 +113,16 @@ def _first(found: _Candidates) -> _Candidates:
     return dict(heapq.nsmallest(TARGETS_AT_HAND, found.items(), key=rank))
 
 
-def _is_allowed(world: World, entry: Entry) -> bool:
+def known_of(entry: Entry) -> Verification | None:
+    """
+    Return what a comparison has to know of the one before: that something was wrong, or in doubt, or had leaked.
+    """
+    verified = entry.verified
+    is_to_know = verified is not None and (verified.is_wrong or verified.is_doubted or verified.leaked)
+    return verified if is_to_know else None
+
+
+def is_allowed(world: World, entry: Entry) -> bool:
     """
     Return whether the keys of a secret's target may be asked for. One that is out of scope is misconfigured.
     """
@@ -200,8 +208,7 @@ class _Run:
             leaks = self.leaks.get(target, [])
             comparison = Comparison(self._world, target, secrets, self._at_once, self._deadline, leaks=leaks)
             found = await comparison.make()
-            for leak in comparison.dead:
-                await self._world.ledger.forget_leak(leak.target, leak.leaked)
+            await comparison.forget_leaks()
         except OutOfTime:
             _log.info("verification: there is no time left for %s", target)
         except DependencyError as error:

@@ -23,6 +23,17 @@ def due_on(expires_on: datetime, validity: timedelta | None, lead: timedelta) ->
     return expires_on - lead
 
 
+def next_rotation(expires_on: datetime, validity: timedelta | None, lead: timedelta, now: datetime) -> datetime:
+    """
+    Return when the rotation of a version is asked for next: by Key Vault's event, or by the first sweep from then on.
+
+    Key Vault raises its event once, 30 days before the expiry; from when a version is due, each sweep asks. So it is
+    now where the version is due already, and never in the past.
+    """
+    due, near_expiry = due_on(expires_on, validity, lead), expires_on - NEAR_EXPIRY
+    return max(now, min(due, near_expiry) if near_expiry > now else due)
+
+
 def is_meant(
     current: SecretVersion, request: RotationRequest, now: datetime, lead: timedelta, validity: timedelta | None
 ) -> bool:

@@ -80,7 +80,8 @@ class Verification(Struct, frozen=True):
 
     It is about the target with this identity, and about the address where that shows its keys, None where a secret that
     could not be read names none. A target that was not found once `is_doubted`: it counts as missing when it is not
-    found again. `leaked` is the fingerprint of the key in the value, where that was reported as leaked.
+    found again. `key` is the one key that was seen in the value, None where that is not clear, and `leaked` its
+    fingerprint where it was reported as leaked.
     """
 
     on: datetime
@@ -90,6 +91,7 @@ class Verification(Struct, frozen=True):
     why: str | None = None
     misconfigured: str | None = None
     is_doubted: bool = False
+    key: KeyName | None = None
     leaked: str | None = None
 
     @property
@@ -184,9 +186,9 @@ class Inventory(Protocol):
         """
         ...
 
-    async def read_entry(self, secret: SecretId) -> Entry | None:
+    async def read_entry(self, secret: SecretId, *, seen: Facts | None = None) -> Entry | None:
         """
-        Return what is known of one secret, None if nothing is.
+        Return what is known of a secret, given what was just `seen` of it; None where that is nothing.
         """
         ...
 

@@ -71,6 +71,7 @@ COMPARED_AT_ONCE = 50  # targets, of which most wait until their subscription ha
 TARGETS_PER_WRITE = 50  # whose verifications are written together: what a sweep that dies has to do again
 VERIFIED_AT_ONCE = 16  # secrets that are read: at 40 ms each the 400 a second that a vault takes (its documentation)
 SECOND_LOOK_AFTER = 5.0  # seconds: keys that were just regenerated may be shown late
+COMPARED_AGAIN = 3  # times, for a caller who waits: a secret that changes meanwhile has another version
 LAST_WRITE_WITHIN = timedelta(seconds=15)  # after that time, to keep what was found in it
 TOLD_AT_ONCE = 8  # events about secrets that need a person
 TOLD_WITHIN = timedelta(seconds=20)  # of a sweep: who is not told then is told by the next one

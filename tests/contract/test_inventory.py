@@ -282,7 +282,7 @@ async def test_a_later_look_counts_over_what_was_stored(side: Side) -> None:
 
     assert record.completed_on is not None
     assert await side.entries() == [
-        Entry(seen, record, Verification(record.completed_on, Result.LIVE, TARGET.identity))
+        Entry(seen, record, Verification(record.completed_on, Result.LIVE, TARGET.identity, key=KeyName.SECONDARY))
     ]
 
 
@@ -424,7 +424,7 @@ def seen(on: datetime = LATER, result: Result = Result.LIVE) -> Verification:
     """
     Return what came of a comparison.
     """
-    return Verification(on, result, TARGET.identity, TARGET.address, "why", is_doubted=True)
+    return Verification(on, result, TARGET.identity, TARGET.address, "why", is_doubted=True, key=KeyName.PRIMARY)
 
 
 @pytest.mark.assumption(84, 88)
@@ -446,6 +446,44 @@ async def test_what_came_of_a_comparison_is_kept_beside_the_rest(side: Side) -> 
     found += [entry async for entry in side.inventory.list_entries(OTHER_VAULT, "")]
     assert [entry.verified for entry in found] == [seen(), seen(), seen()]
     await side.inventory.keep_verifications({}, LATER)
+
+
+@pytest.mark.assumption(88)
+async def test_one_secret_is_read_as_the_list_has_it(side: Side) -> None:
+    """
+    In any spelling of its name, with all that is known of it; none of another name or vault.
+    """
+    await keep(side.inventory, [facts("One"), facts("two")])
+    await keep(side.inventory, [facts("one", vault=OTHER_VAULT)])
+    await side.inventory.note(rotation("one", LATER))
+    await side.inventory.keep_verifications({SecretId(VAULT, "one"): seen()}, LATER)
+    attention = Attention(Status.DRIFTED, LATER)
+    await side.inventory.keep_attention(SecretId(VAULT, "one"), attention, instead=None)
+
+    entry, _ = await side.entries()
+
+    assert entry.attention == attention
+    assert await side.inventory.read_entry(SecretId(VAULT, "ONE")) == entry
+    assert await side.inventory.read_entry(SecretId(VAULT, "one", "a" * 32)) == entry
+    assert await side.inventory.read_entry(SecretId(OTHER_VAULT, "one")) == Entry(facts("one", vault=OTHER_VAULT))
+    assert await side.inventory.read_entry(SecretId(VAULT, "on")) is None
+    assert await side.inventory.read_entry(SecretId("https://nobody.vault.azure.net", "one")) is None
+
+
+async def test_one_secret_is_read_with_what_was_just_seen_of_it(side: Side) -> None:
+    """
+    Known or not, and its last rotation stands beside that; nothing is kept.
+    """
+    await keep(side.inventory, [facts("one")])
+    record = failed("new")
+    await side.inventory.note(record)
+    newer = facts("one", LATER, paused="paused")
+
+    assert await side.inventory.read_entry(SecretId(VAULT, "one"), seen=newer) == Entry(newer)
+    assert await side.inventory.read_entry(SecretId(VAULT, "new")) is None
+    assert await side.inventory.read_entry(SecretId(VAULT, "new"), seen=facts("new")) == Entry(facts("new"), record)
+    assert await side.inventory.read_entry(SecretId(VAULT, "none"), seen=facts("none")) == Entry(facts("none"))
+    assert await side.entries() == [Entry(facts("one"))]
 
 
 @pytest.mark.assumption(84)

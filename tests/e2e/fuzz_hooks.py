@@ -39,6 +39,14 @@ def map_query(context: Any, query: Any) -> Any:
 
 
 @schemathesis.hook
+def map_path_parameters(context: Any, path_parameters: Any) -> Any:
+    """
+    Let two of three paths be about a secret that exists.
+    """
+    return _named_after_what_exists(path_parameters) if isinstance(path_parameters, dict) else path_parameters
+
+
+@schemathesis.hook
 def filter_query(context: Any, query: Any) -> bool:
     """
     Leave out what no web server takes: a request line of more than 8 kB never reaches the app.
@@ -56,3 +64,12 @@ def _about_what_exists(asked: dict[str, Any]) -> dict[str, Any]:
         if known and isinstance(value, str) and pattern.fullmatch(value):
             exchanged[field] = known[turn % len(known)]
     return exchanged
+
+
+def _named_after_what_exists(named: dict[str, Any]) -> dict[str, Any]:
+    turn = next(_turn)
+    vault, name = (str(named.get(part, "")) for part in ("vault", "name"))
+    if turn % 3 == 0 or not SUBJECTS or not _SECRET.fullmatch(f"https://{vault}/secrets/{name}"):
+        return named
+    host, _, known = SUBJECTS[turn % len(SUBJECTS)].removeprefix("https://").partition("/secrets/")
+    return named | {"vault": host, "name": known}

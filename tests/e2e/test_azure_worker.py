@@ -27,6 +27,8 @@ EXPECTED = {
     "create_rotation": {("httpTrigger", "in", "rotations"), ("http", "out", ""), ("queue", "out", "rotations")},
     "get_rotation": {("httpTrigger", "in", "rotations/{id}"), ("http", "out", "")},
     "list_rotations": {("httpTrigger", "in", "rotations"), ("http", "out", "")},
+    "get_secret": {("httpTrigger", "in", "secrets/{vault}/{name}"), ("http", "out", "")},
+    "verify_secret": {("httpTrigger", "in", "secrets/{vault}/{name}/verify"), ("http", "out", "")},
     "list_secrets": {("httpTrigger", "in", "secrets"), ("http", "out", "")},
     "get_openapi": {("httpTrigger", "in", "openapi.json"), ("http", "out", "")},
     "get_health": {("httpTrigger", "in", "health"), ("http", "out", "")},

@@ -291,7 +291,8 @@ async def test_the_api_needs_the_function_key_and_health_does_not(client: Client
     """
     Auth level function everywhere but for health.
     """
-    calls = ("POST /rotations", f"GET /rotations/{uuid.uuid4()}", "GET /rotations", "GET /secrets", "GET /openapi.json")
+    calls = ["POST /rotations", f"GET /rotations/{uuid.uuid4()}", "GET /rotations", "GET /secrets", "GET /openapi.json"]
+    calls += ["GET /secrets/my-vault.vault.azure.net/one", "POST /secrets/my-vault.vault.azure.net/one/verify"]
     for method, path in map(str.split, calls):
         assert (await client.ask(method, path, headers={"x-functions-key": "wrong"}))[0] == 401
     status, health, _ = await client.ask("GET", "/health", headers={"x-functions-key": "wrong"})

@@ -1,10 +1,12 @@
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from localcloud.cloud import LocalCloud
-from tests.e2e.client import Client
+from tests.e2e.client import Client, Subject
 
 
 async def test_rotations_are_listed_newest_first_a_page_at_a_time(client: Client) -> None:
@@ -198,3 +200,137 @@ async def test_a_query_for_secrets_that_cannot_be_read_is_malformed(client: Clie
     status, problem, _ = await client.ask("GET", f"/secrets?{query}")
 
     assert (status, problem["code"]) == (400, "malformed")
+
+
+def path_of(subject: Subject) -> str:
+    """
+    Return the path of a secret: the authority of its vault's URI, and its name.
+    """
+    return f"/secrets/{subject.uri.removeprefix('https://').replace('/secrets/', '/')}"
+
+
+async def get_secret(client: Client, path: str) -> tuple[int, Any]:
+    """
+    Return what is answered about one secret.
+    """
+    status, answer, _ = await client.ask("GET", path)
+    return status, answer
+
+
+async def test_one_secret_is_shown_as_the_list_shows_it_with_the_others_of_its_target(
+    client: Client, kind: str
+) -> None:
+    """
+    Each with the key that a tag claims and the one that was seen in its value.
+    """
+    subject = await client.subject(kind)
+    twin = f"{subject.secret}-twin"
+    client.cloud.put_secret(twin, subject.target.value("Primary"), subject.target.address)
+    await client.ask("GET", "/secrets?refresh=true")
+    await client.rotate(subject)
+
+    status, shown = await get_secret(client, path_of(subject))
+
+    _, page, _ = await client.ask("GET", f"/secrets?target={subject.target.arm_id}")
+    (line,) = [each for each in page["secrets"] if each["secret"]["name"] == subject.secret]
+    assert (status, {name: value for name, value in shown.items() if name in line}) == (200, line)
+    assert set(shown) - set(line) == {"heldKey", "neighbours"}
+    assert (shown["keyName"], shown["heldKey"], shown["verified"]["result"]) == ("Secondary", "Secondary", "Live")
+    (neighbour,) = shown["neighbours"]
+    assert neighbour == {
+        "secret": {"vault": client.cloud.vault.uri, "name": twin},
+        "keyName": "Primary",
+        "heldKey": None,
+        "status": neighbour["status"],
+        "verified": None,
+    }
+
+
+async def test_a_secret_that_no_sweep_has_found_yet_is_shown(client: Client, kind: str) -> None:
+    """
+    It was put under management a moment ago.
+    """
+    subject = await client.subject(kind)
+
+    status, shown = await get_secret(client, path_of(subject))
+
+    assert (status, shown["keyName"], shown["heldKey"], shown["verified"]) == (200, "Primary", None, None)
+    assert shown["target"] == subject.target.arm_id
+    _, page, _ = await client.ask("GET", f"/secrets?target={subject.target.arm_id}")
+    assert page["secrets"] == []
+
+
+async def test_a_secret_is_verified_on_demand_also_where_no_sweep_does(client: Client, kind: str) -> None:
+    """
+    With ROTATION_VERIFY_DAYS=0; what was found is shown from then on, with the neighbours too.
+    """
+    subject = await client.subject(kind)
+    twin = f"{subject.secret}-twin"
+    client.cloud.put_secret(twin, subject.target.value("Secondary"), subject.target.address)
+
+    for path in (path_of(subject), path_of(subject).replace(subject.secret, twin)):
+        status, verified, _ = await client.ask("POST", f"{path}/verify")
+        assert (status, verified["verified"]["result"]) == (200, "Live")
+
+    _, shown = await get_secret(client, path_of(subject))
+    (neighbour,) = shown["neighbours"]
+    assert (shown["keyName"], shown["heldKey"]) == ("Primary", "Primary")
+    assert (neighbour["keyName"], neighbour["heldKey"]) == ("Primary", "Secondary")
+
+
+async def test_vault_and_name_are_read_as_people_copy_them(client: Client) -> None:
+    """
+    Upper case, blanks, a whole URI, and whatever is percent-encoded, once or twice.
+    """
+    subject = await client.subject()
+    vault = client.cloud.vault.uri.removeprefix("https://")
+    spellings = [
+        (vault.upper(), subject.secret.upper()),
+        (quote(f" {vault} "), quote(f"{subject.secret}\t")),
+        (quote(client.cloud.vault.uri, safe=""), quote(f'"{subject.secret}"')),
+        (quote(quote(f"{client.cloud.vault.uri}/", safe=""), safe=""), subject.secret.replace("-", "%2D")),
+    ]
+
+    answers = [await get_secret(client, f"/secrets/{host}/{name}") for host, name in spellings]
+
+    assert [(status, shown["secret"]["name"].lower()) for status, shown in answers] == [(200, subject.secret)] * 4
+
+
+@pytest.mark.parametrize(
+    ("path", "expected", "said"),
+    [
+        ("/secrets/other.vault.azure.net/one", (403, "forbidden"), "ROTATION_VAULTS"),
+        ("/secrets/not%20a%20vault/one", (403, "forbidden"), "such as my-vault.vault.azure.net"),
+        ("/secrets/{vault}/nothing-like-it", (404, "secret_not_found"), "GET /api/secrets lists"),
+        ("/secrets/{vault}/no_name", (404, "secret_not_found"), "such as my-secret"),
+        ("/secrets/{vault}/plain", (404, "secret_not_found"), "it has no tag ProviderAddress"),
+        ("/secrets/{vault}/plain?refresh=true", (400, "malformed"), "no parameters"),
+    ],
+)
+async def test_a_path_that_names_no_managed_secret_says_what_is_wrong(
+    client: Client, path: str, expected: tuple[int, str], said: str
+) -> None:
+    """
+    A vault of somebody else, a name that is not there, and a secret that nobody has put under management.
+    """
+    client.cloud.vault.set("plain", "a value", tags={})
+
+    status, problem = await get_secret(client, path.format(vault=client.cloud.vault.uri.removeprefix("https://")))
+
+    assert (status, problem["code"]) == expected
+    assert said in problem["detail"]
+
+
+async def test_nothing_is_asked_of_a_vault_that_is_not_ours(client: Client) -> None:
+    """
+    It exists, and holds such a secret.
+    """
+    subject = await client.subject()
+    foreign = await client.cloud.azure.add_vault(f"kv-{uuid.uuid4().hex[:8]}")
+    foreign.set(subject.secret, "value", tags=client.cloud.vault.current(subject.secret).tags)
+    before = len(list(client.cloud.azure.requests))
+
+    status, problem = await get_secret(client, f"/secrets/{foreign.uri.removeprefix('https://')}/{subject.secret}")
+
+    assert (status, problem["code"]) == (403, "forbidden")
+    assert len(list(client.cloud.azure.requests)) == before

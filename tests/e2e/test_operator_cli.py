@@ -137,6 +137,33 @@ async def test_status_shows_what_the_vaults_hold(client: Client, run: Command, k
     assert {name_of(line): line["keyName"] for line in after["secrets"]}[subject.secret] == "Secondary"
 
 
+async def test_a_secret_is_shown_and_verified_by_its_name(client: Client, run: Command, kind: str) -> None:
+    """
+    Before any look has found it and after, with the other secret of its target; drift is exit code 1.
+    """
+    # A vault is known by name once the app has listed it.
+    await client.ask("GET", "/secrets?refresh=true")
+    subject = await client.subject(kind)
+    twin = f"{subject.secret}-twin"
+    client.cloud.put_secret(twin, subject.target.value("Secondary"), subject.target.address)
+
+    before = await run("show", subject.secret)
+    verified = await run("verify", twin)
+    code, after = await run.json("verify", subject.uri)
+    shown = await run("show", subject.secret)
+    subject.target.regenerate("Primary")
+    drifted = await run("verify", subject.secret)
+
+    assert (before.exit_code, verified.exit_code, code, shown.exit_code, drifted.exit_code) == (0, 0, 0, 0, 1)
+    assert "  key        - (tag: Primary)\n" in before.stdout
+    assert "  key        Secondary (tag: Primary)\n" in verified.stdout
+    assert [each["heldKey"] for each in after["neighbours"]] == ["Secondary"]
+    assert "  key        Primary\n" in shown.stdout
+    assert re.search(rf"/{twin} +Secondary \(tag: Primary\) ", shown.stdout)
+    assert drifted.stdout.startswith("Drifted  ")
+    assert "neither key" in drifted.stdout
+
+
 async def test_a_key_that_somebody_regenerated_by_hand_shows_as_drift(tmp_path: Path, ca: CertificateAuthority) -> None:
     """
     Of every kind, after a refresh, with the reason; one whose tag is misspelt shows beside it, and none is touched.
@@ -242,16 +269,19 @@ async def test_every_request_of_test_http_is_one_that_the_app_understands(client
     """
     subject = await client.subject()
     _, record = await client.rotate(subject)
+    vault = client.cloud.vault.uri.removeprefix("https://")
     variables, requests = read_http_file(
         (REPOSITORY / "test.http").read_text(),
         url="",
         functionKey=client.host.function_key,
+        vault=vault,
+        name=subject.secret,
         secret=subject.uri,
         target=subject.target.arm_id,
         rotationId=record["id"],
     )
 
-    assert variables == {"url", "functionKey", "vault", "secret", "target", "rotationId"}
+    assert variables == {"url", "functionKey", "vault", "name", "secret", "target", "rotationId"}
     for method, path, headers, body in requests:
         status, answer, _ = await client.ask(method, path, raw=body.encode() or None, headers=headers)
         if "rotationId" in (answer or {}):
@@ -261,7 +291,13 @@ async def test_every_request_of_test_http_is_one_that_the_app_understands(client
         await client.idle()
     _, description, _ = await client.ask("GET", "/openapi.json")
     operations = {(method.upper(), path) for path, methods in description["paths"].items() for method in methods}
-    called = {(method, path.partition("?")[0].replace(record["id"], "{id}")) for method, path, *_ in requests}
+    named = {record["id"]: "{id}", f"/{vault}/{subject.secret}": "/{vault}/{name}"}
+    called = set()
+    for method, path, *_ in requests:
+        template = path.partition("?")[0]
+        for given, parameters in named.items():
+            template = template.replace(given, parameters)
+        called.add((method, template))
     assert called == operations
 
 

@@ -2,6 +2,7 @@
 Drift is seen in a day, from outside: the list, the event, the health, and what makes it go away.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
@@ -25,8 +26,9 @@ async def client(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFact
     Yield a client of an app of its own.
     """
     async with LocalCloud(tmp_path_factory.mktemp("verified-cloud"), ca=ca, is_impatient=True) as cloud:
-        yield Client(cloud)
-        assert_nothing_leaked(cloud)
+        client = Client(cloud)
+        yield client
+        assert_nothing_leaked(cloud, client.answers)
 
 
 async def item(client: Client, subject: Subject, *, refresh: bool = False) -> dict[str, Any]:
@@ -193,3 +195,150 @@ async def test_a_topic_that_is_down_is_told_by_the_next_sweep(client: Client) ->
 
     (event,) = attention(client)
     assert event.data["status"] == "Drifted"
+
+
+async def verify(client: Client, subject: Subject, **more: Any) -> tuple[int, Any, dict[str, str]]:
+    """
+    Compare one secret now; return status, answer and headers.
+    """
+    path = subject.uri.removeprefix("https://").replace("/secrets/", "/")
+    return await client.ask("POST", f"/secrets/{path}/verify", **more)
+
+
+async def test_one_secret_of_every_kind_is_verified_on_demand(client: Client) -> None:
+    """
+    Before a sweep has found it: live, then drifted, then live again; and the list shows what was found.
+    """
+    await client.ask("GET", "/secrets?refresh=true")
+    for kind in KINDS:
+        subject = await client.subject(kind.name)
+        before = changes(client)
+        _, live, _ = await verify(client, subject)
+        subject.target.regenerate("Primary")
+        _, drifted, _ = await verify(client, subject)
+        listed = await item(client, subject)
+        assert (live["verified"]["result"], live["heldKey"], live["keyName"]) == ("Live", "Primary", "Primary")
+        assert (drifted["verified"]["result"], drifted["status"]) == ("Drift", "Drifted")
+        assert (drifted["heldKey"], drifted["nextRotationOn"]) == (None, None)
+        assert {name: value for name, value in drifted.items() if name in listed} == listed
+        assert changes(client) == before
+
+        client.cloud.put_secret(
+            subject.secret, subject.target.value("Secondary"), subject.target.address, CredentialId="Secondary"
+        )
+        status, healed, _ = await verify(client, subject)
+        assert (status, healed["verified"]["result"], healed["heldKey"]) == (200, "Live", "Secondary")
+
+
+async def test_the_answer_shows_the_tags_of_now(client: Client) -> None:
+    """
+    Not those of the last sweep.
+    """
+    subject = await rotated(client, "batch")
+    await item(client, subject, refresh=True)
+    value, tags = subject.target.value("Secondary"), client.cloud.vault.current(subject.secret).tags
+    client.cloud.vault.set(subject.secret, value, tags=tags | {"RotationPaused": "true"})
+
+    _, shown, _ = await verify(client, subject)
+
+    assert (shown["status"], shown["expiresOn"], shown["nextRotationOn"]) == ("Misconfigured", None, None)
+    assert "no expiry date" in shown["why"]
+    assert shown["verified"]["result"] == "Live"
+
+
+async def test_a_target_that_is_not_found_once_is_not_missing_on_demand_either(client: Client) -> None:
+    """
+    The first answer says so, the second one is believed.
+    """
+    subject = await rotated(client, "batch")
+    client.cloud.azure.faults.add(
+        Fault(operation="Batch.ListKeys", kind="answer", status=404, target=subject.target.arm_id, times=2)
+    )
+
+    first, second, third = [(await verify(client, subject))[1] for _ in range(3)]
+
+    assert (first["status"], first["verified"]["result"]) == ("UpToDate", "Unreachable")
+    assert "the next time" in first["verified"]["why"]
+    assert (second["status"], second["verified"]["result"]) == ("TargetMissing", "TargetMissing")
+    assert (third["status"], third["verified"]["result"]) == ("UpToDate", "Live")
+
+
+async def test_while_a_rotation_of_the_target_runs_a_caller_is_asked_to_come_back(client: Client) -> None:
+    """
+    Of every kind: 409 with the running rotation's id; the rotation goes on, and then the secret is live.
+    """
+    for kind in KINDS:
+        subject = await client.subject(kind.name)
+        hanging = client.cloud.azure.faults.add(Fault(operation=subject.regenerate, kind="hang"))
+        running = asyncio.create_task(client.rotate(subject))
+        await hanging.reached()
+
+        status, problem, headers = await verify(client, subject)
+        hanging.release()
+        _, record = await running
+
+        assert (status, problem["code"], headers["Retry-After"]) == (409, "busy", "30")
+        assert problem["rotationId"] == record["id"]
+        _, shown, _ = await verify(client, subject)
+        assert (shown["verified"]["result"], shown["heldKey"]) == ("Live", "Secondary")
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ("Vault.GetSecret", (424, "vault_refused")),
+        ("Batch.ListKeys", (200, "Refused")),
+    ],
+)
+async def test_what_says_no_is_named(client: Client, operation: str, expected: tuple[int, str]) -> None:
+    """
+    Without the secret there is nothing to show; without the keys it is shown, and why nobody knows whether it is live.
+    """
+    subject = await client.subject()
+    client.cloud.azure.faults.add(Fault(operation=operation, kind="answer", status=403, times=None))
+
+    status, answer, _ = await verify(client, subject)
+
+    assert (status, answer.get("code") or answer["verified"]["result"]) == expected
+
+
+async def test_only_what_is_managed_and_ours_is_compared(client: Client) -> None:
+    """
+    A foreign vault, a secret that is not there, one that is not managed, and a target that is out of scope.
+    """
+    subject = await client.subject()
+    foreign = await client.cloud.azure.add_vault("kv-foreign")
+    foreign.set("one", "value", tags=client.cloud.vault.current(subject.secret).tags)
+    client.cloud.vault.set("plain", "value", tags={})
+    elsewhere = subject.target.address.replace("/resourceGroups/", "/resourceGroups/out-of-scope-")
+    client.cloud.put_secret("elsewhere", "value", elsewhere)
+    ours, before = client.cloud.vault.uri.removeprefix("https://"), listings(client)
+
+    answers = [
+        await client.ask("POST", f"/secrets/{path}/verify")
+        for path in (
+            f"{foreign.uri.removeprefix('https://')}/one",
+            f"{ours}/nothing",
+            f"{ours}/plain",
+            f"{ours}/elsewhere",
+        )
+    ]
+
+    found = [(status, answer.get("code") or answer["status"]) for status, answer, _ in answers]
+    assert found[:3] == [(403, "forbidden"), (404, "secret_not_found"), (404, "secret_not_found")]
+    assert found[3] == (200, "Misconfigured")
+    assert "ROTATION_ALLOWED_SCOPES" in answers[3][1]["why"]
+    assert listings(client) == before
+
+
+async def test_a_body_that_asks_for_more_is_refused(client: Client) -> None:
+    """
+    Nothing that a caller asks for is left out; an empty object asks for nothing.
+    """
+    subject = await client.subject()
+
+    assert (await verify(client, subject, body={}))[0] == 200
+    status, problem, _ = await verify(client, subject, body={"force": True})
+
+    assert (status, problem["code"]) == (400, "malformed")
+    assert "no body" in problem["detail"]

@@ -106,13 +106,15 @@ class MemoryInventory:
         await self.faults.enter("vault_facts")
         return self._vaults.get(vault)
 
-    async def read_entry(self, secret: SecretId) -> Entry | None:
+    async def read_entry(self, secret: SecretId, *, seen: Facts | None = None) -> Entry | None:
         """
-        Return what is known of one secret.
+        Return what is known of a secret.
         """
         await self.faults.enter("read_entry")
         row = self._rows.get((secret.vault, secret.name.lower()))
-        return entry_of(row.facts, row.last, row.stored, row.verified, row.attention) if row else None
+        if row is None:
+            return entry_of(seen, None, None)
+        return entry_of(seen or row.facts, row.last, row.stored, row.verified, row.attention)
 
     async def list_entries(self, vault: str, after: str) -> AsyncGenerator[Entry, None]:
         """

@@ -312,3 +312,17 @@ def test_a_record_on_a_page_has_every_member(page: str) -> None:
     assert records
     for record in records:
         assert always <= set(record) <= set(DOCUMENT["components"]["schemas"]["Rotation"]["properties"])
+
+
+def test_a_secret_on_the_page_has_every_member() -> None:
+    """
+    In the list, and where one is shown with its neighbours.
+    """
+    text = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    in_list, alone = [block for block in blocks if "seenOn" in block]
+    schemas = DOCUMENT["components"]["schemas"]
+
+    assert list(in_list) == list(schemas["SecretStatus"]["properties"])
+    assert list(alone) == list(schemas["SecretDetails"]["properties"])
+    assert list(alone["neighbours"][0]) == list(schemas["Neighbour"]["properties"])

@@ -48,7 +48,14 @@ class Secret:
     verified: tuple[str, str | None] | None = None
     """The result of the last comparison, two hours ago, and why."""
     is_new: bool = False
-    """Whether only a look at the vault, refresh=true, finds it."""
+    """Whether only a look at the vault finds it: refresh=true, or a question about this very secret."""
+    held: str | None = None
+    next_rotation: timedelta | None = None
+    neighbours: list[dict[str, Any]] = field(default_factory=list)
+    finds: tuple[str, str | None] | None = ("Live", None)
+    """What the next comparison finds, None where its target may not be asked."""
+    becomes: str | None = None
+    """The status that the next comparison finds, if another one."""
 
     @property
     def id(self) -> str:
@@ -149,6 +156,8 @@ class SmallApp:
         app.router.add_get("/elsewhere/{id}", self._get)
         app.router.add_get("/api/elsewhere/{id}", self._get)
         app.router.add_get("/api/secrets", self._list_secrets)
+        app.router.add_get("/api/secrets/{vault}/{name}", self._get_secret)
+        app.router.add_post("/api/secrets/{vault}/{name}/verify", self._verify_secret)
         app.router.add_get("/api/health", self._health)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -280,6 +289,23 @@ class SmallApp:
         as_of = "2026-11-22T03:00:00Z" if self.has_looked else None
         return web.json_response({"secrets": lines, "asOf": as_of, "continuation": more})
 
+    async def _get_secret(self, request: web.Request) -> web.Response:
+        secret = self._named(request)
+        return web.json_response(_details(secret)) if secret else _answer(_unknown(request))
+
+    async def _verify_secret(self, request: web.Request) -> web.Response:
+        secret = self._named(request)
+        if secret is None:
+            return _answer(_unknown(request))
+        busy = [one for one in self._running() if one["target"].lower() == secret.target.lower()]
+        if busy:
+            return _answer(problem(409, "busy", "another rotation is running", rotationId=busy[0]["id"]))
+        secret.status, secret.verified, secret.is_new = secret.becomes or secret.status, secret.finds, False
+        return web.json_response(_details(secret))
+
+    def _named(self, request: web.Request) -> Secret | None:
+        return self._find("https://{vault}/secrets/{name}".format(**request.match_info))
+
     async def _health(self, request: web.Request) -> web.Response:
         vaults = "Healthy" if self.is_healthy else "Unhealthy: no answer"
         status = "Healthy" if self.is_healthy else "Unhealthy"
@@ -368,6 +394,7 @@ def _is_waived(body: dict[str, Any], secret: Secret) -> bool:
 
 def _line(secret: Secret) -> dict[str, Any]:
     expires_on = datetime.now(UTC) + timedelta(days=secret.days, hours=1) if secret.days is not None else None
+    next_on = datetime.now(UTC) + secret.next_rotation if secret.next_rotation is not None else None
     return {
         "secret": {"vault": secret.vault, "name": secret.name or None},
         "target": secret.target or None,
@@ -380,7 +407,16 @@ def _line(secret: Secret) -> dict[str, Any]:
         "lastRotation": secret.last,
         "seenOn": "2026-11-22T03:00:00Z",
         "verified": secret.verified and _verification(*secret.verified),
+        "nextRotationOn": next_on and next_on.isoformat(),
     }
+
+
+def _details(secret: Secret) -> dict[str, Any]:
+    return {**_line(secret), "heldKey": secret.held, "neighbours": secret.neighbours}
+
+
+def _unknown(request: web.Request) -> Answer:
+    return problem(404, "secret_not_found", f"there is no secret {request.match_info['name']}")
 
 
 def _verification(result: str, why: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from operator_cli.remedies import UNPROVEN
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import FOREVER, VAULT, Secret, SmallApp, batch_account, problem
+from tests.unit.operator_cli.small_app import FOREVER, VAULT, Answer, Secret, SmallApp, batch_account, problem
 
 BATCH_KEY = f"{VAULT}/secrets/batch-key"
 
@@ -365,6 +365,85 @@ async def test_a_name_that_is_new_is_looked_for_in_the_vaults(app: SmallApp, sec
 
     assert result.exit_code == 0
     assert [one.query.get("refresh") for one in app.asked("GET", "/api/secrets")] == [None, "true"]
+
+
+async def test_a_name_that_is_new_is_looked_for_in_the_vaults_that_are_known(
+    app: SmallApp, secret: Secret, run: Command
+) -> None:
+    """
+    Each is asked for that one secret: to look through all of them takes minutes.
+    """
+    app.secrets += [
+        Secret("new", vault="https://kv-test.vault.azure.net", is_new=True),
+        Secret("other", vault="https://kv-test.vault.azure.net"),
+    ]
+
+    result = await run("rotate", "NEW")
+
+    assert result.exit_code == 0
+    assert not [one for one in app.requests if "refresh" in one.query]
+    looked_up = [one.path for one in app.requests if one.path.startswith("/api/secrets/")]
+    assert sorted(looked_up) == [f"/api/secrets/kv-{vault}.vault.azure.net/new" for vault in ("prod", "test")]
+    assert app.asked("POST")[0].body == {"secret": "https://kv-test.vault.azure.net/secrets/new"}
+
+
+async def test_a_name_with_a_vault_is_looked_for_in_that_vault_alone(
+    app: SmallApp, secret: Secret, run: Command
+) -> None:
+    """
+    The others have nothing to do with it.
+    """
+    app.secrets += [Secret("other", vault="https://kv-test.vault.azure.net"), Secret("new", is_new=True)]
+
+    found, missing = await run("rotate", "KV-prod/new"), await run("rotate", "kv-test/new")
+
+    assert (found.exit_code, missing.exit_code) == (0, 2)
+    looked_up = [one.path for one in app.requests if one.path.startswith("/api/secrets/")]
+    assert looked_up == [f"/api/secrets/kv-{vault}.vault.azure.net/new" for vault in ("prod", "test")]
+
+
+@pytest.mark.parametrize("name", ["batch-kay", "batch_kay", "batch key?", "kv-prod/"])
+async def test_a_misspelt_name_lets_no_vault_be_looked_through(
+    app: SmallApp, secret: Secret, run: Command, name: str
+) -> None:
+    """
+    It is told at once that there is no such secret.
+    """
+    result = await run("rotate", name)
+
+    assert result.exit_code == 2
+    assert f"the app manages no secret called {name!r}" in result.stderr
+    assert not [one for one in app.requests if "refresh" in one.query]
+    assert not app.asked("POST")
+
+
+async def test_a_vault_that_cannot_be_asked_is_an_error_and_not_an_unknown_name(
+    app: SmallApp, secret: Secret, run: Command
+) -> None:
+    """
+    The secret may be there.
+    """
+    listed = {"secrets": [{"secret": {"vault": secret.vault, "name": "x"}, "status": "UpToDate"}], "asOf": None}
+    app.answers += [Answer(200, listed), problem(424, "vault_refused", "403 Forbidden")]
+
+    result = await run("rotate", "batch-key")
+
+    assert result.exit_code == 1
+    assert "vault_refused: 403 Forbidden" in result.stderr
+
+
+async def test_a_secret_whose_tags_were_put_right_since_is_rotated_by_its_name(app: SmallApp, run: Command) -> None:
+    """
+    It is read again, alone: what the app remembers of its tags may be a day old.
+    """
+    app.secrets = [Secret("typo", status="NearlyManaged", why="its tag must be named", becomes="UpToDate")]
+
+    result = await run("rotate", "typo")
+
+    assert result.exit_code == 0
+    assert app.asked("POST")[0].body == {"secret": app.secrets[0].id}
+    assert len(app.asked("POST", "/api/secrets/kv-prod.vault.azure.net/typo/verify")) == 1
+    assert not [one for one in app.requests if "refresh" in one.query]
 
 
 async def test_an_unknown_name_is_an_error(app: SmallApp, secret: Secret, run: Command) -> None:

@@ -175,7 +175,7 @@ async def test_help_names_every_command_and_the_exit_codes(app: SmallApp) -> Non
 
     assert (code, stderr) == (0, "")
     assert stdout.startswith("Usage: python -m operator_cli [OPTIONS] COMMAND [ARGS]...")
-    for name in ("rotate", "status", "watch", "rotations", "show", "health"):
+    for name in ("rotate", "status", "verify", "watch", "rotations", "show", "health"):
         assert f"\n  {name} " in stdout
     assert "3 the app cannot be reached" in " ".join(stdout.split())
     assert not app.requests

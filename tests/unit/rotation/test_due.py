@@ -2,9 +2,11 @@ from datetime import timedelta
 
 import pytest
 
+from rotation.policy.due import next_rotation
 from rotation.vocabulary.errors import NoAnswer, Unavailable
 from rotation.vocabulary.request import RotationRequest, Trigger, request_for_event
 from rotation.vocabulary.secret import SecretId
+from tests.twins.clock import HandClock
 from tests.twins.world import VAULT, TwinWorld
 
 DAY = timedelta(days=1)
@@ -153,6 +155,38 @@ def expire_in(world: TwinWorld, left: timedelta | None) -> None:
         content_type=current.content_type,
         expires_on=None if left is None else world.clock.now() + left,
     )
+
+
+@pytest.mark.parametrize(
+    ("lead", "validity", "left", "after"),
+    [
+        # The sweep, where its lead is long; else Key Vault's event.
+        (60, 365, 90, 30),
+        (30, 90, 90, 60),
+        (7, 90, 90, 60),
+        # The event has come, and the sweep has not found it due.
+        (7, 90, 30, 23),
+        (7, 90, 20, 13),
+        # Every sweep finds it due.
+        (7, 90, 7, 0),
+        (7, 90, 3, 0),
+        (60, 365, 45, 0),
+        (30, 90, -5, 0),
+        # A long lead does not make a young version due.
+        (60, 60, 59, 29),
+        (60, None, 90, 30),
+    ],
+)
+def test_the_next_rotation_is_what_comes_first_and_never_in_the_past(
+    lead: int, validity: int | None, left: int, after: int
+) -> None:
+    """
+    Key Vault raises its event once; from when a secret is due each sweep asks for its rotation.
+    """
+    now = HandClock().now()
+    valid_for = None if validity is None else validity * DAY
+
+    assert next_rotation(now + left * DAY, valid_for, lead * DAY, now) == now + after * DAY
 
 
 async def test_a_long_lead_does_not_make_a_young_version_due(world: TwinWorld) -> None:

@@ -42,6 +42,13 @@ def completed(completed_on: datetime) -> Rotation:
     return outcome.completed_record(structs.replace(record, key_name=KeyName.PRIMARY), completed_on)
 
 
+def stored(on: datetime) -> Verification:
+    """
+    Return what a rotation has seen of the key that it stored.
+    """
+    return Verification(on, Result.LIVE, BATCH.identity, key=KeyName.PRIMARY)
+
+
 def expiring(expires_on: datetime | None, validity_days: int | None = 90) -> Facts:
     """
     Return the facts of a secret in order.
@@ -228,7 +235,7 @@ def test_what_was_stored_counts_over_an_older_look() -> None:
                 made_on=NOW + DAY,
             ),
             record,
-            Verification(NOW + DAY, Result.LIVE, BATCH.identity),
+            stored(NOW + DAY),
         )
 
 
@@ -240,7 +247,7 @@ def test_a_look_at_the_same_moment_or_later_counts_over_what_was_stored() -> Non
         record = completed(NOW)
         seen = Facts(SECRET, NOW + later, BATCH.arm_id, paused="paused")
 
-        assert entry_of(seen, record, record) == Entry(seen, record, Verification(NOW, Result.LIVE, BATCH.identity))
+        assert entry_of(seen, record, record) == Entry(seen, record, stored(NOW))
 
 
 def test_what_was_seen_of_a_key_is_about_the_version_that_was_current_then() -> None:
@@ -255,12 +262,10 @@ def test_what_was_seen_of_a_key_is_about_the_version_that_was_current_then() -> 
         return entry.verified
 
     assert known(NOW, drift) == known(None, drift) == known(NOW + DAY, drift) == drift
-    assert known(NOW, Verification(NOW - DAY, Result.DRIFT, BATCH.identity)) == Verification(
-        NOW, Result.LIVE, BATCH.identity
-    )
+    assert known(NOW, Verification(NOW - DAY, Result.DRIFT, BATCH.identity)) == stored(NOW)
     assert known(NOW + 2 * DAY, drift) is None
     elsewhere = structs.replace(drift, target="/subscriptions/another")
-    assert known(NOW, elsewhere) == Verification(NOW, Result.LIVE, BATCH.identity)
+    assert known(NOW, elsewhere) == stored(NOW)
 
 
 def test_nothing_is_known_of_a_secret_that_nobody_has_seen_or_stored() -> None:

@@ -7,7 +7,7 @@ from msgspec import structs
 from rotation.overview.paging import continuation_of
 from rotation.overview.secrets import SecretsPage, SecretStatus, Wanted, has_looked, list_secrets
 from rotation.overview.sweep import look
-from rotation.ports.inventory import Status
+from rotation.ports.inventory import Result, Status, Verification
 from rotation.vocabulary.errors import Declined, Malformed, Unavailable
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import Trigger
@@ -111,6 +111,51 @@ async def test_every_kind_of_status_is_shown_with_its_reason(world: TwinWorld) -
     world.clock.advance(timedelta(days=35))
     later = {line.secret.name: line.status for line in (await page_of(world)).secrets}
     assert (later["due"], later["fine"], later["paused"]) == (Status.EXPIRED, Status.OVERDUE, Status.PAUSED)
+
+
+async def test_a_secret_shows_when_it_is_rotated_next(world: TwinWorld) -> None:
+    """
+    Key Vault's event comes 30 days before the expiry; what is due already is asked for by every sweep, from now on.
+    """
+    put(world, "fine", days=60)
+    put(world, "due", days=29.5)
+    put(world, "expired", days=-1)
+    put(world, "paused", RotationPaused="true")
+    put(world, "misconfigured", ValidityPeriodDays="7")
+    world.vaults.put(SecretId(VAULT, "nearly"), "x", tags={"ProviderAdress": world.address})
+    made_on = world.clock.now()
+    await see(world)
+    now = world.clock.now()
+
+    shown = {line.secret.name: line.next_rotation_on for line in (await page_of(world)).secrets}
+
+    assert shown == {
+        "fine": made_on + timedelta(days=30),
+        "due": now,
+        "expired": now,
+        "one": now,
+        "paused": None,
+        "misconfigured": None,
+        "nearly": None,
+    }
+
+
+async def test_what_no_sweep_is_sure_to_rotate_shows_no_next_rotation(world: TwinWorld) -> None:
+    """
+    Its value holds no key, or its target is gone: a person has to come first. Nor is a vault rotated.
+    """
+    await see(world)
+    found = Verification(world.clock.now(), Result.DRIFT, world.target.identity, world.target.address, "drift")
+
+    for result in (Result.DRIFT, Result.TARGET_MISSING, Result.LIVE):
+        await world.inventory.keep_verifications(
+            {world.secret: structs.replace(found, result=result)}, world.clock.now()
+        )
+        (line,) = (await page_of(world)).secrets
+        assert (line.next_rotation_on is None) is (result is not Result.LIVE)
+    world.faults.before("list_pages", Declined("403 Forbidden: no list permission"))
+    await see(world)
+    assert (await page_of(world)).secrets[0].next_rotation_on is None
 
 
 async def test_secrets_of_one_target_are_shown_with_each_other(world: TwinWorld) -> None:

@@ -91,11 +91,11 @@ async def verified(world: TwinWorld, name: str = "one") -> Verification:
     return found
 
 
-def live(world: TwinWorld, on: datetime) -> Verification:
+def live(world: TwinWorld, on: datetime, key: KeyName | None = PRIMARY) -> Verification:
     """
     Return what comes of comparing a live key.
     """
-    return Verification(on, Result.LIVE, world.target.identity, world.target.address)
+    return Verification(on, Result.LIVE, world.target.identity, world.target.address, key=key)
 
 
 async def status(world: TwinWorld, name: str = "one") -> Status:
@@ -121,6 +121,25 @@ async def test_a_live_key_is_said_to_be_live_and_when(world: TwinWorld) -> None:
     assert await verified(world) == live(world, world.clock.now())
     assert await status(world) is Status.UP_TO_DATE
     assert questions(world) == (1, 1)
+
+
+async def test_which_key_a_value_holds_is_seen_whatever_its_tag_says(world: TwinWorld) -> None:
+    """
+    The tag names the other one; where both keys give the same credential, neither is the one.
+    """
+    world.put(key=SECONDARY, tags={"CredentialId": "Primary"})
+    world.put("both", value=world.provider.value(world.target, PRIMARY))
+    await sweep(world)
+    assert ((await verified(world)).key, (await entry(world)).facts.key) == (SECONDARY, PRIMARY)
+    assert (await verified(world, "both")).key is PRIMARY
+    world.clock.advance(DAY)
+    keys = world.provider.history
+    keys[world.target.identity, SECONDARY].append(keys[world.target.identity, PRIMARY][-1])
+
+    await sweep(world)
+
+    found = await verified(world, "both")
+    assert (found.result, found.key) == (Result.LIVE, None)
 
 
 async def test_a_key_that_was_regenerated_by_hand_is_drift(world: TwinWorld) -> None:
