@@ -25,7 +25,7 @@ class World(Struct, frozen=True):
     The ports, the clock, what may be regenerated, and how several requests are under way at the same time.
 
     `lead` is how long before its expiry a secret is due, `grace` how long clients may go on with what they have read
-    of one after its rotation.
+    of one after its rotation. An app that `observes` looks at everything and changes nothing.
     """
 
     vaults: Vaults
@@ -38,6 +38,7 @@ class World(Struct, frozen=True):
     gather: Gather
     lead: timedelta
     grace: timedelta
+    observes: bool = False
 
     def case_of(self, secret: ListedSecret | SecretVersion) -> Case:
         """

@@ -18,6 +18,7 @@ from rotation.run.claim import Claim, EndedAlready
 from rotation.run.claiming import take_claim
 from rotation.run.key_regeneration import KeyRegeneration
 from rotation.run.neighbours import Neighbours
+from rotation.run.observation import Observation, leave_scheduled
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.concurrency import capture, unwrap
 from rotation.vocabulary.endings import Ending, OutOfScope, TooSoon
@@ -102,6 +103,8 @@ class _Run:
         """
         Return the record; raises as `Rotator.rotate` does.
         """
+        if waiting := await leave_scheduled(self._world, self._request):
+            return waiting
         if self._request.claimed is None and (ended := await self._end_beforehand()):
             return ended
         while True:
@@ -224,6 +227,12 @@ class _Run:
         return record
 
     def _attempt(self, claim: Claim, ahead: Target | None) -> Attempt:
+        if self._world.observes and not claim.is_kept:
+            attempt = self._attempt_to_rotate(claim, None)
+            return Observation(self._world, self._neighbours, claim, attempt, is_last=self._is_last)
+        return self._attempt_to_rotate(claim, ahead)
+
+    def _attempt_to_rotate(self, claim: Claim, ahead: Target | None) -> Attempt:
         request = claim.request
         if request.target and request.key:
             target = self._world.providers.parse_target(request.target)

@@ -33,6 +33,7 @@ class SkipReason(StrEnum):
     BUSY = "busy"
     REVOKED = "revoked"
     TOO_SOON = "too_soon"
+    OBSERVING = "observing"
 
 
 class Skip(Ending):

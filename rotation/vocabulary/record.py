@@ -77,7 +77,7 @@ class Rotation(Struct, frozen=True, rename="camel"):
     seen to work: False where that could not be found out or the key was refused, None where it was not asked for (yet).
     `allowed_on` is there where it was too soon: from then on the key may be regenerated. `gap_seconds` is there for
     InPlace rotations: how long the secret held a key that was already dead. `revocation` is there where
-    `revokePreviousAfter` asked for one, `steps` where a dry run says what would happen.
+    `revokePreviousAfter` asked for one, `steps` where a dry run, or an app that observes, says what would happen.
     """
 
     id: str
