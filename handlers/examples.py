@@ -80,32 +80,28 @@ REQUESTS: dict[str, Any] = {
 
 _COMPLETED: dict[str, Any] = {"completed": {"value": _RECORD}}
 _SKIPPED: dict[str, Any] = {"skipped": {"value": _UNTOUCHED | {"state": "Skipped", "skipReason": "paused"}}}
+_STEPS: dict[str, Any] = {
+    "steps": [
+        {"step": "claim", "detail": f"claim {_TARGET}, so that nobody else rotates it meanwhile"},
+        {"step": "inspect", "detail": f"read both keys of {_TARGET}: the secret holds Primary"},
+        {"step": "regenerate", "detail": "regenerate Secondary; its present value is dead from then on"},
+        {"step": "prove", "detail": f"ask {_TARGET} for something harmless with Secondary, before it is stored"},
+        {"step": "store", "detail": f"make a new version of {_SECRET} with Secondary in place of the key in it"},
+        {"step": "end", "detail": "Completed"},
+    ]
+}
 _PLANNED: dict[str, Any] = {
     "planned": {
-        "value": _RECORD
-        | {
-            "state": "Planned",
-            "secret": _PINNED,
-            "completedOn": None,
-            "proven": None,
-            "steps": [
-                {"step": "claim", "detail": f"claim {_TARGET}, so that nobody else rotates it meanwhile"},
-                {"step": "inspect", "detail": f"read both keys of {_TARGET}: the secret holds Primary"},
-                {"step": "regenerate", "detail": "regenerate Secondary; its present value is dead from then on"},
-                {
-                    "step": "prove",
-                    "detail": f"ask {_TARGET} for something harmless with Secondary, before it is stored",
-                },
-                {
-                    "step": "store",
-                    "detail": f"make a new version of {_SECRET} with Secondary in place of the key in it",
-                },
-                {"step": "end", "detail": "Completed"},
-            ],
-        }
+        "value": _RECORD | {"state": "Planned", "secret": _PINNED, "completedOn": None, "proven": None} | _STEPS
     }
 }
-ENDED = _COMPLETED | _SKIPPED | _PLANNED
+_OBSERVED: dict[str, Any] = {
+    "observed": {
+        "summary": "The app only observes: it says what it would have done",
+        "value": _RECORD | {"state": "Skipped", "skipReason": "observing", "secret": _PINNED, "proven": None} | _STEPS,
+    }
+}
+ENDED = _COMPLETED | _SKIPPED | _OBSERVED | _PLANNED
 ACCEPTED: dict[str, Any] = {
     "accepted": {"value": _UNTOUCHED | {"state": "Accepted", "completedOn": None}},
     "scheduled": {
@@ -125,6 +121,7 @@ CANCELLED: dict[str, Any] = {"cancelled": {"value": _REVOCATION | {"state": "Ski
 RECORDS = (
     _COMPLETED
     | _SKIPPED
+    | _OBSERVED
     | ACCEPTED
     | {
         "revocation": {
@@ -196,6 +193,7 @@ SECRET: dict[str, Any] = {
                     "heldKey": "Secondary",
                     "status": "UpToDate",
                     "verified": {"on": "2026-11-24T03:00:04Z", "result": "Live", "why": None},
+                    "leakedKey": None,
                 }
             ],
         }
@@ -211,7 +209,13 @@ _CHECKS = {
     "secrets": "needs attention",
     "sweep": "ok",
 }
-HEALTHY: dict[str, Any] = {"healthy": {"value": {"status": "Healthy", "checks": _CHECKS}}}
+HEALTHY: dict[str, Any] = {
+    "healthy": {"value": {"status": "Healthy", "checks": _CHECKS}},
+    "observing": {
+        "summary": "It could; but it only observes",
+        "value": {"status": "Healthy", "checks": _CHECKS | {"mode": "observing"}},
+    },
+}
 UNHEALTHY: dict[str, Any] = {
     "unhealthy": {"value": {"status": "Unhealthy", "checks": _CHECKS | {"vaults": "declined"}}}
 }

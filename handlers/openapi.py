@@ -94,7 +94,12 @@ def _create_rotation() -> dict[str, Any]:
             "content": {"application/json": {"schema": reference_to(NewRotation), "examples": examples.REQUESTS}},
         },
         "responses": {
-            "200": _answer("Completed, Skipped with the reason, or Planned for a dry run", Rotation, examples.ENDED),
+            "200": _answer(
+                "Completed, Skipped with the reason, or Planned for a dry run. Where the app only observes, what would "
+                "be Completed is Skipped with the steps that it would have taken",
+                Rotation,
+                examples.ENDED,
+            ),
             "202": _answer("The outcome is not known yet", Rotation, examples.ACCEPTED, headers=_LOCATION),
             **_problems(*STATUS.keys() - {"rotation_not_found", "not_cancellable"}),
         },

@@ -83,6 +83,13 @@ param graceHours int = 24
 param verifyDays int = 1
 
 @allowed([
+  'rotate'
+  'observe'
+])
+@description('What the app does: `rotate`, or `observe`, which looks at everything and regenerates, stores and tags nothing.')
+param rotationMode string = 'rotate'
+
+@allowed([
   'false'
   'true'
 ])
@@ -183,6 +190,7 @@ var ownSettings = [
   'ROTATION_LEAD_DAYS'
   'ROTATION_GRACE_HOURS'
   'ROTATION_VERIFY_DAYS'
+  'ROTATION_MODE'
   'ROTATION_PROVE_KEYS'
   'ROTATION_DATA_PLANE_SUFFIXES'
   'ROTATION_SWEEP_SCHEDULE'
@@ -417,6 +425,7 @@ module functionApp 'modules/function-app.bicep' = {
     leadDays: leadDays
     graceHours: graceHours
     verifyDays: verifyDays
+    rotationMode: rotationMode
     proveKeys: proveKeys
     dataPlaneSuffixes: dataPlaneSuffixes
     sweepSchedule: schedule

@@ -23,7 +23,7 @@ from localcloud.showcase import SECRETS, fill
 _BY_HAND = named("storage")
 
 # Of the app's settings, what a person may try here: `make start ROTATION_GRACE_HOURS=24`.
-_TO_TRY = ("ROTATION_GRACE_HOURS", "ROTATION_VERIFY_DAYS", "ROTATION_LEAD_DAYS", "ROTATION_PROVE_KEYS")
+_TO_TRY = ("ROTATION_MODE", "ROTATION_GRACE_HOURS", "ROTATION_VERIFY_DAYS", "ROTATION_LEAD_DAYS", "ROTATION_PROVE_KEYS")
 
 
 async def serve(directory: Path) -> int:

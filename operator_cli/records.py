@@ -55,7 +55,7 @@ class Revocation(Struct, frozen=True, rename="camel"):
 
 class Step(Struct, frozen=True):
     """
-    A step that a planned rotation would take.
+    A step that a rotation would take, where it was only planned or observed.
     """
 
     step: str

@@ -40,6 +40,10 @@ _REMEDIES_OF_SKIPPED = {
         "put the tag ProviderAddress on it, as docs/configuration.md describes it; "
         f"`{COMMAND} status` shows a secret whose tags are nearly right as NearlyManaged"
     ),
+    "observing": (
+        "the app changes nothing, and says in its steps what it would do; its setting ROTATION_MODE=rotate lets it "
+        "rotate: docs/operations.md#observe-first"
+    ),
 }
 #: What to do about a key that nobody has seen work.
 UNPROVEN = "docs/operations.md#a-key-that-is-not-proven says what to do"

@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 class Health(Struct, frozen=True):
     """
     The state of each thing a rotation needs, in words that mean nothing to a stranger.
+
+    `mode` is there where the app only observes.
     """
 
     status: str
@@ -74,6 +76,7 @@ def check_of(  # noqa: PLR0913 - what a rotation needs
     identity: "Identity",
     arm_scope: str,
     sweep_schedule: str,
+    observes: bool,
 ) -> HealthCheck:
     """
     Return the health check of an app that is made of these parts.
@@ -95,13 +98,17 @@ def check_of(  # noqa: PLR0913 - what a rotation needs
             return f"ROTATION_SWEEP_SCHEDULE {error}; it must be an NCRONTAB expression, such as 0 0 3 * * *"
         return ""
 
+    async def mode() -> str:
+        return "observing"
+
     probes = {
         "ledger": ledger.probe,
         "vaults": vaults.probe,
         "identity": resource_manager,
         "events": decoding.probe,
     }
-    return HealthCheck(probes, notices={"secrets": secrets, "sweep": sweep})
+    notices = {"secrets": secrets, "sweep": sweep} | ({"mode": mode} if observes else {})
+    return HealthCheck(probes, notices)
 
 
 async def _ask(name: str, probe: Callable[[], Awaitable[str | None]]) -> str:

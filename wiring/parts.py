@@ -76,6 +76,7 @@ class Wiring:
             gather=gather,
             lead=self.settings.lead,
             grace=self.settings.grace,
+            observes=self.settings.observes,
         )
 
     @cached_property
@@ -165,6 +166,7 @@ class Wiring:
             identity=self.identity,
             arm_scope=self.settings.cloud.arm_scope,
             sweep_schedule=self._environment.get("ROTATION_SWEEP_SCHEDULE", ""),
+            observes=self.settings.observes,
         )
 
     @cached_property

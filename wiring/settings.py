@@ -38,6 +38,7 @@ NAMES = (
     "ROTATION_LEAD_DAYS",
     "ROTATION_GRACE_HOURS",
     "ROTATION_VERIFY_DAYS",
+    "ROTATION_MODE",
     "ROTATION_CLOUD",
     "ROTATION_ARM_ENDPOINT",
     "ROTATION_VERIFY_VAULT_DOMAIN",
@@ -49,6 +50,8 @@ NAMES = (
     _ACCOUNT_NAME,
     "AzureWebJobsStorage__clientId",
 )
+
+_ROTATE, _OBSERVE = _MODES = ("rotate", "observe")
 
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -73,8 +76,8 @@ class Settings(Struct, frozen=True):
     What the settings say.
 
     `lead` is how long before its expiry a sweep finds a secret due, `grace` how long clients may go on with what they
-    have read, `verify_every` how often each secret is compared with its target, None for never; `in_azure` says whether
-    there is a managed identity.
+    have read, `verify_every` how often each secret is compared with its target, None for never; `observes` says whether
+    nothing is to be changed, `in_azure` whether there is a managed identity.
     """
 
     vaults: list[str]
@@ -83,6 +86,7 @@ class Settings(Struct, frozen=True):
     lead: timedelta
     grace: timedelta
     verify_every: timedelta | None
+    observes: bool
     storage: Storage
     client_id: str | None
     cloud: Cloud
@@ -116,6 +120,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         lead=_read_lead(environment),
         grace=_read_grace(environment),
         verify_every=_read_verify_every(environment),
+        observes=_read_mode(environment) == _OBSERVE,
         storage=_read_storage(environment, cloud),
         client_id=read_text(environment, "AZURE_CLIENT_ID") or None,
         cloud=cloud,
@@ -181,6 +186,13 @@ def _read_grace(environment: Mapping[str, str]) -> timedelta:
     longest = LONGEST_GRACE // timedelta(hours=1)
     bounds = f"a number of hours from 0 to {longest}, with a dot before parts of one (1.5), where 0 turns it off"
     return read_hours(environment, "ROTATION_GRACE_HOURS", bounds, default=DEFAULT_GRACE, longest=LONGEST_GRACE)
+
+
+def _read_mode(environment: Mapping[str, str]) -> str:
+    mode = read_text(environment, "ROTATION_MODE") or _ROTATE
+    if mode.lower() not in _MODES:
+        raise SettingsError("ROTATION_MODE", f"{_ROTATE} or {_OBSERVE}", f"is {quoted(mode)}")
+    return mode.lower()
 
 
 def _read_scopes(environment: Mapping[str, str]) -> Scopes:

@@ -46,6 +46,9 @@ param graceHours int
 @description('Days within which each secret is compared with the keys of its target.')
 param verifyDays int
 
+@description('What the app does: `rotate` or `observe`.')
+param rotationMode string
+
 @description('Whether a new key is asked for before it is stored: `true` or `false`.')
 param proveKeys string
 
@@ -184,6 +187,7 @@ var ownSettings = {
   ROTATION_LEAD_DAYS: string(leadDays)
   ROTATION_GRACE_HOURS: string(graceHours)
   ROTATION_VERIFY_DAYS: string(verifyDays)
+  ROTATION_MODE: rotationMode
   ROTATION_PROVE_KEYS: proveKeys
   ROTATION_DATA_PLANE_SUFFIXES: dataPlaneSuffixes
   ROTATION_SWEEP_SCHEDULE: sweepSchedule

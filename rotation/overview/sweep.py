@@ -51,7 +51,7 @@ async def sweep(world: World, lead: timedelta, enqueue: _Enqueue, *, within: tim
         # An event may have rotated it since it was listed: then this version was born a moment ago.
         facts = structs.replace(facts, expires_on=current.expires_on)
         if urgency_of(facts, started_on, lead) in IS_DUE and str(current.id).lower() not in waiting:
-            enqueue(request_for_sweep(current.id, started_on))
+            enqueue(request_for_sweep(current.id, started_on, observes=world.observes))
         return facts
 
     return await _look_through(world, lead, pin, within)

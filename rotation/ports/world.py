@@ -4,7 +4,7 @@ Everything a rotation works with, handed in as one.
 
 from datetime import datetime, timedelta
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, structs
 
 from rotation.policy.eligibility import Case
 from rotation.policy.scope import Scopes
@@ -25,7 +25,7 @@ class World(Struct, frozen=True):
     The ports, the clock, what may be regenerated, and how several requests are under way at the same time.
 
     `lead` is how long before its expiry a secret is due, `grace` how long clients may go on with what they have read
-    of one after its rotation.
+    of one after its rotation. An app that `observes` looks at everything and changes nothing.
     """
 
     vaults: Vaults
@@ -38,6 +38,7 @@ class World(Struct, frozen=True):
     gather: Gather
     lead: timedelta
     grace: timedelta
+    observes: bool = False
 
     def case_of(self, secret: ListedSecret | SecretVersion) -> Case:
         """
@@ -47,6 +48,7 @@ class World(Struct, frozen=True):
 
     def accepted(self, request: RotationRequest, now: datetime) -> Rotation:
         """
-        Return the record of a rotation that is accepted and not begun.
+        Return the record of a rotation that is accepted and not begun. An app that observes revokes no leaked key.
         """
-        return accepted_record(request, now, self.providers.parse_target)
+        record = accepted_record(request, now, self.providers.parse_target)
+        return structs.replace(record, revocation=UNSET) if self.observes else record

@@ -5,6 +5,8 @@ Cancelling and beginning each take the row away by which it waits, in the transa
 one of them can.
 """
 
+from msgspec import UNSET, structs
+
 from rotation.ports.world import World
 from rotation.run import outcome
 from rotation.vocabulary.endings import Skip, SkipReason
@@ -23,8 +25,9 @@ async def cancel(world: World, rotation_id: str) -> Rotation:
         raise UnknownRotation(f"there is no rotation {rotation_id}")
     waiting = await outcome.find_waiting(world, record)
     if waiting and waiting.record.state is State.SCHEDULED:
+        scheduled = structs.replace(waiting.record, allowed_on=UNSET)
         cancelled = Skip(SkipReason.CANCELLED)
-        record = await outcome.end_waiting(world, waiting.request, waiting.record, cancelled) or record
+        record = await outcome.end_waiting(world, waiting.request, scheduled, cancelled) or record
     if record.skip_reason is not SkipReason.CANCELLED:
         raise _not_cancellable(await world.ledger.find(rotation_id) or record)
     return record

@@ -21,11 +21,11 @@ async def report_leak(world: World, request: RotationRequest) -> RotationRequest
     """
     Write down that the key is to be revoked that the request names; return the request with the revocation that counts.
 
-    A key that was reported before has one already. Raises `RevocationPending` where another key of the target waits to
-    be revoked, and a `DependencyError`.
+    A key that was reported before has one already, and an app that observes revokes none. Raises `RevocationPending`
+    where another key of the target waits to be revoked, and a `DependencyError`.
     """
     wanted = request.revocation
-    if wanted is None or await world.ledger.find(wanted.id):
+    if wanted is None or world.observes or await world.ledger.find(wanted.id):
         return request  # The same report again: what became of its revocation stays as it is.
     target, now = world.providers.parse_target(wanted.leaked.shown_by), world.clock.now()
     revoking = request_to_revoke(wanted, now, reason=request.reason)

@@ -8,7 +8,7 @@ leaves it where `resume_rotations` finds it.
 import logging
 from datetime import datetime
 
-from msgspec import UNSET, structs
+from msgspec import structs
 
 from rotation.ports.announcer import announcement_of
 from rotation.ports.world import World
@@ -42,7 +42,8 @@ def ended_record(record: Rotation, ending: Ending, now: datetime) -> Rotation:
     """
     Return the record of a rotation that ends skipped or failed.
     """
-    record = structs.replace(record, allowed_on=ending.allowed_on if isinstance(ending, TooSoon) else UNSET)
+    if isinstance(ending, TooSoon):
+        record = structs.replace(record, allowed_on=ending.allowed_on)
     if isinstance(ending, Skip):
         return structs.replace(record, state=State.SKIPPED, completed_on=now, skip_reason=ending.reason)
     name = f"secret {record.secret.name!r}: " if record.secret else ""
@@ -213,7 +214,7 @@ def _outcome(request: RotationRequest, record: Rotation) -> EndedRotation:
     Return how a rotation has ended. One that leaves a leaked key behind says what becomes of that.
     """
     revocation = request.revocation
-    if revocation and record.completed_on:
+    if revocation and record.completed_on and record.skip_reason is not SkipReason.OBSERVING:
         due_on = record.completed_on + revocation.after
         record = structs.replace(record, revocation=ScheduledRevocation(revocation.id, due_on))
     return EndedRotation(request, record)

@@ -97,6 +97,13 @@ class Progress:
         self._know(self.record.chose(plan.key, plan.active, adopted=plan.adopts))
         self.say("inspected", key=plan.key)
 
+    def rehearsed(self, record: Rotation) -> None:
+        """
+        Say what would be done.
+        """
+        self._know(record)
+        self.say("inspected", key=record.key_name)
+
     def stored(self, version: SecretId, expires_on: datetime | None) -> None:
         """
         Say which version is the new one.

@@ -1,12 +1,14 @@
 """
-A dry run: what a request would do, step by step. It reads what a rotation reads, and changes nothing.
+What a request would do, step by step, for a dry run and for an app that only observes.
+
+It reads what a rotation reads, and changes nothing.
 """
 
 from datetime import timedelta
 
 from msgspec import UNSET, structs
 
-from rotation.policy.eligibility import TO_CLAIM, decide, superseded
+from rotation.policy.eligibility import TO_CLAIM, decide, moved, superseded
 from rotation.policy.tags import RotationPolicy, read_policy
 from rotation.ports.reading import read_keys, read_secret
 from rotation.ports.world import World
@@ -32,36 +34,57 @@ async def rehearse(world: World, request: RotationRequest) -> Rotation:
 
     Raises a `DependencyError` or `OutOfTime` if that cannot be found out.
     """
-    rehearsal = _Rehearsal(world, request)
+    deadline = Deadline(world.clock)
+    # What a dry run reports as leaked is revoked by nothing.
+    record = structs.replace(world.accepted(request, deadline.started_on), revocation=UNSET)
+    rehearsal = Rehearsal(world, Neighbours(world), request, record, deadline)
     try:
-        await rehearsal.schedule()
-        if request.target and request.key:
-            await rehearsal.regenerate(world.providers.parse_target(request.target), request.key)
-        elif request.secret:
-            await rehearsal.rotate(request.secret)
+        await rehearsal.run()
     except TooSoon as early:
         rehearsal.defer(early)
     except Skip as skip:
-        rehearsal.add("end", f"Skipped: {skip.reason}. The secret is left as it is")
+        rehearsal.skip(skip)
     except (Ending, Busy) as error:
         rehearsal.fail(error)
     return structs.replace(rehearsal.record, state=State.PLANNED, steps=rehearsal.steps)
 
 
-class _Rehearsal:
+class Rehearsal:
     """
     The steps so far, and what the record would show.
+
+    `claimed` is the identity of the target where the request holds its claim, so that nobody else can.
     """
 
-    def __init__(self, world: World, request: RotationRequest) -> None:
+    def __init__(  # noqa: PLR0913 - what it works with, and what it is about
+        self,
+        world: World,
+        neighbours: Neighbours,
+        request: RotationRequest,
+        record: Rotation,
+        deadline: Deadline,
+        *,
+        claimed: str | None = None,
+    ) -> None:
         self._world = world
+        self._neighbours = neighbours
         self._request = request
-        self._deadline = Deadline(world.clock)
-        self._neighbours = Neighbours(world)
-        self._grace = Grace(world, request, self._deadline)
-        self.record = structs.replace(world.accepted(request, self._deadline.started_on), revocation=UNSET)
+        self._deadline = deadline
+        self._claimed = claimed
+        self._grace = Grace(world, request, deadline)
+        self.record = record
         self.steps: list[Step] = []
         self._early: TooSoon | None = None
+
+    async def run(self) -> None:
+        """
+        Go through the request to its end. Raises as a rotation does where that is no success.
+        """
+        await self.schedule()
+        if self._request.target and self._request.key:
+            await self.regenerate(self._world.providers.parse_target(self._request.target), self._request.key)
+        elif self._request.secret:
+            await self.rotate(self._request.secret)
 
     def add(self, step: str, detail: str) -> None:
         """
@@ -73,13 +96,20 @@ class _Rehearsal:
         """
         Add until when the rotation would wait.
         """
+        how = State.SCHEDULED if self._request.is_patient else f"Skipped: {early.reason}"
         self.add(
             "end",
-            f"Skipped: {early.reason}. {early.holder.unversioned} held {self.record.key_name} until a while ago, and "
+            f"{how}. {early.holder.unversioned} held {self.record.key_name} until a while ago, and "
             f"clients may go on with it until {early.allowed_on:%Y-%m-%d %H:%M:%S} UTC. Events, sweeps and requests "
             "with Prefer: respond-async wait until then; ignoreGrace regenerates it at once",
         )
         self.record = structs.replace(self.record, allowed_on=early.allowed_on)
+
+    def skip(self, skip: Skip) -> None:
+        """
+        Add why there would be nothing to do.
+        """
+        self.add("end", f"Skipped: {skip.reason}. The secret is left as it is")
 
     def fail(self, error: RotationError) -> None:
         """
@@ -106,8 +136,10 @@ class _Rehearsal:
         Go through the rotation of a secret.
         """
         secret = await read_secret(self._world.vaults, asked, self._deadline)
-        case = structs.replace(self._world.case_of(secret), request=self._request, now=self._deadline.started_on)
-        if reason := decide(case, TO_CLAIM):
+        case = structs.replace(
+            self._world.case_of(secret), request=self._request, now=self._deadline.started_on, claimed=self._claimed
+        )
+        if reason := decide(case, (*TO_CLAIM, moved)):
             raise reason
         await self._claim(case.target)
         self.add("look", f"read {secret.id}, the current version")
@@ -150,7 +182,7 @@ class _Rehearsal:
     async def _claim(self, target: Target) -> None:
         self._world.scopes.require(target)
         self.record = self.record.about(target)
-        if running := await self._world.ledger.read_open(target.identity):
+        if self._claimed is None and (running := await self._world.ledger.read_open(target.identity)):
             raise Busy(running.row.request.id)
         self.add("claim", f"claim {target.arm_id}, so that nobody else rotates it meanwhile")
 

@@ -21,6 +21,7 @@ from rotation.run.key_regeneration import KeyRegeneration
 from rotation.run.key_revocation import KeyRevocation
 from rotation.run.moves import Moves
 from rotation.run.neighbours import Neighbours
+from rotation.run.observation import Observation, leave_scheduled
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.concurrency import capture, unwrap
 from rotation.vocabulary.endings import Ending, OutOfScope
@@ -71,8 +72,9 @@ class Rotator:
         `but` is a secret that is moved already. What cannot be found out now is found out when the timer comes next.
         """
         revocation = request.revokes or request.revocation
-        if revocation is None or request.claimed:
-            return []  # One that has left its claim behind is to give it back first: nobody else can.
+        # One that has left its claim behind is to give it back first: nobody else can.
+        if revocation is None or request.claimed or self._world.observes:
+            return []
         deadline = Deadline(self._world.clock, last_send)
         try:
             target = self._world.providers.parse_target(revocation.leaked.shown_by)
@@ -134,6 +136,8 @@ class _Run:
         """
         Return the record; raises as `Rotator.rotate` does.
         """
+        if waiting := await leave_scheduled(self._world, self._request):
+            return waiting
         if self._request.claimed is None and (ended := await self._end_beforehand()):
             return ended
         while True:
@@ -258,6 +262,12 @@ class _Run:
         return record
 
     def _attempt(self, claim: Claim, ahead: Target | None) -> Attempt:
+        if self._world.observes and not claim.is_kept:
+            attempt = self._attempt_to_rotate(claim, None)
+            return Observation(self._world, self._neighbours, claim, attempt, is_last=self._is_last)
+        return self._attempt_to_rotate(claim, ahead)
+
+    def _attempt_to_rotate(self, claim: Claim, ahead: Target | None) -> Attempt:
         request = claim.request
         if request.target:
             target = self._world.providers.parse_target(request.target)

@@ -35,6 +35,7 @@ class SkipReason(StrEnum):
     REVOKED = "revoked"
     TOO_SOON = "too_soon"
     CANCELLED = "cancelled"
+    OBSERVING = "observing"
 
 
 class Skip(Ending):

@@ -77,8 +77,8 @@ class Rotation(Struct, frozen=True, rename="camel"):
     seen to work: False where that could not be found out or the key was refused, None where it was not asked for (yet).
     `allowed_on` is there where it is too soon: from then on the key may be regenerated; of a revocation it is the
     earliest time. `gap_seconds` is there for InPlace rotations: how long the secret held a key that was already dead.
-    `revocation` is there where the rotation moves its secret away from a leaked key, `steps` where a dry run says what
-    would happen.
+    `revocation` is there where the rotation moves its secret away from a leaked key, `steps` where a dry run, or an app
+    that observes, says what would happen.
     """
 
     id: str

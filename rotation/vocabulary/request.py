@@ -117,11 +117,13 @@ def request_for_event(
     return RotationRequest(_id_of(f"{secret.identity}{which}|{trigger}"), trigger, secret, now)
 
 
-def request_for_sweep(secret: SecretId, now: datetime) -> RotationRequest:
+def request_for_sweep(secret: SecretId, now: datetime, *, observes: bool = False) -> RotationRequest:
     """
     Return the request of a sweep that found a secret version due: one id a day, so that what failed is tried again.
+
+    That of an app which only `observes` is another one: it rotates nothing, and a sweep of the same day may have to.
     """
-    identity = f"{secret.identity}/{secret.version}|{Trigger.SWEEP}|{now:%Y-%m-%d}"
+    identity = f"{secret.identity}/{secret.version}|{Trigger.SWEEP}|{now:%Y-%m-%d}" + ("|observe" if observes else "")
     return RotationRequest(_id_of(identity), Trigger.SWEEP, secret, now)
 
 

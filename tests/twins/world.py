@@ -71,6 +71,7 @@ class TwinWorld:
         self.scopes = [f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"]
         self.lead = timedelta(days=30)
         self.grace = timedelta()
+        self.observes = False
         self.outages = 0
         self.provider.watch = self._count_outages
         self.secret = SecretId(VAULT, "one")
@@ -100,6 +101,7 @@ class TwinWorld:
             one_after_another,
             self.lead,
             self.grace,
+            observes=self.observes,
         )
 
     def put(

@@ -125,6 +125,7 @@ def test_scopes_may_be_empty_but_not_left_out() -> None:
     ("name", "value"),
     [
         ("ROTATION_PROVE_KEYS", "yes"),
+        ("ROTATION_MODE", "observing"),
         ("ROTATION_DATA_PLANE_SUFFIXES", "https://batch.example"),
         ("ROTATION_DATA_PLANE_SUFFIXES", "batch.example/pools"),
         ("ROTATION_DATA_PLANE_SUFFIXES", "batch.example:8443"),
@@ -386,6 +387,30 @@ def test_another_number_of_days_is_refused_with_its_bounds(written: str) -> None
     with pytest.raises(SettingsError, match=r"ROTATION_VERIFY_DAYS.*from 0 to 365") as error:
         read_settings(LEAST | {"ROTATION_VERIFY_DAYS": written})
     assert error.value.setting == "ROTATION_VERIFY_DAYS"
+
+
+@pytest.mark.parametrize(
+    ("written", "observes"),
+    [(None, False), ("", False), ("rotate", False), ("observe", True), (' "Observe" ', True), ("OBSERVE", True)],
+)
+def test_an_app_observes_only_where_that_is_said(written: str | None, observes: bool) -> None:
+    """
+    In any case, and with what surrounds it; it rotates where nothing is said.
+    """
+    environment = LEAST if written is None else LEAST | {"ROTATION_MODE": written}
+
+    assert read_settings(environment).observes is observes
+
+
+@pytest.mark.parametrize("written", ["observ", "observing", "true", "off", "rotate, observe", "observe\u200b x"])
+def test_another_mode_is_refused_with_those_that_there_are(written: str) -> None:
+    """
+    Nobody who wanted to observe, and misspelt it, finds keys rotated.
+    """
+    with pytest.raises(SettingsError, match=r"ROTATION_MODE is .*: it must be rotate or observe$") as error:
+        read_settings(LEAST | {"ROTATION_MODE": written})
+    assert error.value.setting == "ROTATION_MODE"
+    assert error.value.expected == "rotate or observe"
 
 
 def test_the_sample_holds_nothing_that_is_not_read() -> None:

@@ -10,7 +10,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 from adapters.telemetry_instruments import Instruments
-from adapters.telemetry_lines import measure
+from adapters.telemetry_lines import ROTATIONS, Count, measure
 from rotation.overview.attention import LEAKED_KEY
 from rotation.overview.review import review
 from rotation.overview.standing import NEEDS_ATTENTION
@@ -177,6 +177,19 @@ async def test_a_completed_rotation_raises_none(world: TwinWorld, caplog: pytest
         await world.rotator.rotate(request_for_event(current, Trigger.SECRET_NEAR_EXPIRY, world.clock.now()))
 
     assert not chosen_by(query("failed-rotation"), caplog.records)
+
+
+async def test_an_observed_rotation_raises_none(world: TwinWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    It is counted, with its reason, and is no failure.
+    """
+    world.observes = True
+    with caplog.at_level(logging.DEBUG):
+        await world.worker().rotate(world.event())
+
+    counted = [count for line in caplog.records for count in measure(line) if isinstance(count, Count)]
+    assert [(count.counter, count.attributes["reason"]) for count in counted] == [(ROTATIONS, "observing")]
+    assert not any(chosen_by(query(name), caplog.records) for name in ("failed-rotation", "poisoned-message"))
 
 
 @pytest.mark.parametrize("rotation", ["0b112d10-c79f-56c4-a589-e94e094e8418", None])

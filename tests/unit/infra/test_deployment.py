@@ -119,6 +119,17 @@ def test_numbers_are_what_was_given() -> None:
     assert deployment("private").settings()["ROTATION_VERIFY_DAYS"] == "1"
 
 
+def test_the_app_rotates_unless_somebody_says_that_it_observes() -> None:
+    """
+    As a variable of azd, which fills in the parameter.
+    """
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+
+    assert given["rotationMode"] == {"value": "${ROTATION_MODE=rotate}"}
+    assert deployment("private").settings()["ROTATION_MODE"] == "rotate"
+    assert deployment("public", rotationMode="observe").settings()["ROTATION_MODE"] == "observe"
+
+
 def test_keys_are_proven_unless_somebody_says_otherwise() -> None:
     """
     At the data planes of the cloud, and at those hosts that are named.
@@ -165,6 +176,7 @@ def test_settings_that_people_add_stay() -> None:
         ("entra", {"entraCallerIds": " "}, "every application of the tenant"),
         ("public", {"privateNetworking": "yes"}, "'false' | 'true'"),
         ("public", {"proveKeys": "yes"}, "'false' | 'true'"),
+        ("public", {"rotationMode": "observing"}, "'observe' | 'rotate'"),
         ("public", {"callerRanges": "203.0.113.0/24"}, "callerRanges has no effect without privateNetworking"),
         ("public", {"allowedScopes": ", "}, "allowedScopes names nothing"),
         (

@@ -331,6 +331,8 @@ class SmallApp:
         record["state"], record["completedOn"] = state, "2026-11-22T04:17:03.300000Z"
         if state == "Skipped":
             record["skipReason"] = why
+        if why == "observing":
+            record["steps"] = _steps(record)
         if state == "Failed":
             record["error"] = {"code": why, "message": "this is what happened", "retryable": False}
         secret = record["secret"]
@@ -375,17 +377,21 @@ def _record(body: dict[str, Any], secret: Secret | None, version: str) -> dict[s
 
 def _plan(body: dict[str, Any], secret: Secret | None) -> dict[str, Any]:
     record = _record(body, secret, f"{7:032x}") | {"state": "Planned"}
-    record["steps"] = [
-        {"step": "claim", "detail": f"claim {record['target']}"},
-        {"step": "regenerate", "detail": "regenerate Secondary"},
-        {"step": "announce", "detail": "publish KeyRotator.RotationCompleted"},
-    ]
+    record["steps"] = _steps(record)
     if secret and secret.ends[0] == "Failed":
         record["error"] = {"code": secret.ends[1], "message": "this is what would happen", "retryable": False}
     if secret and secret.ends[0] == "Scheduled" and not _is_waived(body, secret):
         record["allowedOn"] = secret.ends[1]
         record["steps"][1:] = [{"step": "end", "detail": "Skipped: too_soon. Clients may go on with Primary"}]
     return record
+
+
+def _steps(record: dict[str, Any]) -> list[dict[str, str]]:
+    return [
+        {"step": "claim", "detail": f"claim {record['target']}"},
+        {"step": "regenerate", "detail": "regenerate Secondary"},
+        {"step": "announce", "detail": "publish KeyRotator.RotationCompleted"},
+    ]
 
 
 def _is_waived(body: dict[str, Any], secret: Secret) -> bool:

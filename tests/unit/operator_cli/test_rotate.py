@@ -263,6 +263,22 @@ async def test_a_dry_run_shows_the_steps_and_changes_nothing(app: SmallApp, secr
     assert "  2.  regenerate  regenerate Secondary\n" in result.stdout
 
 
+async def test_an_observed_rotation_shows_its_steps(app: SmallApp, run: Command) -> None:
+    """
+    In full also where several were asked for: the steps are what an observing app has to tell.
+    """
+    app.secrets = [Secret("batch-key", ends=("Skipped", "observing")), Secret("other", target=batch_account("other"))]
+
+    for names in (["batch-key"], ["batch-key", "other"]):
+        result = await run("rotate", *names)
+
+        assert result.exit_code == 0
+        assert "kv-prod/batch-key: Skipped (observing)\n" in result.stderr
+        assert "Skipped  kv-prod/batch-key\n" in result.stdout
+        assert "  skipped    observing\n          -> the app changes nothing" in result.stdout
+        assert "\n  2.  regenerate  regenerate Secondary\n" in result.stdout
+
+
 async def test_a_dry_run_of_what_would_fail_fails(secret: Secret, run: Command) -> None:
     """
     With the error that the rotation would end with.

@@ -6,7 +6,7 @@ import pytest
 from operator_cli.errors import Misuse
 from operator_cli.moments import since
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import FOREVER, Secret, SmallApp, batch_account
+from tests.unit.operator_cli.small_app import FOREVER, Answer, Secret, SmallApp, batch_account
 
 NOW = datetime(2026, 11, 22, 4, 17, 1, tzinfo=UTC)
 
@@ -176,6 +176,17 @@ async def test_health_needs_no_key(app: SmallApp, run: Command) -> None:
     result = await run("health", environment={"KEY_ROTATOR_FUNCTION_KEY": None})
 
     assert (result.exit_code, result.stdout) == (0, "Healthy\n  ledger  Healthy\n  vaults  Healthy\n")
+
+
+async def test_an_app_that_observes_says_so(app: SmallApp, run: Command) -> None:
+    """
+    It is healthy.
+    """
+    app.answers.append(Answer(200, {"status": "Healthy", "checks": {"ledger": "ok", "mode": "observing"}}))
+
+    result = await run("health")
+
+    assert (result.exit_code, result.stdout) == (0, "Healthy\n  ledger  ok\n  mode    observing\n")
 
 
 async def test_an_unhealthy_app_is_shown_and_exits_with_3(app: SmallApp, run: Command) -> None:

@@ -170,7 +170,7 @@ async def test_a_neighbour_that_no_look_finds_any_more_is_named_alone(world: Twi
     world.delete("two")
     await sweep(world)
 
-    two = Neighbour((await show(world)).neighbours[0].secret, None, None, None, None)
+    two = Neighbour((await show(world)).neighbours[0].secret, None, None, None, None, None)
 
     assert (await show(world)).neighbours == [two]
 
