@@ -111,14 +111,13 @@ class ArmedFault:
 @dataclass(eq=False)
 class _ArmedHook:
     when: When
-    operation: str
+    operation: str | None
     target: str | None
     hook: Hook
 
     def takes(self, when: When, request: LoggedRequest) -> bool:
-        return (self.when, self.operation) == (when, request.operation) and (
-            self.target is None or request.is_about(self.target)
-        )
+        is_meant = self.when == when and self.operation in {None, request.operation}
+        return is_meant and (self.target is None or request.is_about(self.target))
 
 
 class Faults:
@@ -138,15 +137,15 @@ class Faults:
         self._armed.append(armed)
         return armed
 
-    def before(self, operation: str, hook: Hook, *, target: str | None = None) -> None:
+    def before(self, operation: str | None, hook: Hook, *, target: str | None = None) -> None:
         """
-        Await `hook` each time just before the operation takes effect: the place to kill a process.
+        Await `hook` each time just before the operation, or any, takes effect: the place to kill a process.
         """
         self._hooks.append(_ArmedHook("before", operation, target, hook))
 
-    def after(self, operation: str, hook: Hook, *, target: str | None = None) -> None:
+    def after(self, operation: str | None, hook: Hook, *, target: str | None = None) -> None:
         """
-        Await `hook` each time when the operation has taken effect and is not answered yet.
+        Await `hook` each time when the operation, or any, has taken effect and is not answered yet.
         """
         self._hooks.append(_ArmedHook("after", operation, target, hook))
 

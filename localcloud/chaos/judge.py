@@ -136,8 +136,10 @@ def _against_records(ledger: LedgerHistory, effects: Counter[str], versions: Cou
         if effects[rotation] != expected:
             said = "adopted a key" if record["adopted"] else "Completed"
             yield Broken(3, rotation, f"it says {said}, and regenerated {effects[rotation]} times")
-        if versions[rotation] != 1:
+        if versions[rotation] != (1 if record["secret"] else 0):
             yield Broken(3, rotation, f"it says Completed, and stored {versions[rotation]} versions")
+        if record["secret"] is None:
+            continue  # A revocation: its key's new value goes nowhere.
         rotated[record["secret"]["name"], record["secret"]["previousVersion"]].add(rotation)
     for (secret, version), rotations in rotated.items():
         if len(rotations) > 1:

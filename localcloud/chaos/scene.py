@@ -121,14 +121,17 @@ class Scene(Running):
         raise StuckError(f"an event about {secret} was delivered {_DELIVERIES} times and never taken")
 
     async def ask(
-        self, subject: Subject, secret: str, *, prefer: str = "", **options: Any
+        self, subject: Subject, secret: str, *, prefer: str = "", key: str | None = None, **options: Any
     ) -> tuple[int | None, dict[str, Any]]:
         """
         Ask for a rotation through the API; return status and answer, None where the instance died meanwhile.
+
+        `key` is the Idempotency-Key.
         """
         host = (await self.instances.any()).host
         body = json.dumps({"secret": subject.uri(secret)} | options)
         headers = {"x-functions-key": host.function_key, "Prefer": prefer}
+        headers |= {"Idempotency-Key": key} if key else {}
         status, answer = await self._post(f"{host.url}/api/rotations", body, headers)
         return status, _read(answer)
 

@@ -98,7 +98,7 @@ class Supervisor(Running):
 
     async def _look(self, table: TableClient) -> None:
         try:
-            rows = [row async for row in table.query_entities("PartitionKey eq 'live'")]
+            rows = [row async for row in table.query_entities("PartitionKey eq 'live' and RotationId ne ''")]
         except ResourceNotFoundError:
             rows = []  # No rotation yet, so no table.
         self.unfinished = {row["RotationId"] for row in rows}
@@ -129,9 +129,9 @@ class Supervisor(Running):
         # Whoever came later found the row as it is: it is not theirs, or it would not be the same any more.
         watch.workers &= workers
         request = json.loads(entity["Row"])["request"]
-        secret = f"/secrets/{request['secret']['name']}"
-        target = entity["RowKey"].removeprefix(OPEN)
-        if watch.workers or self.is_on_its_way(rotation, target, target.replace("|", "/"), secret):
+        about = [f"/secrets/{request['secret']['name']}"] if request["secret"] else []
+        target = entity["RowKey"].removeprefix(OPEN).removeprefix(SCHEDULED)
+        if watch.workers or self.is_on_its_way(rotation, target, target.replace("|", "/"), *about):
             watch.free_since = None
             return False
         watch.free_since = watch.free_since or time.monotonic()

@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -170,10 +171,13 @@ class Client:
 
     async def pass_time(self, time: timedelta = timedelta(hours=1)) -> None:
         """
-        Make everything unfinished in the ledger look that much older, and let what is due be due.
+        Make everything unfinished in the ledger, and every version in the vault, look that much older.
 
-        The app may be at work on other rows meanwhile: nothing that it writes is overwritten.
+        So what is due is due. The app may be at work on other rows meanwhile: nothing that it writes is overwritten.
         """
+        vault = self.cloud.vault
+        for version in [version for name in vault.names() for version in vault.versions(name)]:
+            vault.update(replace(version, created_on=version.created_on - time))
         connection = self.cloud.storage.connection_string
         async with TableClient.from_connection_string(connection, NAME) as table:
             async for entity in table.query_entities("PartitionKey eq 'live'"):
@@ -225,6 +229,8 @@ async def _age(table: TableClient, entity: TableEntity, time: timedelta) -> None
     Make a row look older, as it stands when that is written.
     """
     row = json.loads(entity["Row"])
+    if "record" not in row:
+        return  # A leaked key.
     for holder, field in ((row, "claimed_until"), (row, "due_on"), (row["record"], "completedOn")):
         if holder.get(field):
             earlier = datetime.fromisoformat(holder[field]) - time

@@ -133,4 +133,4 @@ async def test_the_key_in_a_text_is_revoked(cloud: LocalCloud, client: Client, k
     assert (revocation["state"], revocation["keyName"]) == ("Completed", "Primary")
     assert leaked != subject.target.value("Primary")
     assert subject.regenerations() == 2
-    assert cloud.vault.current(subject.secret).value == text.format(other, subject.target.value("Primary"))
+    assert cloud.vault.current(subject.secret).value == text.format(other, subject.target.value("Secondary"))
