@@ -18,6 +18,7 @@ from localcloud.azurite import REPOSITORY
 from localcloud.chaos.caching import CachingReport, run_caching
 from localcloud.chaos.judge import Broken
 from localcloud.chaos.killer import Killer
+from localcloud.chaos.leaking import LeakReport, run_all_leaks
 from localcloud.chaos.matrix import MatrixReport, all_cases, run_matrix
 from localcloud.chaos.soak import SoakReport, run_soak
 from localcloud.chaos.table import summarise, write_tables
@@ -44,11 +45,11 @@ class Options:
 
 async def wreak(options: Options, directory: Path) -> int:
     """
-    Run the matrix, the soak and the clients that cache; return the exit status.
+    Run the matrix, the soak, the clients that cache and the leaks; return the exit status.
     """
     teller = Teller()
     teller.say(f"seed {options.seed}: `make chaos ROUNDS={options.rounds} SEED={options.seed}` repeats this run")
-    matrix, soak, caching = MatrixReport(), SoakReport(), CachingReport()
+    matrix, soak, caching, leaks = MatrixReport(), SoakReport(), CachingReport(), LeakReport()
     try:
         with teller:
             async with asyncio.timeout(_LONGEST):
@@ -58,12 +59,14 @@ async def wreak(options: Options, directory: Path) -> int:
                     rounds=options.rounds, seed=options.seed, directory=directory / "soak", told=teller.progress
                 )
                 caching = await _run_caching(options.seed, directory / "caching", teller)
+                if options.matrix:
+                    leaks = await run_all_leaks(directory / "leaks", teller.progress)
     except TimeoutError:
         teller.say(f"chaos: not done after {_LONGEST} s")
         return 1
     if options.write_docs and options.matrix:
         write_tables(matrix.results, _DOCUMENT)
-    return _conclude(teller, options, matrix, soak, caching)
+    return _conclude(teller, options, matrix, soak, caching, leaks)
 
 
 async def _run_matrix(directory: Path, teller: Teller) -> MatrixReport:
@@ -92,12 +95,20 @@ async def _run_caching(seed: int, directory: Path, teller: Teller) -> CachingRep
     )
 
 
-def _conclude(teller: Teller, options: Options, matrix: MatrixReport, soak: SoakReport, caching: CachingReport) -> int:
-    broken: list[Broken] = [*matrix.broken, *soak.broken, *caching.broken]
+def _conclude(  # noqa: PLR0913, PLR0917 - what was run
+    teller: Teller,
+    options: Options,
+    matrix: MatrixReport,
+    soak: SoakReport,
+    caching: CachingReport,
+    leaks: LeakReport,
+) -> int:
+    broken: list[Broken] = [*matrix.broken, *soak.broken, *caching.broken, *leaks.broken]
     rotations = len(matrix.results) + soak.rotations + caching.rotations
-    faults = matrix.faults + soak.faults + caching.faults
+    faults = matrix.faults + soak.faults + caching.faults + leaks.kills
     if options.matrix:
         teller.say(f"matrix: {len(matrix.results)} rotations, {matrix.faults} faults")
+        teller.say(f"leaks: {leaks.leaks}, in {leaks.kills} of which an instance was killed")
     if options.rounds:
         _describe(teller, soak)
     teller.say(

@@ -5,6 +5,7 @@ A key leaks that two secrets hold, and the process is killed at each request tha
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,18 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.faults import ConnectionCut
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.chaos.judge import Broken
-from localcloud.chaos.kinds import KillKind
+from localcloud.chaos.kinds import KILL_KINDS, KillKind
 from localcloud.chaos.scene import Scene
 from localcloud.chaos.subject import Subject, make_subject
+from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind
 from localcloud.rotation_feed import StuckError
 from rotation.vocabulary.request import keyed_id, revocation_id
 
 AFTER = "PT1S"  # the last secret has moved, its key dies: time passes here as it does
 _AT_A_TIME = 16  # leaks, of which each may hold a worker of the app
-_PATIENCE = 120  # seconds
+_CLOUDS = 4  # at a time; most of the time they wait for time to pass
+_PATIENCE = 300  # seconds
 _AGAIN = 0.5  # seconds until a caller who got no answer asks again
 
 
@@ -88,12 +91,31 @@ class _Leak:
             await asyncio.sleep(_AGAIN)
 
 
+async def run_all_leaks(directory: Path, told: Callable[[str, int, int], None]) -> LeakReport:
+    """
+    Do what `run_leaks` does for every kind of target and of death.
+    """
+    report, places = LeakReport(), asyncio.Semaphore(_CLOUDS)
+
+    async def run(kind: LocalKind, fault: KillKind) -> None:
+        async with places:
+            part = await run_leaks(kind, fault, directory / f"{kind}-{KILL_KINDS.index(fault)}")
+        report.leaks += part.leaks
+        report.kills += part.kills
+        report.broken += part.broken
+        told("leaks", report.leaks, report.kills)
+
+    async with asyncio.TaskGroup() as running:
+        for kind, fault in product(KINDS, KILL_KINDS):
+            running.create_task(run(kind, fault))
+    return report
+
+
 async def run_leaks(
     kind: LocalKind,
     fault: KillKind,
     directory: Path,
     ca: CertificateAuthority | None = None,
-    told: Callable[[str, int, int], None] = lambda *_: None,
 ) -> LeakReport:
     """
     Kill the process at each request of a leak of such a target, and judge.
@@ -106,7 +128,6 @@ async def run_leaks(
                 leaks = await _run(scene, kind, fault, numbers)
                 report.kills += sum(leak.is_reached for leak in leaks)
                 report.leaks += len(leaks)
-                told(f"leaks of {kind}, {fault}", report.leaks, report.kills)
         except StuckError as error:
             report.broken.append(Broken(2, f"leaks of {kind}", str(error)))
         await scene.quiet()
