@@ -38,7 +38,8 @@ class TableHistory(History):
 
     async def list_live(self) -> AsyncIterator[Rotation]:
         rows = await self._table.list(LIVE, "RowKey ge @first", {"first": ""})
-        rotations = [row for row in rows if kind_of(row) in _PRECEDENCE]
+        # Changes of tags and leaked keys have none.
+        rotations = [row for row in rows if kind_of(row) in _PRECEDENCE and row.get("RotationId")]
         seen: set[str] = set()
         for found in sorted(rotations, key=lambda row: _PRECEDENCE.index(kind_of(row))):
             if found["RotationId"] not in seen:

@@ -54,6 +54,9 @@ class TableInventory(Inventory):
                 await self._forget(found)
         await self.keep_look(facts)
 
+    async def forget(self, secret: SecretId) -> None:
+        await self._forget(row_of(_partition(secret.vault), secret.name.lower()))
+
     async def keep_look(self, facts: VaultFacts) -> None:
         entity = row_of(_VAULTS, key_of(facts.vault), **stamped("Row", facts))
         await self._table.ask("vault", lambda: self._client.upsert_entity(entity, mode=UpdateMode.REPLACE))

@@ -101,11 +101,20 @@ class KeyVaults(Vaults):
 
         return await until_answered(f"get of secret {str(secret)!r}", read, deadline)
 
-    async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
+    async def write_tags(
+        self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline, *, expires_on: datetime | None = None
+    ) -> None:
         client = self._client(secret)
         await once(
             f"tagging of secret {str(secret)!r}",
-            lambda: client.update_secret_properties(secret.name, secret.version, tags=dict(tags), deadline=deadline),
+            lambda: client.update_secret_properties(
+                # None leaves the expiry as it is.
+                secret.name,
+                secret.version,
+                tags=dict(tags),
+                expires_on=expires_on,
+                deadline=deadline,
+            ),
         )
 
     async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:

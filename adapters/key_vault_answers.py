@@ -10,7 +10,7 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError
 
 from adapters.answers import meaning_of
-from rotation.vocabulary.errors import Declined, DependencyError, Unavailable
+from rotation.vocabulary.errors import DeletedName, DependencyError, Unavailable
 
 
 def is_of_certificate(properties: Any) -> bool:
@@ -39,8 +39,8 @@ def meaning_of_conflict(error: HttpResponseError, what: str) -> DependencyError 
         return None
     said = meaning_of(error, what)
     if _inner_code(error) == "ObjectIsDeletedButRecoverable":
-        return Declined(
-            f"{said} Recover the deleted secret (az keyvault secret recover) or purge it, then rotate again"
+        return DeletedName(
+            f"{said} Recover the deleted secret (az keyvault secret recover) or purge it, then ask again"
         )
     return Unavailable(str(said), retry_after=said.retry_after)
 

@@ -29,6 +29,7 @@ from adapters.ledger_rows import (
     bound_entity,
     bound_key,
     bound_prefix,
+    change_entity,
     done_entity,
     history_entity,
     keys_from,
@@ -37,6 +38,7 @@ from adapters.ledger_rows import (
     open_key,
     outcome_entity,
     read_bound,
+    read_claim,
     read_live,
     read_row,
     read_row_or_log,
@@ -47,7 +49,7 @@ from adapters.ledger_rows import (
 from adapters.table import RANGE, raise_if_no_table
 from adapters.waiting import beginning
 from rotation.ports.ledger import Bound, Ledger, Versioned
-from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, TagChange, WaitingRotation
 from rotation.vocabulary.secret import SecretId
 
 _EXISTS = 409
@@ -58,24 +60,34 @@ class TableLedger(LeakRows, Ledger):
     The `Ledger` on Azure Table storage.
     """
 
-    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
-        entity = open_entity(target, row)
+    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation] | Versioned[TagChange]:
+        made = await self._claim(open_entity(target, row))
+        return Versioned(row, made) if isinstance(made, str) else made
 
-        async def insert() -> Versioned[OpenRotation]:
+    async def hold(self, what: str, row: TagChange) -> Versioned[OpenRotation] | Versioned[TagChange]:
+        made = await self._claim(change_entity(what, row))
+        return Versioned(row, made) if isinstance(made, str) else made
+
+    async def _claim(self, entity: dict[str, Any]) -> str | Versioned[OpenRotation] | Versioned[TagChange]:
+        """
+        Insert a row and return its tag, or return what is there.
+        """
+
+        async def insert() -> str | Versioned[OpenRotation] | Versioned[TagChange]:
             while True:
                 try:
-                    made = await self._client.create_entity(entity)
-                    return Versioned(row, str(made["etag"]))
+                    return str((await self._client.create_entity(entity))["etag"])
                 except ResourceExistsError:
                     # Gone again by now: the place is free.
                     if found := await self._table.get(LIVE, entity["RowKey"]):
-                        return Versioned(read_row(found, OpenRotation), found.metadata["etag"])
+                        return read_claim(found)
 
         return await self._table.ask("claim", insert)
 
     async def read_open(self, target: str) -> Versioned[OpenRotation] | None:
         found = await self._table.read(LIVE, open_key(target))
-        return found and Versioned(read_row(found, OpenRotation), found.metadata["etag"])
+        claimed = read_claim(found) if found else None
+        return Versioned(claimed.row, claimed.etag) if claimed and isinstance(claimed.row, OpenRotation) else None
 
     async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         entity = open_entity(target, row)
@@ -165,7 +177,7 @@ class TableLedger(LeakRows, Ledger):
         return ended or records.get(OPEN) or records.get(ACCEPTED) or records.get(SCHEDULED)
 
     async def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
-        for found in await self._table.list(LIVE, RANGE, keys_from(OPEN)):
+        for found in await self._table.list(LIVE, f"{RANGE} and RotationId ne ''", keys_from(OPEN)):
             if row := read_row_or_log(found, OpenRotation):
                 yield target_of(found["RowKey"]), row
 

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from rotation.ports.history import place_of, secret_identity
-from rotation.ports.ledger import Bound
+from rotation.ports.ledger import Bound, Versioned
 from rotation.vocabulary.errors import UnreadableRow
-from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, TagChange, WaitingRotation
 from rotation.vocabulary.request import LeakedKey, RotationRequest
 from rotation.vocabulary.secret import SecretId, parse_secret_id
 from rotation.vocabulary.target import identity_of
@@ -66,6 +66,23 @@ def open_entity(target: str, row: OpenRotation) -> dict[str, Any]:
     Return the row of a running rotation.
     """
     return _entity(LIVE, open_key(target), row.request.id, row)
+
+
+def change_entity(what: str, row: TagChange) -> dict[str, Any]:
+    """
+    Return the row of a change of tags. It has no rotation's id, and so is found among no rotations.
+    """
+    return row_of(LIVE, open_key(what), Change=row.id, **stamped("Row", row))
+
+
+def read_claim(entity: Any) -> Versioned[OpenRotation] | Versioned[TagChange]:
+    """
+    Return what has claimed a target. Raises `UnreadableRow`.
+    """
+    etag = entity.metadata["etag"]
+    if entity.get("Change"):
+        return Versioned(read_row(entity, TagChange), etag)
+    return Versioned(read_row(entity, OpenRotation), etag)
 
 
 def outcome_entity(outcome: EndedRotation) -> dict[str, Any]:

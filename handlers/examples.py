@@ -78,6 +78,23 @@ REQUESTS: dict[str, Any] = {
     },
 }
 
+MANAGEMENTS: dict[str, Any] = {
+    "take over": {
+        "summary": "A secret that is there, and holds a key of the target",
+        "value": {"target": _TARGET, "validityPeriodDays": 90},
+    },
+    "create": {
+        "summary": "A secret whose key nobody is to see",
+        "value": {"target": _TARGET, "validityPeriodDays": 90, "create": True},
+    },
+}
+CHANGES: dict[str, Any] = {
+    "pause": {"summary": "Leave it alone", "value": {"paused": True}},
+    "resume": {"summary": "Rotate it again", "value": {"paused": False}},
+    "set": {"summary": "Another validity and strategy", "value": {"validityPeriodDays": 180, "strategy": "InPlace"}},
+    "unmanage": {"summary": "Take it out of management", "value": {"managed": False}},
+}
+
 _COMPLETED: dict[str, Any] = {"completed": {"value": _RECORD}}
 _SKIPPED: dict[str, Any] = {"skipped": {"value": _UNTOUCHED | {"state": "Skipped", "skipReason": "paused"}}}
 _STEPS: dict[str, Any] = {
@@ -222,6 +239,15 @@ UNHEALTHY: dict[str, Any] = {
 
 _DETAILS = {
     "malformed": "the body is empty; it must be JSON",
+    "too_large": "the body has 20,000 bytes; it must have at most 16,384",
+    "already_managed": (f'{_SECRET} is managed for {_TARGET}-too; PATCH it with {{"managed": false}} first'),
+    "name_deleted": (
+        "set of secret 'my-key': 409 ObjectIsDeletedButRecoverable: a deleted secret has this name. Recover the "
+        "deleted secret (az keyvault secret recover) or purge it, then ask again"
+    ),
+    "observing": (
+        "the app only observes (ROTATION_MODE=observe) and changes no secret; set ROTATION_MODE=rotate first"
+    ),
     "forbidden": "https://other.vault.azure.net is none of the vaults of ROTATION_VAULTS",
     "secret_not_found": f"there is no secret {_SECRET}",
     "target_not_found": f"listKeys of {_TARGET}: 404 ResourceNotFound: no such resource",

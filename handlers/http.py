@@ -23,7 +23,7 @@ from handlers.contract import (
     RotationsQuery,
 )
 from handlers.messages import messages
-from handlers.reading import read_body, read_query
+from handlers.reading import ROTATION_EXAMPLE, read_body, read_query
 from rotation.overview import rotations as history
 from rotation.ports.history import Wanted
 from rotation.run.acceptance import accept, accept_target
@@ -58,7 +58,7 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
     """
     Rotate the key of a secret, or regenerate one of a target; answer when that is done, or at once if so preferred.
     """
-    asked = read_body(request.get_body())
+    asked = read_body(request.get_body(), NewRotation, ROTATION_EXAMPLE)
     wired().warming.expect_a_rotation()
     _ = asked.subject(wired().providers.parse_target), asked.revocation
     if asked.dry_run:

@@ -30,6 +30,7 @@ from rotation.vocabulary.record import Rotation
 #: The code of every problem, and its status.
 STATUS = {
     "malformed": HTTPStatus.BAD_REQUEST,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "forbidden": HTTPStatus.FORBIDDEN,
     "secret_not_found": HTTPStatus.NOT_FOUND,
     "target_not_found": HTTPStatus.NOT_FOUND,
@@ -41,6 +42,9 @@ STATUS = {
     "too_soon": HTTPStatus.CONFLICT,
     "revocation_pending": HTTPStatus.CONFLICT,
     "not_cancellable": HTTPStatus.CONFLICT,
+    "already_managed": HTTPStatus.CONFLICT,
+    "name_deleted": HTTPStatus.CONFLICT,
+    "observing": HTTPStatus.CONFLICT,
     "misconfigured": HTTPStatus.CONFLICT,
     "provider_refused": HTTPStatus.FAILED_DEPENDENCY,
     "vault_refused": HTTPStatus.FAILED_DEPENDENCY,

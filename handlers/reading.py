@@ -11,8 +11,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Struct
 
-from handlers.contract import NewRotation
-from rotation.vocabulary.errors import Forbidden, Malformed, UnknownSecret
+from rotation.vocabulary.errors import Forbidden, Malformed, TooLarge, UnknownSecret
 from rotation.vocabulary.limits import LARGEST_BODY, MOST_DIGITS
 from rotation.vocabulary.pasted import bare, unwrapped
 from rotation.vocabulary.quoting import quoted
@@ -23,27 +22,29 @@ T = TypeVar("T", bound=Struct)
 
 _FLAGS = {"true": True, "false": False}
 _NUMBER = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}", re.ASCII)
-_EXAMPLE = '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
+ROTATION_EXAMPLE = (
+    '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
+)
 _NAME = re.compile("[0-9A-Za-z-]{1,127}")
 _AT_A_CHOICE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
 
 
-def read_body(body: bytes) -> NewRotation:
+def read_body(body: bytes, kind: type[T], example: str) -> T:
     """
-    Return the body, checked; whatever would be ignored is refused.
+    Return the body, checked; what would be ignored is refused.
 
-    Raises `Malformed`.
+    Raises `Malformed`, or `TooLarge`.
     """
     if len(body) > LARGEST_BODY:
-        raise Malformed(f"the body has {len(body)} bytes; it must have at most {LARGEST_BODY}")
+        raise TooLarge(f"the body has {len(body):,} bytes; it must have at most {LARGEST_BODY:,}, such as {example}")
     try:
         text = _decoded(body)
         if not text:
-            raise Malformed(f"the body is empty; it must be JSON such as {_EXAMPLE}")
-        return msgspec.json.decode(text, type=NewRotation)
+            raise Malformed(f"the body is empty; it must be JSON such as {example}")
+        return msgspec.json.decode(text, type=kind)
     except (msgspec.MsgspecError, UnicodeError) as error:
-        why = _explained(error, NewRotation)
-        raise Malformed(f"the body cannot be read ({why}); it must be JSON such as {_EXAMPLE}") from None
+        why = _explained(error, kind)
+        raise Malformed(f"the body cannot be read ({why}); it must be JSON such as {example}") from None
 
 
 def _decoded(body: bytes) -> str:
@@ -91,15 +92,22 @@ def read_secret_path(vault: str, name: str) -> SecretId:
     return SecretId(uri, found)
 
 
-def require_nothing_else(query: dict[str, str], body: bytes) -> None:
+def require_no_query(query: dict[str, str]) -> None:
     """
-    Raise `Malformed` for a query or a body where the path says all: nothing that a caller asks for is left out.
+    Raise `Malformed` for a query where there is none to be: nothing that a caller asks for is left out.
     """
     if query:
         raise Malformed(
             f"the query has {quoted(next(iter(query)))}, and this call has no parameters; it must end with its path, "
             "such as /api/secrets/my-vault.vault.azure.net/my-secret"
         )
+
+
+def require_nothing_else(query: dict[str, str], body: bytes) -> None:
+    """
+    Raise `Malformed` for a query or a body where the path says all.
+    """
+    require_no_query(query)
     try:
         text = _decoded(body)
     except UnicodeError:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from handlers.contract import NewRotation, ProblemDetails, RotationsQuery, SecretsQuery
+from handlers.wishes import Management, SecretChange
 from rotation.overview.one_secret import SecretDetails
 from rotation.overview.rotations import RotationsPage
 from rotation.overview.secrets import SecretsPage
@@ -17,7 +18,17 @@ from wiring.health import Health
 
 _TEMPLATE = "#/components/schemas/{name}"
 _JSON = {"None": "null", "True": "true", "False": "false"}
-_TYPES = (NewRotation, Rotation, RotationsPage, SecretsPage, SecretDetails, ProblemDetails, Health)
+_TYPES = (
+    NewRotation,
+    Management,
+    SecretChange,
+    Rotation,
+    RotationsPage,
+    SecretsPage,
+    SecretDetails,
+    ProblemDetails,
+    Health,
+)
 
 
 def parameters_of(kind: type[msgspec.Struct], shown: dict[str, Any]) -> list[dict[str, Any]]:

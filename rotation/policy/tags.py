@@ -62,7 +62,7 @@ def is_managed(tags: Mapping[str, str]) -> bool:
     """
     Return whether a secret with these tags is for this app to rotate.
     """
-    return bool(_spellings(tags, TARGET))
+    return bool(spellings_of(tags, TARGET))
 
 
 def is_paused(tags: Mapping[str, str]) -> bool:
@@ -102,7 +102,7 @@ def possible_targets(tags: Mapping[str, str], parse: ParseTarget) -> list[Target
     Return every target that the tags could mean, also where they mean several: a neighbour must not be overlooked.
     """
     targets = []
-    for name in _spellings(tags, TARGET):
+    for name in spellings_of(tags, TARGET):
         with suppress(Misconfigured):
             targets.append(parse(tags[name]))
     return targets
@@ -147,20 +147,34 @@ def renewed(tags: Mapping[str, str], key: KeyName, rotation_id: str) -> dict[str
     """
     Return the tags of the next version: unknown ones kept, the key written in the style found.
     """
-    written = unwrapped(_find(tags, KEY) or "")
-    like = _KEY_STYLES[3] if written.lower().startswith("key") else _KEY_STYLES[0]
-    style = next((style for style in _KEY_STYLES if written in style.values()), like)
     next_tags = dict(tags)
-    next_tags[_spelling(tags, KEY)] = style[key]
+    next_tags[_spelling(tags, KEY)] = in_style(tags, key)
     next_tags[_spelling(tags, ROTATION)] = rotation_id
     return next_tags
+
+
+def in_style(tags: Mapping[str, str], key: KeyName) -> str:
+    """
+    Return a key's name in the style in which the tags name one.
+    """
+    written = unwrapped(next((tags[name] for name in spellings_of(tags, KEY)), ""))
+    like = _KEY_STYLES[3] if written.lower().startswith("key") else _KEY_STYLES[0]
+    return next((style for style in _KEY_STYLES if written in style.values()), like)[key]
+
+
+def spellings_of(tags: Mapping[str, str], tag: str) -> list[str]:
+    """
+    Return the names by which a tag of ours is there: in any case, and with what people put around it.
+    """
+    wanted = tag.lower()
+    return [name for name in tags if bare(name).lower() == wanted]
 
 
 def late_tags(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
     """
     Return the tags that were set between two looks, but for those that every rotation writes itself.
     """
-    ours = {*_spellings(now, KEY), *_spellings(now, ROTATION)}
+    ours = {*spellings_of(now, KEY), *spellings_of(now, ROTATION)}
     return {name: value for name, value in now.items() if name not in ours and before.get(name) != value}
 
 
@@ -172,7 +186,7 @@ def with_late(tags: Mapping[str, str], late: Mapping[str, str]) -> tuple[dict[st
     """
     merged, lost = dict(tags), []
     for name in sorted(late, key=lambda name: not _is_ours(name)):
-        for spelling in _spellings(merged, bare(name)) if _is_ours(name) else ():
+        for spelling in spellings_of(merged, bare(name)) if _is_ours(name) else ():
             del merged[spelling]
         if name in merged or len(merged) < MAX_TAGS:
             merged[name] = late[name]
@@ -182,7 +196,7 @@ def with_late(tags: Mapping[str, str], late: Mapping[str, str]) -> tuple[dict[st
 
 
 def _is_ours(name: str) -> bool:
-    return any(_spellings({name: ""}, tag) for tag in (TARGET, VALIDITY, PAUSED, STRATEGY))
+    return any(spellings_of({name: ""}, tag) for tag in (TARGET, VALIDITY, PAUSED, STRATEGY))
 
 
 def read_validity(tags: Mapping[str, str]) -> timedelta:
@@ -213,17 +227,12 @@ def _read_strategy(tags: Mapping[str, str]) -> Strategy:
     raise _wrong(STRATEGY, written, "it must be Alternate or InPlace")
 
 
-def _spellings(tags: Mapping[str, str], tag: str) -> list[str]:
-    wanted = tag.lower()
-    return [name for name in tags if bare(name).lower() == wanted]
-
-
 def _find(tags: Mapping[str, str], tag: str) -> str | None:
     return tags.get(_spelling(tags, tag))
 
 
 def _spelling(tags: Mapping[str, str], tag: str) -> str:
-    spellings = _spellings(tags, tag)
+    spellings = spellings_of(tags, tag)
     if len(spellings) > 1:
         raise Misconfigured(f"tag {tag} is there {len(spellings)} times in different spellings; keep one of them")
     return spellings[0] if spellings else tag

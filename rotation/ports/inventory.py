@@ -156,6 +156,12 @@ class Inventory(Protocol):
         """
         ...
 
+    async def forget(self, secret: SecretId) -> None:
+        """
+        Forget what was found of a secret that is not managed any more.
+        """
+        ...
+
     async def keep_look(self, facts: VaultFacts) -> None:
         """
         Remember how the look at a vault went, and nothing else.

@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, TagChange, WaitingRotation
 from rotation.vocabulary.request import LeakedKey
 from rotation.vocabulary.secret import SecretId
 
@@ -40,15 +40,21 @@ class Ledger(Protocol):
     Every write is conditional: it says True, or a tag, only if it is this write that took effect.
     """
 
-    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
+    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation] | Versioned[TagChange]:
         """
-        Insert the running rotation of a target, or return the one that is there: compare the `lease`.
+        Insert the running rotation of a target, or return what is there: compare the `lease`.
+        """
+        ...
+
+    async def hold(self, what: str, row: TagChange) -> Versioned[OpenRotation] | Versioned[TagChange]:
+        """
+        Insert a change of tags for a target, or a secret, named by its identity; or return what is there.
         """
         ...
 
     async def read_open(self, target: str) -> Versioned[OpenRotation] | None:
         """
-        Return the running rotation of a target.
+        Return the running rotation of a target, None as well while tags are being changed.
         """
         ...
 
@@ -66,7 +72,7 @@ class Ledger(Protocol):
 
     async def release(self, target: str, etag: str) -> bool:
         """
-        Delete the running rotation and leave no trace of it.
+        Delete the running rotation, or the change of tags, and leave no trace of it.
         """
         ...
 

@@ -93,9 +93,13 @@ class Vaults(Protocol):
         """
         ...
 
-    async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
+    async def write_tags(
+        self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline, *, expires_on: datetime | None = None
+    ) -> None:
         """
-        Put tags in place of all those of the version that the id is pinned to, with exactly one request.
+        Put tags in place of all those of the version that the id is pinned to, and set its expiry unless that is None.
+
+        It takes exactly one request.
         """
         ...
 

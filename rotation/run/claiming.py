@@ -6,6 +6,7 @@ import uuid
 
 from msgspec import structs
 
+from rotation.ports.ledger import Versioned
 from rotation.ports.world import World
 from rotation.run.claim import Claim
 from rotation.vocabulary.errors import Busy
@@ -29,7 +30,7 @@ async def take_claim(
         uuid.uuid4().hex,
         claimed_until=deadline.claimed_until,
     )
-    found = await world.ledger.claim(target, wanted)
+    found = await _claim(world, target, wanted)
     if found.row.lease != wanted.lease:
         if found.row.request.id != request.id:
             raise Busy(found.row.request.id)
@@ -53,3 +54,18 @@ async def take_claim(
         found = taken
     report(found.row.record, "claimed", deadline, attempt=found.row.record.attempts)
     return Claim(world, target, found, deadline)
+
+
+async def _claim(world: World, target: str, wanted: OpenRotation) -> Versioned[OpenRotation]:
+    """
+    Return the row of the target: that which is wanted, or another rotation's. Raises `Busy` while tags are changed.
+    """
+    while True:
+        found = await world.ledger.claim(target, wanted)
+        row = found.row
+        if isinstance(row, OpenRotation):
+            return Versioned(row, found.etag)
+        if row.claimed_until > world.clock.now():
+            raise Busy(None)
+        # Whatever its worker sent has taken effect by now, or never will.
+        await world.ledger.release(target, found.etag)

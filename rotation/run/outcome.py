@@ -161,13 +161,14 @@ async def end_busy(world: World, request: RotationRequest, busy: Busy) -> Rotati
     """
     End a rotation that was accepted, since its target is taken; raise the error for every other one.
 
-    What is about a leaked key waits for its turn, and so do what was deferred and a duplicate of what is running. A
-    revocation does so in the ledger, for the timer to bring it again: that may take longer than a message lasts.
+    What is about a leaked key waits for its turn, and so do what was deferred and a duplicate of what is running; while
+    tags are being changed, so does everything. A revocation does so in the ledger, for the timer to bring it again:
+    that may take longer than a message lasts.
     """
     if request.revokes and (waiting := await find_deferred(world, request)):
         await world.ledger.postpone(waiting, world.clock.now())
         return waiting.record
-    waits_for_its_turn = request.is_about_a_leak or busy.running == request.id
+    waits_for_its_turn = request.is_about_a_leak or busy.running in {request.id, None}
     if not request.waits or waits_for_its_turn or await find_deferred(world, request):
         raise busy
     record = world.accepted(request, world.clock.now())

@@ -4,18 +4,22 @@ Every error this app raises on purpose.
     RotationError
     ├── Rejected             the request ends before it is a rotation; nothing is recorded
     │   ├── Malformed        it cannot be read
+    │   ├── TooLarge         it is larger than anything that can be meant
     │   ├── Forbidden        it is about a vault that is not ours
     │   ├── UnknownSecret    there is no such secret
     │   ├── UnknownRotation  there is no such rotation
     │   ├── KeyReused        its Idempotency-Key stands for another request
     │   ├── NotCancellable   the rotation has begun or ended
+    │   ├── Observing        the app changes nothing
+    │   ├── AlreadyManaged   the secret is managed for another target
+    │   ├── NameDeleted      the vault keeps a deleted secret of that name
     │   └── Busy             another rotation of the same target is running
     ├── Ending               the rotation ends here, and its record says so (`endings.py`)
     ├── Unfinished           this attempt ends, the rotation does not: it is resumed from the ledger
     │   └── OutOfTime        the time in which this attempt may send anything is over
     ├── DependencyError      what a port raises when the service behind it did not do as asked
     │   ├── NotFound         it says that the thing does not exist
-    │   ├── Declined         a clear no: nothing happened, and asking again will not help
+    │   ├── Declined         a clear no: nothing happened, and asking again will not help (DeletedName)
     │   ├── Unavailable      throttled or failing: this request is over; what it did must be looked up
     │   ├── NoAnswer         no usable answer: the request may still take effect
     │   └── UnreadableRow    a row of the ledger is not one that this version can read
@@ -51,6 +55,14 @@ class Malformed(Rejected):
     code = "malformed"
 
 
+class TooLarge(Rejected):
+    """
+    The input is larger than anything that can be meant.
+    """
+
+    code = "too_large"
+
+
 class Forbidden(Rejected):
     """
     The secret is in a vault that `ROTATION_VAULTS` does not name.
@@ -83,6 +95,30 @@ class KeyReused(Rejected):
     code = "idempotency_conflict"
 
 
+class Observing(Rejected):
+    """
+    The app only observes: no tag is changed.
+    """
+
+    code = "observing"
+
+
+class AlreadyManaged(Rejected):
+    """
+    The secret is managed for another target.
+    """
+
+    code = "already_managed"
+
+
+class NameDeleted(Rejected):
+    """
+    The vault keeps a deleted secret of that name, so that there can be no other.
+    """
+
+    code = "name_deleted"
+
+
 class NotCancellable(Rejected):
     """
     The rotation with the id `rotation` has begun or ended, or begins at once.
@@ -97,14 +133,18 @@ class NotCancellable(Rejected):
 
 class Busy(Rejected):
     """
-    Another rotation of the same target is running: `running` is its id.
+    Another rotation of the same target is running: `running` is its id, None where tags are being changed.
     """
 
     code = "busy"
     retryable = True
 
-    def __init__(self, running: str) -> None:
-        super().__init__(f"rotation {running} of the same target is still running; try again when it has ended")
+    def __init__(self, running: str | None) -> None:
+        super().__init__(
+            f"rotation {running} of the same target is still running; try again when it has ended"
+            if running
+            else "the tags of a secret of the same target are being changed; try again in a moment"
+        )
         self.running = running
 
 
@@ -167,6 +207,12 @@ class Declined(DependencyError):
     """
 
     code = "declined"
+
+
+class DeletedName(Declined):
+    """
+    A clear no of Key Vault: it keeps a deleted secret of that name.
+    """
 
 
 class Unavailable(DependencyError):

@@ -52,6 +52,8 @@ MAX_TAGS = 15  # Key Vault refuses a sixteenth
 LARGEST_VALUE = 25_000  # bytes of a secret's value that Key Vault takes for sure: its documentation says 25k
 LONGEST_SPELLING = 40  # characters for one in a value: as JSON and URLs write it, several times one inside the other
 
+CHANGED_AGAIN = 3  # tries of a change of tags, where the secret names another target each time that it is read
+
 # The sweep
 SWEEP_WITHIN = timedelta(minutes=8)  # of the ten that host.json gives a function
 LOOK_WITHIN = timedelta(seconds=120)  # of the 230 s that App Service gives a caller

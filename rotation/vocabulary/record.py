@@ -207,6 +207,18 @@ class WaitingRotation(Struct, frozen=True):
     due_on: datetime
 
 
+class TagChange(Struct, frozen=True):
+    """
+    Somebody changes the tags of a secret: while this stands in the place of a rotation's claim, none of them begins.
+
+    `id` is new for every change. From `claimed_until` on nothing of it can take effect any more.
+    """
+
+    id: str
+    secret: SecretId
+    claimed_until: datetime
+
+
 class Leak(Struct, frozen=True):
     """
     A key of a target, which is named by its identity, was reported as leaked: it is one until its value is dead.

@@ -18,7 +18,7 @@ from rotation.ports.ledger import Ledger, Versioned
 from rotation.run import outcome
 from rotation.vocabulary.endings import Skip, SkipReason
 from rotation.vocabulary.errors import UnreadableRow
-from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, State, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, State, TagChange, WaitingRotation
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
@@ -103,7 +103,9 @@ async def claimed(ledger: Ledger, rotation_id: str = "r1") -> Versioned[OpenRota
     """
     Claim the target.
     """
-    return await ledger.claim(TARGET, running(rotation_id))
+    found = await ledger.claim(TARGET, running(rotation_id))
+    assert isinstance(found.row, OpenRotation)
+    return Versioned(found.row, found.etag)
 
 
 @pytest.mark.assumption(83, 85, 86)
@@ -124,7 +126,7 @@ async def test_targets_are_claimed_independently(ledger: Ledger) -> None:
     A claim on one target says nothing about another.
     """
     await claimed(ledger)
-    assert (await ledger.claim(TARGET + "2", running("r2"))).row.request.id == "r2"
+    assert (await ledger.claim(TARGET + "2", running("r2"))).row == running("r2")
 
 
 @pytest.mark.assumption(85)
@@ -844,3 +846,50 @@ async def test_a_waiting_row_of_another_version_stops_nobody_else(tables: TableL
     )
 
     assert await list_waiting(tables) == [waiting("r2")]
+
+
+def changing(change: str = "c1", what: SecretId = SECRET) -> TagChange:
+    """
+    Return the row of a change of tags.
+    """
+    return TagChange(change, what, NOW + timedelta(minutes=10))
+
+
+@pytest.mark.assumption(83)
+async def test_a_change_of_tags_and_a_rotation_claim_the_same_place(ledger: Ledger) -> None:
+    """
+    The first one has it; the other gets to see what is there, and comes when it is gone.
+    """
+    held = await ledger.hold(TARGET, changing())
+    assert held.row == changing()
+    assert (await ledger.claim(TARGET, running())).row == changing()
+    assert (await ledger.hold(TARGET, changing("c2"))).row == changing()
+    assert await ledger.release(TARGET, held.etag)
+
+    first = await claimed(ledger)
+    assert (await ledger.hold(TARGET, changing())).row == running()
+    assert await ledger.release(TARGET, first.etag)
+    assert (await ledger.hold(TARGET, changing("c3"))).row == changing("c3")
+
+
+@pytest.mark.assumption(85)
+async def test_a_change_of_tags_is_found_among_no_rotations(ledger: Ledger) -> None:
+    """
+    Nothing of it is resumed or listed, and no other target waits for it.
+    """
+    await ledger.hold(TARGET, changing())
+
+    assert await ledger.read_open(TARGET) is None
+    assert [target async for target, _ in ledger.list_open()] == []
+    assert await ledger.find("c1") is None
+    assert (await ledger.hold(SECRET.identity, changing("c2"))).row == changing("c2")
+
+
+async def test_health_and_the_list_of_rotations_read_past_a_change_of_tags(tables: TableLedger) -> None:
+    """
+    Its row is one that this version knows.
+    """
+    await tables.hold(TARGET, changing())
+
+    await tables.probe()
+    assert [record async for record in TableHistory(tables._table).list_live()] == []

@@ -10,7 +10,7 @@ from itertools import pairwise
 import msgspec
 from msgspec import UNSET
 
-from rotation.policy.tags import stored_by
+from rotation.policy.tags import PAUSED, stored_by
 from rotation.ports.inventory import Result, Verification
 from rotation.ports.providers import Verdict
 from rotation.vocabulary.endings import Exhausted, SkipReason
@@ -55,6 +55,7 @@ class Judge:
         self._skew = timedelta(seconds=max(scenario.clocks))
         self._grace = timedelta(seconds=scenario.grace) - self._skew
         self._killed: set[str] = set()
+        self._is_paused = False
         self._live = self._live_values()
 
     def key(self) -> tuple[object, ...]:
@@ -68,6 +69,7 @@ class Judge:
             tuple(sorted(self._failed)),
             self._asked,
             tuple(sorted(self._refused)),
+            self._is_paused,
         )
 
     def after_failure(self, call: Call[object], *, is_declined: bool) -> None:
@@ -130,6 +132,23 @@ class Judge:
             self._judge_announcements()
         if call.operation in {"regenerate", "store"}:
             self._judge_liveness()
+            self._judge_rest(request)
+
+    def after_change(self) -> None:
+        """
+        Take note that a caller has been told that the first secret is paused: from now on nothing is done to it.
+        """
+        self._is_paused = True
+        self._judge_pause("its caller was told so")
+
+    def _judge_rest(self, request: RotationRequest) -> None:
+        if self._is_paused and request.secret and request.secret.name == "one":
+            raise Broken(f"told: rotation {request.id} went on with a secret that was said to be paused")
+
+    def _judge_pause(self, why: str) -> None:
+        current = self._world.current().tags
+        if self._is_paused and current.get(PAUSED) != "true":
+            raise Broken(f"no loss: the current version is not paused, and {why}")
 
     def after_verification(self, found: Mapping[SecretId, Verification]) -> None:
         """
@@ -226,6 +245,7 @@ class Judge:
         `leaked` has the fingerprint that each revocation is about.
         """
         self._judge_liveness()
+        self._judge_pause("nothing goes on any more")
         records = self._world.ledger.records()
         if missing := accepted - records.keys():
             raise Broken(f"no loss: rotation {', '.join(sorted(missing))} never ended")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from msgspec import structs
 
+from rotation.manage.change import Change, change_secret
 from rotation.overview.comparison import Comparison
 from rotation.policy.scope import Scopes
 from rotation.policy.tags import PAUSED
@@ -18,7 +19,7 @@ from rotation.run.leaks import report_leak
 from rotation.run.resumption import list_unfinished
 from rotation.run.rotator import Rotator
 from rotation.vocabulary.concurrency import capture
-from rotation.vocabulary.endings import RevocationPending
+from rotation.vocabulary.endings import RevocationPending, VaultRefused
 from rotation.vocabulary.errors import (
     Busy,
     Declined,
@@ -59,7 +60,15 @@ _NAMESPACE = uuid.UUID("00000000-0000-4000-8000-000000000004")
 _TAGS = {Hand.PAUSE: {PAUSED: "true"}, Hand.TAG: {"owner": "somebody"}}
 _DUE = str(uuid.uuid5(_NAMESPACE, "due"))
 _ROUNDS = 14  # of the timer, until everything must have ended: MAX_ATTEMPTS and some
-_MAY_BE_RAISED = (Busy, DependencyError, Unfinished, RevocationPending, NotCancellable, UnknownRotation)
+_MAY_BE_RAISED = (
+    Busy,
+    DependencyError,
+    Unfinished,
+    RevocationPending,
+    NotCancellable,
+    UnknownRotation,
+    VaultRefused,
+)
 _SCOPES = Scopes([f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"])
 
 
@@ -291,6 +300,9 @@ class Simulation:
                 raise Broken(f"told: {task.name} ended with {task.result!r}") from task.result
         elif isinstance(task.result, Rotation):
             self._tell(task, f"ends: {task.result.state} {task.result.skip_reason or ''}")
+        elif isinstance(task.result, Change):
+            self._tell(task, "ends: paused")
+            self._judge.after_change()
         elif isinstance(task.result, dict):
             self._tell(task, f"ends: {[each.result for each in task.result.values()]}")
             self._judge.after_verification(task.result)
@@ -303,21 +315,21 @@ class Simulation:
             self._add(EVENT, request)
 
     def _worker(self, task: Task) -> Worker:
-        world = self._wired(task)
-        if task.message.job is Job.VERIFY:
-            deadline = Deadline(world.clock)
-            secrets = {SecretId(VAULT, name): None for name in self.scenario.secrets}
-            return Comparison(world, self.world.target.identity, secrets, asyncio.Semaphore(), deadline).make()
-        if task.message.job is Job.CANCEL:
-            return cancel(world, self._to_cancel())
-        if task.request is None:
-            return list_unfinished(world)
-        rotator = Rotator(world)
-        if task.message.reports:
-            return _report(world, rotator, task.request)
-        if task.request.revokes:
-            return _revoke(rotator, task.request)
-        return rotator.give_up(task.request) if task.message.job is Job.GIVE_UP else rotator.rotate(task.request)
+        world, request = self._wired(task), task.request
+        match task.message.job:
+            case Job.VERIFY:
+                secrets = {SecretId(VAULT, name): None for name in self.scenario.secrets}
+                deadline = Deadline(world.clock)
+                return Comparison(world, self.world.target.identity, secrets, asyncio.Semaphore(), deadline).make()
+            case Job.PATCH:
+                return _pause(world)
+            case Job.CANCEL:
+                return cancel(world, self._to_cancel())
+            case Job.GIVE_UP if request:
+                return Rotator(world).give_up(request)
+            case Job.ROTATE if request:
+                return _rotate(world, request, is_report=task.message.reports)
+        return list_unfinished(world)
 
     def _wired(self, task: Task) -> World:
         return World(
@@ -478,17 +490,26 @@ class Simulation:
             self.story.append(f"{self.now:7.0f} s  {task.name if task else '--':4} {what}")
 
 
-async def _report(world: World, rotator: Rotator, request: RotationRequest) -> Reported:
+async def _rotate(
+    world: World, request: RotationRequest, *, is_report: bool
+) -> Rotation | Reported | list[RotationRequest]:
     """
-    Do what the HTTP API does with the report of a leak.
+    Do what the HTTP API does with the report of a leak, or what the queue's function does with a message.
     """
-    accepted = await report_leak(world, request)
-    came_of_it = await capture(rotator.rotate, accepted)
-    return Reported(came_of_it, await rotator.moves(accepted))
+    rotator = Rotator(world)
+    if is_report:
+        accepted = await report_leak(world, request)
+        came_of_it = await capture(rotator.rotate, accepted)
+        return Reported(came_of_it, await rotator.moves(accepted))
+    if request.revokes and (moves := await rotator.moves(request)):
+        return moves
+    return await rotator.rotate(request)
 
 
-async def _revoke(rotator: Rotator, request: RotationRequest) -> list[RotationRequest] | Rotation:
+async def _pause(world: World) -> Change:
     """
-    Do what the queue's function does with a revocation.
+    Do what the HTTP API does to pause the first secret.
     """
-    return await rotator.moves(request) or await rotator.rotate(request)
+    change = Change(paused=True)
+    await change_secret(world, SecretId(VAULT, "one"), change)
+    return change

@@ -18,7 +18,7 @@ from rotation.run.grace import Grace
 from rotation.run.planning import Planner
 from rotation.run.secret_rotation import SecretRotation
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation
+from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, TagChange
 from rotation.vocabulary.secret import SecretVersion
 from rotation.vocabulary.timing import Deadline
 from tests.interleavings import wires
@@ -62,7 +62,7 @@ def test_without_the_claim_a_promise_breaks(laboratory: Laboratory, monkeypatch:
     """
 
     class Unclaimed(WiredLedger):
-        async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
+        async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation] | Versioned[TagChange]:
             return await super().claim(f"{target}#{self.worker}", row)
 
         async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
@@ -141,8 +141,8 @@ def test_with_takeover_by_another_rotation_a_promise_breaks(
     """
 
     class Pushing(WiredLedger):
-        async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
-            async def push() -> Versioned[OpenRotation]:
+        async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation] | Versioned[TagChange]:
+            async def push() -> Versioned[OpenRotation] | Versioned[TagChange]:
                 there = await self.twin.read_open(target)
                 if (
                     there

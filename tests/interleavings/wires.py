@@ -15,7 +15,7 @@ from rotation.ports.providers import Verdict
 from rotation.ports.vaults import NewVersion, SecretProperties
 from rotation.vocabulary.errors import DependencyError
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, TagChange, WaitingRotation
 from rotation.vocabulary.request import LeakedKey
 from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
@@ -234,7 +234,9 @@ class WiredVaults:
             "read_properties", Kind.READ, lambda: self._twin.read_properties(secret, WHENEVER), is_timely=True
         )
 
-    async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
+    async def write_tags(
+        self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline, *, expires_on: datetime | None = None
+    ) -> None:
         """
         Ask for other tags of one version.
         """
@@ -242,7 +244,7 @@ class WiredVaults:
         await ask(
             "write_tags",
             Kind.CHANGE,
-            lambda: self._twin.write_tags(secret, tags, WHENEVER),
+            lambda: self._twin.write_tags(secret, tags, WHENEVER, expires_on=expires_on),
             about=secret,
             is_timely=True,
         )
@@ -316,11 +318,17 @@ class WiredLedger:
         """
         return self._laboratory.world.ledger
 
-    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
+    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation] | Versioned[TagChange]:
         """
         Ask for a claim.
         """
         return await ask("claim", Kind.LEDGER, lambda: self.twin.claim(target, row), is_timely=False)
+
+    async def hold(self, what: str, row: TagChange) -> Versioned[OpenRotation] | Versioned[TagChange]:
+        """
+        Ask for a claim for a change of tags.
+        """
+        return await ask("hold", Kind.LEDGER, lambda: self.twin.hold(what, row), is_timely=False)
 
     async def read_open(self, target: str) -> Versioned[OpenRotation] | None:
         """

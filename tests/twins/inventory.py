@@ -57,6 +57,13 @@ class MemoryInventory:
                 key: row for key, row in self._rows.items() if key[0] != facts.vault or row.seen_on >= facts.looked_on
             }
 
+    async def forget(self, secret: SecretId) -> None:
+        """
+        Forget one secret.
+        """
+        await self.faults.enter("forget")
+        self._rows.pop((secret.vault, secret.name.lower()), None)
+
     async def keep_look(self, facts: VaultFacts) -> None:
         """
         Remember how the look went.

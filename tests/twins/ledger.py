@@ -10,7 +10,7 @@ import msgspec
 from msgspec import structs
 
 from rotation.ports.ledger import Bound, Versioned
-from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, TagChange, WaitingRotation
 from rotation.vocabulary.request import LeakedKey, RotationRequest
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import identity_of
@@ -24,6 +24,7 @@ class MemoryLedger:
 
     def __init__(self, faults: Faults | None = None) -> None:
         self._open: dict[str, tuple[bytes, str]] = {}
+        self._changes: dict[str, Versioned[TagChange]] = {}
         self._outcomes: dict[str, bytes] = {}
         self._done: dict[str, bytes] = {}
         self._bound: dict[str, dict[str, Bound]] = {}
@@ -53,6 +54,12 @@ class MemoryLedger:
         """
         return [self._read(target).row for target in self._open]
 
+    def changes(self) -> list[TagChange]:
+        """
+        Return every change of tags.
+        """
+        return [change.row for change in self._changes.values()]
+
     def outcomes(self) -> list[EndedRotation]:
         """
         Return every outcome that waits to be published.
@@ -81,6 +88,7 @@ class MemoryLedger:
         ]
         return (
             tuple(sorted(self._open.items())),
+            tuple(sorted((what, change.etag) for what, change in self._changes.items())),
             tuple(sorted(self._outcomes.items())),
             tuple(sorted(self._done.items())),
             tuple(sorted(bound)),
@@ -88,15 +96,28 @@ class MemoryLedger:
             tuple(sorted(self._leaks.items())),
         )
 
-    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation]:
+    async def claim(self, target: str, row: OpenRotation) -> Versioned[OpenRotation] | Versioned[TagChange]:
         """
         Insert the running rotation of a target, or return the one that is there.
         """
         await self.faults.enter("claim")
+        if change := self._changes.get(target):
+            return change
         if target not in self._open:
             self._write(target, row)
         await self.faults.leave("claim")
         return self._read(target)
+
+    async def hold(self, what: str, row: TagChange) -> Versioned[OpenRotation] | Versioned[TagChange]:
+        """
+        Insert a change of tags, or return what is there.
+        """
+        await self.faults.enter("hold")
+        if what in self._open:
+            return self._read(what)
+        found = self._changes.setdefault(what, Versioned(row, str(next(self._etags))))
+        await self.faults.leave("hold")
+        return found
 
     async def read_open(self, target: str) -> Versioned[OpenRotation] | None:
         """
@@ -135,6 +156,8 @@ class MemoryLedger:
         Delete the running rotation if it is the one with that tag, or is gone already.
         """
         await self.faults.enter("release")
+        if (change := self._changes.get(target)) and change.etag == etag:
+            del self._changes[target]
         if target in self._open and not self._is(target, etag):
             return False
         self._open.pop(target, None)

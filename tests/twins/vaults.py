@@ -10,7 +10,7 @@ from msgspec import structs
 
 from rotation.policy.tags import is_managed
 from rotation.ports.vaults import NewVersion, SecretProperties
-from rotation.vocabulary.errors import Declined, Forbidden, NotFound, Unavailable
+from rotation.vocabulary.errors import Declined, DeletedName, Forbidden, NotFound, Unavailable
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.timing import Clock, Deadline
@@ -159,22 +159,24 @@ class MemoryVaults:
         await self._enter("read_properties", secret, deadline)
         return self._properties(self._enabled(secret))
 
-    async def write_tags(self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline) -> None:
+    async def write_tags(
+        self, secret: SecretId, tags: Mapping[str, str], deadline: Deadline, *, expires_on: datetime | None = None
+    ) -> None:
         """
-        Replace the tags of one version.
+        Replace the tags of one version, and its expiry unless that is None.
         """
         await self._enter("write_tags", secret, deadline)
-        self.tag(secret, tags)
+        self.tag(secret, tags, expires_on)
         await self.faults.leave("write_tags")
 
-    def tag(self, secret: SecretId, tags: Mapping[str, str]) -> None:
+    def tag(self, secret: SecretId, tags: Mapping[str, str], expires_on: datetime | None = None) -> None:
         """
         Replace the tags of one version by hand.
         """
         versions = self._of(secret)
         for index, found in enumerate(versions):
             if found.version == secret.version:
-                versions[index] = structs.replace(found, tags=dict(tags))
+                versions[index] = structs.replace(found, tags=dict(tags), expires_on=expires_on or found.expires_on)
                 self._updated[found.version] = self._clock.now()
 
     async def store(self, secret: SecretId, version: NewVersion, deadline: Deadline) -> SecretId:
@@ -185,7 +187,7 @@ class MemoryVaults:
         if secret.identity in self._in_transition:
             raise Unavailable("409 Conflict: the secret is being deleted or recovered")
         if secret.identity in self._deleted:
-            raise Declined("409 Conflict: the secret is deleted; recover or purge it")
+            raise DeletedName("409 Conflict: the secret is deleted; recover or purge it")
         made = self.put(
             secret,
             version.value.reveal(),

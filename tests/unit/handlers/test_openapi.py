@@ -71,7 +71,7 @@ def test_every_example_of_a_request_is_decoded(request_: dict[str, Any]) -> None
     """
     By the type that the document is made of.
     """
-    asked = read_body(json.dumps(request_).encode())
+    asked = read_body(json.dumps(request_).encode(), NewRotation, "{}")
 
     assert isinstance(asked, NewRotation)
     assert asked.subject(parse_target) is not None
@@ -158,6 +158,7 @@ def test_every_problem_is_described_with_its_status(code: str) -> None:
     path, method = {
         "rotation_not_found": ("/rotations/{id}", "get"),
         "not_cancellable": ("/rotations/{id}", "delete"),
+        **dict.fromkeys(("already_managed", "name_deleted", "observing"), ("/secrets/{vault}/{name}", "put")),
     }.get(code, ("/rotations", "post"))
     described = DOCUMENT["paths"][path][method]["responses"][str(int(STATUS[code]))]
     page = (ROOT / "docs" / "http-api.md").read_text(encoding="utf-8")
@@ -226,7 +227,7 @@ def test_a_body_that_is_refused_is_refused_by_the_document_too(body: dict[str, A
 
     assert not validator(described).is_valid(body)
     with pytest.raises(Malformed):
-        _ = read_body(json.dumps(body).encode()).subject(parse_target)
+        _ = read_body(json.dumps(body).encode(), NewRotation, "{}").subject(parse_target)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ def test_a_word_that_is_none_of_the_choices_of_a_body_names_them() -> None:
     As in a query.
     """
     with pytest.raises(Malformed, match="key`, which must be one of Primary, Secondary, auto"):
-        read_body(b'{"secret": "https://v.vault.azure.net/secrets/n", "key": "primary"}')
+        read_body(b'{"secret": "https://v.vault.azure.net/secrets/n", "key": "primary"}', NewRotation, "{}")
 
 
 def test_the_pages_show_every_check_of_health() -> None:

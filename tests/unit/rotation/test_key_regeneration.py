@@ -286,7 +286,7 @@ async def test_it_and_a_secrets_rotation_take_turns(world: TwinWorld) -> None:
     One target, one rotation at a time, whatever it is about; neither kills a key in use.
     """
     event, request = world.event(), ask(world)
-    refused: list[str] = []
+    refused: list[str | None] = []
 
     async def ask_meanwhile() -> None:
         with pytest.raises(Busy) as busy:

@@ -1,0 +1,3 @@
+"""
+Putting secrets under management, and changing how they are managed.
+"""
