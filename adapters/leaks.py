@@ -6,6 +6,8 @@ The leak's row stays until its key is known to be dead, whatever becomes of the 
 It rests on assumptions 83, 84 and 89 of docs/fidelity.md.
 """
 
+from typing import Any
+
 from azure.data.tables import UpdateMode
 
 from adapters.ledger_rows import (
@@ -33,11 +35,18 @@ class LeakRows(WaitingRows):
 
     async def report_leak(self, row: WaitingRotation, leak: Leak) -> bool:
         made = waiting_entity(row)
-        known = ("upsert", leak_entity(leak), {"mode": UpdateMode.REPLACE})
-        return await self._commit([("create", made), known], made)
+
+        async def steps() -> list[Any]:
+            return [("create", made), ("upsert", leak_entity(leak), {"mode": UpdateMode.REPLACE})]
+
+        return await self._commit(steps, made)
 
     async def read_revocation(self, target: str) -> WaitingRotation | None:
         return await self._read_waiting(SCHEDULED + key_of(target))
+
+    async def list_revocations(self) -> list[WaitingRotation]:
+        rows = await self._table.list(LIVE, RANGE, keys_from(SCHEDULED))
+        return [row for found in rows if (row := read_row_or_log(found, WaitingRotation))]
 
     async def list_leaks(self, target: str | None = None) -> list[Leak]:
         rows = await self._table.list(LIVE, RANGE, keys_from(leaks_of(target) if target else LEAKED))

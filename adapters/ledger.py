@@ -47,7 +47,6 @@ from adapters.ledger_rows import (
     waiting_entity,
 )
 from adapters.table import RANGE, raise_if_no_table
-from adapters.waiting import beginning
 from rotation.ports.ledger import Bound, Ledger, Versioned
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, TagChange, WaitingRotation
 from rotation.vocabulary.secret import SecretId
@@ -121,16 +120,21 @@ class TableLedger(LeakRows, Ledger):
 
     async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
         made = outcome_entity(outcome)
-        steps: list[Any] = [_freeing(target, etag), ("create", made)]
-        if waits:
-            steps.append(beginning(outcome.request, target))
+
+        async def steps() -> list[Any]:
+            beginning = [await self._beginning(outcome.request, target)] if waits else []
+            return [_freeing(target, etag), ("create", made), *beginning]
+
         return await self._commit(steps, made)
 
     async def defer(self, row: WaitingRotation, *, target: str, etag: str, waits: bool) -> bool:
         made = waiting_entity(row)
-        return await self._commit(
-            [_freeing(target, etag), ("update" if waits else "upsert", made, {"mode": UpdateMode.REPLACE})], made
-        )
+
+        async def steps() -> list[Any]:
+            own = await self._own(row.request, target) if waits else {}
+            return [_freeing(target, etag), ("update" if waits else "upsert", made, {"mode": UpdateMode.REPLACE} | own)]
+
+        return await self._commit(steps, made)
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:
         return await self._insert("end", outcome_entity(outcome))

@@ -165,7 +165,7 @@ def read_bound(entity: Any) -> Bound:
     try:
         return Bound(secret, datetime.fromisoformat(left) if left else None)
     except ValueError:
-        raise UnreadableRow(f"LeftOn of row {entity['RowKey']} of the ledger is no time") from None
+        raise UnreadableRow(f"LeftOn of row {name_of(entity)} of the ledger is no time") from None
 
 
 def read_row(entity: Any, kind: type[T], column: str = "Row") -> T:
@@ -176,7 +176,7 @@ def read_row(entity: Any, kind: type[T], column: str = "Row") -> T:
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.MsgspecError as error:
-        raise UnreadableRow(f"{column} of row {entity['RowKey']} of the ledger cannot be read: {error}") from None
+        raise UnreadableRow(f"{column} of row {name_of(entity)} of the ledger cannot be read: {error}") from None
 
 
 def read_text(entity: Any, column: str) -> str:
@@ -194,7 +194,7 @@ def require_schema(entity: Any, column: str = "Row") -> None:
     schema = entity.get(f"{column}Schema")
     if schema == SCHEMA:
         return
-    what = f"{column} of row {entity['RowKey']} of the ledger"
+    what = f"{column} of row {name_of(entity)} of the ledger"
     if schema is None:
         raise UnreadableRow(
             f"{what} was written before version {VERSION}, which cannot read it: let all rotations end under the "
@@ -215,6 +215,14 @@ def read_row_or_log(entity: Any, kind: type[T]) -> T | None:
     except UnreadableRow as error:
         _log.error("%s", error)
         return None
+
+
+def name_of(entity: Any) -> str:
+    """
+    Return the key of a row as people may see it: that of a leaked key ends in its fingerprint.
+    """
+    key = str(entity["RowKey"])
+    return key.partition("||")[0] if key.startswith(LEAKED) else key
 
 
 def kind_of(entity: Any) -> str:

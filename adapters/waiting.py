@@ -7,7 +7,7 @@ they write, so that only one of them can.
 It rests on assumptions 83, 84, 85 and 89 of docs/fidelity.md.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -29,7 +29,6 @@ from adapters.ledger_rows import (
     outcome_entity,
     read_row,
     read_row_or_log,
-    read_text,
     row_of,
     stamped,
     waiting_entity,
@@ -37,17 +36,16 @@ from adapters.ledger_rows import (
 )
 from adapters.table import RANGE, Table, raise_if_no_table
 from rotation.ports.ledger import Versioned
-from rotation.vocabulary.record import EndedRotation, OpenRotation, WaitingRotation
+from rotation.vocabulary.record import EndedRotation, OpenRotation, Reservation, WaitingRotation
 from rotation.vocabulary.request import RotationRequest
 
 _CONDITION_BROKEN = {404, 409, 412}
 
 
-def beginning(request: RotationRequest, target: str | None) -> tuple[Any, ...]:
+class _NotWaiting(Exception):
     """
-    Return the step of a transaction that deletes the row by which a rotation waits: it fails where that is gone.
+    A rotation does not wait any more.
     """
-    return "delete", row_of(LIVE, waiting_key(request, target))
 
 
 class WaitingRows:
@@ -103,34 +101,32 @@ class WaitingRows:
                 found, etag=found.metadata["etag"], match_condition=MatchConditions.IfNotModified
             )
 
-    async def reserve(self, rotation_id: str, digest: str) -> str:
-        entity = row_of(ASKED, rotation_id, **stamped("Digest", digest))
+    async def reserve(self, rotation_id: str, asked: Reservation) -> Reservation:
+        entity = row_of(ASKED, rotation_id, **stamped("Asked", asked))
 
-        async def insert() -> str:
+        async def insert() -> Reservation:
             try:
                 await self._client.create_entity(entity)
             except ResourceExistsError:
                 found = await self._table.get(ASKED, rotation_id)
-                return read_text(found, "Digest") if found else digest
-            return digest
+                return read_row(found, Reservation, "Asked") if found else asked
+            return asked
 
         return await self._table.ask("reservation", insert)
 
     async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         entity = open_entity(target, row)
         expected = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
-        waits = beginning(row.request, target)
 
         async def commit() -> Versioned[OpenRotation] | None:
             try:
+                waits = await self._beginning(row.request, target)
                 made = await self._client.submit_transaction([("update", entity, expected), waits])
                 return Versioned(row, str(made[0]["etag"]))
-            except TableTransactionError as error:
-                raise_if_no_table(error)
-                if error.status_code not in _CONDITION_BROKEN:
-                    raise
+            except (TableTransactionError, _NotWaiting) as error:
+                _require_broken_condition(error)
                 found = await self._table.get(LIVE, entity["RowKey"])
-                if found and found["Write"] == entity["Write"]:
+                if found and found.get("Write") == entity["Write"]:
                     return Versioned(row, found.metadata["etag"])
                 return None
 
@@ -138,7 +134,11 @@ class WaitingRows:
 
     async def end_waiting(self, outcome: EndedRotation) -> bool:
         made = outcome_entity(outcome)
-        return await self._commit([("create", made), beginning(outcome.request, outcome.record.target)], made)
+
+        async def steps() -> list[Any]:
+            return [("create", made), await self._beginning(outcome.request, outcome.record.target)]
+
+        return await self._commit(steps, made)
 
     async def _insert(self, what: str, entity: dict[str, Any]) -> bool:
         """
@@ -155,7 +155,26 @@ class WaitingRows:
 
         return await self._table.ask(what, insert)
 
-    async def _commit(self, steps: list[Any], made: dict[str, Any]) -> bool:
+    async def _beginning(self, request: RotationRequest, target: str | None) -> tuple[Any, ...]:
+        """
+        Return the step of a transaction that deletes the row by which a rotation waits: it fails where that is gone.
+        """
+        return "delete", row_of(LIVE, waiting_key(request, target)), await self._own(request, target)
+
+    async def _own(self, request: RotationRequest, target: str | None) -> dict[str, Any]:
+        """
+        Return the condition that the row by which a rotation waits is its own: that of a revocation is its target's.
+
+        Raises `_NotWaiting` where another revocation has it by now, or none.
+        """
+        if not request.revokes:
+            return {}
+        found = await self._table.get(LIVE, waiting_key(request, target))
+        if found is None or found["RotationId"] != request.id:
+            raise _NotWaiting
+        return {"etag": found.metadata["etag"], "match_condition": MatchConditions.IfNotModified}
+
+    async def _commit(self, steps: Callable[[], Awaitable[list[Any]]], made: dict[str, Any]) -> bool:
         """
         Commit a transaction by which a rotation comes to its end or waits; False if its conditions do not hold.
 
@@ -164,16 +183,24 @@ class WaitingRows:
 
         async def commit() -> bool:
             try:
-                await self._client.submit_transaction(steps)
-            except TableTransactionError as error:
-                raise_if_no_table(error)
-                if error.status_code not in _CONDITION_BROKEN:
-                    raise
+                await self._client.submit_transaction(await steps())
+            except (TableTransactionError, _NotWaiting) as error:
+                _require_broken_condition(error)
                 found = await self._table.get(LIVE, made["RowKey"])
-                return found is not None and found["Write"] == made["Write"]
+                return found is not None and found.get("Write") == made["Write"]
             return True
 
         return await self._table.ask("end", commit)
 
     async def _delete(self, what: str, partition: str, key: str) -> None:
         await self._table.ask(what, lambda: self._client.delete_entity(partition, key))
+
+
+def _require_broken_condition(error: Exception) -> None:
+    """
+    Raise an error again unless it says that a condition of a transaction does not hold.
+    """
+    if isinstance(error, TableTransactionError):
+        raise_if_no_table(error)
+        if error.status_code not in _CONDITION_BROKEN:
+            raise error

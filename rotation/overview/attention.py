@@ -46,9 +46,9 @@ async def attend(world: World, lead: timedelta, looks: list[VaultFacts]) -> None
                 if _has_changed(entry, status):
                     changed.append((entry, status))
                 if len(changed) >= TOLD_AT_ONCE:
-                    await _tell(world, lead, changed, until)
+                    await _tell(world, lead, leaks, changed, until)
                     changed = []
-            await _tell(world, lead, changed, until)
+            await _tell(world, lead, leaks, changed, until)
             known = await world.inventory.vault_facts(look.vault) or look
             needs_attention = bool(known.problem or leaked or any(counts[status] for status in NEEDS_ATTENTION))
             if known.needs_attention != needs_attention:
@@ -69,13 +69,13 @@ def _has_changed(entry: Entry, status: Status) -> bool:
     return known is None or known.status is not status or not known.is_told
 
 
-async def _tell(world: World, lead: timedelta, changed: list[tuple[Entry, Status]], until: float) -> None:
+async def _tell(world: World, lead: timedelta, leaks: Leaks, changed: list[tuple[Entry, Status]], until: float) -> None:
     if world.clock.monotonic() > until:
         return
-    await world.gather(*(_tell_of(world, lead, entry, status) for entry, status in changed))
+    await world.gather(*(_tell_of(world, lead, leaks, entry, status) for entry, status in changed))
 
 
-async def _tell_of(world: World, lead: timedelta, entry: Entry, status: Status) -> None:
+async def _tell_of(world: World, lead: timedelta, leaks: Leaks, entry: Entry, status: Status) -> None:
     secret, known = entry.facts.secret, entry.attention
     try:
         if status not in NEEDS_ATTENTION:
@@ -85,7 +85,7 @@ async def _tell_of(world: World, lead: timedelta, entry: Entry, status: Status) 
             before, known = known, Attention(status, world.clock.now())
             if not await world.inventory.keep_attention(secret, known, instead=before):
                 return  # Somebody else is at it, and tells it.
-        item = await shown(world, entry, lead)
+        item = await shown(world, entry, lead, leaks)
         await world.announcer.publish(_announcement_of(item, known))
         await world.inventory.keep_attention(secret, structs.replace(known, is_told=True), instead=known)
     except RotationError as error:

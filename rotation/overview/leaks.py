@@ -8,7 +8,6 @@ from msgspec import UNSET, Struct
 
 from rotation.ports.inventory import Entry
 from rotation.ports.world import World
-from rotation.vocabulary.record import State
 
 
 class LeakedKeyStatus(Struct, frozen=True, rename="camel"):
@@ -33,15 +32,15 @@ class Leaks:
         """
         Return those of now. Raises a `DependencyError`.
         """
-        known = {}
-        for leak in await world.ledger.list_leaks():
-            revocation = await world.ledger.find(leak.revocation)
-            waits = revocation is not None and revocation.state is State.SCHEDULED
-            due_on = revocation.allowed_on if waits and revocation else None
-            known[leak.target, leak.leaked.fingerprint] = LeakedKeyStatus(
-                leak.revocation, None if due_on is UNSET else due_on
-            )
-        return cls(known)
+        leaks = await world.ledger.list_leaks()
+        waiting = await world.ledger.list_revocations() if leaks else []
+        due = {row.record.id: row.record.allowed_on for row in waiting if row.record.allowed_on is not UNSET}
+        return cls(
+            {
+                (leak.target, leak.leaked.fingerprint): LeakedKeyStatus(leak.revocation, due.get(leak.revocation))
+                for leak in leaks
+            }
+        )
 
     def held_by(self, entry: Entry) -> LeakedKeyStatus | None:
         """

@@ -96,7 +96,8 @@ async def details_of(world: World, entry: Entry, lead: timedelta) -> SecretDetai
     """
     Return all that is shown of one secret. Raises a `DependencyError`.
     """
-    status, leaks = await shown(world, entry, lead), await Leaks.read(world)
+    leaks = await Leaks.read(world)
+    status = await shown(world, entry, lead, leaks)
     at_once = asyncio.Semaphore(TARGETS_ASKED_AT_ONCE)
 
     async def ask(other: SecretId) -> Neighbour:

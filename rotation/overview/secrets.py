@@ -132,11 +132,11 @@ async def list_secrets(
     )
 
 
-async def shown(world: World, entry: Entry, lead: timedelta) -> SecretStatus:
+async def shown(world: World, entry: Entry, lead: timedelta, leaks: Leaks) -> SecretStatus:
     """
     Return what the list shows of one secret. Raises a `DependencyError`.
     """
-    line = _about_secret(entry, world.clock.now(), lead, await Leaks.read(world))
+    line = _about_secret(entry, world.clock.now(), lead, leaks)
     (status,) = await _with_sharing(world, [(line, entry.facts.target_identity)])
     return status
 
@@ -240,7 +240,9 @@ async def _with_sharing(world: World, page: list[tuple[SecretStatus, str | None]
             for bound in sharing.get(target or "", [])
             if bound.left_on is None and bound.secret.identity != mine and bound.secret.vault in world.vaults.uris
         ]
-        lines.append(structs.replace(status, shares_target_with=sorted(others)))
+        # Neither an event nor the sweep rotates anything where the app only observes.
+        next_on = None if world.observes else status.next_rotation_on
+        lines.append(structs.replace(status, shares_target_with=sorted(others), next_rotation_on=next_on))
     return lines
 
 

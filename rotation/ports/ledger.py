@@ -8,7 +8,15 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
-from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, TagChange, WaitingRotation
+from rotation.vocabulary.record import (
+    EndedRotation,
+    Leak,
+    OpenRotation,
+    Reservation,
+    Rotation,
+    TagChange,
+    WaitingRotation,
+)
 from rotation.vocabulary.request import LeakedKey
 from rotation.vocabulary.secret import SecretId
 
@@ -170,6 +178,12 @@ class Ledger(Protocol):
         """
         ...
 
+    async def list_revocations(self) -> list[WaitingRotation]:
+        """
+        Return the revocations that wait.
+        """
+        ...
+
     async def list_leaks(self, target: str | None = None) -> list[Leak]:
         """
         Return the leaked keys of a target, or of all, that are not known to be dead.
@@ -200,7 +214,7 @@ class Ledger(Protocol):
         """
         ...
 
-    async def reserve(self, rotation_id: str, digest: str) -> str:
+    async def reserve(self, rotation_id: str, asked: Reservation) -> Reservation:
         """
         Remember what was asked for under an id, unless something is remembered; return what counts.
         """

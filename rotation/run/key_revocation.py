@@ -2,16 +2,17 @@
 Steps 3 to 6 of the revocation of a leaked key: it gets a new value once nobody uses the old one.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rotation.run.choice import Regenerate
 from rotation.run.grace import Grace
 from rotation.run.key_regeneration import KeyRegeneration
 from rotation.run.leaks import leaked_key
 from rotation.run.live_key import LiveKey
-from rotation.vocabulary.endings import ActiveKey, Failure, NotYet, Skip, SkipReason
+from rotation.vocabulary.endings import ActiveKey, Exhausted, Failure, NotYet, Skip, SkipReason
+from rotation.vocabulary.errors import DependencyError
 from rotation.vocabulary.limits import HOLDERS_MOVE_WITHIN
-from rotation.vocabulary.request import Revocation
+from rotation.vocabulary.request import Revocation, RotationRequest
 from rotation.vocabulary.target import Keys, Target
 
 
@@ -26,12 +27,16 @@ class KeyRevocation(KeyRegeneration):
         """
         try:
             await super().inspect()
-        except Failure as hindrance:
-            now = self._world.clock.now()
+        except (Failure, DependencyError) as hindrance:
+            now, is_patient = self._world.clock.now(), self._world.clock.now() < gives_up_on(self._claim.request)
             # Once it has begun, no row is left by which it could wait.
-            if self._claim.is_kept or now >= self._gives_up_on:
+            if self._claim.is_kept or (is_patient and isinstance(hindrance, DependencyError)):
                 raise
-            raise NotYet(str(hindrance), allowed_on=now + self._revokes.after) from hindrance
+            if is_patient:
+                raise NotYet(str(hindrance), allowed_on=now + self._revokes.after) from hindrance
+            if isinstance(hindrance, DependencyError):
+                raise Exhausted(f"it could not be found out who holds the leaked key: {hindrance}") from hindrance
+            raise
 
     async def _choose(self, target: Target, keys: Keys) -> Regenerate:
         key = leaked_key(target, keys, self._revokes.leaked)
@@ -55,12 +60,16 @@ class KeyRevocation(KeyRegeneration):
         return plan
 
     @property
-    def _gives_up_on(self) -> datetime:
-        return self._claim.request.accepted_on + self._revokes.after + HOLDERS_MOVE_WITHIN
-
-    @property
     def _revokes(self) -> Revocation:
         revokes = self._claim.request.revokes
         if revokes is None:
             raise ValueError(f"rotation {self._claim.record.id} revokes nothing")
         return revokes
+
+
+def gives_up_on(request: RotationRequest) -> datetime:
+    """
+    Return until when a revocation waits for secrets that cannot be moved.
+    """
+    after = request.revokes.after if request.revokes else timedelta()
+    return request.accepted_on + after + HOLDERS_MOVE_WITHIN

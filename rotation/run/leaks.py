@@ -4,15 +4,18 @@ Keys that were reported as leaked: what a report writes before anything else hap
 A leaked key is revoked at its target, whichever secrets hold it (docs/architecture.md, "A leaked key").
 """
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
+from rotation.policy.tags import stored_by
 from rotation.ports.reading import read_keys
 from rotation.ports.world import World
 from rotation.run.live_key import LiveKey
 from rotation.vocabulary.endings import RevocationPending, SkipReason, TargetNotFound
+from rotation.vocabulary.errors import Declined, NotFound
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import Leak, State, WaitingRotation
 from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, request_to_revoke
+from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
@@ -25,15 +28,21 @@ async def report_leak(world: World, request: RotationRequest) -> RotationRequest
     where another key of the target waits to be revoked, and a `DependencyError`.
     """
     wanted = request.revocation
-    if wanted is None or world.observes or await world.ledger.find(wanted.id):
-        return request  # The same report again: what became of its revocation stays as it is.
+    if wanted is None or world.observes:
+        return request
     target, now = world.providers.parse_target(wanted.leaked.shown_by), world.clock.now()
+    if await world.ledger.find(wanted.id):
+        # The same report again: what became of its revocation stays as it is, and it is about the key of then.
+        known = [leak for leak in await world.ledger.list_leaks(target.identity) if leak.revocation == wanted.id]
+        return structs.replace(
+            request, revocation=structs.replace(wanted, leaked=known[0].leaked if known else wanted.leaked)
+        )
     revoking = request_to_revoke(wanted, now, reason=request.reason)
     record = structs.replace(world.accepted(revoking, now), state=State.SCHEDULED, allowed_on=now + wanted.after)
     leak = Leak(target.identity, wanted.leaked, wanted.id, now)
     while not await world.ledger.report_leak(WaitingRotation(revoking, record, now), leak):
         if pending := await world.ledger.read_revocation(target.identity):
-            return structs.replace(request, revocation=await _same(world, target, wanted, pending))
+            return await _joined(world, request, wanted, target, pending)
     report(record, "reported as leaked", after=wanted.after)
     return request
 
@@ -45,7 +54,7 @@ async def require_none_pending(world: World, request: RotationRequest) -> None:
     if wanted := request.revocation:
         target = world.providers.parse_target(wanted.leaked.shown_by)
         if pending := await world.ledger.read_revocation(target.identity):
-            await _same(world, target, wanted, pending)
+            await _joined(world, request, wanted, target, pending)
 
 
 async def is_leaked(world: World, target: Target, keys: Keys, key: KeyName, deadline: Deadline) -> bool:
@@ -67,27 +76,55 @@ def leaked_key(target: Target, keys: Keys, leaked: LeakedKey) -> KeyName | None:
     return next((key for key in KeyName if target.fingerprint(keys[key]) == leaked.fingerprint), None)
 
 
-async def _same(world: World, target: Target, wanted: Revocation, pending: WaitingRotation) -> Revocation:
+async def _joined(
+    world: World, request: RotationRequest, wanted: Revocation, target: Target, pending: WaitingRotation
+) -> RotationRequest:
     """
-    Return the revocation that waits, if it is of the same key: another trigger of a workflow shows that in another URL.
+    Return a report of the key that waits to be revoked: another trigger of a workflow shows that in another URL.
+
+    Of a secret that was moved away from it already, it is about the version before. Raises `RevocationPending`.
     """
     known = pending.request.revokes
     if known is None:
         raise ValueError(f"rotation {pending.record.id} revokes nothing")
-    if known.leaked.fingerprint == wanted.leaked.fingerprint:
-        return known
-    if known.leaked.shown_by != wanted.leaked.shown_by:
-        deadline = Deadline(world.clock)
-        keys = await read_keys(world.providers, target, deadline)
-        key = leaked_key(target, keys, wanted.leaked)
-        if key and await _gives(world, known.leaked, LiveKey(target, key, keys), deadline):
-            return known
+    if await _is_same(world, target, wanted, known):
+        return structs.replace(request, revocation=known)
+    if left := await _left(world, request.secret, known):
+        return structs.replace(request, revocation=known, secret=left)
     raise RevocationPending(
         f"the other key of {target.arm_id} was reported as leaked before, and is revoked by rotation "
-        f"{pending.record.id}: until that has ended, clients need this one. Report it again then, or cancel that "
-        f"rotation with DELETE /rotations/{pending.record.id}",
+        f"{pending.record.id}: until that has ended, clients need this one. If this one has leaked as well, report it "
+        "then",
         pending.record.id,
     )
+
+
+async def _is_same(world: World, target: Target, wanted: Revocation, known: Revocation) -> bool:
+    if known.leaked.fingerprint == wanted.leaked.fingerprint:
+        return True
+    if known.leaked.shown_by == wanted.leaked.shown_by:
+        return False
+    deadline = Deadline(world.clock)
+    keys = await read_keys(world.providers, target, deadline)
+    key = leaked_key(target, keys, wanted.leaked)
+    return key is not None and await _gives(world, known.leaked, LiveKey(target, key, keys), deadline)
+
+
+async def _left(world: World, secret: SecretId | None, known: Revocation) -> SecretId | None:
+    """
+    Return the version before that of a secret, where the revocation has moved it from there.
+    """
+    if secret is None or secret.version is None:
+        return None
+    try:
+        current = await world.vaults.read_properties(secret, Deadline(world.clock))
+    except (Declined, NotFound):
+        return None
+    maker = stored_by(current.tags)
+    record = await world.ledger.find(maker) if maker else None
+    if record is None or record.revocation is UNSET or record.revocation.id != known.id or record.secret is None:
+        return None
+    return secret.at(record.secret.previous_version or "")
 
 
 async def _gives(world: World, leaked: LeakedKey, key: LiveKey, deadline: Deadline) -> bool:

@@ -125,7 +125,8 @@ class Neighbours:
         if not secret.has_left:
             # One that leaves before it was ever bound would leave unseen.
             await self.register(secret.id, target, neighbours)
-        elif is_over and not secret.is_disabled:
+        elif is_over and not secret.is_disabled and not await ledger.list_leaks(target.identity):
+            # Where a key has leaked, its delay counts, which may be longer.
             await ledger.unbind(target.identity, secret.id)
         elif neighbours.left_on.get(secret.id.identity) != secret.changed_on:
             await ledger.leave(target.identity, secret.id, secret.changed_on)

@@ -8,7 +8,7 @@ leaves it where `resume_rotations` finds it.
 import logging
 from datetime import datetime
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from rotation.ports.announcer import announcement_of
 from rotation.ports.world import World
@@ -196,15 +196,12 @@ async def end_unread(world: World, request: RotationRequest, error: DependencyEr
 
 async def forget_waiting(world: World, request: RotationRequest, record: Rotation) -> None:
     """
-    Forget that a rotation waited, once it has ended, and that a key has leaked that is dead by now.
+    Forget that a rotation waited, once it has ended.
     """
     if not request.waits or record.completed_on is None:
         return
     try:
         await world.ledger.forget_waiting(request.id)
-        is_dead = record.state is State.COMPLETED or record.skip_reason is SkipReason.REVOKED
-        if request.revokes and record.target and is_dead:
-            await world.ledger.forget_leak(identity_of(record.target), request.revokes.leaked)
     except DependencyError as error:
         # It will be put into the queue once more, found to have ended, and forgotten then.
         _log.warning("rotation %s: could not delete the row by which it waited: %s", request.id, error)
@@ -215,7 +212,7 @@ def _outcome(request: RotationRequest, record: Rotation) -> EndedRotation:
     Return how a rotation has ended. One that leaves a leaked key behind says what becomes of that.
     """
     revocation = request.revocation
-    if revocation and record.completed_on and record.skip_reason is not SkipReason.OBSERVING:
+    if revocation and record.completed_on and record.revocation is not UNSET:
         due_on = record.completed_on + revocation.after
         record = structs.replace(record, revocation=ScheduledRevocation(revocation.id, due_on))
     return EndedRotation(request, record)
@@ -238,8 +235,11 @@ async def announce(world: World, outcome: EndedRotation) -> Rotation:
 
     Ended twice, with a claim and without one, only the outcome that is settled first is published.
     """
-    record = outcome.record
+    record, revokes = outcome.record, outcome.request.revokes
     try:
+        is_dead = record.state is State.COMPLETED or record.skip_reason is SkipReason.REVOKED
+        if revokes and record.target and is_dead:
+            await world.ledger.forget_leak(identity_of(record.target), revokes.leaked)
         record = await world.ledger.settle(record)
         if announcement := announcement_of(record):
             await world.announcer.publish(announcement)

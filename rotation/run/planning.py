@@ -4,14 +4,14 @@ Step 4 with all that it asks: what is to be done about a secret, whose key may b
 
 from msgspec import structs
 
-from rotation.policy.tags import RotationPolicy, stored_by
+from rotation.policy.tags import RotationPolicy, Strategy, read_policy, stored_by
 from rotation.policy.values import require_exchange
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive, choose, heal
 from rotation.run.leaks import is_leaked
 from rotation.run.live_key import LiveKey
 from rotation.run.neighbours import Holding, Neighbours, TargetNeighbours
-from rotation.vocabulary.endings import Drift, RevocationPending, Skip, SkipReason
+from rotation.vocabulary.endings import ActiveKey, Drift, Misconfigured, RevocationPending, Skip, SkipReason
 from rotation.vocabulary.record import State
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretVersion
@@ -59,11 +59,24 @@ class Planner:
         require_exchange(policy.target, secret.value, held_before(plan, policy.target, keys), keys, plan.key)
         key = LiveKey(policy.target, plan.key, keys)
         holding = await self._neighbours.find_holders(neighbours, key, self._deadline)
+        if isinstance(plan, Regenerate) and plan.in_place and self._request.revocation:
+            self._require_nobody_else(policy.target, plan.key, holding)
         if holding.holder and isinstance(plan, Regenerate) and not plan.in_place:
             plan = plan.adopted_from(holding.holder.expires_on)
             if await self._is_leaked(plan.key, policy.target, keys):
                 raise _leaked(plan.key, policy.target, f"{holding.holder.id.unversioned} holds it")
         return plan, holding
+
+    def _require_nobody_else(self, target: Target, key: KeyName, holding: Holding) -> None:
+        """
+        Raise `ActiveKey` where a leaked key is to be regenerated in place that other secrets hold, for them to move.
+        """
+        others = [holder.id.unversioned for holder in holding.holders if not is_in_place(self._world, holder)]
+        if others:
+            raise ActiveKey(
+                f"{key} of {target.arm_id}, which leaked, would be regenerated in place, and "
+                f"{', '.join(sorted(others))} holds it too: that is moved first, and then this secret is rotated"
+            )
 
     async def _without_leaked(self, plan: StoreLive, target: Target, keys: Keys) -> StoreLive:
         """
@@ -98,6 +111,16 @@ class Planner:
             and made.target is not None
             and identity_of(made.target) == target.identity
         )
+
+
+def is_in_place(world: World, secret: SecretVersion) -> bool:
+    """
+    Return whether the key that a secret holds is regenerated when it is rotated, as far as its tags can be read.
+    """
+    try:
+        return read_policy(secret.tags, world.case_of(secret).target).strategy is Strategy.IN_PLACE
+    except Misconfigured:
+        return False
 
 
 def _leaked(key: KeyName, target: Target, why: str) -> RevocationPending:

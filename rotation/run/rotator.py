@@ -18,7 +18,7 @@ from rotation.run.attempt import Attempt
 from rotation.run.claim import Claim, EndedAlready
 from rotation.run.claiming import take_claim
 from rotation.run.key_regeneration import KeyRegeneration
-from rotation.run.key_revocation import KeyRevocation
+from rotation.run.key_revocation import KeyRevocation, gives_up_on
 from rotation.run.moves import Moves
 from rotation.run.neighbours import Neighbours
 from rotation.run.observation import Observation, leave_scheduled
@@ -75,16 +75,18 @@ class Rotator:
         # One that has left its claim behind is to give it back first: nobody else can.
         if revocation is None or request.claimed or self._world.observes:
             return []
-        deadline = Deadline(self._world.clock, last_send)
+        deadline, now = Deadline(self._world.clock, last_send), self._world.clock.now()
         try:
             target = self._world.providers.parse_target(revocation.leaked.shown_by)
             waiting = await self._world.ledger.read_revocation(target.identity)
-            if waiting is None or waiting.record.id != revocation.id:
+            if waiting is None or waiting.request.revokes is None or waiting.record.id != revocation.id:
                 return []  # It has begun, or ended.
-            moves = Moves(self._world, self._neighbours, revocation, target, deadline)
+            moves = Moves(self._world, self._neighbours, waiting.request.revokes, target, deadline)
             found = await moves.find(look=waiting.due_on.isoformat(), reason=waiting.request.reason, but=but)
+            if now >= gives_up_on(waiting.request):
+                return []  # It is to end now, and name who holds the key.
             if found:
-                await self._world.ledger.postpone(waiting, self._world.clock.now())
+                await self._world.ledger.postpone(waiting, now)
         except (Ending, Unfinished, DependencyError) as error:
             _log.warning("revocation %s: which secrets hold the key is not known: %s", revocation.id, error)
             return []

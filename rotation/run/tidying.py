@@ -8,7 +8,7 @@ from rotation.policy.values import holds
 from rotation.ports.vaults import SecretProperties
 from rotation.ports.world import World
 from rotation.vocabulary.concurrency import capture, unwrap
-from rotation.vocabulary.errors import Declined, DependencyError, NotFound, OutOfTime
+from rotation.vocabulary.errors import Declined, DependencyError, NotFound, OutOfTime, RotationError
 from rotation.vocabulary.limits import VERSIONS_READ_AT_ONCE
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import EndedRotation, Journal, Rotation, State
@@ -36,8 +36,9 @@ async def disable_dead_versions(
         if record.secret:
             secrets = [SecretId(record.secret.vault, record.secret.name, record.secret.version)]
         elif is_revocation:
-            bound = await world.ledger.bound_secrets(target.identity)
-            secrets = [(await world.vaults.read_current(each.secret, deadline)).id for each in bound]
+            bound = [each.secret for each in await world.ledger.bound_secrets(target.identity) if each.left_on is None]
+            found = await world.gather(*(capture(world.vaults.read_current, each, deadline) for each in bound))
+            secrets = [current.id for current in found if not isinstance(current, RotationError)]
         else:
             return
         for secret in secrets:

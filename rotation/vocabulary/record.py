@@ -207,6 +207,15 @@ class WaitingRotation(Struct, frozen=True):
     due_on: datetime
 
 
+class Reservation(Struct, frozen=True):
+    """
+    What was asked for under an Idempotency-Key: the digest of the body, and the version that was current then.
+    """
+
+    digest: str
+    secret: SecretId | None = None
+
+
 class TagChange(Struct, frozen=True):
     """
     Somebody changes the tags of a secret: while this stands in the place of a rotation's claim, none of them begins.

@@ -199,3 +199,23 @@ async def test_a_revocation_is_postponed(ledger: Ledger) -> None:
     await ledger.postpone(row, NOW + timedelta(hours=1))
 
     assert await waiting(ledger) == [later]
+
+
+async def test_a_revocation_that_was_cancelled_leaves_the_next_ones_row_alone(ledger: Ledger) -> None:
+    """
+    Its worker may come late: it can neither begin, end, wait nor be ended any more, and the next one stays.
+    """
+    first = await reported(ledger)
+    running = OpenRotation(first.request, first.record, "c1", NOW + timedelta(minutes=10))
+    claim = await ledger.claim(ACCOUNT.identity, running)
+    assert await ledger.end_waiting(cancelled(first))
+    second = await reported(ledger, "e")
+
+    assert await ledger.begin(ACCOUNT.identity, structs.replace(running, begun=True), claim.etag) is None
+    assert not await ledger.defer(first, target=ACCOUNT.identity, etag=claim.etag, waits=True)
+    assert not await ledger.end(cancelled(first), target=ACCOUNT.identity, etag=claim.etag, waits=True)
+    await ledger.forget_outcome(first.record.id)
+    assert not await ledger.end_waiting(cancelled(first))
+
+    assert await ledger.list_revocations() == [second]
+    assert await ledger.release(ACCOUNT.identity, claim.etag)

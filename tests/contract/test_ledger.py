@@ -18,7 +18,15 @@ from rotation.ports.ledger import Ledger, Versioned
 from rotation.run import outcome
 from rotation.vocabulary.endings import Skip, SkipReason
 from rotation.vocabulary.errors import UnreadableRow
-from rotation.vocabulary.record import EndedRotation, Journal, OpenRotation, State, TagChange, WaitingRotation
+from rotation.vocabulary.record import (
+    EndedRotation,
+    Journal,
+    OpenRotation,
+    Reservation,
+    State,
+    TagChange,
+    WaitingRotation,
+)
 from rotation.vocabulary.request import RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
@@ -383,13 +391,13 @@ async def test_a_request_that_another_version_has_reserved_is_never_taken_for_an
     """
     The same Idempotency-Key must not begin a second rotation.
     """
-    await tables.reserve("r1", "digest")
+    await tables.reserve("r1", Reservation("digest"))
     await tables._client.update_entity(
         {"PartitionKey": "asked", "RowKey": "r1", "DigestSchema": 2, "DigestVersion": "9.8.7"}
     )
 
     with pytest.raises(UnreadableRow, match=r"9\.8\.7"):
-        await tables.reserve("r1", "another")
+        await tables.reserve("r1", Reservation("another"))
 
 
 async def test_a_neighbour_of_another_version_is_never_passed_over(tables: TableLedger) -> None:
@@ -778,9 +786,9 @@ async def test_the_first_that_reserves_an_id_counts(ledger: Ledger) -> None:
     """
     Whoever asks later is told what was asked for first, and by whichever id.
     """
-    assert await ledger.reserve("r1", "first") == "first"
-    assert await ledger.reserve("r1", "second") == "first"
-    assert await ledger.reserve("r2", "second") == "second"
+    assert await ledger.reserve("r1", Reservation("first")) == Reservation("first")
+    assert await ledger.reserve("r1", Reservation("second")) == Reservation("first")
+    assert await ledger.reserve("r2", Reservation("second")) == Reservation("second")
     assert await ledger.find("r1") is None
 
 
@@ -794,7 +802,7 @@ async def test_a_lost_answer_about_what_waits_is_made_out(tables: TableLedger, t
     transport.loses = True
     assert await tables.wait(waiting())
     transport.loses = True
-    assert await tables.reserve("r1", "digest") == "digest"
+    assert await tables.reserve("r1", Reservation("digest")) == Reservation("digest")
     first = await claimed(tables)
     row = structs.replace(running(), begun=True)
     transport.loses = True

@@ -2,6 +2,7 @@
 A leaked key dies, whichever secrets hold it, and none of their clients fails.
 """
 
+import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
+from localcloud.azure.faults import Fault
 from localcloud.chaos.kinds import KILL_KINDS
 from localcloud.chaos.leaking import run_leaks
 from localcloud.cloud import LocalCloud
@@ -151,19 +153,42 @@ async def test_a_rotation_that_nobody_knows_cannot_be_cancelled(client: Client, 
     assert (status, problem["code"]) == (404, "rotation_not_found")
 
 
-async def test_the_other_key_waits_until_the_first_is_dead(client: Client, subject: Subject) -> None:
+async def test_the_other_key_waits_until_the_first_is_dead(cloud: LocalCloud, client: Client, subject: Subject) -> None:
     """
-    409 with the revocation that waits; the same key reported again is the same revocation.
+    409 with the revocation that waits, for a secret that held it all the time.
     """
+    cloud.put_secret(f"{subject.secret}-other", subject.target.value("Secondary"), subject.target.address)
     revocation = await report(client, subject)
     await client.idle()
 
     status, problem, headers = await client.ask(
-        "POST", "/rotations", body={"secret": f"{subject.uri}-too", "revokePreviousAfter": "PT1H"}
+        "POST", "/rotations", body={"secret": f"{subject.uri}-other", "revokePreviousAfter": "PT1H"}
     )
 
     assert (status, problem["code"], problem["rotationId"]) == (409, "revocation_pending", revocation)
     assert "Retry-After" in headers
+    assert subject.regenerations() == 0
+
+
+async def test_a_report_that_finds_its_target_taken_is_done_by_itself(client: Client, subject: Subject) -> None:
+    """
+    202: the leak is on record, and repeated under its key it is the same report.
+    """
+    fault = Fault(operation=subject.regenerate, kind="hang", when="before", target=subject.target.arm_id)
+    armed = client.cloud.azure.faults.add(fault)
+    other = asyncio.create_task(client.ask("POST", "/rotations", body={"secret": f"{subject.uri}-too"}))
+    await armed.reached()
+    body, headers = {"secret": subject.uri, "revokePreviousAfter": "PT1H"}, {"Idempotency-Key": subject.secret}
+
+    first = await client.ask("POST", "/rotations", body=body, headers=headers)
+    again = await client.ask("POST", "/rotations", body=body, headers=headers)
+    armed.release()
+    await other
+
+    assert (first[0], again[0]) == (202, 202)
+    assert first[1] == again[1]
+    assert (await client.ended(first[1]["id"]))["revocation"]["id"] == first[1]["revocation"]["id"]
+    await client.idle()
     assert subject.regenerations() == 1
 
 

@@ -15,7 +15,15 @@ from rotation.ports.providers import Verdict
 from rotation.ports.vaults import NewVersion, SecretProperties
 from rotation.vocabulary.errors import DependencyError
 from rotation.vocabulary.material import KeyMaterial
-from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, TagChange, WaitingRotation
+from rotation.vocabulary.record import (
+    EndedRotation,
+    Leak,
+    OpenRotation,
+    Reservation,
+    Rotation,
+    TagChange,
+    WaitingRotation,
+)
 from rotation.vocabulary.request import LeakedKey
 from rotation.vocabulary.secret import ListedSecret, SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Keys, Target
@@ -473,6 +481,12 @@ class WiredLedger:
         """
         return await ask("read_revocation", Kind.READ, lambda: self.twin.read_revocation(target), is_timely=False)
 
+    async def list_revocations(self) -> list[WaitingRotation]:
+        """
+        Ask for the revocations that wait.
+        """
+        return await ask("list_revocations", Kind.READ, self.twin.list_revocations, is_timely=False)
+
     async def list_leaks(self, target: str | None = None) -> list[Leak]:
         """
         Ask for the keys that have leaked.
@@ -510,11 +524,11 @@ class WiredLedger:
         """
         await ask("forget_waiting", Kind.LEDGER, lambda: self.twin.forget_waiting(rotation_id), is_timely=False)
 
-    async def reserve(self, rotation_id: str, digest: str) -> str:
+    async def reserve(self, rotation_id: str, asked: Reservation) -> Reservation:
         """
         Ask for an id to be reserved.
         """
-        return await ask("reserve", Kind.LEDGER, lambda: self.twin.reserve(rotation_id, digest), is_timely=False)
+        return await ask("reserve", Kind.LEDGER, lambda: self.twin.reserve(rotation_id, asked), is_timely=False)
 
     async def bound_secrets(self, target: str) -> list[Bound]:
         """

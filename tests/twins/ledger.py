@@ -10,7 +10,15 @@ import msgspec
 from msgspec import structs
 
 from rotation.ports.ledger import Bound, Versioned
-from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, TagChange, WaitingRotation
+from rotation.vocabulary.record import (
+    EndedRotation,
+    Leak,
+    OpenRotation,
+    Reservation,
+    Rotation,
+    TagChange,
+    WaitingRotation,
+)
 from rotation.vocabulary.request import LeakedKey, RotationRequest
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import identity_of
@@ -30,7 +38,7 @@ class MemoryLedger:
         self._bound: dict[str, dict[str, Bound]] = {}
         self._waiting: dict[str, bytes] = {}
         self._leaks: dict[tuple[str, str], bytes] = {}
-        self._asked: dict[str, str] = {}
+        self._asked: dict[str, Reservation] = {}
         self._etags = itertools.count(1)
         self.faults = faults or Faults()
 
@@ -332,6 +340,13 @@ class MemoryLedger:
         await self.faults.enter("read_revocation")
         return self._read_waiting(f"scheduled:{target}")
 
+    async def list_revocations(self) -> list[WaitingRotation]:
+        """
+        Return the revocations that wait.
+        """
+        await self.faults.enter("list_revocations")
+        return [row for row in self.waiting() if row.request.revokes]
+
     async def list_leaks(self, target: str | None = None) -> list[Leak]:
         """
         Return the leaked keys of a target, or of all.
@@ -371,12 +386,12 @@ class MemoryLedger:
         rows = {key: msgspec.json.decode(row, type=WaitingRotation) for key, row in self._waiting.items()}
         self._waiting = {key: self._waiting[key] for key, row in rows.items() if row.record.id != rotation_id}
 
-    async def reserve(self, rotation_id: str, digest: str) -> str:
+    async def reserve(self, rotation_id: str, asked: Reservation) -> Reservation:
         """
         Keep what was asked for under an id, or return what was asked for first.
         """
         await self.faults.enter("reserve")
-        return self._asked.setdefault(rotation_id, digest)
+        return self._asked.setdefault(rotation_id, asked)
 
     async def bound_secrets(self, target: str) -> list[Bound]:
         """
@@ -407,7 +422,8 @@ class MemoryLedger:
         self._bound.get(target, {}).pop(secret.identity, None)
 
     def _waits(self, request: RotationRequest, target: str | None) -> bool:
-        return _key(request, target) in self._waiting
+        found = self._read_waiting(_key(request, target))
+        return found is not None and found.record.id == request.id
 
     def _read_waiting(self, key: str) -> WaitingRotation | None:
         found = self._waiting.get(key)

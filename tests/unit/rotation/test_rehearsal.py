@@ -27,6 +27,7 @@ LOOKS = {
     "read_current",
     "read_keys",
     "read_open",
+    "read_properties",
     "read_revocation",
     "vault_facts",
 }

@@ -12,10 +12,19 @@ from rotation.run.cancelling import cancel
 from rotation.run.leaks import report_leak
 from rotation.run.resumption import list_unfinished
 from rotation.vocabulary.endings import Misconfigured, OutOfScope, RevocationPending, SkipReason
-from rotation.vocabulary.errors import Busy, Declined, DependencyError, NoAnswer, NotCancellable, NotFound, Unavailable
+from rotation.vocabulary.errors import (
+    Busy,
+    Declined,
+    DependencyError,
+    NoAnswer,
+    NotCancellable,
+    NotFound,
+    Unavailable,
+    Unfinished,
+)
 from rotation.vocabulary.limits import HOLDERS_MOVE_WITHIN, QUEUED_FOR, REFUSED_KEY_RESTS_FOR
-from rotation.vocabulary.record import Rotation, State, WaitingRotation
-from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.record import Reservation, Rotation, State, WaitingRotation
+from rotation.vocabulary.request import RotationRequest, new_id
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 from tests.twins.world import TARGETS, VAULT, Killed, TwinWorld
@@ -242,17 +251,18 @@ async def test_the_other_key_is_not_revoked_meanwhile(world: TwinWorld) -> None:
     """
     All secrets need it: the caller learns which revocation has to end first.
     """
+    world.put("three", key=SECONDARY)
     waiting = await report_all(world)
 
     with pytest.raises(RevocationPending, match=waiting) as pending:
-        await world.report("two")
+        await world.report("three")
 
     assert pending.value.revocation == waiting
     assert [row.record.id for row in world.ledger.waiting()] == [waiting]
     await finish(world)
     await world.resume(after=HOUR)
     assert_revoked(world)
-    second, _ = await world.report("two")
+    second, _ = await world.report("three")
     assert second.state is State.COMPLETED
 
 
@@ -951,3 +961,228 @@ async def test_a_request_that_revokes_is_about_a_target() -> None:
     with pytest.raises(ValueError, match="names the key"):
         RotationRequest("r", request.trigger, None, request.accepted_on, target=world.target.written)
     assert SecretId(VAULT, "one") == world.secret
+
+
+@pytest.mark.parametrize("call", ["claim", "bound_secrets", "read_done", "replace", "defer"])
+async def test_a_revocation_that_is_cancelled_late_takes_nothing_from_the_next_one(world: TwinWorld, call: str) -> None:
+    """
+    The other key is reported right after that: its revocation stays, and the cancelled one regenerates nothing.
+    """
+    if call == "defer":
+        world.put("two", {PAUSED: "true"}, key=PRIMARY)
+    first = await report_all(world)
+    await world.resume(after=TICK)
+    following: list[str] = []
+
+    async def cancel_and_report() -> None:
+        assert (await cancel(world.ports, first)).skip_reason is SkipReason.CANCELLED
+        accepted = await world.report_only("one")
+        assert accepted.revocation is not None
+        following.append(accepted.revocation.id)
+
+    world.faults.before(call, cancel_and_report)
+    with contextlib.suppress(DependencyError, Unfinished):
+        await world.resume(after=TICK if call == "defer" else HOUR)
+
+    assert [row.record.id for row in world.ledger.waiting()] == following
+    assert world.provider.regenerations(world.target, PRIMARY) == 0
+    assert (await found(world, first)).skip_reason is SkipReason.CANCELLED
+
+
+async def test_a_report_that_is_repeated_is_about_the_key_of_then(world: TwinWorld) -> None:
+    """
+    Its secret has moved since, and now holds another key: nothing is regenerated a second time.
+    """
+    world.grace = timedelta(hours=24)
+    world.rotator = world.worker()
+    rotation_id = new_id(world.clock.now())
+
+    async def report() -> RotationRequest:
+        accepted = await accept(
+            world.ports, world.secret, rotation_id=rotation_id, revoke_previous_after=timedelta(hours=4)
+        )
+        pinned = await world.ledger.reserve(rotation_id, Reservation("digest", accepted.secret))
+        return await report_leak(world.ports, structs.replace(accepted, secret=pinned.secret))
+
+    first = await report()
+    for move in await world.rotator.moves(first):
+        await world.deliver(move)
+    world.clock.advance(timedelta(minutes=1))
+    again = await report()
+    record = await world.rotator.rotate(again)
+
+    assert again.revocation == first.revocation
+    assert (record.state, record.skip_reason) == (State.SKIPPED, "superseded")
+    assert is_leaked_value_alive(world)
+
+
+async def test_a_secret_that_was_moved_already_may_be_reported(world: TwinWorld) -> None:
+    """
+    With all others that hold the key, one after the other: it is about the version before, and nothing is refused.
+    """
+    first, moves = await world.report("one")
+    for move in moves:
+        await world.deliver(move)
+    world.clock.advance(TICK)
+
+    second, _ = await world.report("two")
+
+    assert (second.state, second.skip_reason) == (State.SKIPPED, "superseded")
+    assert first.revocation is not UNSET
+    assert second.revocation is not UNSET
+    assert second.revocation.id == first.revocation.id
+
+
+async def test_a_secret_whose_rotation_keeps_failing_is_named_after_a_day(world: TwinWorld) -> None:
+    """
+    It can be rotated by its tags, and its value says otherwise: that does not go on for ever.
+    """
+    both = " ".join(world.provider.value(world.target, key) for key in KeyName)
+    world.put("two", value=both)
+    waiting = await report_all(world)
+
+    for _ in range(26):
+        await world.resume(after=HOUR)
+
+    record = await found(world, waiting)
+    assert record.error is not None
+    assert record.error.code == "active_key"
+    assert "/secrets/two" in record.error.message
+
+
+async def test_a_vault_that_refuses_every_version_does_not_cost_a_key_every_five_minutes(world: TwinWorld) -> None:
+    """
+    Each move regenerates the other key before it is refused: one an hour, until the day is over.
+    """
+    world.faults.before("store", *[Declined("403 Forbidden")] * 1000)
+    waiting = await report_all(world)
+
+    for _ in range(26 * 12):
+        await world.resume(after=TICK)
+
+    assert (await found(world, waiting)).state is State.FAILED
+    assert world.provider.regenerations(world.target, SECONDARY) < 2 * 28
+
+
+async def test_a_dependency_that_never_answers_does_not_hold_a_revocation_for_ever(world: TwinWorld) -> None:
+    """
+    Nobody knows then who holds the key: it fails visibly, a day past its delay.
+    """
+    waiting = await report_all(world)
+    world.faults.before("list_managed", *[Unavailable("503")] * 1000)
+
+    for _ in range(30):
+        with contextlib.suppress(DependencyError):
+            await world.resume(after=HOUR)
+
+    record = await found(world, waiting)
+    assert record.error is not None
+    assert record.error.code == "exhausted"
+    assert is_leaked_value_alive(world)
+    assert len(world.ledger.leaks()) == 1
+
+
+async def test_a_report_of_a_secret_that_is_rotated_in_place_moves_the_others_first(world: TwinWorld) -> None:
+    """
+    It is refused, and done when nobody else holds the key.
+    """
+    world.put("one", {STRATEGY: "InPlace"}, key=PRIMARY)
+    record, moves = await world.report("one")
+
+    assert record.error is not None
+    assert record.error.code == "active_key"
+    assert [move.secret.name for move in moves if move.secret] == ["two"]
+    for move in moves:
+        await world.deliver(move)
+    world.unmanage("one")
+    (moved,) = await world.resume(after=TICK)
+    assert moved.gap_seconds is not UNSET
+    assert not is_leaked_value_alive(world)
+    assert world.outages == 0
+
+
+async def test_no_secret_is_rotated_in_place_while_one_that_is_paused_holds_the_key(world: TwinWorld) -> None:
+    """
+    That one's clients would be locked out.
+    """
+    world.put("two", {PAUSED: "true"}, key=PRIMARY)
+    world.put("three", {STRATEGY: "InPlace"}, key=PRIMARY)
+
+    await report_all(world)
+    await finish(world)
+
+    assert is_leaked_value_alive(world)
+    assert world.outages == 0
+
+
+async def test_no_moves_are_queued_while_the_target_is_taken(world: TwinWorld) -> None:
+    """
+    None of them could begin: the timer finds them again.
+    """
+    accepted = await world.report_only()
+    queued: list[RotationRequest] = []
+
+    async def look() -> None:
+        queued.extend(await world.worker().moves(accepted))
+
+    world.faults.before("regenerate", look)
+    await world.rotate(accepted)
+
+    assert queued == []
+    assert len(await world.rotator.moves(accepted)) == 1
+
+
+async def test_a_secret_that_is_deleted_counts_for_the_delay_without_any_grace_time(world: TwinWorld) -> None:
+    """
+    Its clients may go on with what they have read.
+    """
+    _, moves = await world.report(after=4 * HOUR)
+    for move in moves:
+        await world.deliver(move)
+    world.delete("one")
+    world.delete("two")
+
+    for _ in range(12):
+        await world.resume(after=QUEUED_FOR)
+    assert world.provider.regenerations(world.target, PRIMARY) == 0
+    for _ in range(12):
+        await world.resume(after=QUEUED_FOR)
+    assert world.provider.regenerations(world.target, PRIMARY) == 1
+
+
+@pytest.mark.parametrize("gone", ["deleted", "unreadable"])
+async def test_dead_versions_are_disabled_although_one_secret_is_gone(world: TwinWorld, gone: str) -> None:
+    """
+    Of all that are there.
+    """
+    world.put("aaa", key=SECONDARY)
+    await report_all(world)
+    await world.resume(after=TICK)
+    if gone == "deleted":
+        world.delete("aaa")
+
+    async def refuse() -> None:
+        world.faults.before("read_current", Declined("403"))
+
+    if gone == "unreadable":
+        world.faults.before("settle", refuse)
+    await world.resume(after=HOUR)
+    await world.resume(after=HOUR)
+
+    assert not is_leaked_value_alive(world)
+    assert not world.vaults.history(SecretId(VAULT, "two"))[0].enabled
+
+
+@pytest.mark.parametrize("call", ["forget_leak", "forget_outcome", "publish"])
+async def test_a_leak_whose_key_is_dead_is_forgotten_in_the_end(world: TwinWorld, call: str) -> None:
+    """
+    Whatever fails on the way: the outcome waits until that is done.
+    """
+    await report_all(world)
+    await world.resume(after=TICK)
+    world.faults.before(call, Unavailable("503"))
+    await world.resume(after=HOUR)
+
+    await finish(world)
+
+    assert_revoked(world)
