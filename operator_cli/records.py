@@ -149,6 +149,15 @@ class Verified(Struct, frozen=True):
     why: str | None = None
 
 
+class LeakedKey(Struct, frozen=True, rename="camel"):
+    """
+    The rotation that is to revoke a leaked key, and when that is due; None where it waits no more.
+    """
+
+    revocation: str
+    due_on: datetime | None = None
+
+
 class Neighbour(Struct, frozen=True, rename="camel"):
     """
     Another secret of the same target: the key that its tag names, and the one that was seen in its value.
@@ -177,6 +186,7 @@ class ManagedSecret(Told, frozen=True, kw_only=True, rename="camel"):
     shares_target_with: list[str] = []
     last_rotation: LastRotation | None = None
     verified: Verified | None = None
+    leaked_key: LeakedKey | None = None
     next_rotation_on: datetime | None = None
     seen_on: datetime | None = None
     held_key: str | None = None

@@ -122,9 +122,12 @@ def last(rotation: LastRotation) -> str:
 
 def why(secret: ManagedSecret) -> str:
     """
-    Return why a secret stands so, and why nobody knows whether its key is live.
+    Return why a secret stands so, that its key has leaked, and why nobody knows whether that is live.
     """
     reasons = [secret.why] if secret.why else []
+    if leaked := secret.leaked_key:
+        revoked = "revokes once no secret holds it" if leaked.due_on else "does not wait to revoke"
+        reasons.append(f"it holds a leaked key, which rotation {leaked.revocation} {revoked}")
     verified = secret.verified
     if verified and verified.result in {"Refused", "Unreachable"} and verified.why and verified.why != secret.why:
         reasons.append(f"{verified.result}: {verified.why}")

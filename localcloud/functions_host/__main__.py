@@ -45,7 +45,12 @@ def main() -> None:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m localcloud.functions_host", description=__doc__)
     parser.add_argument("--app", type=Path, required=True, help="the folder that holds function_app.py and host.json")
-    parser.add_argument("--port", type=int, default=0, help="where to listen (default: any free port)")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=os.environ.get("LOCAL_PORT", "0"),
+        help="where to listen (default: LOCAL_PORT, or else any free port)",
+    )
     parser.add_argument("--settings", type=Path, help="a local.settings.json whose Values join the environment")
     parser.add_argument("--log", type=Path, help="a file for the log (default: standard error)")
     parser.add_argument("--silent", action="store_true", help="print nothing when it is ready")

@@ -13,6 +13,12 @@ from typing import Self
 
 from aiohttp import web
 
+_SETTINGS = {
+    "function": "LOCAL_FUNCTION_KEY",
+    "master": "LOCAL_MASTER_KEY",
+    "eventgrid": "LOCAL_EVENTGRID_KEY",
+}
+
 
 class AuthLevel(Enum):
     """
@@ -37,29 +43,25 @@ class Keys:
     """The system key `eventgrid_extension`."""
 
     @classmethod
-    def from_environment(cls) -> Self:
+    def made_up(cls) -> Self:
         """
-        Take each key from its setting; make up those that have none.
+        Return keys that nobody has had before.
         """
+        return cls(**{name: secrets.token_urlsafe(32) for name in _SETTINGS})
 
-        def key(setting: str) -> str:
-            return os.environ.get(setting) or secrets.token_urlsafe(32)
-
-        return cls(
-            function=key("LOCAL_FUNCTION_KEY"),
-            master=key("LOCAL_MASTER_KEY"),
-            eventgrid=key("LOCAL_EVENTGRID_KEY"),
-        )
+    @classmethod
+    def from_environment(cls, otherwise: Self | None = None) -> Self:
+        """
+        Take each key from its setting; one that has none is as in `otherwise`, or made up.
+        """
+        others = otherwise or cls.made_up()
+        return cls(**{name: os.environ.get(setting) or getattr(others, name) for name, setting in _SETTINGS.items()})
 
     def as_settings(self) -> dict[str, str]:
         """
         Return the settings from which another host takes the same keys.
         """
-        return {
-            "LOCAL_FUNCTION_KEY": self.function,
-            "LOCAL_MASTER_KEY": self.master,
-            "LOCAL_EVENTGRID_KEY": self.eventgrid,
-        }
+        return {setting: getattr(self, name) for name, setting in _SETTINGS.items()}
 
     def admit(self, request: web.Request, level: AuthLevel) -> bool:
         """

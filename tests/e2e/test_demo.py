@@ -1,13 +1,8 @@
 import os
 import re
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from localcloud.kinds import KINDS
 
@@ -84,60 +79,4 @@ def test_the_demo_says_why_it_cannot_start(tmp_path: Path) -> None:
     assert demo.returncode == 1
     assert "Up in" not in demo.stdout
     assert demo.stderr == "demo: node is not on PATH: install Node.js 20 or later, then run `make setup`\n"
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """
-    Yield `make start`, as far as Python has to do with it.
-    """
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "localcloud.start"],
-        cwd=ROOT,
-        env=SETTINGS | {"TMPDIR": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        watchdog = threading.Timer(PATIENCE, process.kill)
-        watchdog.start()
-        yield process
-        watchdog.cancel()
-        process.kill()
-
-
-def test_the_commands_that_start_suggests_work(start: subprocess.Popen[str], tmp_path: Path) -> None:
-    """
-    Copied into a shell they rotate three secrets and let the fourth drift; what happens is shown, and a signal ends it.
-    """
-    assert start.stdout is not None
-    commands = []
-    for line in start.stdout:
-        if line.startswith(("curl", "rotation=", "token=")):
-            commands.append(line)
-        if "Ctrl-C ends it" in line:
-            break
-
-    shell = subprocess.run(
-        ["/bin/sh", "-e"], input="".join(commands), capture_output=True, text=True, check=True, timeout=PATIENCE
-    )
-    assert len(commands) == 7
-    made, health, found, drifted = shell.stdout.splitlines()
-    assert '"state":"Completed"' in made
-    assert '"status":"Healthy"' in health
-    assert found == made
-    assert '"name":"storage-connection"' in drifted
-    assert drifted.count('"status":"Drifted"') == 1
-
-    told, needy = set(), set()
-    for line in start.stdout:
-        told |= set(re.findall(r"^   (\S+) .*the secret now holds", line))
-        needy |= set(re.findall(r"^   (\S+) .*a subscriber was told that the secret is Drifted and needs", line))
-        if len(told) == 3 and needy:
-            break
-    assert (told, needy) == ({"batch-key", "openai-key", "workflow-url"}, {"storage-connection"})
-    start.send_signal(signal.SIGTERM)
-    assert start.stderr is not None
-    assert (start.wait(PATIENCE), start.stderr.read()) == (0, "\nstart: stopped\n")
     assert list(tmp_path.iterdir()) == []

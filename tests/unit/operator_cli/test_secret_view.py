@@ -152,3 +152,19 @@ def test_what_has_never_been_compared_says_so(shown: Terminal) -> None:
     assert live.endswith("Live 1h ago")
     assert never.endswith("  -")
     assert "verified" not in shown([one("new", "UpToDate")], 120)[0]
+
+
+@pytest.mark.parametrize(
+    ("due_on", "told"),
+    [("2026-11-22T05:00:00Z", "revokes once no secret holds it"), (None, "does not wait to revoke")],
+)
+def test_a_leaked_key_is_a_reason(shown: Terminal, due_on: str | None, told: str) -> None:
+    """
+    It stands beside the reason for the status, with the rotation that is to revoke the key.
+    """
+    leaked = {"revocation": "fac51f7e-5f93-5db0-aded-e2032e6fe00e", "dueOn": due_on}
+
+    _, _, *below = shown([one("batch-key", "Paused", "Live", "it is paused", leakedKey=leaked)], 120)
+
+    reason = f"it is paused; it holds a leaked key, which rotation {leaked['revocation']} {told}"
+    assert " ".join(line.strip() for line in below) == reason
