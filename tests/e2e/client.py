@@ -184,6 +184,15 @@ class Client:
                 with suppress(ResourceNotFoundError):
                     await _age(table, entity, time)
 
+    async def free_changes(self) -> None:
+        """
+        Let what a change of tags has claimed expire, as it does in ten minutes.
+        """
+        async with TableClient.from_connection_string(self.cloud.storage.connection_string, NAME) as table:
+            async for entity in table.query_entities("PartitionKey eq 'live' and Change ne ''"):
+                row = json.loads(entity["Row"]) | {"claimed_until": "2026-01-01T00:00:00Z"}
+                await table.update_entity(entity | {"Row": json.dumps(row)})
+
     async def rows(self, partition: str, key: str) -> list[Any]:
         """
         Return the ledger's row with a key, if it is there.
