@@ -20,14 +20,17 @@ from tests.e2e.azure_worker import AzureWorker, Message, http
 
 EXPECTED = {
     "on_secret_event": {("eventGridTrigger", "in", ""), ("queue", "out", "rotations")},
-    "run_rotation": {("queueTrigger", "in", "rotations")},
+    "run_rotation": {("queueTrigger", "in", "rotations"), ("queue", "out", "rotations")},
     "on_poisoned_rotation": {("queueTrigger", "in", "rotations-poison")},
     "resume_rotations": {("timerTrigger", "in", "0 */5 * * * *"), ("queue", "out", "rotations")},
     "sweep_vaults": {("timerTrigger", "in", "%ROTATION_SWEEP_SCHEDULE%"), ("queue", "out", "rotations")},
     "create_rotation": {("httpTrigger", "in", "rotations"), ("http", "out", ""), ("queue", "out", "rotations")},
     "get_rotation": {("httpTrigger", "in", "rotations/{id}"), ("http", "out", "")},
+    "cancel_rotation": {("httpTrigger", "in", "rotations/{id}"), ("http", "out", "")},
     "list_rotations": {("httpTrigger", "in", "rotations"), ("http", "out", "")},
     "get_secret": {("httpTrigger", "in", "secrets/{vault}/{name}"), ("http", "out", "")},
+    "manage_secret": {("httpTrigger", "in", "secrets/{vault}/{name}"), ("http", "out", "")},
+    "change_secret": {("httpTrigger", "in", "secrets/{vault}/{name}"), ("http", "out", "")},
     "verify_secret": {("httpTrigger", "in", "secrets/{vault}/{name}/verify"), ("http", "out", "")},
     "list_secrets": {("httpTrigger", "in", "secrets"), ("http", "out", "")},
     "get_openapi": {("httpTrigger", "in", "openapi.json"), ("http", "out", "")},
