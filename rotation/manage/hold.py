@@ -1,7 +1,7 @@
 """
 The claim of a change of tags: as long as it lasts, no rotation of the target runs, and nobody else changes the secret.
 
-Key Vault has no conditional write: whoever writes tags replaces all of them. A rotation makes its new version from the
+Key Vault has no conditional write: a write of tags replaces all of them. A rotation makes its new version from the
 tags that it has read, so that one of the two would undo the other (docs/architecture.md, "Changes of tags").
 """
 

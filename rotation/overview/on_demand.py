@@ -1,7 +1,7 @@
 """
 Comparing one secret with its target now, for a caller who waits: what the sweep does for all of them.
 
-It only reads, and keeps what it has found as the sweep does. Nobody is told of it before the next sweep.
+It only reads, and keeps what it has found as the sweep does. It publishes nothing before the next sweep.
 """
 
 import asyncio

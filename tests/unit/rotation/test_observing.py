@@ -489,7 +489,7 @@ async def test_what_cannot_be_found_out_is_tried_again(world: TwinWorld, call: s
 
 async def test_a_message_that_has_used_up_its_retries_fails(world: TwinWorld) -> None:
     """
-    As it would if the app rotated: whoever observes has to know.
+    As it would if the app rotated: who observes has to know.
     """
     first, second = world.event(), world.event(trigger=Trigger.SECRET_EXPIRED)
 
