@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from handlers.contract import NewRotation, ProblemDetails, RotationsQuery, SecretsQuery
+from handlers.openapi_members import describe_members
 from handlers.wishes import Management, SecretChange
 from rotation.overview.one_secret import SecretDetails
 from rotation.overview.rotations import RotationsPage
@@ -103,6 +104,7 @@ def schemas() -> dict[str, Any]:
     _, components = msgspec.json.schema_components(kinds, ref_template=_TEMPLATE)
     for query in (RotationsQuery, SecretsQuery):
         del components[query.__name__]
+    describe_members(components)
     # Which of the two subjects is meant cannot be said by a field.
     components[NewRotation.__name__]["oneOf"] = [
         {"required": ["secret"], "properties": {"secret": {"type": "string"}, "target": {"type": "null"}}},

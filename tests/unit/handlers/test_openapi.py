@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery, SecretsQuery
 from handlers.examples import ENDED, HEALTHY
 from handlers.openapi import document
+from handlers.openapi_members import MEMBERS
 from handlers.problems import STATUS
 from handlers.reading import read_body, read_query
 from rotation.vocabulary.errors import Malformed
@@ -120,6 +121,47 @@ def test_a_problem_that_may_pass_declares_when_to_ask_again() -> None:
     }
     examples = responses["409"]["content"]["application/problem+json"]["examples"]
     assert [code for code, example in examples.items() if "allowedOn" in example["value"]] == ["too_soon"]
+
+
+def members() -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """
+    Yield every member of a body: its name, its schema, and the part of that which is not about null.
+    """
+    for kind, component in DOCUMENT["components"]["schemas"].items():
+        for name, schema in component.get("properties", {}).items():
+            yield (
+                f"{kind}.{name}",
+                schema,
+                next(one for one in schema.get("anyOf", [schema]) if one != {"type": "null"}),
+            )
+
+
+@pytest.mark.parametrize(("name", "schema", "given"), list(members()), ids=[name for name, *_ in members()])
+def test_every_member_says_what_it_means_and_what_it_can_be(
+    name: str, schema: dict[str, Any], given: dict[str, Any]
+) -> None:
+    """
+    Times and ids have their format, numbers their least, and what a caller writes its longest.
+    """
+    assert schema.keys() & {"description", "$ref"} or "description" in given
+    if name.endswith("On"):
+        assert given["format"] == "date-time"
+    if name.endswith(("Rotation.id", "Revocation.id", "otationId", ".revocation")) and "$ref" not in given:
+        assert given["format"] == "uuid"
+    if given.get("type") in {"integer", "number"}:
+        assert "minimum" in given
+    if given.get("type") == "string" and name.startswith(("NewRotation.", "Management.", "SecretChange.")):
+        assert given.keys() & {"maxLength", "enum"}
+
+
+def test_no_meaning_is_given_to_a_member_that_no_body_has() -> None:
+    """
+    A member that is renamed takes its description along.
+    """
+    names = {name for name, *_ in members()}
+
+    assert {name for name in MEMBERS if "." in name} <= names
+    assert {name for name in MEMBERS if "." not in name} <= {name.partition(".")[2] for name in names}
 
 
 def test_descriptions_are_in_the_words_of_json() -> None:
