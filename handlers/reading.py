@@ -26,6 +26,7 @@ ROTATION_EXAMPLE = (
     '{"secret": "https://...", "key": "auto" or "Primary" or "Secondary", "force": false, "reason": "..."}'
 )
 _NAME = re.compile("[0-9A-Za-z-]{1,127}")
+_GIVEN = re.compile(r"(?<=Invalid enum value )'(.*)'|(?<=unknown field )`(.*)`(?=$| - at)", re.DOTALL)
 _AT_A_CHOICE = re.compile(r"Invalid enum value .* - at `\$\.(\w+)`", re.DOTALL)
 
 
@@ -131,11 +132,14 @@ def _literal(text: str) -> str | int | bool:
 def _explained(error: Exception, kind: type[Struct]) -> str:
     """
     Return what is wrong, and, for a word that is none of those which a member can be, what it must be one of.
+
+    What stands there is shown as far as it can be no key: a member called `key` invites pasting one.
     """
+    shown = _GIVEN.sub(lambda found: quoted(found[1] or found[2] or ""), str(error))
     if not (found := _AT_A_CHOICE.search(str(error))):
-        return str(error)
+        return shown
     choices = ", ".join(_choices(kind, found[1]))
-    return f"{error}, which must be one of {choices}"
+    return f"{shown}, which must be one of {choices}"
 
 
 def _choices(kind: type[Struct], member: str) -> Iterator[str]:

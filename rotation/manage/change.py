@@ -8,21 +8,23 @@ from collections.abc import Awaitable, Callable
 from msgspec import UNSET, Struct, UnsetType
 
 from rotation.manage.hold import Hold
-from rotation.manage.reading import read_managed, require_changes, target_if_readable
+from rotation.manage.reading import read_managed, require_changes, require_no_rotation, target_if_readable
 from rotation.manage.writing import write
 from rotation.policy.tag_edits import edited, without_ours
-from rotation.policy.tags import PAUSED, STRATEGY, VALIDITY, Strategy
+from rotation.policy.tags import PAUSED, STRATEGY, VALIDITY, Strategy, possible_targets
+from rotation.ports.reading import read_keys
 from rotation.ports.world import World
-from rotation.vocabulary.endings import RevocationPending
-from rotation.vocabulary.errors import Busy, Unavailable
+from rotation.run.leaks import is_leaked
+from rotation.vocabulary.endings import RevocationPending, TargetNotFound
+from rotation.vocabulary.errors import Unavailable
 from rotation.vocabulary.limits import CHANGED_AGAIN, LAST_SEND_FOR_HTTP
 from rotation.vocabulary.secret import SecretId, SecretVersion
-from rotation.vocabulary.target import Target
+from rotation.vocabulary.target import KeyName, Target
 from rotation.vocabulary.timing import Deadline
 
 _log = logging.getLogger(__name__)
 
-_Make = Callable[[SecretVersion, Target | None, Deadline], Awaitable[None]]
+_Make = Callable[[SecretVersion, Hold], Awaitable[None]]
 
 
 class Change(Struct, frozen=True):
@@ -56,10 +58,8 @@ async def change_secret(world: World, secret: SecretId, change: Change) -> None:
     `DependencyError`.
     """
 
-    async def make(current: SecretVersion, target: Target | None, deadline: Deadline) -> None:
-        if target:
-            world.scopes.require(target)
-        await write(world, current, edited(current.tags, change.tags()), current.expires_on, deadline)
+    async def make(current: SecretVersion, hold: Hold) -> None:
+        await write(world, current, edited(current.tags, change.tags()), current.expires_on, hold)
         _log.info("secret %s: tags changed: %s", secret, ", ".join(change.tags()))
 
     await _under_claim(world, secret, make)
@@ -70,10 +70,12 @@ async def unmanage_secret(world: World, secret: SecretId) -> None:
     Take the tags away by which a secret is managed. Raises as `change_secret` does.
     """
 
-    async def make(current: SecretVersion, target: Target | None, deadline: Deadline) -> None:
-        if target:
-            await _require_not_leaked(world, current, target)
-        await write(world, current, without_ours(current.tags), current.expires_on, deadline)
+    async def make(current: SecretVersion, hold: Hold) -> None:
+        for target in possible_targets(current.tags, world.providers.parse_target):
+            await _require_not_leaked(world, current, target, hold.deadline)
+            # Known by its tags alone, it would leave unseen, and its clients' key could be regenerated at once.
+            await world.ledger.bind(target.identity, current.id)
+        await write(world, current, without_ours(current.tags), current.expires_on, hold)
         _log.info("secret %s: taken out of management", secret)
 
     await _under_claim(world, secret, make)
@@ -88,26 +90,19 @@ async def _under_claim(world: World, secret: SecretId, make: _Make) -> None:
         current = await read_managed(world, secret, Deadline(world.clock, LAST_SEND_FOR_HTTP))
         target = target_if_readable(world, current)
         if target is None:
-            await _require_no_rotation(world, secret)
+            await require_no_rotation(world, secret)
         async with Hold(world, secret, target.identity if target else None) as hold:
             current = await read_managed(world, secret, hold.deadline)
             now = target_if_readable(world, current)
             if (now.identity if now else None) == (target.identity if target else None):
-                await make(current, now, hold.deadline)
+                for possible in possible_targets(current.tags, world.providers.parse_target):
+                    world.scopes.require(possible)
+                await make(current, hold)
                 return
     raise Unavailable(f"the target of {secret.unversioned} was changed each time that its tags were read; ask again")
 
 
-async def _require_no_rotation(world: World, secret: SecretId) -> None:
-    """
-    Raise `Busy` where a rotation of the secret runs on the target that it has named before.
-    """
-    async for _, row in world.ledger.list_open():
-        if row.request.secret and row.request.secret.identity == secret.identity:
-            raise Busy(row.request.id)
-
-
-async def _require_not_leaked(world: World, current: SecretVersion, target: Target) -> None:
+async def _require_not_leaked(world: World, current: SecretVersion, target: Target, deadline: Deadline) -> None:
     """
     Raise `RevocationPending` while a key that the secret holds waits to be revoked: nobody would move it any more.
     """
@@ -116,10 +111,29 @@ async def _require_not_leaked(world: World, current: SecretVersion, target: Targ
     if waiting is None or revokes is None:
         return
     held = {candidate.fingerprint for candidate in target.held(current.value)} if current.value else set()
-    if current.value is None or revokes.leaked.fingerprint in held:
+    is_held = current.value is None or revokes.leaked.fingerprint in held
+    if is_held or await _holds_leaked(world, current, target, deadline):
         raise RevocationPending(
             f"{current.id.unversioned} holds a key that was reported as leaked, and rotation {waiting.record.id} "
             "revokes it: unmanaged, it would not be moved away from the key. Wait until it has moved, or cancel that "
             "rotation",
             waiting.record.id,
         )
+
+
+async def _holds_leaked(world: World, current: SecretVersion, target: Target, deadline: Deadline) -> bool:
+    """
+    Return whether the secret holds a leaked key in another form: each trigger of a workflow shows one in another URL.
+    """
+    try:
+        keys = await read_keys(world.providers, target, deadline)
+    except TargetNotFound:
+        return False
+    return any(
+        [
+            current.value is not None
+            and target.may_hold(current.value, keys[key])
+            and await is_leaked(world, target, keys, key, deadline)
+            for key in KeyName
+        ]
+    )

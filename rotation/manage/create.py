@@ -4,9 +4,10 @@ Creating a managed secret: the app stores the first version, and no person sees 
 
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from rotation.manage.writing import show
+from rotation.manage.hold import Hold
+from rotation.manage.writing import bound, show
 from rotation.policy.tag_edits import edited, named_key
 from rotation.ports.reading import read_keys
 from rotation.ports.vaults import NewVersion
@@ -14,6 +15,7 @@ from rotation.ports.world import World
 from rotation.run.leaks import is_leaked
 from rotation.run.live_key import LiveKey
 from rotation.run.neighbours import Neighbours
+from rotation.run.planning import is_in_place
 from rotation.vocabulary.endings import KeyRefused, Misconfigured, RevocationPending, VaultRefused
 from rotation.vocabulary.errors import Declined, DeletedName, DependencyError, NameDeleted, NotFound
 from rotation.vocabulary.secret import SecretId, SecretVersion
@@ -30,17 +32,16 @@ async def create(  # noqa: PLR0913, PLR0917 - what a secret is made of
     tags: Mapping[str, str | None],
     validity: timedelta,
     wanted: KeyName | None,
-    deadline: Deadline,
+    hold: Hold,
 ) -> None:
     """
     Make the first version of a secret, under a claim: with the key that the other secrets of the target hold.
 
     Raises as `manage_secret` does.
     """
-    keys = await read_keys(world.providers, target, deadline)
-    key = await _choose(world, target, keys, wanted, deadline)
-    await _require_working(world, target, keys, key, deadline)
-    await world.ledger.bind(target.identity, secret)
+    keys = await read_keys(world.providers, target, hold.deadline)
+    key = await _choose(world, target, keys, wanted, hold.deadline)
+    await _require_working(world, target, keys, key, hold.deadline)
     version = NewVersion(
         keys[key],
         tags=edited({}, {**tags, **named_key({}, key)}),
@@ -48,31 +49,35 @@ async def create(  # noqa: PLR0913, PLR0917 - what a secret is made of
         expires_on=world.clock.now().replace(microsecond=0) + validity,
     )
     try:
-        made = await world.vaults.store(secret, version, deadline)
+        async with bound(world, target, secret):
+            with hold.sending():
+                made = await world.vaults.store(secret, version, hold.deadline)
     except DeletedName as error:
         raise NameDeleted(str(error)) from error
     except (Declined, NotFound) as error:
         raise VaultRefused(str(error)) from error
     _log.info("secret %s: created, with %s of %s", secret, key, target.arm_id)
     await show(world, _as_current(version, made, world))
-    await _require_alone(world, made, key, deadline)
+    await _require_alone(world, made, key, hold.deadline)
 
 
 async def _choose(world: World, target: Target, keys: Keys, wanted: KeyName | None, deadline: Deadline) -> KeyName:
     """
     Return the key to store: that of the target's other secrets, never one that has leaked.
 
-    Where they differ it is the wanted one, or that of the secret that got its key last; without any, Primary.
+    Where they differ it is the wanted one, or that of the secret that got its key last; without any, Primary. A secret
+    that is rotated in place counts for the other key: its own dies with its next rotation.
     """
     neighbours = Neighbours(world)
     known = await neighbours.find(None, target, deadline)
-    newest = {}
+    newest: dict[KeyName, datetime] = {}
     for key in KeyName:
         holding = await neighbours.find_holders(known, LiveKey(target, key, keys), deadline)
         if holding.unread:
             raise holding.unread
-        if holding.holders:
-            newest[key] = max(holder.created_on for holder in holding.holders)
+        for holder in holding.holders:
+            lives = key.other if is_in_place(world, holder) else key
+            newest[lives] = max(holder.created_on, newest.get(lives, holder.created_on))
     if len(newest) == 1:
         (chosen,) = newest
     else:
@@ -111,7 +116,12 @@ async def _require_alone(world: World, made: SecretId, key: KeyName, deadline: D
     """
     Raise `Misconfigured` where somebody else has made a version at the same time, which nobody expects to be replaced.
     """
-    versions = await world.vaults.list_versions(made, deadline)
+    try:
+        versions = await world.vaults.list_versions(made, deadline)
+    except (Declined, NotFound) as error:
+        raise VaultRefused(
+            f"{made} is stored; whether somebody else made a version as well is not known: {error}"
+        ) from error
     others = sorted(version.version for version in versions if version.version != made.version)
     if others:
         raise Misconfigured(

@@ -7,6 +7,8 @@ tags that it has read, so that one of the two would undo the other (docs/archite
 
 import logging
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -24,8 +26,8 @@ class Hold:
     """
     Holds a secret, and a target that is named by its identity, for `async with`. Raises `Busy` where it cannot.
 
-    It is given back when the change is done or was refused. Where no answer came, it stays until nothing that was sent
-    can take effect any more: nothing of it is resumed, and once expired anybody frees it.
+    It is given back when the change is done or was refused. Where what was sent got no answer, it stays until nothing
+    of that can take effect any more: nothing of it is resumed, and once expired anybody frees it.
     """
 
     def __init__(self, world: World, secret: SecretId, target: str | None) -> None:
@@ -34,6 +36,20 @@ class Hold:
         self._row = TagChange(uuid.uuid4().hex, SecretId(secret.vault, secret.name), self.deadline.claimed_until)
         self._wanted = [secret.identity, *([target] if target else [])]
         self._held: list[tuple[str, str]] = []
+        self._is_answered = True
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """
+        Send something to the vault that takes effect: as long as no answer came, it may do so yet.
+        """
+        self._is_answered = False
+        try:
+            yield
+        except RotationError as error:
+            self._is_answered = not isinstance(error, NoAnswer)
+            raise
+        self._is_answered = True
 
     async def __aenter__(self) -> Self:
         try:
@@ -47,8 +63,7 @@ class Hold:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        is_known = error is None or (isinstance(error, RotationError) and not isinstance(error, NoAnswer))
-        if is_known:
+        if self._is_answered:
             await self._give_back()
 
     async def _take(self, what: str) -> None:

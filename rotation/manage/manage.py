@@ -5,20 +5,29 @@ Putting a secret under management: one that is there, or one whose first version
 import logging
 from datetime import timedelta
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from rotation.manage.create import create
 from rotation.manage.hold import Hold
-from rotation.manage.reading import find_secret, require_changes
-from rotation.manage.writing import write
-from rotation.policy.eligibility import decide, of_a_certificate
+from rotation.manage.reading import find_secret, require_changes, require_no_rotation
+from rotation.manage.writing import bound, write
 from rotation.policy.tag_edits import edited, named_key
-from rotation.policy.tags import STRATEGY, TARGET, VALIDITY, Strategy, possible_targets, read_policy, tagged_key
+from rotation.policy.tags import (
+    STRATEGY,
+    TARGET,
+    VALIDITY,
+    Strategy,
+    is_paused,
+    possible_targets,
+    read_policy,
+    spellings_of,
+    tagged_key,
+)
 from rotation.policy.values import active_key, drift_of, require_exchange
 from rotation.ports.reading import read_keys
 from rotation.ports.world import World
 from rotation.vocabulary.endings import Drift, Misconfigured
-from rotation.vocabulary.errors import AlreadyManaged, UnknownSecret
+from rotation.vocabulary.errors import AlreadyManaged, Unavailable, UnknownSecret
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Target
 from rotation.vocabulary.timing import Deadline
@@ -57,38 +66,55 @@ async def manage_secret(world: World, secret: SecretId, wish: Wish, *, may_creat
     require_changes(world, secret)
     world.scopes.require(wish.target)
     async with Hold(world, secret, wish.target.identity) as hold:
+        await require_no_rotation(world, secret)
         current = await find_secret(world, secret, hold.deadline)
         if current:
-            await _take_over(world, current, wish, hold.deadline)
+            # The same again, after a creation of which no answer came: which key that chose is not for the caller.
+            await _take_over(world, current, structs.replace(wish, key=None) if may_create else wish, hold)
             return False
         if not may_create:
             raise UnknownSecret(
                 f'there is no secret {secret.unversioned}; store the key in it first, or say "create": true and the '
                 "app does so"
             )
-        await create(world, secret, wish.target, wish.tags(), wish.validity, wish.key, hold.deadline)
+        await create(world, secret, wish.target, wish.tags(), wish.validity, wish.key, hold)
     return True
 
 
-async def _take_over(world: World, current: SecretVersion, wish: Wish, deadline: Deadline) -> None:
+async def _take_over(world: World, looked: SecretVersion, wish: Wish, hold: Hold) -> None:
     """
     Give a secret that is there the tags by which it is managed.
+    """
+    _require_free(world, looked, wish)
+    key = await _key_in(world, looked, wish, hold.deadline)
+    # Reading the keys may have taken a while, and somebody else's tags of meanwhile are to stay.
+    current = await find_secret(world, looked.id, hold.deadline)
+    if current is None or current.id != looked.id:
+        raise Unavailable(f"{looked.id.unversioned} was changed while its value was compared; ask again")
+    _require_free(world, current, wish)
+    tags = edited(current.tags, _changes(world, current, wish) | named_key(current.tags, key))
+    read_policy(tags, wish.target)
+    is_paused(tags)
+    latest = world.clock.now().replace(microsecond=0) + wish.validity
+    expires_on = min(current.expires_on, latest) if current.expires_on else latest
+    async with bound(world, wish.target, current.id):
+        await write(world, current, tags, expires_on, hold)
+    _log.info("secret %s: managed, with %s of %s", current.id.unversioned, key, wish.target.arm_id)
+
+
+def _require_free(world: World, current: SecretVersion, wish: Wish) -> None:
+    """
+    Raise `AlreadyManaged` where a secret is another target's, and `Misconfigured` where its value is for nobody to set.
     """
     others = [target for target in _targets(world, current) if target.identity != wish.target.identity]
     if others:
         raise AlreadyManaged(
             f'{current.id.unversioned} is managed for {others[0].arm_id}; PATCH it with {{"managed": false}} first'
         )
-    if reason := decide(world.case_of(current), (of_a_certificate,)):
-        raise reason
-    key = await _key_in(world, current, wish, deadline)
-    tags = edited(current.tags, _changes(world, current, wish) | named_key(current.tags, key))
-    read_policy(tags, wish.target)
-    await world.ledger.bind(wish.target.identity, current.id)
-    latest = world.clock.now().replace(microsecond=0) + wish.validity
-    expires_on = min(current.expires_on, latest) if current.expires_on else latest
-    await write(world, current, tags, expires_on, deadline)
-    _log.info("secret %s: managed, with %s of %s", current.id.unversioned, key, wish.target.arm_id)
+    if current.is_certificate:
+        raise Misconfigured(
+            f"{current.id.unversioned} belongs to a certificate, whose value Key Vault sets itself; name another secret"
+        )
 
 
 async def _key_in(world: World, current: SecretVersion, wish: Wish, deadline: Deadline) -> KeyName:
@@ -105,7 +131,7 @@ async def _key_in(world: World, current: SecretVersion, wish: Wish, deadline: De
             if wish.key is None
             else f"the value of {current.id.unversioned} holds neither key of {wish.target.arm_id}"
         )
-    if wish.key not in {None, key}:
+    if wish.key not in {None, key} and not _targets(world, current):
         raise Drift(
             f"the value of {current.id.unversioned} holds {key} of {wish.target.arm_id}, and the request says "
             f"{wish.key}; leave key out"
@@ -119,7 +145,8 @@ def _changes(world: World, current: SecretVersion, wish: Wish) -> dict[str, str 
     Return the tags to set; that of the target stays as it is written where it names the same already.
     """
     changes = wish.tags()
-    if any(target.address == wish.target.address for target in _targets(world, current)):
+    is_clear = len(spellings_of(current.tags, TARGET)) == 1
+    if is_clear and any(target.address == wish.target.address for target in _targets(world, current)):
         del changes[TARGET]
     return changes
 

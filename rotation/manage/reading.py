@@ -5,7 +5,7 @@ What a change of tags begins with: whether this app may make one, and the secret
 from rotation.policy.tags import TARGET, is_managed, read_target
 from rotation.ports.world import World
 from rotation.vocabulary.endings import Misconfigured, VaultRefused
-from rotation.vocabulary.errors import Declined, NotFound, Observing, UnknownSecret
+from rotation.vocabulary.errors import Busy, Declined, NotFound, Observing, UnknownSecret
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
@@ -47,6 +47,15 @@ async def read_managed(world: World, secret: SecretId, deadline: Deadline) -> Se
             "PUT /api/secrets/{vault}/{name} puts it under management"
         )
     return current
+
+
+async def require_no_rotation(world: World, secret: SecretId) -> None:
+    """
+    Raise `Busy` where a rotation of the secret runs, on whichever target its tags named when that began.
+    """
+    async for _, row in world.ledger.list_open():
+        if row.request.secret and row.request.secret.identity == secret.identity:
+            raise Busy(row.request.id)
 
 
 def target_if_readable(world: World, current: SecretVersion) -> Target | None:

@@ -16,7 +16,7 @@ def edited(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[s
     """
     Return the tags with some of ours set, or left out where they are to be None, each in one spelling: that found.
 
-    Raises `Misconfigured` where there is no room for them.
+    Raises `Misconfigured` where there is no room for them, and for those that every rotation writes.
     """
     made = dict(tags)
     for tag, value in changes.items():
@@ -25,9 +25,10 @@ def edited(tags: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[s
             del made[spelling]
         if value is not None:
             made[found[0] if found else tag] = value
-    if len(made) > MAX_TAGS:
+    needed = len(made) + sum(not spellings_of(made, tag) for tag in (KEY, ROTATION))
+    if len(made) > len(tags) and needed > MAX_TAGS:
         raise Misconfigured(
-            f"the secret would have {len(made)} tags and Key Vault allows {MAX_TAGS}: remove one that is not needed"
+            f"the secret would need {needed} tags and Key Vault allows {MAX_TAGS}: remove one that is not needed"
         )
     return made
 

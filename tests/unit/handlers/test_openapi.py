@@ -15,6 +15,7 @@ from handlers.openapi import document
 from handlers.openapi_members import MEMBERS
 from handlers.problems import STATUS
 from handlers.reading import read_body, read_query
+from handlers.wishes import Management
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.secret import parse_secret_id
 from tests.twins.targets import parse_target
@@ -369,3 +370,22 @@ def test_a_secret_on_the_page_has_every_member() -> None:
     assert list(in_list) == list(schemas["SecretStatus"]["properties"])
     assert list(alone) == list(schemas["SecretDetails"]["properties"])
     assert list(alone["neighbours"][0]) == list(schemas["Neighbour"]["properties"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"key": "{key}"}, {"strategy": "{key}"}, {"{key}": "Primary"}, {"create": "{key}"}, {"target": ["{key}"]}],
+    ids=["key", "strategy", "a name", "a flag", "a list"],
+)
+@pytest.mark.parametrize("kind", [Management, NewRotation])
+def test_a_key_that_somebody_pastes_into_a_body_is_not_shown(kind: type[Any], body: dict[str, Any]) -> None:
+    """
+    A member called `key` invites it, and an answer is logged and passed on.
+    """
+    key = f"{'k3yM4terial' * 8}=="
+    pasted = json.dumps(body).replace("{key}", key)
+
+    with pytest.raises(Malformed) as refused:
+        read_body(pasted.encode(), kind, "{}")
+
+    assert "k3yM4terial" not in str(refused.value)

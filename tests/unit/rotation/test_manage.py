@@ -393,7 +393,7 @@ async def test_a_secret_is_bound_before_its_tags_are_written(world: TwinWorld) -
 
     assert (record.state, record.adopted) == (State.COMPLETED, True)
     assert world.outages == 0
-    assert world.faults.calls.index("bind") < world.faults.calls.index("write_tags")
+    assert world.faults.calls.index("leave") < world.faults.calls.index("write_tags")
 
 
 async def test_a_value_that_holds_no_live_key_is_drift(world: TwinWorld) -> None:
