@@ -70,10 +70,10 @@ async def _acknowledge(functions: _Functions, task: Task) -> list[str]:
 
 
 async def _rotate(functions: _Functions, messages: list[str], logbook: Logbook) -> None:
-    run: Callable[[func.QueueMessage], Awaitable[None]] = functions["run_rotation"]
+    run: Callable[[func.QueueMessage, _Out], Awaitable[None]] = functions["run_rotation"]
     for message in messages:
         began = time.monotonic()
-        await run(func.QueueMessage(id=str(began), body=message))
+        await run(func.QueueMessage(id=str(began), body=message), _Out())
         logbook.rotated(began)
 
 

@@ -116,15 +116,17 @@ async def run_leaks(
     fault: KillKind,
     directory: Path,
     ca: CertificateAuthority | None = None,
+    *,
+    every: int = 1,
 ) -> LeakReport:
     """
-    Kill the process at each request of a leak of such a target, and judge.
+    Kill the process at each request of a leak of such a target, or at every third and so on, and judge.
     """
     report = LeakReport()
     async with Scene(directory, ca=ca) as scene:
         try:
             (whole,) = await _run(scene, kind, fault, [None])
-            for numbers in _in_parts(whole.requests):
+            for numbers in _in_parts(whole.requests, every):
                 leaks = await _run(scene, kind, fault, numbers)
                 report.kills += sum(leak.is_reached for leak in leaks)
                 report.leaks += len(leaks)
@@ -135,8 +137,8 @@ async def run_leaks(
     return report
 
 
-def _in_parts(requests: int) -> Iterator[list[int | None]]:
-    numbers: list[int | None] = list(range(1, requests + 1))
+def _in_parts(requests: int, every: int) -> Iterator[list[int | None]]:
+    numbers: list[int | None] = list(range(1, requests + 1, every))
     for start in range(0, len(numbers), _AT_A_TIME):
         yield numbers[start : start + _AT_A_TIME]
 

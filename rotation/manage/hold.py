@@ -63,7 +63,7 @@ class Hold:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._is_answered:
+        if self._is_answered and (error is None or isinstance(error, RotationError)):
             await self._give_back()
 
     async def _take(self, what: str) -> None:

@@ -393,7 +393,7 @@ async def test_a_request_that_another_version_has_reserved_is_never_taken_for_an
     """
     await tables.reserve("r1", Reservation("digest"))
     await tables._client.update_entity(
-        {"PartitionKey": "asked", "RowKey": "r1", "DigestSchema": 2, "DigestVersion": "9.8.7"}
+        {"PartitionKey": "asked", "RowKey": "r1", "AskedSchema": 2, "AskedVersion": "9.8.7"}
     )
 
     with pytest.raises(UnreadableRow, match=r"9\.8\.7"):

@@ -243,6 +243,7 @@ async def test_one_secret_is_shown_as_the_list_shows_it_with_the_others_of_its_t
         "heldKey": None,
         "status": neighbour["status"],
         "verified": None,
+        "leakedKey": None,
     }
 
 

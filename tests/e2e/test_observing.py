@@ -4,6 +4,7 @@ The mode `observe` from outside: whatever comes, no key and no secret is changed
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,9 +55,13 @@ def changes(cloud: LocalCloud) -> list[str]:
 
 def secrets_of(cloud: LocalCloud) -> list[Any]:
     """
-    Return all versions of all secrets, with their values and tags.
+    Return all versions of all secrets, with their values and tags, and without their ages, which a test may change.
     """
-    return [version for name in sorted(cloud.vault.names()) for version in cloud.vault.versions(name)]
+    return [
+        replace(version, created_on=None)
+        for name in sorted(cloud.vault.names())
+        for version in cloud.vault.versions(name)
+    ]
 
 
 async def sweep(client: Client) -> None:
