@@ -11,7 +11,7 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azurite import REPOSITORY
 from localcloud.cloud import LocalCloud
 from localcloud.kinds import KINDS
-from operator_cli.app import app as command_line
+from rotator.app import app as command_line
 from tests.e2e.client import Client
 
 
@@ -48,7 +48,7 @@ def run(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Command:
     """
     Return the command line for the shared cloud, whose rotations take no time to speak of: it looks again soon.
     """
-    monkeypatch.setattr("operator_cli.watching._FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("rotator.watching._FIRST_PAUSE", 0.05)
     return Command(cloud)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from operator_cli.app import app as command_line
+from rotator.app import app as command_line
 from tests.unit.operator_cli.small_app import SmallApp
 
 # What the shell that runs the tests may have set.

@@ -166,7 +166,7 @@ async def test_an_id_that_the_app_does_not_know_is_told_with_its_words(
 
     assert unknown.exit_code == 1
     assert "secret_not_found: there is no secret nothing" in unknown.stderr
-    assert "`python -m operator_cli status` lists the managed secrets" in unknown.stderr
+    assert "`rotator status` lists the managed secrets" in unknown.stderr
     assert unreadable.exit_code == 2
     assert "it must look like https://my-vault.vault.azure.net/secrets/name" in unreadable.stderr
 
@@ -239,7 +239,7 @@ async def test_verify_of_a_target_that_is_being_rotated_says_which_rotation_to_w
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "busy: another rotation is running" in result.stderr
-    assert f"`python -m operator_cli watch {record['id']}`" in result.stderr
+    assert f"`rotator watch {record['id']}`" in result.stderr
 
 
 async def test_verify_waits_while_the_app_is_busy(app: SmallApp, secret: Secret, run: Command) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from operator_cli.remedies import UNPROVEN
+from rotator.remedies import UNPROVEN
 from tests.unit.operator_cli.conftest import Command
 from tests.unit.operator_cli.small_app import FOREVER, VAULT, Answer, Secret, SmallApp, batch_account, problem
 
@@ -91,7 +91,7 @@ async def test_a_failed_rotation_is_told_with_its_remedy(secret: Secret, run: Co
     ("why", "code", "remedy"),
     [
         ("paused", 0, ""),
-        ("busy", 1, "          -> `python -m operator_cli rotations` shows the one that was running; ask again"),
+        ("busy", 1, "          -> `rotator rotations` shows the one that was running; ask again"),
         ("unmanaged", 0, "          -> put the tag ProviderAddress on it"),
     ],
 )
@@ -179,13 +179,13 @@ async def test_the_page_about_a_key_that_is_not_proven_is_there() -> None:
     ("status", "code", "exit_code", "remedy"),
     [
         (409, "active_key", 1, "leave --key out"),
-        (409, "busy", 1, "`python -m operator_cli watch 5c1f` shows it"),
+        (409, "busy", 1, "`rotator watch 5c1f` shows it"),
         (403, "forbidden", 1, "ROTATION_ALLOWED_SCOPES"),
-        (404, "secret_not_found", 1, "`python -m operator_cli status`"),
+        (404, "secret_not_found", 1, "`rotator status`"),
         (424, "provider_refused", 1, "docs/deploy.md"),
         (400, "malformed", 2, None),
         (422, "idempotency_conflict", 2, "another --idempotency-key"),
-        (503, "settings", 3, "`python -m operator_cli health`"),
+        (503, "settings", 3, "`rotator health`"),
         (409, "a_code_of_a_later_version", 1, None),
     ],
 )
@@ -567,7 +567,7 @@ async def test_a_rotation_that_takes_too_long_is_late_and_goes_on(app: SmallApp,
     (rotation_id,) = app.rotations
     assert result.exit_code == 1
     assert f"still_running: rotation {rotation_id} is still Regenerating" in result.stderr
-    assert f"`python -m operator_cli watch {rotation_id}`" in result.stderr
+    assert f"`rotator watch {rotation_id}`" in result.stderr
     assert result.stdout.startswith("Regenerating  kv-prod/batch-key\n")
 
 

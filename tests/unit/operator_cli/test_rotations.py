@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from operator_cli.errors import Misuse
-from operator_cli.moments import since
+from rotator.errors import Misuse
+from rotator.moments import since
 from tests.unit.operator_cli.conftest import Command
 from tests.unit.operator_cli.small_app import FOREVER, Answer, Secret, SmallApp, batch_account
 
@@ -122,7 +122,7 @@ async def test_a_rotation_that_is_not_known_is_an_error(app: SmallApp, run: Comm
 
     assert result.exit_code == 2
     assert "rotation_not_found: there is no rotation ../secrets?x" in result.stderr
-    assert "`python -m operator_cli rotations`" in result.stderr
+    assert "`rotator rotations`" in result.stderr
     assert app.requests[0].path == "/api/rotations/../secrets?x"
 
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from operator_cli.records import ManagedSecret, read
-from operator_cli.screen import Screen
-from operator_cli.secret_view import table
+from rotator.records import ManagedSecret, read
+from rotator.screen import Screen
+from rotator.secret_view import table
 
 NOW = datetime(2026, 11, 22, 4, 17, 1, tzinfo=UTC)
 BATCH = "/subscriptions/0f9c2b1a-5a0b-4c57-9a5e-5d4a3f1b7c20/resourceGroups/my-group/providers/Microsoft.Batch"

@@ -24,7 +24,7 @@ async def command(
     """
     environment = {name: value for name, value in os.environ.items() if name not in NOT_SET}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "operator_cli", *arguments),
+        *(sys.executable, "-W", "error", "-m", "rotator", *arguments),
         cwd=ROOT,
         env=environment
         | {"KEY_ROTATOR_URL": app.url, "KEY_ROTATOR_FUNCTION_KEY": app.function_key, "TERM": "xterm", "COLUMNS": "100"},
@@ -73,8 +73,8 @@ async def test_an_interruption_says_how_to_watch_what_goes_on(app: SmallApp) -> 
 
     assert (code, stdout) == (130, "")
     assert "stopped\n2 rotations will go on in the app without this command. To watch:\n" in stderr
-    watch = next(line for line in stderr.splitlines() if line.startswith("  python -m operator_cli watch "))
-    assert set(watch.split()[4:]) == set(app.rotations)
+    watch = next(line for line in stderr.splitlines() if line.startswith("  rotator watch "))
+    assert set(watch.split()[2:]) == set(app.rotations)
     assert stderr.endswith("1 rotation had not been asked for\n")
 
 
@@ -91,7 +91,7 @@ async def test_an_interruption_before_an_answer_says_that_nothing_is_certain(app
     assert (code, stdout) == (130, "")
     assert stderr == (
         "\nstopped\n1 request had no answer yet and may still be carried out. To see:\n"
-        "  python -m operator_cli rotations --since 10m\n"
+        "  rotator rotations --since 10m\n"
     )
 
 
@@ -168,13 +168,13 @@ async def test_a_pipe_gets_every_row_in_one_line(app: SmallApp) -> None:
 
 async def test_help_names_every_command_and_the_exit_codes(app: SmallApp) -> None:
     """
-    As `python -m operator_cli` says it, which needs no app.
+    As `rotator` says it, which needs no app.
     """
     async with command(app, "--help") as process:
         code, stdout, stderr = await outcome(process)
 
     assert (code, stderr) == (0, "")
-    assert stdout.startswith("Usage: python -m operator_cli [OPTIONS] COMMAND [ARGS]...")
+    assert stdout.startswith("Usage: rotator [OPTIONS] COMMAND [ARGS]...")
     for name in ("rotate", "status", "verify", "watch", "rotations", "show", "health"):
         assert f"\n  {name} " in stdout
     assert "3 the app cannot be reached" in " ".join(stdout.split())

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from operator_cli import wording
+from rotator import wording
 
 NOW = datetime(2026, 11, 22, 4, 17, 1, tzinfo=UTC)
 

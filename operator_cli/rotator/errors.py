@@ -1,0 +1,124 @@
+"""
+Everything that ends a command, or fails one of its rotations.
+
+    CommandError
+    ├── Misuse       the command line or the environment is wrong
+    ├── Refusal      the app answers with a problem
+    ├── NotAdmitted  the host in front of the app does not accept the credential
+    ├── OutOfReach   there is no answer, or none that is the app's
+    ├── NotListed    the app could not list a vault, whose secrets are therefore not known
+    ├── StillRunning the rotation goes on, but the command's patience has ended
+    └── TooSoon      the rotation waits until its key may be regenerated
+
+Each error knows the exit code it stands for and, where there is one, its remedy. None ever holds a credential.
+"""
+
+from typing import Any
+
+from rotator.remedies import remedy_for
+
+OK = 0
+FAILED = 1
+MISUSED = 2
+NOT_REACHED = 3
+INTERRUPTED = 130
+
+_EXIT_CODES = {
+    "malformed": MISUSED,
+    "idempotency_conflict": MISUSED,
+    "rotation_not_found": MISUSED,
+    "unavailable": NOT_REACHED,
+    "settings": NOT_REACHED,
+}
+
+
+class CommandError(Exception):
+    """
+    Everything below; catch it where one rotation must not stop the others.
+    """
+
+    code: str
+    exit_code: int = NOT_REACHED
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """
+        The error as JSON: the app's own problem where it has answered with one.
+        """
+        return {"code": self.code, "detail": str(self)}
+
+
+class Misuse(CommandError):
+    """
+    The command line or the environment is wrong: nothing was sent.
+    """
+
+    code = "usage"
+    exit_code = MISUSED
+
+
+class NotAdmitted(CommandError):
+    """
+    The credential is not accepted: whether the app runs is not known.
+    """
+
+    code = "not_admitted"
+
+
+class OutOfReach(CommandError):
+    """
+    There is no answer, or it is not the app's.
+    """
+
+    code = "unreachable"
+
+
+class NotListed(CommandError):
+    """
+    The app could not list a vault: its secrets are left out.
+    """
+
+    code = "vault_not_listed"
+    exit_code = FAILED
+
+
+class StillRunning(CommandError):
+    """
+    The time limit is over and the rotation has not ended.
+    """
+
+    code = "still_running"
+    exit_code = FAILED
+
+
+class TooSoon(CommandError):
+    """
+    Clients may go on with the key, and the rotation waits in the app until they no longer do.
+    """
+
+    code = "too_soon"
+    exit_code = FAILED
+
+
+class Refusal(CommandError):
+    """
+    The app answers with a problem: `rotation_id` is the rotation it is about, if there is one.
+    """
+
+    def __init__(self, code: str, detail: str, rotation_id: str | None, problem: dict[str, Any]) -> None:
+        super().__init__(detail, remedy_for(code, rotation_id))
+        self.code = code
+        self.exit_code = _EXIT_CODES.get(code, FAILED)
+        self.rotation_id = rotation_id
+        self._problem = problem
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """
+        What the app has answered, unchanged.
+        """
+        return self._problem

@@ -1,0 +1,173 @@
+"""
+What every command has: options that say where the app is, a way to await its answers, and an end with an exit code.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+import typer
+
+from rotator.api import Api
+from rotator.connection import Connection, connect
+from rotator.errors import INTERRUPTED, CommandError
+from rotator.progress import Progress
+from rotator.remedies import COMMAND
+from rotator.rotating import Outcome
+from rotator.rotation_view import outcomes as shown_outcomes
+from rotator.screen import Screen
+from rotator.watching import Underway, Watcher
+from rotator.wording import counted
+
+T = TypeVar("T")
+
+Timeout: TypeAlias = Annotated[
+    float, typer.Option(min=0, metavar="MINUTES", help="How long each rotation is watched before it counts as late.")
+]
+"""An option that several commands have."""
+
+
+class Output(StrEnum):
+    """
+    How results are written.
+    """
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Session:
+    """
+    One run of a command.
+    """
+
+    def __init__(self, runner: asyncio.Runner, api: Api, screen: Screen, progress: Progress) -> None:
+        self.api = api
+        self.screen = screen
+        self.progress = progress
+        self.underway = Underway()
+        self._runner = runner
+
+    def run(self, doing: str, work: Coroutine[Any, Any, T]) -> T:
+        """
+        Return the result of some work, showing meanwhile what is being done.
+        """
+        with self.progress.live(doing):
+            return self._runner.run(work)
+
+    def watcher(self, patience: float) -> Watcher:
+        """
+        Return what watches rotations, each for so many seconds.
+        """
+        return Watcher(self.api, self.progress, self.underway, patience)
+
+    def show_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """
+        Write what became of rotations: their records as results, what went wrong with the others as errors.
+        """
+        if self.screen.as_json:
+            records = [outcome.rotation.as_told for outcome in outcomes if outcome.rotation]
+            problems = [{**outcome.about, **outcome.error.problem} for outcome in outcomes if outcome.error]
+            self.screen.show_json({"rotations": records, "problems": problems})
+        else:
+            self.screen.show(*shown_outcomes(outcomes, datetime.now(UTC)))
+        for outcome in outcomes:
+            if outcome.error:
+                self.screen.complain(outcome.error, outcome.label)
+
+
+def command(work: Callable[..., int], *, is_anonymous: bool = False) -> Callable[..., None]:
+    """
+    Return the function that typer makes a command of: `work`, whose first argument is the session, and shared options.
+
+    What `work` returns, or the error it raises stands for, becomes the exit code.
+    """
+
+    def run(
+        *,
+        url: str | None,
+        function_key: str | None,
+        entra: str | None,
+        output: Output,
+        json: bool,
+        **options: Any,
+    ) -> None:
+        screen = Screen(as_json=json or output is Output.JSON)
+        try:
+            connection = connect(url, function_key, entra, is_anonymous=is_anonymous)
+            code = _run(connection, screen, lambda session: work(session, **options))
+        except CommandError as error:
+            screen.complain(error)
+            code = error.exit_code
+        raise typer.Exit(code)
+
+    own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *_shared())]
+    run.__name__, run.__doc__ = work.__name__, work.__doc__
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect.signature
+    return run
+
+
+def _run(connection: Connection, screen: Screen, work: Callable[[Session], int]) -> int:
+    progress = Progress(screen.messages)
+    api = Api(connection, progress.note)
+    with asyncio.Runner() as runner:
+        session = Session(runner, api, screen, progress)
+        try:
+            return work(session)
+        except KeyboardInterrupt:
+            _tell_what_goes_on(session)
+            return INTERRUPTED
+        finally:
+            runner.run(api.close())
+
+
+def _tell_what_goes_on(session: Session) -> None:
+    underway = session.underway
+    session.screen.say("\nstopped")
+    if underway.running:
+        session.screen.say(
+            f"{counted(len(underway.running), 'rotation')} will go on in the app without this command. To watch:\n"
+            f"  {COMMAND} watch {' '.join(underway.running)}"
+        )
+    if underway.sent:
+        session.screen.say(
+            f"{counted(underway.sent, 'request')} had no answer yet and may still be carried out. To see:\n"
+            f"  {COMMAND} rotations --since 10m"
+        )
+    if underway.waiting:
+        session.screen.say(f"{counted(underway.waiting, 'rotation')} had not been asked for")
+
+
+def _shared() -> list[inspect.Parameter]:
+    def options(
+        *,
+        url: Annotated[
+            str | None,
+            typer.Option(envvar="KEY_ROTATOR_URL", help="The app's address, with or without /api.", metavar="URL"),
+        ] = None,
+        function_key: Annotated[
+            str | None,
+            typer.Option(
+                envvar="KEY_ROTATOR_FUNCTION_KEY",
+                help="A function key of the app; better in the environment, where no list of processes shows it.",
+                metavar="KEY",
+            ),
+        ] = None,
+        entra: Annotated[
+            str | None,
+            typer.Option(
+                envvar="KEY_ROTATOR_AUDIENCE",
+                help="The audience of the app's Microsoft Entra sign-in: send a token of whoever is signed in here.",
+                metavar="AUDIENCE",
+            ),
+        ] = None,
+        output: Annotated[Output, typer.Option(help="How results are written.")] = Output.TABLE,
+        json: Annotated[bool, typer.Option("--json", help="The same as --output json.")] = False,
+    ) -> None: ...
+
+    return list(inspect.signature(options, eval_str=True).parameters.values())
