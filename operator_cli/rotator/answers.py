@@ -15,6 +15,10 @@ _KEY_REMEDY = (
     "KEY_ROTATOR_FUNCTION_KEY must be a function key of this app: "
     "az functionapp keys list --name my-rotator --resource-group my-group"
 )
+_SIGN_IN_REMEDY = (
+    "check that the audience, KEY_ROTATOR_AUDIENCE, is that of the app's sign-in, and that you are signed in to its "
+    "tenant: az login --tenant"
+)
 _URL_REMEDY = "check --url or KEY_ROTATOR_URL, and that the app is deployed and running"
 
 
@@ -56,13 +60,13 @@ def code_of(response: httpx.Response) -> str | None:
 
 def _meaning_of(response: httpx.Response) -> CommandError:
     problem = _problem(response)
-    if problem:
+    if problem and response.status_code != HTTPStatus.UNAUTHORIZED:
         rotation_id = problem.get("rotationId")
         detail = str(problem.get("detail") or problem.get("title") or "no detail")
         return Refusal(str(problem["code"]), detail, rotation_id and str(rotation_id), problem)
     status, place = response.status_code, _place(response)
     if status == HTTPStatus.UNAUTHORIZED:
-        return NotAdmitted(f"{place} does not accept the credential (401)", _KEY_REMEDY)
+        return _not_admitted(response)
     if status == HTTPStatus.FORBIDDEN:
         return NotAdmitted(
             f"{place} lets nobody in from here with this credential (403)",
@@ -71,11 +75,19 @@ def _meaning_of(response: httpx.Response) -> CommandError:
     if response.is_redirect:
         return NotAdmitted(
             f"{place} sends elsewhere ({status}), most likely to a sign-in",
-            "give --entra, or KEY_ROTATOR_AUDIENCE, the audience of the app's sign-in; use https",
+            "give --audience, or KEY_ROTATOR_AUDIENCE, the audience of the app's sign-in; use https",
         )
     if status == HTTPStatus.NOT_FOUND:
         return OutOfReach(f"there is no key rotator at {place} (404)", _URL_REMEDY)
     return OutOfReach(f"{place} answers {status} {response.reason_phrase}".rstrip(), _URL_REMEDY)
+
+
+def _not_admitted(response: httpx.Response) -> NotAdmitted:
+    detail = (_problem(response) or {}).get("detail")
+    return NotAdmitted(
+        f"{_place(response)} does not accept the credential (401){f': {detail}' if detail else ''}",
+        _SIGN_IN_REMEDY if "Authorization" in response.request.headers else _KEY_REMEDY,
+    )
 
 
 def _problem(response: httpx.Response) -> dict[str, Any] | None:

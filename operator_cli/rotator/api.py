@@ -60,7 +60,7 @@ class Api:
     """
 
     def __init__(self, connection: Connection, notice: Notice) -> None:
-        self._base = connection.base
+        self._base = connection.address.base
         self._courier = Courier(connection, notice)
 
     async def close(self) -> None:

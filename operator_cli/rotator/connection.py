@@ -3,77 +3,45 @@ Where the app is and how to be let in, checked before anything is sent.
 """
 
 import os
-import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
+from rotator.credentials import Credentials
 from rotator.errors import Misuse
 
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-_KEY = re.compile(r"[\x21-\x7e]+")
 # App Service itself gives up after 230 seconds.
 _TIMEOUT = httpx.Timeout(240, connect=15)
 
 
 @dataclass(frozen=True)
-class Connection:
+class Address:
     """
-    The base of every call, `https://host/api`, and the credentials that there are.
+    The base of every call, `https://host/api`, and whether that is on this machine.
     """
 
     base: str
     is_local: bool
-    function_key: str | None = field(repr=False)
-    audience: str | None
 
 
-def connect(url: str | None, function_key: str | None, audience: str | None, *, is_anonymous: bool) -> Connection:
+@dataclass(frozen=True)
+class Connection:
     """
-    Return the connection that options and environment describe; a call that `is_anonymous` needs no credential.
-
-    Raises `Misuse`, without the key.
+    Where the app is, and what lets the command in.
     """
-    base, is_local = _base(url)
-    key = _key(function_key)
-    if not (is_anonymous or is_local or key or audience):
-        raise Misuse(
-            "there is no credential",
-            "set KEY_ROTATOR_FUNCTION_KEY to a function key of the app, or KEY_ROTATOR_AUDIENCE (--entra) to the "
-            "audience that its Microsoft Entra sign-in expects",
-        )
-    return Connection(base, is_local, key, audience or None)
+
+    address: Address
+    credentials: Credentials
 
 
-def client_for(connection: Connection) -> httpx.AsyncClient:
+def address_of(url: str | None) -> Address:
     """
-    Return the client, which trusts what `SSL_CERT_FILE` names.
+    Return the address that a URL names. The URL is never quoted in an error: what people copy may hold a key.
 
-    Raises `Misuse` where the environment's certificates or proxies cannot be used.
-    """
-    # A proxy has no way to a local app, and would be shown the key of one that speaks http.
-    mounts = {f"all://{httpx.URL(connection.base).host}": None} if connection.is_local else None
-    try:
-        return httpx.AsyncClient(timeout=_TIMEOUT, mounts=mounts)
-    except (OSError, ssl.SSLError) as error:
-        named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-        raise Misuse(
-            f"SSL_CERT_FILE names {named}, which cannot be read ({type(error).__name__})",
-            "let it name a file of trusted certificates in PEM format, or unset it",
-        ) from None
-    except (ValueError, ImportError, httpx.InvalidURL):
-        # Without the proxy's URL, which may hold a password.
-        raise Misuse(
-            "the proxy that the environment names cannot be used",
-            "let HTTPS_PROXY, HTTP_PROXY and ALL_PROXY be http:// or https:// URLs, or unset them",
-        ) from None
-
-
-def _base(url: str | None) -> tuple[str, bool]:
-    """
-    Return the base and whether it is on this machine. The URL is never quoted: what people copy may hold a key.
+    Raises `Misuse`.
     """
     if not url or not url.strip():
         raise Misuse(
@@ -97,15 +65,28 @@ def _base(url: str | None) -> tuple[str, bool]:
     address = f"[{host}]" if ":" in host else host
     path = parts.path.rstrip("/")
     path = path if path.endswith("/api") else f"{path}/api"
-    return f"{parts.scheme}://{address}{f':{port}' if port else ''}{path}", is_local
+    return Address(f"{parts.scheme}://{address}{f':{port}' if port else ''}{path}", is_local)
 
 
-def _key(function_key: str | None) -> str | None:
-    key = (function_key or "").strip()
-    if key and not _KEY.fullmatch(key):
-        # Said here and without the key: the HTTP library would quote it.
+def client_for(connection: Connection) -> httpx.AsyncClient:
+    """
+    Return the client, which trusts what `SSL_CERT_FILE` names.
+
+    Raises `Misuse` where the environment's certificates or proxies cannot be used.
+    """
+    # A proxy has no way to a local app, and would be shown the key of one that speaks http.
+    mounts = {f"all://{httpx.URL(connection.address.base).host}": None} if connection.address.is_local else None
+    try:
+        return httpx.AsyncClient(timeout=_TIMEOUT, mounts=mounts)
+    except (OSError, ssl.SSLError) as error:
+        named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
         raise Misuse(
-            "the function key has characters that no key has",
-            "copy it anew: az functionapp keys list --name my-rotator --resource-group my-group",
-        )
-    return key or None
+            f"SSL_CERT_FILE names {named}, which cannot be read ({type(error).__name__})",
+            "let it name a file of trusted certificates in PEM format, or unset it",
+        ) from None
+    except (ValueError, ImportError, httpx.InvalidURL):
+        # Without the proxy's URL, which may hold a password.
+        raise Misuse(
+            "the proxy that the environment names cannot be used",
+            "let HTTPS_PROXY, HTTP_PROXY and ALL_PROXY be http:// or https:// URLs, or unset them",
+        ) from None

@@ -26,6 +26,8 @@ _TRY_AGAIN = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
+# What no page of another site can send: an app that is signed in to asks for it.
+_NOT_FROM_A_PAGE = {"X-Rotator": "1"}
 _PAUSES = (0.5, 2.0, 5.0)  # seconds between tries, where the app does not ask for more
 _LONGEST_WAIT = 120.0  # seconds; what asks for more is told instead of waited for
 
@@ -50,9 +52,10 @@ class Courier:
     def __init__(self, connection: Connection, notice: Notice) -> None:
         self._client = client_for(connection)
         self._client.headers["User-Agent"] = "azure-key-rotator-operator-cli"
-        if connection.function_key:
-            self._client.headers["x-functions-key"] = connection.function_key
-        self._sign_in = EntraSignIn(connection.audience) if connection.audience else None
+        credentials = connection.credentials
+        if credentials.function_key:
+            self._client.headers["x-functions-key"] = credentials.function_key
+        self._sign_in = EntraSignIn(credentials.audience) if credentials.audience else None
         if self._sign_in:
             self._client.auth = self._sign_in
         self._notice = notice
@@ -86,7 +89,16 @@ class Courier:
         """
         Return the answer to a POST that may be sent more than once, as `get` does.
         """
-        return await self._send_patiently(self._client.build_request("POST", url, json=body, headers=headers))
+        return await self.change("POST", url, body, headers)
+
+    async def change(
+        self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """
+        Return the answer to a call that changes something and may be sent more than once, as `get` does.
+        """
+        marked = {**(headers or {}), **_NOT_FROM_A_PAGE}
+        return await self._send_patiently(self._client.build_request(method, url, json=body, headers=marked))
 
     async def _send_patiently(self, request: httpx.Request) -> httpx.Response:
         for pause in _PAUSES:

@@ -5,7 +5,10 @@ What a person can do about each of the API's error codes, and about a rotation t
 COMMAND = "rotator"
 
 _REMEDIES = {
-    "forbidden": "the app's settings ROTATION_VAULTS and ROTATION_ALLOWED_SCOPES say what it may touch",
+    "forbidden": (
+        "the app's settings ROTATION_VAULTS and ROTATION_ALLOWED_SCOPES say what it may touch; "
+        "an app role that is missing is assigned to you in Microsoft Entra"
+    ),
     "secret_not_found": f"`{COMMAND} status` lists the managed secrets",
     "target_not_found": "compare the ARM id, or the secret's tag ProviderAddress, with the resource in Azure",
     "rotation_not_found": f"`{COMMAND} rotations` lists the rotations that are known",

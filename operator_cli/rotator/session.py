@@ -6,14 +6,15 @@ import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import typer
 
 from rotator.api import Api
-from rotator.connection import Connection, connect
+from rotator.connection import Connection, address_of
+from rotator.credentials import Credentials
 from rotator.errors import INTERRUPTED, CommandError
+from rotator.options import Shared, shared_parameters, take_shared
 from rotator.progress import Progress
 from rotator.remedies import COMMAND
 from rotator.rotating import Outcome
@@ -23,20 +24,6 @@ from rotator.watching import Underway, Watcher
 from rotator.wording import counted
 
 T = TypeVar("T")
-
-Timeout: TypeAlias = Annotated[
-    float, typer.Option(min=0, metavar="MINUTES", help="How long each rotation is watched before it counts as late.")
-]
-"""An option that several commands have."""
-
-
-class Output(StrEnum):
-    """
-    How results are written.
-    """
-
-    TABLE = "table"
-    JSON = "json"
 
 
 class Session:
@@ -86,34 +73,34 @@ def command(work: Callable[..., int], *, is_anonymous: bool = False) -> Callable
     What `work` returns, or the error it raises stands for, becomes the exit code.
     """
 
-    def run(
-        *,
-        url: str | None,
-        function_key: str | None,
-        entra: str | None,
-        output: Output,
-        json: bool,
-        **options: Any,
-    ) -> None:
-        screen = Screen(as_json=json or output is Output.JSON)
+    def run(**options: Any) -> None:
+        shared = take_shared(options)
+        screen = Screen(as_json=shared.as_json)
+        progress = Progress(screen.messages)
         try:
-            connection = connect(url, function_key, entra, is_anonymous=is_anonymous)
-            code = _run(connection, screen, lambda session: work(session, **options))
+            connection = _connect(shared, progress, is_anonymous=is_anonymous)
+            code = _run(connection, screen, progress, lambda session: work(session, **options))
         except CommandError as error:
             screen.complain(error)
             code = error.exit_code
         raise typer.Exit(code)
 
     own = list(inspect.signature(work, eval_str=True).parameters.values())[1:]
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *_shared())]
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in (*own, *shared_parameters())]
     run.__name__, run.__doc__ = work.__name__, work.__doc__
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by inspect.signature
     return run
 
 
-def _run(connection: Connection, screen: Screen, work: Callable[[Session], int]) -> int:
-    progress = Progress(screen.messages)
+def _connect(shared: Shared, progress: Progress, *, is_anonymous: bool) -> Connection:
+    address = address_of(shared.url)
+    if is_anonymous:
+        return Connection(address, Credentials())
+    return Connection(address, shared.given.settle(progress, is_needed=not address.is_local))
+
+
+def _run(connection: Connection, screen: Screen, progress: Progress, work: Callable[[Session], int]) -> int:
     api = Api(connection, progress.note)
     with asyncio.Runner() as runner:
         session = Session(runner, api, screen, progress)
@@ -141,33 +128,3 @@ def _tell_what_goes_on(session: Session) -> None:
         )
     if underway.waiting:
         session.screen.say(f"{counted(underway.waiting, 'rotation')} had not been asked for")
-
-
-def _shared() -> list[inspect.Parameter]:
-    def options(
-        *,
-        url: Annotated[
-            str | None,
-            typer.Option(envvar="KEY_ROTATOR_URL", help="The app's address, with or without /api.", metavar="URL"),
-        ] = None,
-        function_key: Annotated[
-            str | None,
-            typer.Option(
-                envvar="KEY_ROTATOR_FUNCTION_KEY",
-                help="A function key of the app; better in the environment, where no list of processes shows it.",
-                metavar="KEY",
-            ),
-        ] = None,
-        entra: Annotated[
-            str | None,
-            typer.Option(
-                envvar="KEY_ROTATOR_AUDIENCE",
-                help="The audience of the app's Microsoft Entra sign-in: send a token of whoever is signed in here.",
-                metavar="AUDIENCE",
-            ),
-        ] = None,
-        output: Annotated[Output, typer.Option(help="How results are written.")] = Output.TABLE,
-        json: Annotated[bool, typer.Option("--json", help="The same as --output json.")] = False,
-    ) -> None: ...
-
-    return list(inspect.signature(options, eval_str=True).parameters.values())

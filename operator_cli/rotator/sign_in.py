@@ -47,5 +47,5 @@ class EntraSignIn(httpx.Auth):
             first = next(iter(str(error).splitlines()), type(error).__name__)
             raise NotAdmitted(
                 f"there is no token for {self._audience}: {first}",
-                "sign in with `az login`, and check that --entra is the audience that the app's sign-in accepts",
+                "sign in with `az login`, and check that --audience is the one that the app's sign-in accepts",
             ) from None

@@ -10,9 +10,10 @@ import typer
 from rotator.api import Secrets
 from rotator.catalog import Wanted, everything, find
 from rotator.errors import Misuse, NotListed
+from rotator.options import Timeout
 from rotator.orders import KeyChoice, Wish
 from rotator.rotating import Order, Outcome, Rotating, exit_code
-from rotator.session import Session, Timeout
+from rotator.session import Session
 from rotator.wording import counted, plain, secret_name, vault_name
 
 _MOST_AT_ONCE = 32

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from rotator.errors import CommandError
+from rotator.options import Timeout
 from rotator.rotating import Outcome, exit_code, see_through
-from rotator.session import Session, Timeout
+from rotator.session import Session
 from rotator.wording import subject
 
 

@@ -140,7 +140,7 @@ async def test_key_and_token_may_both_be_needed(app: SmallApp, run: Command) -> 
     """
     environment = signed_in(app) | {"KEY_ROTATOR_FUNCTION_KEY": app.function_key}
 
-    assert (await run("status", "--entra", "api://key-rotator", environment=environment)).exit_code == 0
+    assert (await run("status", "--audience", "api://key-rotator", environment=environment)).exit_code == 0
 
     (asked,) = app.asked("GET", "/api/secrets")
     assert asked.headers["Authorization"] == f"Bearer {app.token}"
@@ -153,7 +153,7 @@ async def test_without_a_sign_in_there_is_no_token(app: SmallApp, run: Command) 
     """
     environment = signed_in(app) | {"IDENTITY_ENDPOINT": None, "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
 
-    result = await run("status", "--entra", "api://key-rotator", environment=environment)
+    result = await run("status", "--audience", "api://key-rotator", environment=environment)
 
     assert result.exit_code == 3
     first, second = result.stderr.splitlines()
