@@ -16,7 +16,8 @@ from rotator.answers import content_of, wait_asked_by
 from rotator.connection import Connection
 from rotator.courier import Courier, Notice
 from rotator.errors import Misuse
-from rotator.records import Health, ManagedSecret, Rotation, RotationsPage, SecretsPage, read
+from rotator.records import Health, Rotation, RotationsPage, read
+from rotator.secret_records import ManagedSecret, SecretsPage
 
 _LARGEST_PAGE = 100
 _SECRET_ID = re.compile(r"https://(?P<vault>[^/?#]+)/secrets/(?P<name>[^/?#]+)", re.IGNORECASE)
@@ -94,6 +95,12 @@ class Api:
         Return the rotation with an id, as it is now.
         """
         return await self.look(self._url("rotations", rotation_id))
+
+    async def cancel(self, rotation_id: str) -> Rotation:
+        """
+        Return the record of a rotation that was Scheduled and never begins.
+        """
+        return read(Rotation, content_of(await self._courier.change("DELETE", self._url("rotations", rotation_id))))
 
     async def rotations(self, filters: Mapping[str, str | None], limit: int) -> Rotations:
         """

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from rotator.commands.cancel import cancel
 from rotator.commands.health import health
+from rotator.commands.history import history
+from rotator.commands.leak import leak
 from rotator.commands.rotate import rotate
-from rotator.commands.rotations import rotations
 from rotator.commands.show import show
 from rotator.commands.status import status
 from rotator.commands.verify import verify
@@ -48,6 +50,6 @@ def _options(
 ) -> None: ...
 
 
-for work in (rotate, status, verify, watch, rotations, show):
+for work in (status, show, rotate, watch, verify, leak, cancel, history):
     app.command()(command(work))
 app.command()(command(health, is_anonymous=True))

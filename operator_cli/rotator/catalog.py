@@ -10,8 +10,8 @@ from typing import Any
 
 from rotator.api import Api
 from rotator.errors import Misuse, Refusal
-from rotator.records import ManagedSecret
 from rotator.remedies import COMMAND
+from rotator.secret_records import ManagedSecret
 from rotator.wording import secret_name, short_id, vault_name
 
 _NAME = re.compile(r"([^/?#\s]+/)?[0-9A-Za-z-]{1,127}")

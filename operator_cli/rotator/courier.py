@@ -98,7 +98,8 @@ class Courier:
         Return the answer to a call that changes something and may be sent more than once, as `get` does.
         """
         marked = {**(headers or {}), **_NOT_FROM_A_PAGE}
-        return await self._send_patiently(self._client.build_request(method, url, json=body, headers=marked))
+        request = self._client.build_request(method, url, json=body, headers=marked)
+        return await self._send_patiently(request)
 
     async def _send_patiently(self, request: httpx.Request) -> httpx.Response:
         for pause in _PAUSES:

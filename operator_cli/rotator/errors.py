@@ -8,27 +8,37 @@ Everything that ends a command, or fails one of its rotations.
     ├── OutOfReach   there is no answer, or none that is the app's
     ├── NotListed    the app could not list a vault, whose secrets are therefore not known
     ├── StillRunning the rotation goes on, but the command's patience has ended
-    └── TooSoon      the rotation waits until its key may be regenerated
+    ├── TooSoon      the rotation waits until its key may be regenerated
+    ├── NotRevoked   a leaked key stays alive
+    └── StillHeld    secrets still hold a leaked key
 
 Each error knows the exit code it stands for and, where there is one, its remedy. None ever holds a credential.
 """
 
+from enum import IntEnum
 from typing import Any
 
 from rotator.remedies import remedy_for
 
-OK = 0
-FAILED = 1
-MISUSED = 2
-NOT_REACHED = 3
-INTERRUPTED = 130
+
+class ExitCode(IntEnum):
+    """
+    What a command ends with: the table "Exit codes" of docs/command-line.md.
+    """
+
+    DONE = 0
+    FAILED = 1
+    MISUSED = 2
+    NOT_REACHED = 3
+    INTERRUPTED = 130
+
 
 _EXIT_CODES = {
-    "malformed": MISUSED,
-    "idempotency_conflict": MISUSED,
-    "rotation_not_found": MISUSED,
-    "unavailable": NOT_REACHED,
-    "settings": NOT_REACHED,
+    "malformed": ExitCode.MISUSED,
+    "idempotency_conflict": ExitCode.MISUSED,
+    "rotation_not_found": ExitCode.MISUSED,
+    "unavailable": ExitCode.NOT_REACHED,
+    "settings": ExitCode.NOT_REACHED,
 }
 
 
@@ -38,7 +48,7 @@ class CommandError(Exception):
     """
 
     code: str
-    exit_code: int = NOT_REACHED
+    exit_code: ExitCode = ExitCode.NOT_REACHED
 
     def __init__(self, message: str, remedy: str | None = None) -> None:
         super().__init__(message)
@@ -58,7 +68,7 @@ class Misuse(CommandError):
     """
 
     code = "usage"
-    exit_code = MISUSED
+    exit_code = ExitCode.MISUSED
 
 
 class NotAdmitted(CommandError):
@@ -83,7 +93,7 @@ class NotListed(CommandError):
     """
 
     code = "vault_not_listed"
-    exit_code = FAILED
+    exit_code = ExitCode.FAILED
 
 
 class StillRunning(CommandError):
@@ -92,7 +102,7 @@ class StillRunning(CommandError):
     """
 
     code = "still_running"
-    exit_code = FAILED
+    exit_code = ExitCode.FAILED
 
 
 class TooSoon(CommandError):
@@ -101,7 +111,25 @@ class TooSoon(CommandError):
     """
 
     code = "too_soon"
-    exit_code = FAILED
+    exit_code = ExitCode.FAILED
+
+
+class NotRevoked(CommandError):
+    """
+    A key was reported as leaked, and stays alive.
+    """
+
+    code = "not_revoked"
+    exit_code = ExitCode.FAILED
+
+
+class StillHeld(CommandError):
+    """
+    Secrets hold a leaked key that have not moved in time, or cannot.
+    """
+
+    code = "still_held"
+    exit_code = ExitCode.FAILED
 
 
 class Refusal(CommandError):
@@ -112,7 +140,7 @@ class Refusal(CommandError):
     def __init__(self, code: str, detail: str, rotation_id: str | None, problem: dict[str, Any]) -> None:
         super().__init__(detail, remedy_for(code, rotation_id))
         self.code = code
-        self.exit_code = _EXIT_CODES.get(code, FAILED)
+        self.exit_code = _EXIT_CODES.get(code, ExitCode.FAILED)
         self.rotation_id = rotation_id
         self._problem = problem
 

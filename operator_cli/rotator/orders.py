@@ -2,17 +2,15 @@
 What the options of `rotate` ask for.
 """
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from rotator.catalog import Wanted
 from rotator.errors import Misuse
+from rotator.moments import delay, iso
 from rotator.rotating import Order
 from rotator.wording import target_name
-
-_DURATION = re.compile(r"P(?!$)([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+S)?)?")
 
 
 class KeyChoice(StrEnum):
@@ -38,11 +36,8 @@ class Wish:
     revoke_previous_after: str | None
 
     def __post_init__(self) -> None:
-        if self.revoke_previous_after and not _DURATION.fullmatch(self.revoke_previous_after):
-            raise Misuse(
-                f"--revoke-previous-after {self.revoke_previous_after!r} is no duration",
-                "write it as ISO 8601 does, in days and shorter: PT1H, P1DT12H",
-            )
+        if self.revoke_previous_after is not None:
+            delay(self.revoke_previous_after, "--revoke-previous-after")
 
     def orders(self, secrets: list[Wanted]) -> list[Order]:
         """
@@ -71,5 +66,5 @@ class Wish:
         if self.reason:
             body["reason"] = self.reason
         if self.revoke_previous_after:
-            body["revokePreviousAfter"] = self.revoke_previous_after
+            body["revokePreviousAfter"] = iso(delay(self.revoke_previous_after, "--revoke-previous-after"))
         return body

@@ -58,16 +58,27 @@ class Progress:
         Show where a rotation stands, if that is news.
         """
         state = f"{rotation.state} ({keys(rotation)})" if rotation.key_name else rotation.state
-        if rotation.error or rotation.skip_reason or rotation.is_too_soon:
+        if rotation.error or rotation.skip_reason or rotation.is_too_soon or rotation.revokes:
             state = f"{rotation.state} ({reason(rotation, datetime.now(UTC))})"
+        colour = COLOURS.get(rotation.state, "")
+        if self._told.get(label) == state:
+            return
+        if self._display and rotation.has_ended:
+            self.forget(label)
+            self._told[label] = state
+            self._say(label, state, colour)
+        else:
+            self.show(label, state, colour)
+
+    def show(self, label: str, state: str, colour: str = "") -> None:
+        """
+        Show how something stands that has not ended, if that is news.
+        """
         if self._told.get(label) == state:
             return
         self._told[label] = state
         if self._display is None:
-            self._say(label, state, rotation)
-        elif rotation.has_ended:
-            self.forget(label)
-            self._say(label, state, rotation)
+            self._say(label, state, colour)
         elif label in self._tasks:
             self._display.update(self._tasks[label], description=plain(f"{label}: {state}"))
         else:
@@ -86,6 +97,6 @@ class Progress:
         """
         self._console.print(Text(plain(text), "dim"), soft_wrap=True)
 
-    def _say(self, label: str, state: str, rotation: Rotation) -> None:
-        line = Text.assemble(f"{plain(label)}: ", (plain(state), COLOURS.get(rotation.state, "")))
+    def _say(self, label: str, state: str, colour: str) -> None:
+        line = Text.assemble(f"{plain(label)}: ", (plain(state), colour))
         self._console.print(line, soft_wrap=True)

@@ -46,7 +46,7 @@ class Error(Struct, frozen=True):
 
 class Revocation(Struct, frozen=True, rename="camel"):
     """
-    The later rotation that kills the previous key.
+    The rotation that kills a leaked key, and when it is due at the earliest.
     """
 
     id: str
@@ -95,11 +95,18 @@ class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
         return self.state in _ENDED
 
     @property
+    def revokes(self) -> bool:
+        """
+        Whether it waits to kill a leaked key: it is about a target, and which of the two keys it is shows only then.
+        """
+        return self.state == "Scheduled" and self.secret is None and self.key_name is None
+
+    @property
     def is_too_soon(self) -> bool:
         """
         Whether it was not begun, or would not be, because clients may go on with the key.
         """
-        is_deferred = self.state in {"Scheduled", "Planned"} and self.allowed_on is not None
+        is_deferred = self.state in {"Scheduled", "Planned"} and self.allowed_on is not None and not self.revokes
         return is_deferred or self.skip_reason == "too_soon"
 
     @property
@@ -115,93 +122,8 @@ class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
 
         A revocation is Scheduled as well, and never too soon.
         """
-        is_to_come = self.state == "Scheduled" and self.allowed_on is not None and self.allowed_on > now
-        return self.allowed_on if is_to_come else None
-
-
-class ListedSecret(Struct, frozen=True):
-    """
-    A managed secret's vault and name; no name stands for a vault that could not be listed.
-    """
-
-    vault: str
-    name: str | None = None
-
-
-class LastRotation(Struct, frozen=True, rename="camel"):
-    """
-    How a secret's last rotation ended; `error` is its code.
-    """
-
-    id: str
-    state: str
-    completed_on: datetime | None = None
-    error: str | None = None
-
-
-class Verified(Struct, frozen=True):
-    """
-    What came of comparing a secret's value with the keys of its target, and when; `why` where it is not Live.
-    """
-
-    on: datetime
-    result: str
-    why: str | None = None
-
-
-class Neighbour(Struct, frozen=True, rename="camel"):
-    """
-    Another secret of the same target: the key that its tag names, and the one that was seen in its value.
-    """
-
-    secret: ListedSecret
-    key_name: str | None = None
-    held_key: str | None = None
-    status: str | None = None
-    verified: Verified | None = None
-
-
-class ManagedSecret(Told, frozen=True, kw_only=True, rename="camel"):
-    """
-    How a managed secret stands, or one whose tags look as if it should be managed.
-
-    `held_key` and `neighbours` are told of a secret that is asked for alone.
-    """
-
-    secret: ListedSecret
-    status: str
-    target: str | None = None
-    key_name: str | None = None
-    expires_on: datetime | None = None
-    why: str | None = None
-    shares_target_with: list[str] = []
-    last_rotation: LastRotation | None = None
-    verified: Verified | None = None
-    next_rotation_on: datetime | None = None
-    seen_on: datetime | None = None
-    held_key: str | None = None
-    neighbours: list[Neighbour] = []
-
-    @property
-    def is_live(self) -> bool:
-        """
-        Whether its key was seen to be live.
-        """
-        return self.verified is not None and self.verified.result == "Live"
-
-    @property
-    def is_managed(self) -> bool:
-        """
-        Whether it is a secret that the app rotates, and not a vault or a secret that only looks managed.
-        """
-        return self.secret.name is not None and self.status != "NearlyManaged"
-
-    @property
-    def id(self) -> str | None:
-        """
-        The secret's id without a version, None for a vault that could not be listed.
-        """
-        return f"{self.secret.vault}/secrets/{self.secret.name}" if self.secret.name else None
+        is_to_come = self.allowed_on is not None and self.allowed_on > now
+        return self.allowed_on if self.state == "Scheduled" and is_to_come and not self.revokes else None
 
 
 class RotationsPage(Told, frozen=True, kw_only=True, rename="camel"):
@@ -213,16 +135,6 @@ class RotationsPage(Told, frozen=True, kw_only=True, rename="camel"):
     continuation: str | None = None
 
 
-class SecretsPage(Told, frozen=True, kw_only=True, rename="camel"):
-    """
-    A page of managed secrets, each still to be read.
-    """
-
-    secrets: list[dict[str, Any]]
-    as_of: datetime | None = None
-    continuation: str | None = None
-
-
 class Health(Told, frozen=True, kw_only=True, rename="camel"):
     """
     Whether the app could rotate a key right now.
@@ -230,6 +142,13 @@ class Health(Told, frozen=True, kw_only=True, rename="camel"):
 
     status: str
     checks: dict[str, Any] = {}
+
+    @property
+    def observes(self) -> bool:
+        """
+        Whether the app changes nothing.
+        """
+        return self.checks.get("mode") == "observing"
 
 
 def read(kind: type[T], told: Any) -> T:

@@ -3,6 +3,7 @@ What a person can do about each of the API's error codes, and about a rotation t
 """
 
 COMMAND = "rotator"
+OBSERVING = "its setting ROTATION_MODE=rotate lets it rotate: docs/operations.md#observe-first"
 
 _REMEDIES = {
     "forbidden": (
@@ -11,7 +12,7 @@ _REMEDIES = {
     ),
     "secret_not_found": f"`{COMMAND} status` lists the managed secrets",
     "target_not_found": "compare the ARM id, or the secret's tag ProviderAddress, with the resource in Azure",
-    "rotation_not_found": f"`{COMMAND} rotations` lists the rotations that are known",
+    "rotation_not_found": f"`{COMMAND} history` lists the rotations that are known",
     "active_key": (
         "leave --key out to rotate the key that is not in use; --force regenerates this one nevertheless, "
         "and clients fail until they read the secret again"
@@ -31,22 +32,24 @@ _REMEDIES = {
         "ask again then, or with --ignore-grace if clients read every new version at once; "
         "either needs another --idempotency-key"
     ),
+    "not_cancellable": f"only what is Scheduled can be cancelled: `{COMMAND} history --state Scheduled` lists that",
+    "revocation_pending": (
+        "clients need this key until the other one is dead: report it again then, or cancel that revocation"
+    ),
+    "observing": OBSERVING,
     "unavailable": f"try again later; `{COMMAND} health` names the part that is down",
     "settings": f"put that setting of the app right; `{COMMAND} health` names it",
 }
 _REMEDIES_OF_SKIPPED = {
     "busy": (
-        f"`{COMMAND} rotations` shows the one that was running; ask again when it has ended, "
+        f"`{COMMAND} history` shows the one that was running; ask again when it has ended, "
         "with another --idempotency-key if you gave one"
     ),
     "unmanaged": (
         "put the tag ProviderAddress on it, as docs/configuration.md describes it; "
         f"`{COMMAND} status` shows a secret whose tags are nearly right as NearlyManaged"
     ),
-    "observing": (
-        "the app changes nothing, and says in its steps what it would do; its setting ROTATION_MODE=rotate lets it "
-        "rotate: docs/operations.md#observe-first"
-    ),
+    "observing": f"the app changes nothing, and says in its steps what it would do; {OBSERVING}",
 }
 #: What to do about a key that nobody has seen work.
 UNPROVEN = "docs/operations.md#a-key-that-is-not-proven says what to do"
@@ -64,5 +67,5 @@ def remedy_for(code: str, rotation_id: str | None = None) -> str | None:
     Return what to do next, None where the error's own words say it.
     """
     if code == "busy":
-        return f"`{COMMAND} {f'watch {rotation_id}' if rotation_id else 'rotations'}` shows it; then ask again"
+        return f"`{COMMAND} {f'watch {rotation_id}' if rotation_id else 'history'}` shows it; then ask again"
     return _REMEDIES.get(code)

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rotator.api import Seen
-from rotator.errors import FAILED, OK, CommandError, StillRunning, TooSoon
+from rotator.errors import CommandError, ExitCode, StillRunning, TooSoon
 from rotator.records import Rotation
 from rotator.remedies import COMMAND
+from rotator.times import time
 from rotator.watching import Watcher
-from rotator.wording import time
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,21 @@ class Outcome:
     error: CommandError | None = None
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """
         What this one alone would end the command with.
         """
         if self.error:
             return self.error.exit_code
-        return FAILED if self.rotation and self.rotation.is_refused else OK
+        return ExitCode.FAILED if self.rotation and self.rotation.is_refused else ExitCode.DONE
 
 
-def exit_code(outcomes: Sequence[Outcome]) -> int:
+def exit_code(outcomes: Sequence[Outcome]) -> ExitCode:
     """
     Return what the command ends with: the code that all failures share, else that something failed.
     """
-    codes = {outcome.exit_code for outcome in outcomes} - {OK}
-    return codes.pop() if len(codes) == 1 else FAILED if codes else OK
+    codes = {outcome.exit_code for outcome in outcomes} - {ExitCode.DONE}
+    return codes.pop() if len(codes) == 1 else ExitCode.FAILED if codes else ExitCode.DONE
 
 
 async def see_through(watcher: Watcher, label: str, about: Mapping[str, str], seen: Seen) -> Outcome:

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from rotator import wording
-from rotator.columns import Column, tabulate
+from rotator import times, wording
+from rotator.columns import Column, FittingTable
 from rotator.errors import StillRunning, TooSoon
 from rotator.progress import COLOURS
 from rotator.records import Error, RotatedSecret, Rotation
@@ -34,24 +33,32 @@ def block(rotation: Rotation, now: datetime) -> Text:
     return Text("\n").join(lines)
 
 
-def table(rotations: Sequence[Rotation], now: datetime) -> Table:
+def table(rotations: Sequence[Rotation], now: datetime) -> FittingTable:
     """
-    Return a row for each rotation.
+    Return a row for each rotation; what has no room of its own and cannot be missed stands below.
     """
 
-    def column(heading: str, text: Callable[[Rotation], str], *, folds: bool = False) -> Column:
-        return Column(heading, [Text(wording.plain(text(one))) for one in rotations], folds=folds)
+    def column(heading: str, text: Callable[[Rotation], str], rank: int = 0) -> Column:
+        return Column(heading, [Text(wording.plain(text(one))) for one in rotations], rank=rank)
 
-    return tabulate(
+    ids = [one.id for one in rotations]
+    reasons = [wording.plain(wording.reason(one, now)) for one in rotations]
+    return FittingTable(
         [
-            column("started (UTC)", lambda one: wording.minute(one.started_on)),
+            column("when", lambda one: times.relative(one.started_on, now)),
+            column("started", lambda one: times.minute(one.started_on), rank=3),
             Column("state", [Text(wording.plain(one.state), _colour(one)) for one in rotations]),
-            column("trigger", lambda one: one.trigger or wording.NOTHING),
+            column("trigger", lambda one: one.trigger or wording.NOTHING, rank=4),
             column("secret or target", wording.subject),
             column("key", lambda one: one.key_name or wording.NOTHING),
-            Column("seconds", [Text(wording.seconds(one)) for one in rotations], is_number=True),
-            column("why", lambda one: wording.reason(one, now), folds=True),
-            column("rotation", lambda one: one.id),
+            Column("seconds", [Text(wording.seconds(one)) for one in rotations], is_number=True, rank=5),
+            Column(
+                "why",
+                [Text(reason) for reason in reasons],
+                rank=1,
+                below=["" if reason == wording.NOTHING else reason for reason in reasons],
+            ),
+            Column("rotation", [Text(wording.plain(one)) for one in ids], rank=2, below=ids),
         ]
     )
 
@@ -132,7 +139,7 @@ def _facts(rotation: Rotation, now: datetime) -> Iterator[_Fact]:
         yield from _secret_facts(rotation.secret, now)
     took = f", took {wording.seconds(rotation)} s" if rotation.completed_on else ""
     tries = f", {rotation.attempts} attempts" if rotation.attempts > 1 else ""
-    yield _Fact("started", f"{wording.time(rotation.started_on)}{took}{tries}")
+    yield _Fact("started", f"{times.time(rotation.started_on)}{took}{tries}")
     yield from _why_facts(rotation, now)
     if proven := wording.proven(rotation):
         # A key that was refused is an error with a remedy of its own.
@@ -140,7 +147,7 @@ def _facts(rotation: Rotation, now: datetime) -> Iterator[_Fact]:
     if rotation.gap_seconds is not None:
         yield _Fact("gap", f"{rotation.gap_seconds:g} s in which the secret held a dead key")
     if rotation.revocation:
-        yield _Fact("revocation", f"{rotation.revocation.id}, due {wording.time(rotation.revocation.due_on)}")
+        yield _Fact("revocation", f"{rotation.revocation.id}, due {times.time(rotation.revocation.due_on)}")
 
 
 def _why_facts(rotation: Rotation, now: datetime) -> Iterator[_Fact]:
@@ -152,7 +159,9 @@ def _why_facts(rotation: Rotation, now: datetime) -> Iterator[_Fact]:
         then = "until then clients may go on with the key"
         if wording.waits_for_its_turn(rotation, now):
             then = "it waits for its turn, and begins within five minutes"
-        yield _Fact("allowed", f"{wording.time(rotation.allowed_on)}; {then}")
+        elif rotation.revokes:
+            then = f"the leaked key dies then at the earliest, {times.relative(rotation.allowed_on, now)}"
+        yield _Fact("allowed", f"{times.time(rotation.allowed_on)}; {then}")
     if rotation.reason:
         yield _Fact("reason", rotation.reason)
 
@@ -164,7 +173,7 @@ def _secret_facts(secret: RotatedSecret, now: datetime) -> Iterator[_Fact]:
     elif secret.version:
         yield _Fact("version", secret.version)
     if secret.expires_on:
-        yield _Fact("expires", f"{wording.date(secret.expires_on)}, {wording.in_days(secret.expires_on, now)}")
+        yield _Fact("expires", f"{times.date(secret.expires_on)}, {times.in_days(secret.expires_on, now)}")
 
 
 def _colour(rotation: Rotation) -> str:

@@ -38,11 +38,27 @@ class Screen:
             console.print(result, soft_wrap=isinstance(result, Text), crop=False)
             console.width = given
 
+    def warn(self, *warnings: Text) -> None:
+        """
+        Write what must not be missed, on standard error.
+        """
+        for warning in warnings:
+            self.messages.print(warning, soft_wrap=True)
+
     def show_json(self, document: Any) -> None:
         """
         Write the one JSON document.
         """
         self._results.out(json.dumps(document, indent=2), highlight=False)
+
+    def fail(self, error: CommandError) -> None:
+        """
+        Write the error that ends a command: also as the one JSON document, where that is asked for.
+        """
+        if self.as_json:
+            told = {"rotationId": None, **error.problem, "remedy": error.remedy, "exitCode": int(error.exit_code)}
+            self.show_json({"error": told})
+        self.complain(error)
 
     def complain(self, error: CommandError, about: str = "") -> None:
         """
@@ -53,6 +69,12 @@ class Screen:
         self.messages.print(line, soft_wrap=True)
         if error.remedy:
             self.messages.print(Text(f"  -> {plain(error.remedy)}"), soft_wrap=True)
+
+    def ask(self, question: str) -> None:
+        """
+        Write a question for people, whose answer stands behind it.
+        """
+        self.messages.print(Text(question), soft_wrap=True, end="")
 
     def say(self, text: str) -> None:
         """

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from rich.console import RenderableType
 from rich.text import Text
 
-from rotator import wording
+from rotator import times, wording
 from rotator.columns import Column, FittingTable
-from rotator.records import LastRotation, ManagedSecret, Neighbour
+from rotator.remedies import OBSERVING
+from rotator.secret_records import LastRotation, Leaked, ManagedSecret, Neighbour
 
 # Clients of the first two fail now. A status of a later version comes with them.
 _URGENCY = (
@@ -37,8 +38,13 @@ def by_urgency(secrets: Sequence[ManagedSecret]) -> list[ManagedSecret]:
     Return the secrets, those first that somebody should look at first.
     """
 
-    def urgency(one: ManagedSecret) -> tuple[int, datetime, str]:
-        return _place(one.status), one.expires_on or _NEVER, wording.secret_name(one.secret).lower()
+    def urgency(one: ManagedSecret) -> tuple[bool, int, datetime, str]:
+        return (
+            one.leaked_key is None,
+            _place(one.status),
+            one.expires_on or _NEVER,
+            wording.secret_name(one.secret).lower(),
+        )
 
     return sorted(secrets, key=urgency)
 
@@ -52,12 +58,13 @@ def table(secrets: Sequence[ManagedSecret], now: datetime) -> FittingTable:
         return [Text(wording.plain(text(one))) for one in secrets]
 
     reasons = cells(wording.why)
+    leaks = [Text(_leak(one.leaked_key, now), "bold red") for one in secrets]
     always = [
         Column("secret", cells(lambda one: wording.secret_name(one.secret))),
         Column("target", cells(lambda one: wording.target_name(one.target)), rank=1),
         Column("key", cells(lambda one: one.key_name or wording.NOTHING), rank=2),
-        Column("expires", cells(lambda one: wording.date(one.expires_on)), rank=4),
-        Column("in days", cells(lambda one: wording.days_until(one.expires_on, now)), is_number=True),
+        Column("expires", cells(lambda one: times.date(one.expires_on)), rank=4),
+        Column("in days", cells(lambda one: times.days_until(one.expires_on, now)), is_number=True),
         Column("status", [Text(wording.plain(one.status), _COLOURS.get(one.status, "")) for one in secrets]),
     ]
     seldom = [
@@ -74,6 +81,7 @@ def table(secrets: Sequence[ManagedSecret], now: datetime) -> FittingTable:
             rank=3,
             below=[_failure(one.last_rotation) for one in secrets],
         ),
+        Column("leaked key", leaks, rank=3, below=[leak.plain for leak in leaks]),
         Column("why", reasons, folds=True, rank=5, below=[reason.plain for reason in reasons]),
     ]
     return FittingTable(
@@ -100,15 +108,17 @@ def _facts(secret: ManagedSecret, now: datetime) -> Iterator[tuple[str, str]]:
         yield "target", secret.target
         yield "key", wording.held(secret)
         yield "verified", wording.verified_on(secret.verified, now)
+    if secret.leaked_key:
+        yield "leaked", wording.leaked(secret.leaked_key, now)
     if reasons := wording.why(secret):
         yield "why", reasons
     if secret.expires_on:
-        yield "expires", f"{wording.date(secret.expires_on)}, {wording.in_days(secret.expires_on, now)}"
+        yield "expires", f"{times.date(secret.expires_on)}, {times.in_days(secret.expires_on, now)}"
     yield "next", wording.next_rotation(secret.next_rotation_on, now)
     if secret.last_rotation:
         yield "last", f"{wording.last(secret.last_rotation)}, rotation {secret.last_rotation.id}"
     if secret.seen_on:
-        yield "seen", wording.time(secret.seen_on)
+        yield "seen", times.time(secret.seen_on)
 
 
 def _neighbours(neighbours: Sequence[Neighbour], now: datetime) -> FittingTable:
@@ -126,6 +136,20 @@ def _neighbours(neighbours: Sequence[Neighbour], now: datetime) -> FittingTable:
     )
 
 
+def banners(secrets: Sequence[ManagedSecret], *, observes: bool) -> list[Text]:
+    """
+    Return what must not be missed: that the app changes nothing, and that leaked keys are in use.
+    """
+    lines = []
+    if observes:
+        lines.append(Text(f"OBSERVING: the app changes nothing, and rotates nothing ({OBSERVING})", "bold yellow"))
+    if leaked := sum(one.leaked_key is not None for one in secrets):
+        hold = "holds" if leaked == 1 else "hold"
+        told = f"LEAKED: {wording.counted(leaked, 'secret')} {hold} a key that was reported as leaked and is alive"
+        lines.append(Text(told, "bold red"))
+    return lines
+
+
 def footer(secrets: Sequence[ManagedSecret], as_of: datetime | None) -> str:
     """
     Return how many there are, how they stand, and how old that knowledge is.
@@ -135,7 +159,7 @@ def footer(secrets: Sequence[ManagedSecret], as_of: datetime | None) -> str:
     if as_of is None:
         return f"{number}; the vaults have not been read yet: --refresh reads them now"
     as_sum = f": {_sum(listed)}" if listed else ""
-    return f"{number} as of {wording.time(as_of)}{as_sum}; --refresh looks again now"
+    return f"{number} as of {times.time(as_of)}{as_sum}; --refresh looks again now"
 
 
 def _sum(secrets: Sequence[ManagedSecret]) -> str:
@@ -157,6 +181,10 @@ def _place(status: str) -> int:
 def _verified(secret: ManagedSecret | Neighbour, now: datetime) -> Text:
     colour = _COLOURS_OF_RESULTS.get(secret.verified.result, "") if secret.verified else ""
     return Text(wording.plain(wording.verified(secret.verified, now)), colour)
+
+
+def _leak(leaked: Leaked | None, now: datetime) -> str:
+    return wording.plain(f"leaked: {wording.leaked(leaked, now)}") if leaked else ""
 
 
 def _failure(rotation: LastRotation | None) -> str:

@@ -4,7 +4,8 @@ What every command has: options that say where the app is, a way to await its an
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ import typer
 from rotator.api import Api
 from rotator.connection import Connection, address_of
 from rotator.credentials import Credentials
-from rotator.errors import INTERRUPTED, CommandError
+from rotator.errors import CommandError, ExitCode
 from rotator.options import Shared, shared_parameters, take_shared
 from rotator.progress import Progress
 from rotator.remedies import COMMAND
@@ -51,6 +52,15 @@ class Session:
         """
         return Watcher(self.api, self.progress, self.underway, patience)
 
+    @contextmanager
+    def may_be_left(self, command: str) -> Iterator[None]:
+        """
+        Let an interruption say that what is waited for goes on, and which command follows it.
+        """
+        self.underway.followed_by = command
+        yield  # What ends this with an error leaves it to be said.
+        self.underway.followed_by = None
+
     def show_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """
         Write what became of rotations: their records as results, what went wrong with the others as errors.
@@ -66,7 +76,7 @@ class Session:
                 self.screen.complain(outcome.error, outcome.label)
 
 
-def command(work: Callable[..., int], *, is_anonymous: bool = False) -> Callable[..., None]:
+def command(work: Callable[..., ExitCode], *, is_anonymous: bool = False) -> Callable[..., None]:
     """
     Return the function that typer makes a command of: `work`, whose first argument is the session, and shared options.
 
@@ -81,7 +91,7 @@ def command(work: Callable[..., int], *, is_anonymous: bool = False) -> Callable
             connection = _connect(shared, progress, is_anonymous=is_anonymous)
             code = _run(connection, screen, progress, lambda session: work(session, **options))
         except CommandError as error:
-            screen.complain(error)
+            screen.fail(error)
             code = error.exit_code
         raise typer.Exit(code)
 
@@ -100,7 +110,7 @@ def _connect(shared: Shared, progress: Progress, *, is_anonymous: bool) -> Conne
     return Connection(address, shared.given.settle(progress, is_needed=not address.is_local))
 
 
-def _run(connection: Connection, screen: Screen, progress: Progress, work: Callable[[Session], int]) -> int:
+def _run(connection: Connection, screen: Screen, progress: Progress, work: Callable[[Session], ExitCode]) -> ExitCode:
     api = Api(connection, progress.note)
     with asyncio.Runner() as runner:
         session = Session(runner, api, screen, progress)
@@ -108,7 +118,7 @@ def _run(connection: Connection, screen: Screen, progress: Progress, work: Calla
             return work(session)
         except KeyboardInterrupt:
             _tell_what_goes_on(session)
-            return INTERRUPTED
+            return ExitCode.INTERRUPTED
         finally:
             runner.run(api.close())
 
@@ -121,10 +131,12 @@ def _tell_what_goes_on(session: Session) -> None:
             f"{counted(len(underway.running), 'rotation')} will go on in the app without this command. To watch:\n"
             f"  {COMMAND} watch {' '.join(underway.running)}"
         )
+    if underway.followed_by:
+        session.screen.say(f"it goes on in the app without this command. To follow it:\n  {underway.followed_by}")
     if underway.sent:
         session.screen.say(
             f"{counted(underway.sent, 'request')} had no answer yet and may still be carried out. To see:\n"
-            f"  {COMMAND} rotations --since 10m"
+            f"  {COMMAND} history --since 10m"
         )
     if underway.waiting:
         session.screen.say(f"{counted(underway.waiting, 'rotation')} had not been asked for")

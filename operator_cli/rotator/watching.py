@@ -24,6 +24,8 @@ class Underway:
     """Requests that have no answer yet."""
     running: list[str] = field(default_factory=list)
     """The ids of rotations that are worth watching further."""
+    followed_by: str | None = None
+    """The command that follows what is waited for, where that is no single rotation."""
     waiting: int = 0
     """What has not been asked for."""
 

@@ -2,22 +2,14 @@
 How values of the API read on a screen.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlsplit
 
-from rotator.records import (
-    LastRotation,
-    ListedSecret,
-    ManagedSecret,
-    Neighbour,
-    RotatedSecret,
-    Rotation,
-    Verified,
-)
+from rotator.records import RotatedSecret, Rotation
+from rotator.remedies import COMMAND
+from rotator.secret_records import LastRotation, Leaked, ListedSecret, ManagedSecret, Neighbour, Verified
+from rotator.times import SKEW, date, in_days, minute, relative, time, time_and_distance
 
-_DAY = timedelta(days=1)
-_UNITS = {"d": _DAY, "h": timedelta(hours=1), "m": timedelta(minutes=1)}
-_SKEW = timedelta(minutes=1)  # between the clocks of the app and of this machine
 NOTHING = "-"
 
 
@@ -85,14 +77,16 @@ def reason(rotation: Rotation, now: datetime) -> str:
         return rotation.error.code
     if waits_for_its_turn(rotation, now):
         return "waits for its turn"
+    if rotation.revokes and rotation.allowed_on:
+        return f"revokes a leaked key, due {minute(rotation.allowed_on)}"
     if rotation.is_too_soon and rotation.allowed_on:
-        return f"too_soon until {minute(rotation.allowed_on)} UTC"
+        return f"too_soon until {minute(rotation.allowed_on)}"
     return rotation.skip_reason or rotation.reason or ("adopted" if rotation.adopted else NOTHING)
 
 
 def waits_for_its_turn(rotation: Rotation, now: datetime) -> bool:
     """
-    Return whether a rotation that was too soon is so no longer, and begins within minutes.
+    Return whether the time of a rotation that waits for it has come, so that it begins within minutes.
     """
     return rotation.state == "Scheduled" and rotation.allowed_on is not None and rotation.allowed_on <= now
 
@@ -135,7 +129,7 @@ def verified(verification: Verified | None, now: datetime) -> str:
     """
     Return what came of comparing a secret with its target, and how long ago.
     """
-    return f"{verification.result} {ago(verification.on, now)}" if verification else NOTHING
+    return f"{verification.result} {relative(verification.on, now)}" if verification else NOTHING
 
 
 def verified_on(verification: Verified | None, now: datetime) -> str:
@@ -145,6 +139,15 @@ def verified_on(verification: Verified | None, now: datetime) -> str:
     if verification is None:
         return "never, since its current version was stored"
     return f"{verified(verification, now)}, {time(verification.on)}"
+
+
+def leaked(key: Leaked, now: datetime) -> str:
+    """
+    Return when a leaked key dies, and by which rotation.
+    """
+    if key.due_on is None:
+        return f"it is alive, and nothing is due any more; {COMMAND} show {key.revocation} says why"
+    return f"it dies at the earliest {time_and_distance(key.due_on, now)}, by rotation {key.revocation}"
 
 
 def held(secret: ManagedSecret | Neighbour) -> str:
@@ -163,57 +166,9 @@ def next_rotation(moment: datetime | None, now: datetime) -> str:
     """
     if moment is None:
         return "never by itself, as it stands"
-    if moment <= now + _SKEW:
+    if moment <= now + SKEW:
         return "due: the next sweep asks for it"
     return f"{date(moment)}, {in_days(moment, now)}"
-
-
-def ago(moment: datetime, now: datetime) -> str:
-    """
-    Return the time since a moment in its largest unit, as `--since` takes it: `5h ago`.
-    """
-    for unit, length in _UNITS.items():
-        if now - moment >= length:
-            return f"{(now - moment) // length}{unit} ago"
-    return "now"
-
-
-def date(moment: datetime | None) -> str:
-    """
-    Return the day in UTC.
-    """
-    return f"{moment.astimezone(UTC):%Y-%m-%d}" if moment else NOTHING
-
-
-def time(moment: datetime) -> str:
-    """
-    Return day and time in UTC.
-    """
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def minute(moment: datetime) -> str:
-    """
-    Return day, hour and minute in UTC, without saying that it is UTC.
-    """
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
-
-
-def days_until(moment: datetime | None, now: datetime) -> str:
-    """
-    Return the number of whole days left, negative when the moment has passed.
-    """
-    return str((moment - now) // _DAY) if moment else NOTHING
-
-
-def in_days(moment: datetime, now: datetime) -> str:
-    """
-    Return the days left in words.
-    """
-    days = (moment - now) // _DAY
-    if days < 0:
-        return f"{_days(-days)} ago"
-    return f"in {_days(days)}" if days else "today"
 
 
 def seconds(rotation: Rotation) -> str:
@@ -230,7 +185,3 @@ def counted(number: int, thing: str) -> str:
     Return a number of things: `1 secret`, `2 secrets`.
     """
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _days(number: int) -> str:
-    return counted(number, "day")

@@ -4,12 +4,12 @@
 
 from rich.text import Text
 
-from rotator.errors import NOT_REACHED, OK
+from rotator.errors import ExitCode
 from rotator.session import Session
 from rotator.wording import plain
 
 
-def health(session: Session) -> int:
+def health(session: Session) -> ExitCode:
     """
     Say whether the app could rotate a key right now. Needs no credential.
     """
@@ -21,4 +21,4 @@ def health(session: Session) -> int:
         session.screen.show(Text(plain(report.status), "green" if is_healthy else "red"))
         width = max(map(len, report.checks), default=0)
         session.screen.show(*(Text(f"  {plain(f'{name:<{width}}  {check}')}") for name, check in report.checks.items()))
-    return OK if is_healthy else NOT_REACHED
+    return ExitCode.DONE if is_healthy else ExitCode.NOT_REACHED

@@ -9,7 +9,7 @@ import typer
 
 from rotator.api import Secrets
 from rotator.catalog import Wanted, everything, find
-from rotator.errors import Misuse, NotListed
+from rotator.errors import ExitCode, Misuse, NotListed
 from rotator.options import Timeout
 from rotator.orders import KeyChoice, Wish
 from rotator.rotating import Order, Outcome, Rotating, exit_code
@@ -64,7 +64,7 @@ def rotate(  # noqa: PLR0913 - one for each option
         str | None, typer.Option(metavar="KEY", help="The same key again is the same rotation, not another one.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --all.")] = False,
-) -> int:
+) -> ExitCode:
     """
     Rotate secrets, and show how that ended.
     """

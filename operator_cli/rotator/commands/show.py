@@ -9,9 +9,9 @@ import typer
 
 from rotator.api import Api
 from rotator.catalog import locate, names_a_secret
-from rotator.errors import OK
-from rotator.records import ManagedSecret
+from rotator.errors import ExitCode
 from rotator.rotation_view import block
+from rotator.secret_records import ManagedSecret
 from rotator.secret_view import block as secret_block
 from rotator.session import Session
 
@@ -21,9 +21,9 @@ def show(
     subject: Annotated[
         str, typer.Argument(metavar="ID|SECRET", help="A rotation's id, or a secret as status shows it, or its id.")
     ],
-) -> int:
+) -> ExitCode:
     """
-    Show everything that is known of a rotation, or of a secret.
+    Show all that is known of a secret or a rotation.
     """
     if names_a_secret(subject):
         secret = session.run("asking for the secret", _secret(session.api, subject))
@@ -35,7 +35,7 @@ def show(
         session.screen.show_json(told)
     else:
         session.screen.show(*shown)
-    return OK
+    return ExitCode.DONE
 
 
 async def _secret(api: Api, written: str) -> ManagedSecret:

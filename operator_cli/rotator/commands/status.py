@@ -2,6 +2,7 @@
 `status`: how every managed secret stands.
 """
 
+import asyncio
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -9,9 +10,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from rotator.errors import OK
-from rotator.secret_view import by_urgency, footer, table
+from rotator.api import Api
+from rotator.errors import CommandError, ExitCode
+from rotator.secret_view import banners, by_urgency, footer, table
 from rotator.session import Session
+
+_PATIENCE = 5.0  # seconds
 
 
 class Status(StrEnum):
@@ -41,7 +45,7 @@ def status(
     ] = False,
     status: Annotated[Status | None, typer.Option(help="Only those that stand so.", case_sensitive=False)] = None,
     target: Annotated[str | None, typer.Option(metavar="ARM_ID", help="Only those of this target.")] = None,
-) -> int:
+) -> ExitCode:
     """
     Show how all managed secrets stand, by urgency.
     """
@@ -53,6 +57,19 @@ def status(
         told = [one.as_told for one in secrets]
         session.screen.show_json({**listing.as_told, "secrets": told, "continuation": None})
     else:
+        observes = session.run("asking for the app's health", _observes(session.api))
+        session.screen.warn(*banners(secrets, observes=observes))
         session.screen.show(table(secrets, datetime.now(UTC)) if secrets else Text("no secrets"))
         session.screen.say(footer(secrets, listing.as_of))
-    return OK
+    return ExitCode.DONE
+
+
+async def _observes(api: Api) -> bool:
+    """
+    Return whether the app is known to change nothing: a list without that warning is better than none.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return (await api.health()).observes
+    except (CommandError, TimeoutError):
+        return False

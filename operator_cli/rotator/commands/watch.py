@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rotator.errors import CommandError
+from rotator.errors import CommandError, ExitCode
 from rotator.options import Timeout
 from rotator.rotating import Outcome, exit_code, see_through
 from rotator.session import Session
@@ -19,7 +19,7 @@ def watch(
     rotation_ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ids of rotations.")],
     *,
     timeout: Timeout = 30,
-) -> int:
+) -> ExitCode:
     """
     Wait until rotations have ended, and show how.
     """

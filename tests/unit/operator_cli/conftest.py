@@ -4,7 +4,8 @@ The command, run against a small app that speaks the contract.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ NOT_SET = dict.fromkeys(
         "https_proxy",
         "all_proxy",
         "FORCE_COLOR",
+        "NO_COLOR",
     )
 )
 
@@ -61,6 +63,18 @@ class Command:
         """
         result = await self(*arguments, "--json")
         return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """
+    Let this machine be in the time zone of the API.
+    """
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

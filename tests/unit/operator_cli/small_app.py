@@ -17,6 +17,7 @@ from aiohttp import web
 VAULT = "https://kv-prod.vault.azure.net"
 GROUP = "/subscriptions/0f9c2b1a-5a0b-4c57-9a5e-5d4a3f1b7c20/resourceGroups/my-group/providers"
 FOREVER = 1_000_000
+_JSON = {"Content-Type": "application/json"}
 _OTHER = {"Primary": "Secondary", "Secondary": "Primary"}
 
 
@@ -56,6 +57,8 @@ class Secret:
     """What the next comparison finds, None where its target may not be asked."""
     becomes: str | None = None
     """The status that the next comparison finds, if another one."""
+    leaked: dict[str, Any] | None = None
+    """`leakedKey`, while it holds a key that was reported."""
 
     @property
     def id(self) -> str:
@@ -128,6 +131,13 @@ class SmallApp:
         """Set when a rotation is looked at."""
         self.arrived = asyncio.Event()
         """Set when a request has come."""
+        self.observes = False
+        self.refuses_plans: Answer | None = None
+        """What a dry run is answered instead."""
+        self.revocation_looks = FOREVER
+        self.revocation_ends: tuple[str, str | None] = ("Completed", None)
+        self.moves_after = 1
+        """How often the list is looked at until the others have moved away from a leaked key."""
         self.is_silent = False
         """Whether it takes requests and answers none."""
         self.admits: int | None = None
@@ -153,6 +163,7 @@ class SmallApp:
         app.router.add_post("/api/rotations", self._create)
         app.router.add_get("/api/rotations", self._list_rotations)
         app.router.add_get("/api/rotations/{id}", self._get)
+        app.router.add_delete("/api/rotations/{id}", self._cancel)
         app.router.add_get("/elsewhere/{id}", self._get)
         app.router.add_get("/api/elsewhere/{id}", self._get)
         app.router.add_get("/api/secrets", self._list_secrets)
@@ -227,7 +238,8 @@ class SmallApp:
         if "secret" in body and secret is None:
             return _answer(problem(404, "secret_not_found", f"there is no secret {body['secret']}"))
         if body.get("dryRun"):
-            return web.json_response(_plan(body, secret))
+            sharing = [one.id for one in self._sharing(secret)]
+            return _answer(self.refuses_plans or Answer(200, _plan(body, secret, sharing), _JSON))
         keyed = request.headers.get("Idempotency-Key")
         if keyed in self._keyed:
             known, rotation_id = self._keyed[keyed]
@@ -240,6 +252,8 @@ class SmallApp:
         busy = [one for one in self._running() if one["target"].lower() == record["target"].lower()]
         self.overlaps += [record["target"] for _ in busy]
         ends = secret.ends if secret and not _is_waived(body, secret) else ("Completed", None)
+        if secret and "revokePreviousAfter" in body and ends[1] not in {"observing", "unmanaged", "disabled"}:
+            self._report(record, secret, body)
         self._begin(record, ("Skipped", "busy") if busy else ends)
         if "respond-async" not in request.headers.get("Prefer", ""):
             self._end(record)
@@ -260,6 +274,50 @@ class SmallApp:
         self._end(record)
         return web.json_response(record)
 
+    async def _cancel(self, request: web.Request) -> web.Response:
+        record = self.rotations.get(request.match_info["id"])
+        if record is None:
+            return _answer(problem(404, "rotation_not_found", f"there is no rotation {request.match_info['id']}"))
+        if record["state"] != "Scheduled" and record.get("skipReason") != "cancelled":
+            detail = f"rotation {record['id']} cannot be cancelled: it has ended ({record['state']})"
+            return _answer(problem(409, "not_cancellable", detail, rotationId=record["id"]))
+        record.pop("allowedOn", None)
+        record |= {"state": "Skipped", "skipReason": "cancelled", "completedOn": "2026-11-22T04:20:00Z"}
+        for secret in self.secrets:
+            if secret.leaked and secret.leaked["revocation"] == record["id"]:
+                secret.leaked |= {"dueOn": None}
+        return web.json_response(record)
+
+    def _sharing(self, secret: Secret | None) -> list[Secret]:
+        """
+        Return the other secrets of the target that hold the same key.
+        """
+        same = [one for one in self.secrets if secret and (one.target, one.key) == (secret.target, secret.key)]
+        return [one for one in same if one is not secret]
+
+    def _report(self, record: dict[str, Any], secret: Secret, body: dict[str, Any]) -> None:
+        due = (datetime.now(UTC) + timedelta(hours=1, seconds=30)).isoformat()
+        revocation = _record({"target": secret.target, "reason": body.get("reason")}, None, "")
+        revocation |= {"state": "Scheduled", "allowedOn": due}
+        self._begin(revocation, self.revocation_ends, self.revocation_looks)
+        for one in (secret, *self._sharing(secret)):
+            one.leaked = {"revocation": revocation["id"], "dueOn": due}
+            if one is not secret:
+                move = _record({"secret": one.id}, one, f"{next(self._versions):032x}")
+                self._begin(move | {"revocation": record.get("revocation")}, one.ends)
+        record["revocation"] = {"id": revocation["id"], "dueOn": due}
+        for move in self.rotations.values():
+            if "revocation" in move:
+                move["revocation"] = record["revocation"]
+
+    def _move(self) -> None:
+        """
+        Let those move that can, once the list was looked at often enough.
+        """
+        self.moves_after -= 1
+        for move in [one for one in self.rotations.values() if "revocation" in one] if self.moves_after < 0 else []:
+            self._end(move)
+
     async def _list_rotations(self, request: web.Request) -> web.Response:
         query = request.query
         found = [
@@ -273,6 +331,7 @@ class SmallApp:
 
     async def _list_secrets(self, request: web.Request) -> web.Response:
         query = request.query
+        self._move()
         if query.get("refresh") == "true":
             self.has_looked = True
             self.secrets = [replace(secret, is_new=False) for secret in self.secrets]
@@ -309,7 +368,8 @@ class SmallApp:
     async def _health(self, request: web.Request) -> web.Response:
         vaults = "Healthy" if self.is_healthy else "Unhealthy: no answer"
         status = "Healthy" if self.is_healthy else "Unhealthy"
-        body = {"status": status, "checks": {"ledger": "Healthy", "vaults": vaults}}
+        mode = {"mode": "observing"} if self.observes else {}
+        body = {"status": status, "checks": {"ledger": "Healthy", "vaults": vaults, **mode}}
         return web.json_response(body, status=200 if self.is_healthy else 503)
 
     def _find(self, secret_id: str | None) -> Secret | None:
@@ -344,6 +404,7 @@ class SmallApp:
                 "expiresOn": (datetime.now(UTC) + timedelta(days=90, hours=1)).isoformat(),
             }
             if found:
+                found.leaked = None
                 record["previousKeyName"], record["keyName"] = found.key, _OTHER[found.key]
                 found.key = _OTHER[found.key]
 
@@ -375,9 +436,12 @@ def _record(body: dict[str, Any], secret: Secret | None, version: str) -> dict[s
     }
 
 
-def _plan(body: dict[str, Any], secret: Secret | None) -> dict[str, Any]:
+def _plan(body: dict[str, Any], secret: Secret | None, sharing: list[str]) -> dict[str, Any]:
     record = _record(body, secret, f"{7:032x}") | {"state": "Planned"}
     record["steps"] = _steps(record)
+    if "revokePreviousAfter" in body and sharing:
+        detail = f"rotate at once what holds Primary too: {', '.join(sharing)}"
+        record["steps"].append({"step": "move", "detail": detail})
     if secret and secret.ends[0] == "Failed":
         record["error"] = {"code": secret.ends[1], "message": "this is what would happen", "retryable": False}
     if secret and secret.ends[0] == "Scheduled" and not _is_waived(body, secret):
@@ -414,6 +478,7 @@ def _line(secret: Secret) -> dict[str, Any]:
         "seenOn": "2026-11-22T03:00:00Z",
         "verified": secret.verified and _verification(*secret.verified),
         "nextRotationOn": next_on and next_on.isoformat(),
+        "leakedKey": secret.leaked,
     }
 
 

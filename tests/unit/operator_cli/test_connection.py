@@ -27,7 +27,7 @@ async def test_the_url_may_end_with_api_or_not(app: SmallApp, run: Command, host
     result = await run("status", "--url", f"http://{host}:{app.port}{tail}")
 
     assert result.exit_code == 0
-    assert [one.path for one in app.requests] == ["/api/secrets"]
+    assert [one.path for one in app.requests] == ["/api/secrets", "/api/health"]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ async def test_an_app_on_this_machine_is_not_asked_through_a_proxy(app: SmallApp
 
         assert result.exit_code == 0
         assert not proxy.requests
-        assert len(app.requests) == 1
+        assert {one.path for one in app.requests} == {"/api/secrets", "/api/health"}
 
 
 async def test_a_proxy_that_cannot_be_used_is_an_error_without_its_password(run: Command) -> None:

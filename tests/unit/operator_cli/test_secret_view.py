@@ -3,8 +3,9 @@ from typing import Any
 
 import pytest
 
-from rotator.records import ManagedSecret, read
+from rotator.records import read
 from rotator.screen import Screen
+from rotator.secret_records import ManagedSecret
 from rotator.secret_view import table
 
 NOW = datetime(2026, 11, 22, 4, 17, 1, tzinfo=UTC)

@@ -122,7 +122,7 @@ async def test_filters_reach_the_app_with_every_page(app: SmallApp, run: Command
     result = await run("status", "--status", "due", "--target", batch_account("mybatch"), "--refresh")
 
     assert result.exit_code == 0
-    assert [one.query for one in app.requests] == [
+    assert [one.query for one in app.asked("GET", "/api/secrets")] == [
         {"status": "Due", "target": batch_account("mybatch"), "refresh": "true"},
         {"status": "Due", "target": batch_account("mybatch"), "continuation": "2"},
     ]

@@ -90,8 +90,7 @@ async def test_an_interruption_before_an_answer_says_that_nothing_is_certain(app
 
     assert (code, stdout) == (130, "")
     assert stderr == (
-        "\nstopped\n1 request had no answer yet and may still be carried out. To see:\n"
-        "  rotator rotations --since 10m\n"
+        "\nstopped\n1 request had no answer yet and may still be carried out. To see:\n  rotator history --since 10m\n"
     )
 
 
@@ -175,7 +174,7 @@ async def test_help_names_every_command_and_the_exit_codes(app: SmallApp) -> Non
 
     assert (code, stderr) == (0, "")
     assert stdout.startswith("Usage: rotator [OPTIONS] COMMAND [ARGS]...")
-    for name in ("rotate", "status", "verify", "watch", "rotations", "show", "health"):
+    for name in ("rotate", "status", "verify", "watch", "history", "show", "health"):
         assert f"\n  {name} " in stdout
     assert "3 the app cannot be reached" in " ".join(stdout.split())
     assert not app.requests

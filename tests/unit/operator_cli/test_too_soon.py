@@ -9,7 +9,7 @@ from tests.unit.operator_cli.small_app import Secret, SmallApp, batch_account, p
 LATER = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 EARLIER = LATER - timedelta(days=2)
 UNTIL = f"{LATER:%Y-%m-%d %H:%M:%S} UTC"
-UNTIL_MINUTE = f"{LATER:%Y-%m-%d %H:%M} UTC"
+UNTIL_MINUTE = f"{LATER:%Y-%m-%d %H:%M}"
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ async def test_a_rotation_whose_time_has_come_waits_for_its_turn(app: SmallApp, 
     secret.ends = ("Completed", None)
     record = app.begin(secret, state="Scheduled", looks=3, allowedOn=EARLIER.isoformat())
 
-    listed = await run("rotations")
+    listed = await run("history")
     shown = await run("show", record["id"])
     watched = await run("watch", record["id"])
 

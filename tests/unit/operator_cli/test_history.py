@@ -26,12 +26,13 @@ async def test_rotations_are_listed_newest_first(app: SmallApp, secret: Secret, 
     """
     records = [app.begin(secret, reason=f"number {number}", trigger="Sweep") for number in range(5)]
 
-    result = await run("rotations")
+    result = await run("history")
 
     heading, *rows = (re.split(r"\s{2,}", line.rstrip()) for line in result.stdout.splitlines())
-    assert heading == ["started (UTC)", "state", "trigger", "secret or target", "key", "seconds", "why", "rotation"]
+    headings = ["when", "started", "state", "trigger", "secret or target", "key", "seconds", "why", "rotation"]
+    assert heading == headings
     assert [row[-1] for row in rows] == [record["id"] for record in reversed(records)]
-    assert rows[0][:-1] == ["2026-11-22 04:17", "Accepted", "Sweep", "kv-prod/batch-key", "-", "-", "number 4"]
+    assert rows[0][1:-1] == ["2026-11-22 04:17", "Accepted", "Sweep", "kv-prod/batch-key", "-", "-", "number 4"]
     assert (result.exit_code, result.stderr) == (0, "")
 
 
@@ -43,20 +44,20 @@ async def test_a_limit_is_kept_over_pages_and_says_that_there_are_more(
     """
     records = [app.begin(secret) for _ in range(5)]
 
-    code, document = await run.json("rotations", "--limit", "3")
+    code, document = await run.json("history", "--limit", "3")
 
     assert (code, document) == (0, {"rotations": records[:1:-1], "continuation": "3"})
     assert [one.query["top"] for one in app.requests] == ["3", "1"]
-    assert "3 rotations shown, there are more" in (await run("rotations", "--limit", "3")).stderr
+    assert "3 rotations shown, there are more" in (await run("history", "--limit", "3")).stderr
 
 
 async def test_every_filter_reaches_the_app(app: SmallApp, secret: Secret, run: Command) -> None:
     """
     A secret also by its name, and a time also as long ago.
     """
-    options = ["--target", secret.target, "--secret", "kv-prod/batch-key", "--state", "failed", "--since", "2026-11-01"]
+    options = ["--target", secret.target, "kv-prod/batch-key", "--state", "failed", "--since", "2026-11-01"]
 
-    result = await run("rotations", *options)
+    result = await run("history", *options)
 
     assert (result.exit_code, result.stdout) == (0, "no rotations\n")
     assert app.asked("GET")[0].query == {
@@ -122,7 +123,7 @@ async def test_a_rotation_that_is_not_known_is_an_error(app: SmallApp, run: Comm
 
     assert result.exit_code == 2
     assert "rotation_not_found: there is no rotation ../secrets?x" in result.stderr
-    assert "`rotator rotations`" in result.stderr
+    assert "`rotator history`" in result.stderr
     assert app.requests[0].path == "/api/rotations/../secrets?x"
 
 

@@ -1,5 +1,5 @@
 """
-`rotations`: what was rotated, newest first.
+`history`: what was rotated, newest first.
 """
 
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from rotator.catalog import find_id
-from rotator.errors import OK
+from rotator.errors import ExitCode
 from rotator.moments import since as read_since
 from rotator.rotation_view import table
 from rotator.session import Session
@@ -30,17 +30,19 @@ class State(StrEnum):
     SKIPPED = "Skipped"
 
 
-def rotations(  # noqa: PLR0913 - one for each filter
+def history(  # noqa: PLR0913 - one for each filter
     session: Session,
+    secret: Annotated[
+        str | None, typer.Argument(metavar="SECRET", help="Only those of this secret: its id, or its name.")
+    ] = None,
     *,
     target: Annotated[str | None, typer.Option(metavar="ARM_ID", help="Only those of this target.")] = None,
-    secret: Annotated[str | None, typer.Option(metavar="SECRET", help="Only those of this secret.")] = None,
     state: Annotated[State | None, typer.Option(help="Only those that stand so.", case_sensitive=False)] = None,
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Only newer ones: 2026-11-22, 2026-11-22T04:17Z, 7d, 12h, 30m.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
-) -> int:
+) -> ExitCode:
     """
     List rotations, newest first.
     """
@@ -55,4 +57,4 @@ def rotations(  # noqa: PLR0913 - one for each filter
         session.screen.show(table(listing.rotations, datetime.now(UTC)) if listing.rotations else Text("no rotations"))
         if listing.continuation is not None:
             session.screen.say(f"{counted(limit, 'rotation')} shown, there are more: --limit, --since")
-    return OK
+    return ExitCode.DONE
