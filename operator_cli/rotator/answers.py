@@ -11,6 +11,8 @@ import httpx
 
 from rotator.errors import CommandError, NotAdmitted, OutOfReach, Refusal
 
+# An older app answers them as it answers a wrong address.
+_NEW_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
 _KEY_REMEDY = (
     "KEY_ROTATOR_FUNCTION_KEY must be a function key of this app: "
     "az functionapp keys list --name my-rotator --resource-group my-group"
@@ -77,9 +79,19 @@ def _meaning_of(response: httpx.Response) -> CommandError:
             f"{place} sends elsewhere ({status}), most likely to a sign-in",
             "give --audience, or KEY_ROTATOR_AUDIENCE, the audience of the app's sign-in; use https",
         )
-    if status == HTTPStatus.NOT_FOUND:
-        return OutOfReach(f"there is no key rotator at {place} (404)", _URL_REMEDY)
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        return _not_there(response)
     return OutOfReach(f"{place} answers {status} {response.reason_phrase}".rstrip(), _URL_REMEDY)
+
+
+def _not_there(response: httpx.Response) -> OutOfReach:
+    place, status = _place(response), response.status_code
+    if response.request.method in _NEW_METHODS:
+        return OutOfReach(
+            f"{place} does not know this call ({status})",
+            "deploy the app in the version of this command line (rotator --version), or check KEY_ROTATOR_URL",
+        )
+    return OutOfReach(f"there is no key rotator at {place} ({status})", _URL_REMEDY)
 
 
 def _not_admitted(response: httpx.Response) -> NotAdmitted:

@@ -143,6 +143,22 @@ class Api:
         url = self._url("secrets", *_place_of(secret_id), "verify")
         return read(ManagedSecret, content_of(await self._courier.post(url, {}, {})))
 
+    async def manage(self, secret_id: str, body: Mapping[str, Any]) -> ManagedSecret:
+        """
+        Return a secret after it was put under management, and stored before where the body says so.
+        """
+        return await self._change_secret("PUT", secret_id, body)
+
+    async def change(self, secret_id: str, body: Mapping[str, Any]) -> ManagedSecret:
+        """
+        Return a secret after its tags were changed.
+        """
+        return await self._change_secret("PATCH", secret_id, body)
+
+    async def _change_secret(self, method: str, secret_id: str, body: Mapping[str, Any]) -> ManagedSecret:
+        url = self._url("secrets", *_place_of(secret_id))
+        return read(ManagedSecret, content_of(await self._courier.change(method, url, body)))
+
     async def health(self) -> Health:
         """
         Return whether the app could rotate a key right now.

@@ -7,12 +7,18 @@ from typing import Annotated
 import typer
 
 from rotator.commands.cancel import cancel
+from rotator.commands.change import change
+from rotator.commands.create import create
 from rotator.commands.health import health
 from rotator.commands.history import history
 from rotator.commands.leak import leak
+from rotator.commands.manage import manage
+from rotator.commands.pause import pause
+from rotator.commands.resume import resume
 from rotator.commands.rotate import rotate
 from rotator.commands.show import show
 from rotator.commands.status import status
+from rotator.commands.unmanage import unmanage
 from rotator.commands.verify import verify
 from rotator.commands.watch import watch
 from rotator.session import command
@@ -50,6 +56,8 @@ def _options(
 ) -> None: ...
 
 
-for work in (status, show, rotate, watch, verify, leak, cancel, history):
+for work in (status, show, verify, rotate, watch, history, leak, cancel, manage, create, pause, resume):
     app.command()(command(work))
+app.command("set")(command(change))
+app.command()(command(unmanage))
 app.command()(command(health, is_anonymous=True))

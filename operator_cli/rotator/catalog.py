@@ -68,6 +68,26 @@ async def locate(api: Api, written: str) -> str:
     return _the_one(list(found.values()), written)
 
 
+async def place(api: Api, written: str) -> str:
+    """
+    Return the id of a secret that need not be there. A name alone will do where the app knows one vault.
+
+    Raises `Misuse` where that does not say which vault is meant.
+    """
+    if _is_id(written):
+        return written
+    vault, _, name = written.rpartition("/")
+    known = sorted({one.secret.vault for one in (await api.secrets()).secrets})
+    vaults = [uri for uri in known if vault.lower() in {"", vault_name(uri).lower()}]
+    if not (_NAME.fullmatch(written) and len(vaults) == 1):
+        raise Misuse(
+            f"{written!r} does not say which secret of which vault is meant",
+            f"give its id, such as https://my-vault.vault.azure.net/secrets/{name or 'name'}"
+            + (f"; the app knows {', '.join(map(vault_name, known))}" if known else ""),
+        )
+    return f"{vaults[0]}/secrets/{name}"
+
+
 def names_a_secret(text: str) -> bool:
     """
     Return whether a text can be a secret, and is not rather the id of a rotation.

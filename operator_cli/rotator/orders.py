@@ -22,6 +22,13 @@ class KeyChoice(StrEnum):
     PRIMARY = "Primary"
     SECONDARY = "Secondary"
 
+    @property
+    def named(self) -> str | None:
+        """
+        The key's name, None where the app chooses.
+        """
+        return None if self is KeyChoice.AUTO else self.value
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -57,8 +64,8 @@ class Wish:
 
     def _body(self, **about: str) -> dict[str, Any]:
         body: dict[str, Any] = {**about}
-        if self.key is not KeyChoice.AUTO:
-            body["key"] = self.key.value
+        if self.key.named:
+            body["key"] = self.key.named
         if self.force:
             body["force"] = True
         if self.ignore_grace:

@@ -40,6 +40,23 @@ _REMEDIES = {
     "unavailable": f"try again later; `{COMMAND} health` names the part that is down",
     "settings": f"put that setting of the app right; `{COMMAND} health` names it",
 }
+_REMEDIES_OF_MANAGING = {
+    "already_managed": (
+        f"`{COMMAND} show` says which target it is managed for; `{COMMAND} unmanage` ends that, if this one is meant"
+    ),
+    "name_deleted": (
+        "recover the deleted secret (az keyvault secret recover) and manage that, or purge it, or take another name"
+    ),
+    "drift": (
+        "its value must hold a key of that target as it is now: store one, compare --target, "
+        f"or let `{COMMAND} create` make another secret"
+    ),
+    "secret_not_found": f"compare vault and name; `{COMMAND} create` makes a secret that is not there",
+    "revocation_pending": (
+        f"a key of the target was reported as leaked: `{COMMAND} watch` that rotation to its end, or cancel it, first"
+    ),
+    "misconfigured": "correct what it names: docs/configuration.md#tags-on-a-managed-secret",
+}
 _REMEDIES_OF_SKIPPED = {
     "busy": (
         f"`{COMMAND} history` shows the one that was running; ask again when it has ended, "
@@ -60,6 +77,13 @@ def remedy_for_skipped(reason: str) -> str | None:
     Return what to do next about a rotation that was skipped, None where nothing has to be done.
     """
     return _REMEDIES_OF_SKIPPED.get(reason)
+
+
+def remedy_for_managing(code: str, rotation_id: str | None) -> str | None:
+    """
+    Return what to do next where a secret could not be managed, created or changed.
+    """
+    return _REMEDIES_OF_MANAGING.get(code) or remedy_for(code, rotation_id)
 
 
 def remedy_for(code: str, rotation_id: str | None = None) -> str | None:

@@ -70,7 +70,7 @@ class ManagedSecret(Told, frozen=True, kw_only=True, rename="camel"):
     """
 
     secret: ListedSecret
-    status: str
+    status: str = "-"
     target: str | None = None
     key_name: str | None = None
     expires_on: datetime | None = None

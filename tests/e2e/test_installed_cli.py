@@ -8,7 +8,8 @@ import pytest
 import uv
 
 from tests.unit.operator_cli.conftest import NOT_SET
-from tests.unit.operator_cli.small_app import Secret, SmallApp
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import Secret
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "operator_cli"

@@ -6,7 +6,9 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import Answer, Secret, SmallApp, problem
+from tests.unit.operator_cli.small_answers import Answer, problem
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import Secret
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ import pytest
 from rotator.errors import Misuse
 from rotator.moments import since
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import FOREVER, Answer, Secret, SmallApp, batch_account
+from tests.unit.operator_cli.small_answers import Answer
+from tests.unit.operator_cli.small_app import FOREVER, SmallApp
+from tests.unit.operator_cli.small_records import Secret, batch_account
 
 NOW = datetime(2026, 11, 22, 4, 17, 1, tzinfo=UTC)
 

@@ -6,7 +6,9 @@ import pytest
 
 from rotator import leaks
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import FOREVER, VAULT, Secret, SmallApp, problem
+from tests.unit.operator_cli.small_answers import problem
+from tests.unit.operator_cli.small_app import FOREVER, SmallApp
+from tests.unit.operator_cli.small_records import VAULT, Secret
 
 
 @pytest.fixture(autouse=True)

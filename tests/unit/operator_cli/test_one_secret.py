@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import VAULT, Secret, SmallApp, batch_account, problem
+from tests.unit.operator_cli.small_answers import problem
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import VAULT, Secret, batch_account
 
 PLACE = "/api/secrets/kv-prod.vault.azure.net/batch-key"
 ROTATION = "0b112d10-c79f-56c4-a589-e94e094e8418"

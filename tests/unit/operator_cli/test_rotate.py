@@ -6,7 +6,9 @@ import pytest
 
 from rotator.remedies import UNPROVEN
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import FOREVER, VAULT, Answer, Secret, SmallApp, batch_account, problem
+from tests.unit.operator_cli.small_answers import Answer, problem
+from tests.unit.operator_cli.small_app import FOREVER, SmallApp
+from tests.unit.operator_cli.small_records import VAULT, Secret, batch_account
 
 BATCH_KEY = f"{VAULT}/secrets/batch-key"
 

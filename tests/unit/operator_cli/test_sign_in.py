@@ -9,7 +9,9 @@ import pytest
 
 from rotator.credentials import Auth, Given
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import Answer, Secret, SmallApp, problem
+from tests.unit.operator_cli.small_answers import Answer, problem
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import Secret
 from tests.unit.operator_cli.test_connection import signed_in
 
 CLIENT_ID = "5f0c1f6c-1d7a-4c7e-9b0e-6b1f4f0a7d11"

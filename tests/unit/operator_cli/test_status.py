@@ -3,7 +3,8 @@ import re
 import pytest
 
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import VAULT, Secret, SmallApp, batch_account
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import VAULT, Secret, batch_account
 
 
 def rows(text: str) -> list[list[str]]:

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.unit.operator_cli.conftest import NOT_SET
-from tests.unit.operator_cli.small_app import FOREVER, Secret, SmallApp, batch_account
+from tests.unit.operator_cli.small_app import FOREVER, SmallApp
+from tests.unit.operator_cli.small_records import Secret, batch_account
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 30  # seconds

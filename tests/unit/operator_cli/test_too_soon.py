@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import Secret, SmallApp, batch_account, problem
+from tests.unit.operator_cli.small_answers import problem
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import Secret, batch_account
 
 LATER = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 EARLIER = LATER - timedelta(days=2)
