@@ -21,16 +21,17 @@ from rotator.commands.status import status
 from rotator.commands.unmanage import unmanage
 from rotator.commands.verify import verify
 from rotator.commands.watch import watch
+from rotator.group import Group
 from rotator.session import command
 
 app = typer.Typer(
     help="Rotate access keys through a deployed Azure Key Rotator, and see how its secrets stand.",
     epilog=(
-        "Exit codes: 0 done; 1 a rotation failed, was refused, was too soon or did not end in time, or a key was not "
-        "seen to be live; "
-        "2 the command line is wrong; 3 the app cannot be reached, does not let you in or cannot work; 130 interrupted."
+        "Exit codes: 0 done; 1 something failed, was refused, was too soon or did not end in time, or a key is not "
+        "live; 2 the command line is wrong, or nobody said yes; 3 the app cannot be reached, does not let you in or "
+        "cannot work; 130 interrupted."
     ),
-    add_completion=False,
+    cls=Group,
     no_args_is_help=True,
     # An error is a line that can be searched and copied, and no traceback shows a variable that holds the key.
     rich_markup_mode=None,

@@ -10,11 +10,13 @@ Everything that ends a command, or fails one of its rotations.
     ├── StillRunning the rotation goes on, but the command's patience has ended
     ├── TooSoon      the rotation waits until its key may be regenerated
     ├── NotRevoked   a leaked key stays alive
-    └── StillHeld    secrets still hold a leaked key
+    ├── StillHeld    secrets still hold a leaked key
+    └── Interrupted  somebody has pressed Ctrl-C
 
 Each error knows the exit code it stands for and, where there is one, its remedy. None ever holds a credential.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -130,6 +132,26 @@ class StillHeld(CommandError):
 
     code = "still_held"
     exit_code = ExitCode.FAILED
+
+
+class Interrupted(CommandError):
+    """
+    Somebody has pressed Ctrl-C: `rotations` go on in the app, by their ids.
+    """
+
+    code = "interrupted"
+    exit_code = ExitCode.INTERRUPTED
+
+    def __init__(self, rotations: Sequence[str]) -> None:
+        super().__init__("interrupted: what the app was asked for goes on in it")
+        self._rotations = list(rotations)
+
+    @property
+    def problem(self) -> dict[str, Any]:
+        """
+        The error with the rotations that are worth watching further.
+        """
+        return {**super().problem, "rotations": self._rotations}
 
 
 class Refusal(CommandError):

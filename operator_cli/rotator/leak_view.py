@@ -20,11 +20,13 @@ def explanation(secret: ManagedSecret, plan: Rotation, after: timedelta, now: da
     """
     holders: list[ManagedSecret | Neighbour] = [secret, *secret.neighbours]
     lines = [
-        f"The key that {secret_name(secret.secret)} holds now, of {target_name(secret.target)}, is reported as leaked:",
-        "  1. Every secret that holds it gets the other key at once. Clients that cached the leaked one go on with it.",
-        f"  2. {duration(after).capitalize()} after the last of them has moved, the leaked key is regenerated:",
-        "     from then on, whoever has not read the secret again is locked out, and so is whoever has the leaked key.",
-        "  3. Until then no other secret is given it, and the report can be taken back.",
+        f"{secret_name(secret.secret)} holds a key of {target_name(secret.target)}. Reported as leaked:",
+        "  1. Every secret that holds the key gets the other one at once.",
+        "     Clients that have cached the leaked key go on with it for now.",
+        f"  2. {duration(after).capitalize()} after the last secret has moved, the key is regenerated. From then on",
+        "     it opens nothing, also for clients that have not read the secret again.",
+        "  3. Until then no other secret is given the key, and the report can be",
+        "     cancelled.",
         "Who holds which key:",
         *(_holding(one, now) for one in holders),
         *_doubts(plan),
@@ -69,6 +71,6 @@ def _doubts(plan: Rotation) -> Iterator[str]:
     """
     for step in plan.steps:
         if step.step in _SHOWN_STEPS and step.detail != "Completed":
-            yield f"The app, now: {step.detail}"
+            yield f"The app has looked: {step.detail}"
     if plan.error and (remedy := remedy_for(plan.error.code)):
         yield f"  -> {remedy}"

@@ -55,10 +55,16 @@ class Screen:
         """
         Write the error that ends a command: also as the one JSON document, where that is asked for.
         """
+        self.show_error(error)
+        self.complain(error)
+
+    def show_error(self, error: CommandError) -> None:
+        """
+        Write an error as the one JSON document, where that is asked for.
+        """
         if self.as_json:
             told = {"rotationId": None, **error.problem, "remedy": error.remedy, "exitCode": int(error.exit_code)}
             self.show_json({"error": told})
-        self.complain(error)
 
     def complain(self, error: CommandError, about: str = "") -> None:
         """

@@ -14,7 +14,7 @@ import typer
 from rotator.api import Api
 from rotator.connection import Connection, address_of
 from rotator.credentials import Credentials
-from rotator.errors import CommandError, ExitCode
+from rotator.errors import CommandError, ExitCode, Interrupted
 from rotator.options import Shared, shared_parameters, take_shared
 from rotator.progress import Progress
 from rotator.remedies import COMMAND
@@ -118,6 +118,7 @@ def _run(connection: Connection, screen: Screen, progress: Progress, work: Calla
             return work(session)
         except KeyboardInterrupt:
             _tell_what_goes_on(session)
+            screen.show_error(Interrupted(session.underway.running))
             return ExitCode.INTERRUPTED
         finally:
             runner.run(api.close())

@@ -212,7 +212,9 @@ async def test_a_key_that_no_secret_holds_is_regenerated(client: Client, run: Co
     """
     subject = await client.subject(kind)
     spare = subject.target.value("Secondary")
-    _, document = await run.json("rotate", "--target", subject.target.arm_id, "--key", "Secondary", "--no-watch")
+    _, document = await run.json(
+        "rotate", "--target", subject.target.arm_id, "--key", "Secondary", "--no-watch", "--yes"
+    )
 
     result = await run("watch", document["rotations"][0]["id"])
 
@@ -242,7 +244,7 @@ async def test_a_second_rotation_waits_unless_the_grace_time_is_ignored(
         assert all(f"  allowed    {until}; until then " in result.stdout for result in (planned, second))
         assert subject.regenerations() == 1
 
-        third = await run("rotate", subject.uri, "--ignore-grace")
+        third = await run("rotate", subject.uri, "--ignore-grace", "--yes")
         assert third.exit_code == 0
         assert "  key        Secondary -> Primary\n" in third.stdout
         assert subject.holds("Primary")
@@ -263,7 +265,7 @@ async def test_a_leaked_key_dies_after_every_holder_has_left_it(client: Client, 
     code, document = await run.json("leak", subject.uri, "--after", "PT1S", "--reason", "in a log", "--yes")
 
     assert planned.exit_code == 0
-    assert f"The app, now: rotate at once what holds Primary too: {subject.uri}-twin\n" in planned.stdout
+    assert f"The app has looked: rotate at once what holds Primary too: {subject.uri}-twin\n" in planned.stdout
     assert (code, document["holders"], document["problems"]) == (0, [], [])
     assert {one["secret"]["name"] for one in document["rotations"]} == {subject.secret, twin}
     assert (document["revocation"]["state"], document["revocation"]["reason"]) == ("Scheduled", "in a log")

@@ -9,12 +9,13 @@ import typer
 
 from rotator.api import Secrets
 from rotator.catalog import Wanted, everything, find
+from rotator.confirmation import confirm
 from rotator.errors import ExitCode, Misuse, NotListed
-from rotator.options import Timeout
+from rotator.options import Timeout, Yes
 from rotator.orders import KeyChoice, Wish
 from rotator.rotating import Order, Outcome, Rotating, exit_code
 from rotator.session import Session
-from rotator.wording import counted, plain, secret_name, vault_name
+from rotator.wording import counted, plain, secret_name, target_name, vault_name
 
 _MOST_AT_ONCE = 32
 
@@ -63,7 +64,7 @@ def rotate(  # noqa: PLR0913 - one for each option
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="The same key again is the same rotation, not another one.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before --all.")] = False,
+    yes: Yes = False,
 ) -> ExitCode:
     """
     Rotate secrets, and show how that ended.
@@ -71,18 +72,23 @@ def rotate(  # noqa: PLR0913 - one for each option
     if sum((bool(secrets), all_secrets, target is not None)) != 1:
         raise Misuse("say what to rotate, in one way", "give secrets, or --all, or --target with --key")
     wish = Wish(key, force, ignore_grace, reason, revoke_previous_after)
+    hurt, question = _hurts(wish, target), None
     unlisted: list[Outcome] = []
     if target is not None:
         orders = [wish.order_for_target(target)]
+        question = f"Regenerate {key.value} of {target_name(target)}?"
     elif secrets:
-        orders = wish.orders(session.run("looking for the secrets", find(session.api, secrets)))
+        wanted = session.run("looking for the secrets", find(session.api, secrets))
+        orders = wish.orders(wanted)
+        question = f"Rotate {', '.join(one.label for one in wanted)}?" if hurt else None
     else:
         listing = session.run("reading the vaults and comparing the keys", session.api.secrets(refresh=True))
         unlisted, wanted = _unlisted(listing), everything(listing.secrets)
         _tell_left_out(session, listing)
-        if wanted and not (yes or dry_run):
-            _ask(wanted, listing)
         orders = wish.orders(wanted)
+        question = _all(wanted, listing) if wanted else None
+    if question and not (yes or dry_run):
+        confirm(session.screen, plain(f"{hurt} {question}" if hurt else question), otherwise="nothing was rotated")
     rotating = Rotating(session.watcher(timeout * 60), parallel, watch, idempotency_key)
     outcomes = unlisted + _carry_out(session, rotating, orders, dry_run=dry_run)
     session.show_outcomes(outcomes)
@@ -122,14 +128,21 @@ def _tell_left_out(session: Session, listing: Secrets) -> None:
             session.screen.say(plain(f"left out: {secret_name(one.secret)} is {one.status}: {one.why}"))
 
 
-def _ask(wanted: Sequence[Wanted], listing: Secrets) -> None:
+def _hurts(wish: Wish, target: str | None) -> str | None:
+    """
+    Return what a rotation as it is wished for does to clients, None where none of them notices it.
+    """
+    if wish.force:
+        return "--force regenerates a key that clients may be using: they fail until they read the secret again."
+    if wish.ignore_grace:
+        return "--ignore-grace regenerates a key that clients may have cached: they fail until they read again."
+    if wish.revoke_previous_after:
+        return "The key in use now is reported as leaked, and dies: clients that have not read the secret again fail."
+    return "Whoever was given that key by hand is locked out." if target else None
+
+
+def _all(wanted: Sequence[Wanted], listing: Secrets) -> str:
     targets = len({one.target.lower() for one in wanted if one.target})
     paused = sum(one.status == "Paused" for one in listing.secrets)
     aside = f" ({paused} paused: the app will skip them)" if paused else ""
-    question = f"Rotate {counted(len(wanted), 'secret')} on {counted(targets, 'target')}{aside}?"
-    try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:
-        raise Misuse("nobody answered, and nothing was rotated", "--yes rotates without asking") from None
-    if not agreed:
-        raise Misuse("nothing was rotated")
+    return f"Rotate {counted(len(wanted), 'secret')} on {counted(targets, 'target')}{aside}?"

@@ -57,12 +57,12 @@ async def test_a_leaked_key_is_explained_before_anything_is_reported(
 
     assert result.exit_code == 2
     told = result.stderr
-    assert "The key that kv-prod/batch-key holds now, of batchAccounts/mybatch, is reported as leaked:\n" in told
-    assert "  2. 2 hours after the last of them has moved, the leaked key is regenerated:\n" in told
+    assert "kv-prod/batch-key holds a key of batchAccounts/mybatch. Reported as leaked:\n" in told
+    assert "  2. 2 hours after the last secret has moved, the key is regenerated. From then on\n" in told
     assert (
         "  kv-prod/batch-key: Primary, Live 2h ago\n  kv-prod/twin: Primary, -\n  kv-prod/other: Secondary, -\n" in told
     )
-    assert f"The app, now: rotate at once what holds Primary too: {VAULT}/secrets/twin\n" in told
+    assert f"The app has looked: rotate at once what holds Primary too: {VAULT}/secrets/twin\n" in told
     assert "Report the key as leaked? [y/N]: " in told
     assert "Error: nothing was reported\n" in told
     assert [one.body.get("dryRun") for one in app.asked("POST")] == [True]
@@ -216,7 +216,7 @@ async def test_a_dry_run_explains_and_reports_nothing(app: SmallApp, secrets: li
     result = await run("leak", "batch-key", "--dry-run")
 
     assert result.exit_code == 0
-    assert result.stdout.startswith("The key that kv-prod/batch-key holds now")
+    assert result.stdout.startswith("kv-prod/batch-key holds a key of ")
     assert "\n  4.  move        rotate at once" in result.stdout
     assert not app.rotations
 

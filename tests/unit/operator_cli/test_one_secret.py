@@ -132,7 +132,7 @@ async def test_no_line_of_a_secret_is_wider_than_80_columns_but_for_an_id(
     """
     On a terminal.
     """
-    terminal: dict[str, str | None] = {"FORCE_COLOR": "1", "TERM": "dumb", "COLUMNS": "80"}
+    terminal: dict[str, str | None] = {"FORCE_COLOR": "1", "TERM": "dumb", "COLUMNS": "80", "LINES": "50"}
 
     result = await run("show", "batch-key", environment=terminal)
 

@@ -217,7 +217,7 @@ async def test_every_option_reaches_the_app(app: SmallApp, secret: Secret, run: 
     And nothing that was not asked for does.
     """
     options = ["--key", "secondary", "--force", "--ignore-grace", "--reason", "a leak"]
-    options += ["--revoke-previous-after", "PT1H"]
+    options += ["--revoke-previous-after", "1h", "--yes"]
 
     result = await run("rotate", secret.id, *options)
 
@@ -323,7 +323,7 @@ async def test_a_key_of_a_target_is_regenerated_without_a_secret(app: SmallApp, 
     """
     target = batch_account("spare")
 
-    result = await run("rotate", "--target", target, "--key", "Primary", "--reason", "unused")
+    result = await run("rotate", "--target", target, "--key", "Primary", "--reason", "unused", "--yes")
 
     assert result.exit_code == 0
     assert app.asked("POST")[0].body == {"target": target, "key": "Primary", "reason": "unused"}
@@ -632,7 +632,7 @@ async def test_all_leaves_out_what_is_not_managed_and_says_so(app: SmallApp, run
     assert "drift: this is what happened" in result.stdout
 
 
-@pytest.mark.parametrize(("answer", "said"), [("n\n", "nothing was rotated"), ("", "--yes rotates without asking")])
+@pytest.mark.parametrize(("answer", "said"), [("n\n", "nothing was rotated"), ("", "--yes does not ask")])
 async def test_all_rotates_nothing_without_a_yes(
     app: SmallApp, secret: Secret, run: Command, answer: str, said: str
 ) -> None:
@@ -644,6 +644,31 @@ async def test_all_rotates_nothing_without_a_yes(
     assert result.exit_code == 2
     assert said in result.stderr
     assert not app.asked("POST")
+
+
+@pytest.mark.parametrize("answer", ["y\n", "n\n", ""])
+@pytest.mark.parametrize(
+    ("options", "question"),
+    [
+        (["batch-key", "--force"], "they fail until they read the secret again. Rotate kv-prod/batch-key? [y/N]"),
+        (["batch-key", "--ignore-grace"], "clients may have cached: they fail until they read again. Rotate "),
+        (["batch-key", "--revoke-previous-after", "1h"], "is reported as leaked, and dies: "),
+        (["--all", "--force"], "they fail until they read the secret again. Rotate 1 secret on 1 target? [y/N]"),
+        (["--target", batch_account("spare"), "--key", "Primary"], "Regenerate Primary of batchAccounts/spare? [y/N]"),
+    ],
+)
+async def test_what_may_lock_somebody_out_is_asked_first(
+    app: SmallApp, secret: Secret, run: Command, options: list[str], question: str, answer: str
+) -> None:
+    """
+    Without a yes, exit code 2 and nothing is rotated; a dry run asks nothing.
+    """
+    result = await run("rotate", *options, answer=answer)
+
+    assert question in result.stderr
+    assert result.exit_code == (0 if answer == "y\n" else 2)
+    assert len(app.asked("POST")) == (1 if answer == "y\n" else 0)
+    assert "[y/N]" not in (await run("rotate", *options, "--dry-run", answer=answer)).stderr
 
 
 async def test_secrets_of_one_target_are_rotated_one_after_another(app: SmallApp, run: Command) -> None:

@@ -118,12 +118,12 @@ async def test_what_waits_already_is_too_soon_without_watching(app: SmallApp, se
     assert len(app.rotations) == 1
 
 
-@pytest.mark.parametrize("what", [["batch-key"], ["--all", "--yes"], ["--target", batch_account("spare")]])
+@pytest.mark.parametrize("what", [["batch-key"], ["--all"], ["--target", batch_account("spare")]])
 async def test_ignore_grace_rotates_now(app: SmallApp, secret: Secret, run: Command, what: list[str]) -> None:
     """
     The request says so, whatever is to be rotated.
     """
-    result = await run("rotate", *what, "--key", "Secondary", "--ignore-grace")
+    result = await run("rotate", *what, "--key", "Secondary", "--ignore-grace", "--yes")
 
     assert result.exit_code == 0
     assert app.asked("POST")[0].body["ignoreGrace"] is True
