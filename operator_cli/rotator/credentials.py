@@ -93,22 +93,30 @@ def _ask_az(app: str, resource_group: str) -> str:
     about = ["--name", app, "--resource-group", resource_group, "--query", "functionKeys.default", "--output", "tsv"]
     remedy = "sign in with `az login`, check --app and --resource-group, and that you may list the app's keys"
     try:
-        ended = subprocess.run(  # noqa: S603 - no shell reads it
-            [az, "functionapp", "keys", "list", *about],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_LONGEST_LOOK_UP,
-            check=False,
-        )
+        code, key, told = _run([az, "functionapp", "keys", "list", *about])
     except subprocess.TimeoutExpired:
         raise NotAdmitted(f"az found no function key within {_LONGEST_LOOK_UP:g} seconds", remedy) from None
-    if ended.returncode:
-        said = next((line for line in ended.stderr.splitlines() if line.startswith("ERROR")), "no reason given")
+    if code:
+        said = next((line for line in told.splitlines() if line.startswith("ERROR")), "no reason given")
         raise NotAdmitted(f"az found no function key: {said.removeprefix('ERROR: ')}", remedy)
-    if not ended.stdout.strip():
+    if not key.strip():
         raise NotAdmitted(f"{app} has no function key called default", "set KEY_ROTATOR_FUNCTION_KEY to another one")
-    return ended.stdout
+    return key
+
+
+def _run(command: list[str]) -> tuple[int, str, str]:
+    """
+    Return exit code, standard output and standard error; nothing goes on running after an interruption.
+    """
+    with subprocess.Popen(  # noqa: S603 - no shell reads it
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=_LONGEST_LOOK_UP)
+        finally:
+            process.kill()
+            process.wait()
+        return process.returncode, stdout, stderr
 
 
 def _checked(function_key: str | None) -> str | None:
