@@ -18,7 +18,7 @@ in_full := tools/setup.sh azurite && $(in_python)
 # As in_python, in a second environment that has mutmut too: the usual one stays as it is.
 in_mutants := $(in_python) with="$$environment-mutants" && \
 	uv venv --quiet --allow-existing --python "$$environment/bin/python" "$$with" && \
-	uv pip sync --quiet --python "$$with" requirements.txt requirements-dev.txt requirements-mutants.txt && PATH="$$with/bin:$$PATH" &&
+	uv pip sync --quiet --python "$$with" requirements.txt operator_cli/requirements.txt requirements-dev.txt requirements-mutants.txt && PATH="$$with/bin:$$PATH" &&
 compile := uv pip compile --quiet --universal --python-version 3.11 --no-header
 
 .PHONY: help
@@ -89,8 +89,10 @@ format: ## Put formatting and what ruff can fix right
 
 .PHONY: lock
 lock: ## Pin the dependencies that pyproject.toml names (ARGS=--upgrade for newer ones)
-	@$(in_python) $(compile) pyproject.toml -o requirements.txt $(ARGS) && $(compile) --group dev -c requirements.txt -o requirements-dev.txt $(ARGS)
-	@$(in_python) $(compile) --group mutants -c requirements.txt -c requirements-dev.txt -o requirements-mutants.txt $(ARGS)
+	@$(in_python) $(compile) pyproject.toml -o requirements.txt $(ARGS)
+	@$(in_python) $(compile) operator_cli/pyproject.toml -c requirements.txt -o operator_cli/requirements.txt $(ARGS)
+	@$(in_python) $(compile) --group dev -c requirements.txt -c operator_cli/requirements.txt -o requirements-dev.txt $(ARGS)
+	@$(in_python) $(compile) --group mutants -c requirements.txt -c operator_cli/requirements.txt -c requirements-dev.txt -o requirements-mutants.txt $(ARGS)
 
 .PHONY: clean
 clean: ## Remove everything that the commands above made

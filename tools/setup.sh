@@ -91,12 +91,14 @@ make_environment() { # interpreter, environment
     fi
     say "Preparing $2 ..."
     quietly "$1" -m venv --clear "$2"
-    quietly "$2/bin/python" -m pip install -q --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+    quietly "$2/bin/python" -m pip install -q --disable-pip-version-check -r requirements.txt -r operator_cli/requirements.txt -r requirements-dev.txt
+    # `rotator` runs what is in this folder; its dependencies are there, and so is what builds it.
+    quietly "$2/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e operator_cli
     echo "$wanted" >"$2/.stamp"
 }
 
 prepare_python() {
-    wanted=$(fingerprint requirements.txt requirements-dev.txt)
+    wanted=$(fingerprint requirements.txt operator_cli/requirements.txt operator_cli/pyproject.toml requirements-dev.txt)
     if [ -n "${PYTHON:-}" ]; then
         prepare_named_python
         return

@@ -5,6 +5,7 @@ The mode `observe` from outside: whatever comes, no key and no secret is changed
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.e2e.client import Client, Subject, eventually
 from tests.e2e.conftest import assert_nothing_leaked
 from tests.e2e.test_events import event_of
 
+_SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 # What a POST may ask for: the keys of a target, and that an event is published.
 HARMLESS = ("ListKeys", "ListCallbackUrl", "Publish")
 
@@ -58,7 +60,7 @@ def secrets_of(cloud: LocalCloud) -> list[Any]:
     Return all versions of all secrets, with their values and tags, and without their ages, which a test may change.
     """
     return [
-        replace(version, created_on=None)
+        replace(version, created_on=_SOME_TIME)
         for name in sorted(cloud.vault.names())
         for version in cloud.vault.versions(name)
     ]

@@ -11,8 +11,8 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azurite import REPOSITORY
 from localcloud.cloud import LocalCloud
 from localcloud.kinds import KINDS
-from operator_cli.app import app as command_line
-from tests.e2e.client import Client
+from rotator.app import app as command_line
+from tests.e2e.client import ENDED, Client, eventually
 
 
 class Command:
@@ -48,7 +48,7 @@ def run(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Command:
     """
     Return the command line for the shared cloud, whose rotations take no time to speak of: it looks again soon.
     """
-    monkeypatch.setattr("operator_cli.watching._FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("rotator.watching._FIRST_PAUSE", 0.05)
     return Command(cloud)
 
 
@@ -85,7 +85,7 @@ async def test_an_accepted_rotation_is_watched_to_its_end(client: Client, run: C
     assert "  reason     quarterly\n" in watched.stdout
     record = await client.get(rotation_id)
     assert await run.json("show", rotation_id) == (0, record)
-    assert await run.json("rotations", "--secret", subject.uri, "--since", "1h") == (
+    assert await run.json("history", subject.uri, "--since", "1h") == (
         0,
         {"rotations": [record], "continuation": None},
     )
@@ -212,7 +212,9 @@ async def test_a_key_that_no_secret_holds_is_regenerated(client: Client, run: Co
     """
     subject = await client.subject(kind)
     spare = subject.target.value("Secondary")
-    _, document = await run.json("rotate", "--target", subject.target.arm_id, "--key", "Secondary", "--no-watch")
+    _, document = await run.json(
+        "rotate", "--target", subject.target.arm_id, "--key", "Secondary", "--no-watch", "--yes"
+    )
 
     result = await run("watch", document["rotations"][0]["id"])
 
@@ -242,11 +244,61 @@ async def test_a_second_rotation_waits_unless_the_grace_time_is_ignored(
         assert all(f"  allowed    {until}; until then " in result.stdout for result in (planned, second))
         assert subject.regenerations() == 1
 
-        third = await run("rotate", subject.uri, "--ignore-grace")
+        third = await run("rotate", subject.uri, "--ignore-grace", "--yes")
         assert third.exit_code == 0
         assert "  key        Secondary -> Primary\n" in third.stdout
         assert subject.holds("Primary")
         assert subject.regenerations() == 2
+
+
+async def test_a_leaked_key_dies_after_every_holder_has_left_it(client: Client, run: Command, kind: str) -> None:
+    """
+    The command shows who holds it, moves them, and waits until it is dead.
+    """
+    subject = await client.subject(kind)
+    twin = f"{subject.secret}-twin"
+    client.cloud.put_secret(twin, subject.target.value("Primary"), subject.target.address)
+    await client.ask("GET", "/secrets?refresh=true")
+    leaked = subject.target.value("Primary")
+
+    planned = await run("leak", subject.uri, "--dry-run")
+    code, document = await run.json("leak", subject.uri, "--after", "PT1S", "--reason", "in a log", "--yes")
+
+    assert planned.exit_code == 0
+    assert f"The app has looked: rotate at once what holds Primary too: {subject.uri}-twin\n" in planned.stdout
+    assert (code, document["holders"], document["problems"]) == (0, [], [])
+    assert {one["secret"]["name"] for one in document["rotations"]} == {subject.secret, twin}
+    assert (document["revocation"]["state"], document["revocation"]["reason"]) == ("Scheduled", "in a log")
+    assert subject.target.value("Primary") == leaked
+    revocation = document["revocation"]["id"]
+    await eventually(lambda: resumed(client, revocation), lambda: f"the end of {revocation}")
+    watched = await run("watch", revocation)
+    assert watched.exit_code == 0
+    assert watched.stdout.startswith("Completed  ")
+    assert subject.target.value("Primary") != leaked
+    assert subject.holds("Secondary")
+
+
+async def test_a_revocation_is_cancelled_before_the_key_dies(client: Client, run: Command) -> None:
+    """
+    The secret has moved, the key stays alive, and no time that passes changes that.
+    """
+    subject = await client.subject()
+    leaked = subject.target.value("Primary")
+    _, document = await run.json("leak", subject.uri, "--after", "PT1S", "--yes")
+    revocation = document["revocation"]["id"]
+
+    cancelled = await run("cancel", revocation, "--yes")
+    again = await run("cancel", document["rotations"][0]["id"], "--yes")
+
+    assert cancelled.exit_code == 0
+    assert "  skipped    cancelled\n" in cancelled.stdout
+    assert again.exit_code == 1
+    assert "not_cancellable: " in again.stderr
+    assert await resumed(client, revocation)
+    await client.idle()
+    assert subject.target.value("Primary") == leaked
+    assert subject.holds("Secondary")
 
 
 async def test_a_wrong_key_opens_nothing_but_the_health(run: Command) -> None:
@@ -315,6 +367,14 @@ def read_http_file(text: str, **given: str) -> tuple[set[str], list[tuple[str, s
         method, url = first.split(" ", 1)
         requests.append((method, url, dict(header.split(": ", 1) for header in headers), body))
     return set(variables), requests
+
+
+async def resumed(client: Client, rotation_id: str) -> bool:
+    """
+    Let the app look for what is due; return whether a rotation has ended.
+    """
+    await client.host.run("resume_rotations")
+    return (await client.get(rotation_id))["state"] in ENDED
 
 
 def name_of(line: dict[str, Any]) -> str:

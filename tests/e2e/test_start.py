@@ -179,7 +179,7 @@ def test_one_line_makes_the_command_line_work(run: Run) -> None:
     status = run.shell(run.pasted, f"{COMMAND} status")
 
     assert (status.returncode, status.stdout.count("/render-key")) == (0, 1), status.stderr
-    for words in ("Drifted", "Failed (provider_refused)", "must be named ProviderAddress", "it holds a leaked key"):
+    for words in ("Drifted", "Failed (provider_refused)", "must be named ProviderAddress", "leaked: it dies"):
         assert words in status.stdout
 
 
@@ -224,7 +224,7 @@ def test_the_suggested_commands_and_the_runbook_work(run: Run) -> None:
     # What its pause held back may be moved by a timer, too.
     assert (told - {"partner-key"}, needy) == (rotated, drifted_now)
 
-    forced = f"{COMMAND} rotate render-key storage-connection --force"
+    forced = f"{COMMAND} rotate render-key storage-connection --force --yes"
     mended = run.shell(run.pasted, "set -e", f"{forced} &", f"{COMMAND} rotate partner-key archive-key", "wait $!")
 
     assert mended.returncode == 0, mended.stderr

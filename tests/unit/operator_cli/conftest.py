@@ -4,14 +4,15 @@ The command, run against a small app that speaks the contract.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from operator_cli.app import app as command_line
+from rotator.app import app as command_line
 from tests.unit.operator_cli.small_app import SmallApp
 
 # What the shell that runs the tests may have set.
@@ -20,6 +21,9 @@ NOT_SET = dict.fromkeys(
         "KEY_ROTATOR_URL",
         "KEY_ROTATOR_FUNCTION_KEY",
         "KEY_ROTATOR_AUDIENCE",
+        "KEY_ROTATOR_APP",
+        "KEY_ROTATOR_AUTH",
+        "KEY_ROTATOR_RESOURCE_GROUP",
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "ALL_PROXY",
@@ -27,6 +31,7 @@ NOT_SET = dict.fromkeys(
         "https_proxy",
         "all_proxy",
         "FORCE_COLOR",
+        "NO_COLOR",
     )
 )
 
@@ -58,6 +63,18 @@ class Command:
         """
         result = await self(*arguments, "--json")
         return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """
+    Let this machine be in the time zone of the API.
+    """
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture

@@ -6,63 +6,19 @@ import asyncio
 import itertools
 import json
 import ssl
-import uuid
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from aiohttp import web
 
-VAULT = "https://kv-prod.vault.azure.net"
-GROUP = "/subscriptions/0f9c2b1a-5a0b-4c57-9a5e-5d4a3f1b7c20/resourceGroups/my-group/providers"
+from tests.unit.operator_cli.small_answers import Answer, problem
+from tests.unit.operator_cli.small_management import change, id_in, manage
+from tests.unit.operator_cli.small_records import OTHER, Secret, begun, detailed, is_waived, listed, planned, steps_of
+
 FOREVER = 1_000_000
-_OTHER = {"Primary": "Secondary", "Secondary": "Primary"}
-
-
-def batch_account(name: str) -> str:
-    """
-    Return an ARM id.
-    """
-    return f"{GROUP}/Microsoft.Batch/batchAccounts/{name}"
-
-
-@dataclass
-class Secret:
-    """
-    A managed secret; `ends` is the state that its rotations end in, with the reason or the error's code.
-
-    Scheduled is no end: the rotation is too soon, and the reason the time until which it waits.
-    """
-
-    name: str
-    target: str = batch_account("mybatch")
-    vault: str = VAULT
-    key: str = "Primary"
-    status: str = "UpToDate"
-    why: str | None = None
-    days: int | None = 60
-    ends: tuple[str, str | None] = ("Completed", None)
-    shares: list[str] = field(default_factory=list)
-    last: dict[str, Any] | None = None
-    verified: tuple[str, str | None] | None = None
-    """The result of the last comparison, two hours ago, and why."""
-    is_new: bool = False
-    """Whether only a look at the vault finds it: refresh=true, or a question about this very secret."""
-    held: str | None = None
-    next_rotation: timedelta | None = None
-    neighbours: list[dict[str, Any]] = field(default_factory=list)
-    finds: tuple[str, str | None] | None = ("Live", None)
-    """What the next comparison finds, None where its target may not be asked."""
-    becomes: str | None = None
-    """The status that the next comparison finds, if another one."""
-
-    @property
-    def id(self) -> str:
-        """
-        The id without a version.
-        """
-        return f"{self.vault}/secrets/{self.name}"
+_JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -76,25 +32,6 @@ class Asked:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
-
-
-@dataclass(frozen=True)
-class Answer:
-    """
-    An answer that is arranged; without a status the connection is dropped.
-    """
-
-    status: int | None
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-def problem(status: int, code: str, detail: str, **more: str) -> Answer:
-    """
-    Return a problem as the app answers it.
-    """
-    body = {"type": f"urn:azure-key-rotator:problem:{code}", "title": "x", "status": status, "code": code}
-    return Answer(status, {**body, "detail": detail, **more}, {"Content-Type": "application/problem+json"})
 
 
 class SmallApp:
@@ -128,6 +65,13 @@ class SmallApp:
         """Set when a rotation is looked at."""
         self.arrived = asyncio.Event()
         """Set when a request has come."""
+        self.observes = False
+        self.refuses_plans: Answer | None = None
+        """What a dry run is answered instead."""
+        self.revocation_looks = FOREVER
+        self.revocation_ends: tuple[str, str | None] = ("Completed", None)
+        self.moves_after = 1
+        """How often the list is looked at until the others have moved away from a leaked key."""
         self.is_silent = False
         """Whether it takes requests and answers none."""
         self.admits: int | None = None
@@ -153,10 +97,13 @@ class SmallApp:
         app.router.add_post("/api/rotations", self._create)
         app.router.add_get("/api/rotations", self._list_rotations)
         app.router.add_get("/api/rotations/{id}", self._get)
+        app.router.add_delete("/api/rotations/{id}", self._cancel)
         app.router.add_get("/elsewhere/{id}", self._get)
         app.router.add_get("/api/elsewhere/{id}", self._get)
         app.router.add_get("/api/secrets", self._list_secrets)
         app.router.add_get("/api/secrets/{vault}/{name}", self._get_secret)
+        app.router.add_put("/api/secrets/{vault}/{name}", self._manage_secret)
+        app.router.add_patch("/api/secrets/{vault}/{name}", self._change_secret)
         app.router.add_post("/api/secrets/{vault}/{name}/verify", self._verify_secret)
         app.router.add_get("/api/health", self._health)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -187,7 +134,7 @@ class SmallApp:
         """
         Begin a rotation as another trigger would.
         """
-        record = _record({"secret": secret.id}, secret, f"{next(self._versions):032x}") | fields
+        record = begun({"secret": secret.id}, secret, f"{next(self._versions):032x}") | fields
         self._begin(record, secret.ends, looks)
         return record
 
@@ -227,19 +174,22 @@ class SmallApp:
         if "secret" in body and secret is None:
             return _answer(problem(404, "secret_not_found", f"there is no secret {body['secret']}"))
         if body.get("dryRun"):
-            return web.json_response(_plan(body, secret))
+            sharing = [one.id for one in self._sharing(secret)]
+            return _answer(self.refuses_plans or Answer(200, planned(body, secret, sharing), _JSON))
         keyed = request.headers.get("Idempotency-Key")
         if keyed in self._keyed:
             known, rotation_id = self._keyed[keyed]
             if known != body:
                 return _answer(problem(422, "idempotency_conflict", "the Idempotency-Key was used with another body"))
             return web.json_response(self.rotations[rotation_id])
-        record = _record(body, secret, f"{next(self._versions):032x}")
+        record = begun(body, secret, f"{next(self._versions):032x}")
         if keyed:
             self._keyed[keyed] = body, record["id"]
         busy = [one for one in self._running() if one["target"].lower() == record["target"].lower()]
         self.overlaps += [record["target"] for _ in busy]
-        ends = secret.ends if secret and not _is_waived(body, secret) else ("Completed", None)
+        ends = secret.ends if secret and not is_waived(body, secret) else ("Completed", None)
+        if secret and "revokePreviousAfter" in body and ends[1] not in {"observing", "unmanaged", "disabled"}:
+            self._report(record, secret, body)
         self._begin(record, ("Skipped", "busy") if busy else ends)
         if "respond-async" not in request.headers.get("Prefer", ""):
             self._end(record)
@@ -260,6 +210,50 @@ class SmallApp:
         self._end(record)
         return web.json_response(record)
 
+    async def _cancel(self, request: web.Request) -> web.Response:
+        record = self.rotations.get(request.match_info["id"])
+        if record is None:
+            return _answer(problem(404, "rotation_not_found", f"there is no rotation {request.match_info['id']}"))
+        if record["state"] != "Scheduled" and record.get("skipReason") != "cancelled":
+            detail = f"rotation {record['id']} cannot be cancelled: it has ended ({record['state']})"
+            return _answer(problem(409, "not_cancellable", detail, rotationId=record["id"]))
+        record.pop("allowedOn", None)
+        record |= {"state": "Skipped", "skipReason": "cancelled", "completedOn": "2026-11-22T04:20:00Z"}
+        for secret in self.secrets:
+            if secret.leaked and secret.leaked["revocation"] == record["id"]:
+                secret.leaked |= {"dueOn": None}
+        return web.json_response(record)
+
+    def _sharing(self, secret: Secret | None) -> list[Secret]:
+        """
+        Return the other secrets of the target that hold the same key.
+        """
+        same = [one for one in self.secrets if secret and (one.target, one.key) == (secret.target, secret.key)]
+        return [one for one in same if one is not secret]
+
+    def _report(self, record: dict[str, Any], secret: Secret, body: dict[str, Any]) -> None:
+        due = (datetime.now(UTC) + timedelta(hours=1, seconds=30)).isoformat()
+        revocation = begun({"target": secret.target, "reason": body.get("reason")}, None, "")
+        revocation |= {"state": "Scheduled", "allowedOn": due}
+        self._begin(revocation, self.revocation_ends, self.revocation_looks)
+        for one in (secret, *self._sharing(secret)):
+            one.leaked = {"revocation": revocation["id"], "dueOn": due}
+            if one is not secret:
+                move = begun({"secret": one.id}, one, f"{next(self._versions):032x}")
+                self._begin(move | {"revocation": record.get("revocation")}, one.ends)
+        record["revocation"] = {"id": revocation["id"], "dueOn": due}
+        for move in self.rotations.values():
+            if "revocation" in move:
+                move["revocation"] = record["revocation"]
+
+    def _move(self) -> None:
+        """
+        Let those move that can, once the list was looked at often enough.
+        """
+        self.moves_after -= 1
+        for move in [one for one in self.rotations.values() if "revocation" in one] if self.moves_after < 0 else []:
+            self._end(move)
+
     async def _list_rotations(self, request: web.Request) -> web.Response:
         query = request.query
         found = [
@@ -273,6 +267,7 @@ class SmallApp:
 
     async def _list_secrets(self, request: web.Request) -> web.Response:
         query = request.query
+        self._move()
         if query.get("refresh") == "true":
             self.has_looked = True
             self.secrets = [replace(secret, is_new=False) for secret in self.secrets]
@@ -285,13 +280,13 @@ class SmallApp:
         ]
         start = int(query.get("continuation", 0))
         more = str(start + self.page_size) if start + self.page_size < len(found) else None
-        lines = [_line(secret) for secret in found[start : start + self.page_size]]
+        lines = [listed(secret) for secret in found[start : start + self.page_size]]
         as_of = "2026-11-22T03:00:00Z" if self.has_looked else None
         return web.json_response({"secrets": lines, "asOf": as_of, "continuation": more})
 
     async def _get_secret(self, request: web.Request) -> web.Response:
         secret = self._named(request)
-        return web.json_response(_details(secret)) if secret else _answer(_unknown(request))
+        return web.json_response(detailed(secret)) if secret else _answer(_unknown(request))
 
     async def _verify_secret(self, request: web.Request) -> web.Response:
         secret = self._named(request)
@@ -301,15 +296,32 @@ class SmallApp:
         if busy:
             return _answer(problem(409, "busy", "another rotation is running", rotationId=busy[0]["id"]))
         secret.status, secret.verified, secret.is_new = secret.becomes or secret.status, secret.finds, False
-        return web.json_response(_details(secret))
+        return web.json_response(detailed(secret))
+
+    async def _manage_secret(self, request: web.Request) -> web.Response:
+        answer, secret = manage(self._named(request), id_in(request), await request.json(), observes=self.observes)
+        if secret and secret not in self.secrets:
+            self.secrets.append(secret)
+        return _answer(answer)
+
+    async def _change_secret(self, request: web.Request) -> web.Response:
+        secret = self._named(request)
+        if secret is None:
+            return _answer(_unknown(request))
+        busy = [one for one in self._running() if one["target"].lower() == secret.target.lower()]
+        if busy:
+            answer = problem(409, "busy", "another rotation is running", rotationId=busy[0]["id"])
+            return _answer(replace(answer, headers={**answer.headers, "Retry-After": "15"}))
+        return _answer(change(secret, await request.json(), observes=self.observes))
 
     def _named(self, request: web.Request) -> Secret | None:
-        return self._find("https://{vault}/secrets/{name}".format(**request.match_info))
+        return self._find(id_in(request))
 
     async def _health(self, request: web.Request) -> web.Response:
         vaults = "Healthy" if self.is_healthy else "Unhealthy: no answer"
         status = "Healthy" if self.is_healthy else "Unhealthy"
-        body = {"status": status, "checks": {"ledger": "Healthy", "vaults": vaults}}
+        mode = {"mode": "observing"} if self.observes else {}
+        body = {"status": status, "checks": {"ledger": "Healthy", "vaults": vaults, **mode}}
         return web.json_response(body, status=200 if self.is_healthy else 503)
 
     def _find(self, secret_id: str | None) -> Secret | None:
@@ -332,7 +344,7 @@ class SmallApp:
         if state == "Skipped":
             record["skipReason"] = why
         if why == "observing":
-            record["steps"] = _steps(record)
+            record["steps"] = steps_of(record)
         if state == "Failed":
             record["error"] = {"code": why, "message": "this is what happened", "retryable": False}
         secret = record["secret"]
@@ -344,8 +356,9 @@ class SmallApp:
                 "expiresOn": (datetime.now(UTC) + timedelta(days=90, hours=1)).isoformat(),
             }
             if found:
-                record["previousKeyName"], record["keyName"] = found.key, _OTHER[found.key]
-                found.key = _OTHER[found.key]
+                found.leaked = None
+                record["previousKeyName"], record["keyName"] = found.key, OTHER[found.key]
+                found.key = OTHER[found.key]
 
     def _running(self) -> list[dict[str, Any]]:
         return [one for one in self.rotations.values() if one["state"] in {"Accepted", "Regenerating"}]
@@ -354,80 +367,11 @@ class SmallApp:
         return {} if self.wait is None else {"Retry-After": self.wait}
 
 
-def _record(body: dict[str, Any], secret: Secret | None, version: str) -> dict[str, Any]:
-    about = {"vault": secret.vault, "name": secret.name, "version": version} if secret else None
-    return {
-        "id": str(uuid.uuid4()),
-        "state": "Accepted",
-        "trigger": "Http",
-        "provider": "Microsoft.Batch/batchAccounts",
-        "target": secret.target if secret else body["target"],
-        "keyName": body.get("key"),
-        "previousKeyName": None,
-        "secret": about and {**about, "previousVersion": None, "expiresOn": None},
-        "adopted": False,
-        "startedOn": "2026-11-22T04:17:01Z",
-        "completedOn": None,
-        "attempts": 1,
-        "reason": body.get("reason"),
-        "error": None,
-        "aFieldOfALaterVersion": "kept",
-    }
-
-
-def _plan(body: dict[str, Any], secret: Secret | None) -> dict[str, Any]:
-    record = _record(body, secret, f"{7:032x}") | {"state": "Planned"}
-    record["steps"] = _steps(record)
-    if secret and secret.ends[0] == "Failed":
-        record["error"] = {"code": secret.ends[1], "message": "this is what would happen", "retryable": False}
-    if secret and secret.ends[0] == "Scheduled" and not _is_waived(body, secret):
-        record["allowedOn"] = secret.ends[1]
-        record["steps"][1:] = [{"step": "end", "detail": "Skipped: too_soon. Clients may go on with Primary"}]
-    return record
-
-
-def _steps(record: dict[str, Any]) -> list[dict[str, str]]:
-    return [
-        {"step": "claim", "detail": f"claim {record['target']}"},
-        {"step": "regenerate", "detail": "regenerate Secondary"},
-        {"step": "announce", "detail": "publish KeyRotator.RotationCompleted"},
-    ]
-
-
-def _is_waived(body: dict[str, Any], secret: Secret) -> bool:
-    return secret.ends[0] == "Scheduled" and "ignoreGrace" in body
-
-
-def _line(secret: Secret) -> dict[str, Any]:
-    expires_on = datetime.now(UTC) + timedelta(days=secret.days, hours=1) if secret.days is not None else None
-    next_on = datetime.now(UTC) + secret.next_rotation if secret.next_rotation is not None else None
-    return {
-        "secret": {"vault": secret.vault, "name": secret.name or None},
-        "target": secret.target or None,
-        "provider": "Microsoft.Batch/batchAccounts",
-        "keyName": secret.key or None,
-        "expiresOn": expires_on and expires_on.isoformat(),
-        "status": secret.status,
-        "why": secret.why,
-        "sharesTargetWith": secret.shares,
-        "lastRotation": secret.last,
-        "seenOn": "2026-11-22T03:00:00Z",
-        "verified": secret.verified and _verification(*secret.verified),
-        "nextRotationOn": next_on and next_on.isoformat(),
-    }
-
-
-def _details(secret: Secret) -> dict[str, Any]:
-    return {**_line(secret), "heldKey": secret.held, "neighbours": secret.neighbours}
-
-
 def _unknown(request: web.Request) -> Answer:
+    """
+    Return the answer about a secret that is not there.
+    """
     return problem(404, "secret_not_found", f"there is no secret {request.match_info['name']}")
-
-
-def _verification(result: str, why: str | None) -> dict[str, Any]:
-    on = datetime.now(UTC) - timedelta(hours=2, minutes=1)
-    return {"on": on.isoformat(), "result": result, "why": why}
 
 
 def _arranged(request: web.Request, answer: Answer) -> web.Response:

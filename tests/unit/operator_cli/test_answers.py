@@ -4,7 +4,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from operator_cli.answers import wait_asked_by
+from rotator.answers import wait_asked_by
 
 
 @pytest.mark.parametrize(("written", "seconds"), [("0", 0.0), ("30", 30.0), ("soon", None), ("", None), ("-5", None)])

@@ -6,7 +6,9 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import Answer, Secret, SmallApp, problem
+from tests.unit.operator_cli.small_answers import Answer, problem
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import Secret
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ async def test_the_url_may_end_with_api_or_not(app: SmallApp, run: Command, host
     result = await run("status", "--url", f"http://{host}:{app.port}{tail}")
 
     assert result.exit_code == 0
-    assert [one.path for one in app.requests] == ["/api/secrets"]
+    assert [one.path for one in app.requests] == ["/api/secrets", "/api/health"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,7 @@ async def test_key_and_token_may_both_be_needed(app: SmallApp, run: Command) -> 
     """
     environment = signed_in(app) | {"KEY_ROTATOR_FUNCTION_KEY": app.function_key}
 
-    assert (await run("status", "--entra", "api://key-rotator", environment=environment)).exit_code == 0
+    assert (await run("status", "--audience", "api://key-rotator", environment=environment)).exit_code == 0
 
     (asked,) = app.asked("GET", "/api/secrets")
     assert asked.headers["Authorization"] == f"Bearer {app.token}"
@@ -153,7 +155,7 @@ async def test_without_a_sign_in_there_is_no_token(app: SmallApp, run: Command) 
     """
     environment = signed_in(app) | {"IDENTITY_ENDPOINT": None, "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"}
 
-    result = await run("status", "--entra", "api://key-rotator", environment=environment)
+    result = await run("status", "--audience", "api://key-rotator", environment=environment)
 
     assert result.exit_code == 3
     first, second = result.stderr.splitlines()
@@ -214,7 +216,7 @@ async def test_an_app_on_this_machine_is_not_asked_through_a_proxy(app: SmallApp
 
         assert result.exit_code == 0
         assert not proxy.requests
-        assert len(app.requests) == 1
+        assert {one.path for one in app.requests} == {"/api/secrets", "/api/health"}
 
 
 async def test_a_proxy_that_cannot_be_used_is_an_error_without_its_password(run: Command) -> None:

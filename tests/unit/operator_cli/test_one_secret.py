@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import VAULT, Secret, SmallApp, batch_account, problem
+from tests.unit.operator_cli.small_answers import problem
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import VAULT, Secret, batch_account
 
 PLACE = "/api/secrets/kv-prod.vault.azure.net/batch-key"
 ROTATION = "0b112d10-c79f-56c4-a589-e94e094e8418"
@@ -130,7 +132,7 @@ async def test_no_line_of_a_secret_is_wider_than_80_columns_but_for_an_id(
     """
     On a terminal.
     """
-    terminal: dict[str, str | None] = {"FORCE_COLOR": "1", "TERM": "dumb", "COLUMNS": "80"}
+    terminal: dict[str, str | None] = {"FORCE_COLOR": "1", "TERM": "dumb", "COLUMNS": "80", "LINES": "50"}
 
     result = await run("show", "batch-key", environment=terminal)
 
@@ -166,7 +168,7 @@ async def test_an_id_that_the_app_does_not_know_is_told_with_its_words(
 
     assert unknown.exit_code == 1
     assert "secret_not_found: there is no secret nothing" in unknown.stderr
-    assert "`python -m operator_cli status` lists the managed secrets" in unknown.stderr
+    assert "`rotator status` lists the managed secrets" in unknown.stderr
     assert unreadable.exit_code == 2
     assert "it must look like https://my-vault.vault.azure.net/secrets/name" in unreadable.stderr
 
@@ -239,7 +241,7 @@ async def test_verify_of_a_target_that_is_being_rotated_says_which_rotation_to_w
 
     assert (result.exit_code, result.stdout) == (1, "")
     assert "busy: another rotation is running" in result.stderr
-    assert f"`python -m operator_cli watch {record['id']}`" in result.stderr
+    assert f"`rotator watch {record['id']}`" in result.stderr
 
 
 async def test_verify_waits_while_the_app_is_busy(app: SmallApp, secret: Secret, run: Command) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from operator_cli.remedies import UNPROVEN
+from rotator.remedies import UNPROVEN
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import FOREVER, VAULT, Answer, Secret, SmallApp, batch_account, problem
+from tests.unit.operator_cli.small_answers import Answer, problem
+from tests.unit.operator_cli.small_app import FOREVER, SmallApp
+from tests.unit.operator_cli.small_records import VAULT, Secret, batch_account
 
 BATCH_KEY = f"{VAULT}/secrets/batch-key"
 
@@ -91,7 +93,7 @@ async def test_a_failed_rotation_is_told_with_its_remedy(secret: Secret, run: Co
     ("why", "code", "remedy"),
     [
         ("paused", 0, ""),
-        ("busy", 1, "          -> `python -m operator_cli rotations` shows the one that was running; ask again"),
+        ("busy", 1, "          -> `rotator history` shows the one that was running; ask again"),
         ("unmanaged", 0, "          -> put the tag ProviderAddress on it"),
     ],
 )
@@ -179,13 +181,13 @@ async def test_the_page_about_a_key_that_is_not_proven_is_there() -> None:
     ("status", "code", "exit_code", "remedy"),
     [
         (409, "active_key", 1, "leave --key out"),
-        (409, "busy", 1, "`python -m operator_cli watch 5c1f` shows it"),
+        (409, "busy", 1, "`rotator watch 5c1f` shows it"),
         (403, "forbidden", 1, "ROTATION_ALLOWED_SCOPES"),
-        (404, "secret_not_found", 1, "`python -m operator_cli status`"),
+        (404, "secret_not_found", 1, "`rotator status`"),
         (424, "provider_refused", 1, "docs/deploy.md"),
         (400, "malformed", 2, None),
         (422, "idempotency_conflict", 2, "another --idempotency-key"),
-        (503, "settings", 3, "`python -m operator_cli health`"),
+        (503, "settings", 3, "`rotator health`"),
         (409, "a_code_of_a_later_version", 1, None),
     ],
 )
@@ -215,7 +217,7 @@ async def test_every_option_reaches_the_app(app: SmallApp, secret: Secret, run: 
     And nothing that was not asked for does.
     """
     options = ["--key", "secondary", "--force", "--ignore-grace", "--reason", "a leak"]
-    options += ["--revoke-previous-after", "PT1H"]
+    options += ["--revoke-previous-after", "1h", "--yes"]
 
     result = await run("rotate", secret.id, *options)
 
@@ -321,7 +323,7 @@ async def test_a_key_of_a_target_is_regenerated_without_a_secret(app: SmallApp, 
     """
     target = batch_account("spare")
 
-    result = await run("rotate", "--target", target, "--key", "Primary", "--reason", "unused")
+    result = await run("rotate", "--target", target, "--key", "Primary", "--reason", "unused", "--yes")
 
     assert result.exit_code == 0
     assert app.asked("POST")[0].body == {"target": target, "key": "Primary", "reason": "unused"}
@@ -336,8 +338,8 @@ async def test_a_key_of_a_target_is_regenerated_without_a_secret(app: SmallApp, 
         (["--all", "--target", "/subscriptions/x", "--key", "Primary"], "say what to rotate, in one way"),
         (["--target", "/subscriptions/x"], "--target needs --key"),
         (["--target", "/x", "--key", "Primary", "--revoke-previous-after", "PT1H"], "is about a secret"),
-        ([BATCH_KEY, "--revoke-previous-after", "1h"], "write it as ISO 8601 does"),
-        ([BATCH_KEY, "--revoke-previous-after", "P"], "write it as ISO 8601 does"),
+        ([BATCH_KEY, "--revoke-previous-after", "soon"], "write it as 30m, 1h or 7d"),
+        ([BATCH_KEY, "--revoke-previous-after", "P"], "write it as 30m, 1h or 7d"),
         ([BATCH_KEY, "--key", "Tertiary"], "Tertiary"),
         ([BATCH_KEY, "--parallel", "0"], "--parallel"),
         ([BATCH_KEY, "--timeout", "-1"], "--timeout"),
@@ -567,7 +569,7 @@ async def test_a_rotation_that_takes_too_long_is_late_and_goes_on(app: SmallApp,
     (rotation_id,) = app.rotations
     assert result.exit_code == 1
     assert f"still_running: rotation {rotation_id} is still Regenerating" in result.stderr
-    assert f"`python -m operator_cli watch {rotation_id}`" in result.stderr
+    assert f"`rotator watch {rotation_id}`" in result.stderr
     assert result.stdout.startswith("Regenerating  kv-prod/batch-key\n")
 
 
@@ -630,7 +632,7 @@ async def test_all_leaves_out_what_is_not_managed_and_says_so(app: SmallApp, run
     assert "drift: this is what happened" in result.stdout
 
 
-@pytest.mark.parametrize(("answer", "said"), [("n\n", "nothing was rotated"), ("", "--yes rotates without asking")])
+@pytest.mark.parametrize(("answer", "said"), [("n\n", "nothing was rotated"), ("", "--yes does not ask")])
 async def test_all_rotates_nothing_without_a_yes(
     app: SmallApp, secret: Secret, run: Command, answer: str, said: str
 ) -> None:
@@ -642,6 +644,31 @@ async def test_all_rotates_nothing_without_a_yes(
     assert result.exit_code == 2
     assert said in result.stderr
     assert not app.asked("POST")
+
+
+@pytest.mark.parametrize("answer", ["y\n", "n\n", ""])
+@pytest.mark.parametrize(
+    ("options", "question"),
+    [
+        (["batch-key", "--force"], "they fail until they read the secret again. Rotate kv-prod/batch-key? [y/N]"),
+        (["batch-key", "--ignore-grace"], "clients may have cached: they fail until they read again. Rotate "),
+        (["batch-key", "--revoke-previous-after", "1h"], "is reported as leaked, and dies: "),
+        (["--all", "--force"], "they fail until they read the secret again. Rotate 1 secret on 1 target? [y/N]"),
+        (["--target", batch_account("spare"), "--key", "Primary"], "Regenerate Primary of batchAccounts/spare? [y/N]"),
+    ],
+)
+async def test_what_may_lock_somebody_out_is_asked_first(
+    app: SmallApp, secret: Secret, run: Command, options: list[str], question: str, answer: str
+) -> None:
+    """
+    Without a yes, exit code 2 and nothing is rotated; a dry run asks nothing.
+    """
+    result = await run("rotate", *options, answer=answer)
+
+    assert question in result.stderr
+    assert result.exit_code == (0 if answer == "y\n" else 2)
+    assert len(app.asked("POST")) == (1 if answer == "y\n" else 0)
+    assert "[y/N]" not in (await run("rotate", *options, "--dry-run", answer=answer)).stderr
 
 
 async def test_secrets_of_one_target_are_rotated_one_after_another(app: SmallApp, run: Command) -> None:

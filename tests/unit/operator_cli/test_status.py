@@ -3,7 +3,8 @@ import re
 import pytest
 
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import VAULT, Secret, SmallApp, batch_account
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import VAULT, Secret, batch_account
 
 
 def rows(text: str) -> list[list[str]]:
@@ -122,7 +123,7 @@ async def test_filters_reach_the_app_with_every_page(app: SmallApp, run: Command
     result = await run("status", "--status", "due", "--target", batch_account("mybatch"), "--refresh")
 
     assert result.exit_code == 0
-    assert [one.query for one in app.requests] == [
+    assert [one.query for one in app.asked("GET", "/api/secrets")] == [
         {"status": "Due", "target": batch_account("mybatch"), "refresh": "true"},
         {"status": "Due", "target": batch_account("mybatch"), "continuation": "2"},
     ]

@@ -4,12 +4,13 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.unit.operator_cli.conftest import NOT_SET
-from tests.unit.operator_cli.small_app import FOREVER, Secret, SmallApp, batch_account
+from tests.unit.operator_cli.small_app import FOREVER, SmallApp
+from tests.unit.operator_cli.small_records import Secret, batch_account
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 30  # seconds
@@ -17,18 +18,23 @@ PATIENCE = 30  # seconds
 
 @asynccontextmanager
 async def command(
-    app: SmallApp, *arguments: str, stderr: int = asyncio.subprocess.PIPE
+    app: SmallApp,
+    *arguments: str,
+    stdin: int = asyncio.subprocess.DEVNULL,
+    stderr: int = asyncio.subprocess.PIPE,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """
     Yield the command line in a process of its own.
     """
     environment = {name: value for name, value in os.environ.items() if name not in NOT_SET}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "operator_cli", *arguments),
+        *(sys.executable, "-W", "error", "-m", "rotator", *arguments),
         cwd=ROOT,
         env=environment
-        | {"KEY_ROTATOR_URL": app.url, "KEY_ROTATOR_FUNCTION_KEY": app.function_key, "TERM": "xterm", "COLUMNS": "100"},
-        stdin=asyncio.subprocess.DEVNULL,
+        | {"KEY_ROTATOR_URL": app.url, "KEY_ROTATOR_FUNCTION_KEY": app.function_key, "TERM": "xterm", "COLUMNS": "100"}
+        | dict(settings or {}),
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=stderr,
     )
@@ -73,8 +79,8 @@ async def test_an_interruption_says_how_to_watch_what_goes_on(app: SmallApp) -> 
 
     assert (code, stdout) == (130, "")
     assert "stopped\n2 rotations will go on in the app without this command. To watch:\n" in stderr
-    watch = next(line for line in stderr.splitlines() if line.startswith("  python -m operator_cli watch "))
-    assert set(watch.split()[4:]) == set(app.rotations)
+    watch = next(line for line in stderr.splitlines() if line.startswith("  rotator watch "))
+    assert set(watch.split()[2:]) == set(app.rotations)
     assert stderr.endswith("1 rotation had not been asked for\n")
 
 
@@ -90,8 +96,7 @@ async def test_an_interruption_before_an_answer_says_that_nothing_is_certain(app
 
     assert (code, stdout) == (130, "")
     assert stderr == (
-        "\nstopped\n1 request had no answer yet and may still be carried out. To see:\n"
-        "  python -m operator_cli rotations --since 10m\n"
+        "\nstopped\n1 request had no answer yet and may still be carried out. To see:\n  rotator history --since 10m\n"
     )
 
 
@@ -104,6 +109,82 @@ async def test_an_interruption_while_reading_has_nothing_to_tell(app: SmallApp) 
         await app.arrived.wait()
         process.send_signal(signal.SIGINT)
         assert await outcome(process) == (130, "", "\nstopped\n")
+
+
+async def test_an_interruption_is_an_error_as_json_with_what_goes_on(app: SmallApp) -> None:
+    """
+    A script can watch it further.
+    """
+    app.looks = FOREVER
+    app.secrets = [Secret("one")]
+
+    async with command(app, "rotate", "one", "--json") as process:
+        await told(process, "Accepted")
+        process.send_signal(signal.SIGINT)
+        code, stdout, _ = await outcome(process)
+
+    error = json.loads(stdout)["error"]
+    assert (code, error["code"], error["exitCode"]) == (130, "interrupted", 130)
+    assert error["rotations"] == list(app.rotations)
+
+
+async def test_an_interruption_of_a_leak_says_how_to_follow_it(app: SmallApp) -> None:
+    """
+    The secrets move on, and the key dies.
+    """
+    app.moves_after = FOREVER
+    app.secrets = [Secret("one"), Secret("two")]
+
+    async with command(app, "leak", "one", "--yes") as process:
+        await told(process, "waiting until they have moved: kv-prod/two")
+        process.send_signal(signal.SIGINT)
+        code, stdout, stderr = await outcome(process)
+
+    (revocation,) = [one["id"] for one in app.rotations.values() if one["secret"] is None]
+    assert (code, stdout) == (130, "")
+    assert f"it goes on in the app without this command. To follow it:\n  rotator watch {revocation}\n" in stderr
+
+
+async def test_an_interruption_is_no_answer_to_a_question(app: SmallApp) -> None:
+    """
+    Exit code 130, and nothing was sent.
+    """
+    app.secrets = [Secret("one")]
+    terminal, end = pty.openpty()
+    try:
+        async with command(app, "unmanage", "one", stdin=end) as process:
+            assert process.stderr
+            await process.stderr.readuntil(b"[y/N]: ")
+            process.send_signal(signal.SIGINT)
+            code, stdout, stderr = await outcome(process)
+    finally:
+        os.close(end)
+        os.close(terminal)
+
+    assert (code, stdout) == (130, "")
+    assert stderr.endswith("\nstopped\n")
+    assert not app.requests
+
+
+async def test_an_interruption_while_az_looks_is_one_too(app: SmallApp, tmp_path: Path) -> None:
+    """
+    No traceback of another program's.
+    """
+    az, begun = tmp_path / "az", tmp_path / "begun"
+    az.write_text(f"#!/bin/sh\ntouch {begun}\nexec sleep 30\n")
+    az.chmod(0o755)
+    names = {"KEY_ROTATOR_APP": "a", "KEY_ROTATOR_RESOURCE_GROUP": "g", "KEY_ROTATOR_FUNCTION_KEY": ""}
+    names["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+
+    async with command(app, "status", "--auth", "key", settings=names) as process:
+        while not begun.exists():  # noqa: ASYNC110 - another process makes it
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        code, stdout, stderr = await outcome(process)
+
+    assert (code, stdout) == (130, "")
+    assert "Traceback" not in stderr
+    assert not app.requests
 
 
 async def test_an_app_that_restarts_loses_no_rotation_that_is_watched(app: SmallApp) -> None:
@@ -168,14 +249,14 @@ async def test_a_pipe_gets_every_row_in_one_line(app: SmallApp) -> None:
 
 async def test_help_names_every_command_and_the_exit_codes(app: SmallApp) -> None:
     """
-    As `python -m operator_cli` says it, which needs no app.
+    As `rotator` says it, which needs no app.
     """
     async with command(app, "--help") as process:
         code, stdout, stderr = await outcome(process)
 
     assert (code, stderr) == (0, "")
-    assert stdout.startswith("Usage: python -m operator_cli [OPTIONS] COMMAND [ARGS]...")
-    for name in ("rotate", "status", "verify", "watch", "rotations", "show", "health"):
+    assert stdout.startswith("Usage: rotator [OPTIONS] COMMAND [ARGS]...")
+    for name in ("rotate", "status", "verify", "watch", "history", "show", "health"):
         assert f"\n  {name} " in stdout
     assert "3 the app cannot be reached" in " ".join(stdout.split())
     assert not app.requests

@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.unit.operator_cli.conftest import Command
-from tests.unit.operator_cli.small_app import Secret, SmallApp, batch_account, problem
+from tests.unit.operator_cli.small_answers import problem
+from tests.unit.operator_cli.small_app import SmallApp
+from tests.unit.operator_cli.small_records import Secret, batch_account
 
 LATER = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
 EARLIER = LATER - timedelta(days=2)
 UNTIL = f"{LATER:%Y-%m-%d %H:%M:%S} UTC"
-UNTIL_MINUTE = f"{LATER:%Y-%m-%d %H:%M} UTC"
+UNTIL_MINUTE = f"{LATER:%Y-%m-%d %H:%M}"
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ async def test_a_rotation_whose_time_has_come_waits_for_its_turn(app: SmallApp, 
     secret.ends = ("Completed", None)
     record = app.begin(secret, state="Scheduled", looks=3, allowedOn=EARLIER.isoformat())
 
-    listed = await run("rotations")
+    listed = await run("history")
     shown = await run("show", record["id"])
     watched = await run("watch", record["id"])
 
@@ -116,12 +118,12 @@ async def test_what_waits_already_is_too_soon_without_watching(app: SmallApp, se
     assert len(app.rotations) == 1
 
 
-@pytest.mark.parametrize("what", [["batch-key"], ["--all", "--yes"], ["--target", batch_account("spare")]])
+@pytest.mark.parametrize("what", [["batch-key"], ["--all"], ["--target", batch_account("spare")]])
 async def test_ignore_grace_rotates_now(app: SmallApp, secret: Secret, run: Command, what: list[str]) -> None:
     """
     The request says so, whatever is to be rotated.
     """
-    result = await run("rotate", *what, "--key", "Secondary", "--ignore-grace")
+    result = await run("rotate", *what, "--key", "Secondary", "--ignore-grace", "--yes")
 
     assert result.exit_code == 0
     assert app.asked("POST")[0].body["ignoreGrace"] is True

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from operator_cli import wording
+from rotator import times, wording
 
 NOW = datetime(2026, 11, 22, 4, 17, 1, tzinfo=UTC)
 
@@ -21,8 +21,8 @@ def test_days_are_whole_ones_and_negative_once_it_is_too_late(left: timedelta, n
     """
     An expiry an hour ago never reads as one to come.
     """
-    assert wording.days_until(NOW + left, NOW) == number
-    assert wording.in_days(NOW + left, NOW) == words
+    assert times.days_until(NOW + left, NOW) == number
+    assert times.in_days(NOW + left, NOW) == words
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_time_that_has_passed_is_told_in_its_largest_unit(passed: timedelta, w
     """
     The clock of the app may be ahead of the one here.
     """
-    assert wording.ago(NOW - passed, NOW) == words
+    assert times.relative(NOW - passed, NOW) == words
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,3 @@
+"""
+The command line for people: `rotator`. It speaks to the app's HTTP API alone and is never deployed.
+"""

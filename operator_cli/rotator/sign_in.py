@@ -1,0 +1,51 @@
+"""
+Bearer tokens of Microsoft Entra, for an app that is behind its sign-in.
+"""
+
+import logging
+from collections.abc import AsyncGenerator
+
+import httpx
+
+from rotator.errors import NotAdmitted
+
+
+class EntraSignIn(httpx.Auth):
+    """
+    Whoever is signed in on this machine: by environment, workload identity, managed identity, `az login` and the like.
+    """
+
+    def __init__(self, audience: str) -> None:
+        from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415, TID251 - half a second, for few
+
+        # It logs at length what its error says as well.
+        logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
+        self._credential = DefaultAzureCredential()
+        self._audience = audience
+
+    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """
+        Put a token that is valid now on the request; the credential keeps it until it expires.
+
+        Raises `NotAdmitted`.
+        """
+        request.headers["Authorization"] = f"Bearer {await self._token()}"
+        yield request
+
+    async def close(self) -> None:
+        """
+        Let go of the credential's connections.
+        """
+        await self._credential.close()
+
+    async def _token(self) -> str:
+        from azure.core.exceptions import AzureError  # noqa: PLC0415, TID251 - as above
+
+        try:
+            return (await self._credential.get_token(f"{self._audience}/.default")).token
+        except AzureError as error:
+            first = next(iter(str(error).splitlines()), type(error).__name__)
+            raise NotAdmitted(
+                f"there is no token for {self._audience}: {first}",
+                "sign in with `az login`, and check that --audience is the one that the app's sign-in accepts",
+            ) from None
