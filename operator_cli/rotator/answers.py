@@ -30,12 +30,20 @@ def content_of(response: httpx.Response, *, also: HTTPStatus | None = None) -> A
 
     Raises the `CommandError` that any other answer means.
     """
-    if not response.is_success and (response.status_code != also or _problem(response)):
-        raise _meaning_of(response)
+    if response.status_code != also or _problem(response):
+        require_success(response)
     try:
         return response.json()
     except ValueError:
         raise OutOfReach(f"{_place(response)} answers {response.status_code} without JSON", _URL_REMEDY) from None
+
+
+def require_success(response: httpx.Response) -> None:
+    """
+    Raise the `CommandError` that an answer means which is no success.
+    """
+    if not response.is_success:
+        raise _meaning_of(response)
 
 
 def wait_asked_by(response: httpx.Response) -> float | None:

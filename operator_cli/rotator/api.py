@@ -12,7 +12,7 @@ from urllib.parse import quote, urljoin
 
 import httpx
 
-from rotator.answers import content_of, wait_asked_by
+from rotator.answers import content_of, require_success, wait_asked_by
 from rotator.connection import Connection
 from rotator.courier import Courier, Notice
 from rotator.errors import Misuse
@@ -154,6 +154,13 @@ class Api:
         Return a secret after its tags were changed.
         """
         return await self._change_secret("PATCH", secret_id, body)
+
+    async def unmanage(self, secret_id: str) -> None:
+        """
+        Take a secret out of management: nothing is left to show of it.
+        """
+        url = self._url("secrets", *_place_of(secret_id))
+        require_success(await self._courier.change("PATCH", url, {"managed": False}))
 
     async def _change_secret(self, method: str, secret_id: str, body: Mapping[str, Any]) -> ManagedSecret:
         url = self._url("secrets", *_place_of(secret_id))

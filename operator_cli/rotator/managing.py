@@ -85,6 +85,22 @@ def patch(session: Session, doing: str, written: str, change: Mapping[str, Any])
     return session.run(doing, _patch(session.api, written, change))
 
 
+def release(session: Session, doing: str, written: str) -> str:
+    """
+    Take a secret out of management, and return its id. Raises a `CommandError`.
+    """
+
+    async def work() -> str:
+        secret_id = await locate(session.api, written)
+        try:
+            await session.api.unmanage(secret_id)
+        except Refusal as refusal:
+            raise _advised(refusal) from None
+        return secret_id
+
+    return session.run(doing, work())
+
+
 def show(session: Session, secret: ManagedSecret) -> None:
     """
     Write how a secret stands.

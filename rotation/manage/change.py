@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from msgspec import UNSET, Struct, UnsetType
 
 from rotation.manage.hold import Hold
-from rotation.manage.reading import read_managed, require_changes, require_no_rotation, target_if_readable
+from rotation.manage.reading import find_secret, read_managed, require_changes, require_no_rotation, target_if_readable
 from rotation.manage.writing import write
 from rotation.policy.tag_edits import edited, without_ours
-from rotation.policy.tags import PAUSED, STRATEGY, VALIDITY, Strategy, possible_targets
+from rotation.policy.tags import PAUSED, STRATEGY, VALIDITY, Strategy, is_managed, possible_targets
 from rotation.ports.reading import read_keys
 from rotation.ports.world import World
 from rotation.run.leaks import is_leaked
@@ -67,8 +67,12 @@ async def change_secret(world: World, secret: SecretId, change: Change) -> None:
 
 async def unmanage_secret(world: World, secret: SecretId) -> None:
     """
-    Take the tags away by which a secret is managed. Raises as `change_secret` does.
+    Take the tags away by which a secret is managed, if it has any. Raises as `change_secret` does.
     """
+    require_changes(world, secret)
+    current = await find_secret(world, secret, Deadline(world.clock, LAST_SEND_FOR_HTTP))
+    if current and not is_managed(current.tags):
+        return
 
     async def make(current: SecretVersion, hold: Hold) -> None:
         for target in possible_targets(current.tags, world.providers.parse_target):

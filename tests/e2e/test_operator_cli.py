@@ -301,6 +301,27 @@ async def test_a_revocation_is_cancelled_before_the_key_dies(client: Client, run
     assert subject.holds("Secondary")
 
 
+async def test_a_secret_is_put_under_management_and_changed(client: Client, run: Command) -> None:
+    """
+    Created beside another one of its target, paused, resumed, let go of, and taken up again.
+    """
+    subject = await client.subject()
+    name, target = f"{subject.secret}-made", ["--target", subject.target.arm_id, "--validity-days", "90"]
+    place = f"{client.cloud.vault.uri}/secrets/{name}"
+
+    code, made = await run.json("create", place, *target)
+
+    assert (code, made["status"], made["keyName"]) == (0, "UpToDate", "Primary")
+    assert (await run.json("pause", place))[1]["status"] == "Paused"
+    assert (await run.json("resume", place))[1]["status"] == "UpToDate"
+    assert (await run("set", place, "--validity-days", "60")).exit_code == 0
+    assert client.cloud.vault.current(name).tags["ValidityPeriodDays"] == "60"
+    left = {"secret": {"vault": client.cloud.vault.uri, "name": name}, "managed": False}
+    assert await run.json("unmanage", place, "--yes") == (0, left)
+    assert "ProviderAddress" not in client.cloud.vault.current(name).tags
+    assert (await run.json("manage", place, *target))[1]["keyName"] == "Primary"
+
+
 async def test_a_wrong_key_opens_nothing_but_the_health(run: Command) -> None:
     """
     Exit code 3, without the key in the error.

@@ -102,9 +102,9 @@ class Run:
 
 
 @contextmanager
-def start(kept_in: Path, directory: Path) -> Iterator[Run]:
+def start(kept_in: Path, directory: Path, patience: float = PATIENCE) -> Iterator[Run]:
     """
-    Yield a run that keeps its port and keys in one folder, and what is temporary in another.
+    Yield a run that keeps its port and keys in one folder, and what is temporary in another, for so many seconds.
     """
     directory.mkdir()
     with subprocess.Popen(
@@ -116,7 +116,7 @@ def start(kept_in: Path, directory: Path) -> Iterator[Run]:
         text=True,
         start_new_session=True,
     ) as process:
-        watchdog = threading.Timer(PATIENCE, process.kill)
+        watchdog = threading.Timer(patience, process.kill)
         watchdog.start()
         try:
             yield Run(process, directory)

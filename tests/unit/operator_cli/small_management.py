@@ -65,4 +65,5 @@ def change(secret: Secret, body: dict[str, Any], *, observes: bool) -> Answer:
         secret.status = "Paused" if body["paused"] else "UpToDate"
     if body.get("managed") is False:
         secret.status = "Unmanaged"
+        return Answer(204)
     return Answer(200, detailed(secret), _JSON)

@@ -155,7 +155,7 @@ async def test_how_a_secret_is_managed_is_changed(
 @pytest.mark.parametrize(
     ("arguments", "method", "question"),
     [
-        (["unmanage", "other"], "PATCH", "Nobody will rotate other, nor keep others from regenerating its key."),
+        (["unmanage", "other"], "PATCH", "Nobody will rotate other any more."),
         (["set", "other", "--strategy", "InPlace"], "PATCH", "will lock its clients out until they read"),
         (["manage", "other", *OPTIONS, "--strategy", "InPlace"], "PUT", "will lock its clients out until they read"),
         (

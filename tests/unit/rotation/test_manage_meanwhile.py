@@ -278,6 +278,16 @@ async def test_a_target_out_of_scope_is_out_of_reach(world: TwinWorld, *, double
         await unmanage_secret(world.ports, world.secret)
 
 
+async def test_a_secret_that_was_unmanaged_already_stays_so(world: TwinWorld) -> None:
+    """
+    The answer to the first call may have been lost.
+    """
+    await unmanage_secret(world.ports, world.secret)
+    await unmanage_secret(world.ports, world.secret)
+
+    assert "ProviderAddress" not in world.current().tags
+
+
 async def test_a_secret_of_a_certificate_is_refused_with_what_to_do(world: TwinWorld) -> None:
     """
     Another one has to be named.
