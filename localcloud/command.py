@@ -3,6 +3,7 @@ A command of this folder: a place for its files, one clear line for what goes wr
 """
 
 import asyncio
+import logging
 import signal
 import sys
 import tempfile
@@ -22,6 +23,8 @@ def run(name: str, load: Callable[[], Work], *, interrupted: int) -> int:
     """
     # A shell gives its background jobs an ignored SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Ctrl-C ends the processes of this command, too: asyncio warns of one that was waited for before it looked.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
         work = load()
         with tempfile.TemporaryDirectory(prefix=f"azure-key-rotator-{name}-", ignore_cleanup_errors=True) as directory:
