@@ -136,7 +136,7 @@ class Clients:
             thread.join()
 
     def _work(self, secret: str) -> None:
-        while not self._ends.wait(0.1):
+        while not self._ends.wait(0.5):
             try:
                 self._ground.call(self._ground.connection(secret))
             except HttpResponseError as error:

@@ -25,7 +25,7 @@ def long(*case: object) -> pytest.ParameterSet:
 
 
 # Where the time has to pass, or two hands are at work, every order is too many: those have budgets of their own.
-MANY = {"a leak of two secrets is reported twice"}
+MANY = {"a leak of two secrets is reported twice", "a leak of two secrets against event"}
 IN_ANY_ORDER = [
     (name, order)
     if (order is Order.FORWARD and name not in MANY) or name in {"duplicate", "two secrets on one key"}
@@ -71,6 +71,7 @@ WITH_MORE = [
     ("too soon, poisoned", Budget(switches=1, faults=1)),
     ("too soon, a neighbour is moved", Budget(switches=1, deaths=1)),
     ("a leak of two secrets is reported twice", Budget(switches=1)),
+    ("a leak of two secrets against event", Budget(switches=2)),
     ("paused through the API twice", Budget(faults=1)),
     ("verified during a rotation", Budget(faults=1)),
     ("verified during a rotation in place", Budget(faults=1)),
