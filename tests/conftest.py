@@ -19,13 +19,6 @@ if not is_live():
     os.environ["SSL_CERT_FILE"] = str(_CA.bundle)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """
-    Return half as many workers again as there are cores: many tests wait for the processes that they have started.
-    """
-    return (os.cpu_count() or 1) * 3 // 2
-
-
 @pytest.fixture(scope="session")
 def ca() -> CertificateAuthority:
     """
