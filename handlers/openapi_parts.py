@@ -4,8 +4,8 @@ What the operations of the API's description have in common.
 
 from typing import Any
 
-from handlers import examples
 from handlers.contract import ProblemDetails
+from handlers.problem_examples import problem_example
 from handlers.problems import STATUS
 from handlers.schemas import reference_to
 
@@ -42,7 +42,7 @@ def problems(*codes: str) -> dict[str, Any]:
             "content": {
                 "application/problem+json": {
                     "schema": reference_to(ProblemDetails),
-                    "examples": {code: {"value": examples.problem(code)} for code in coded},
+                    "examples": {code: {"value": problem_example(code)} for code in coded},
                 }
             },
         }
