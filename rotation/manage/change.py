@@ -4,19 +4,20 @@ Changing how a secret is managed: pausing it, its validity, its strategy, and ta
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from msgspec import UNSET, Struct, UnsetType
 
 from rotation.manage.hold import Hold
-from rotation.manage.reading import find_secret, read_managed, require_changes, require_no_rotation, target_if_readable
+from rotation.manage.reading import read_managed, require_changes, require_no_rotation, target_if_readable
 from rotation.manage.writing import write
 from rotation.policy.tag_edits import edited, without_ours
-from rotation.policy.tags import PAUSED, STRATEGY, VALIDITY, Strategy, is_managed, possible_targets
+from rotation.policy.tags import PAUSED, STRATEGY, VALIDITY, Strategy, possible_targets
 from rotation.ports.reading import read_keys
 from rotation.ports.world import World
 from rotation.run.leaks import is_leaked
 from rotation.vocabulary.endings import RevocationPending, TargetNotFound
-from rotation.vocabulary.errors import Unavailable
+from rotation.vocabulary.errors import NotManaged, Unavailable
 from rotation.vocabulary.limits import CHANGED_AGAIN, LAST_SEND_FOR_HTTP
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import KeyName, Target
@@ -69,10 +70,6 @@ async def unmanage_secret(world: World, secret: SecretId) -> None:
     """
     Take the tags away by which a secret is managed, if it has any. Raises as `change_secret` does.
     """
-    require_changes(world, secret)
-    current = await find_secret(world, secret, Deadline(world.clock, LAST_SEND_FOR_HTTP))
-    if current and not is_managed(current.tags):
-        return
 
     async def make(current: SecretVersion, hold: Hold) -> None:
         for target in possible_targets(current.tags, world.providers.parse_target):
@@ -82,7 +79,8 @@ async def unmanage_secret(world: World, secret: SecretId) -> None:
         await write(world, current, without_ours(current.tags), current.expires_on, hold)
         _log.info("secret %s: taken out of management", secret)
 
-    await _under_claim(world, secret, make)
+    with suppress(NotManaged):
+        await _under_claim(world, secret, make)
 
 
 async def _under_claim(world: World, secret: SecretId, make: _Make) -> None:

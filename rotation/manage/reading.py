@@ -5,7 +5,7 @@ What a change of tags begins with: whether this app may make one, and the secret
 from rotation.policy.tags import TARGET, is_managed, read_target
 from rotation.ports.world import World
 from rotation.vocabulary.endings import Misconfigured, VaultRefused
-from rotation.vocabulary.errors import Busy, Declined, NotFound, Observing, UnknownSecret
+from rotation.vocabulary.errors import Busy, Declined, NotFound, NotManaged, Observing, UnknownSecret
 from rotation.vocabulary.secret import SecretId, SecretVersion
 from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
@@ -42,7 +42,7 @@ async def read_managed(world: World, secret: SecretId, deadline: Deadline) -> Se
     if current is None:
         raise UnknownSecret(f"there is no secret {secret.unversioned}; GET /api/secrets lists those that are managed")
     if not is_managed(current.tags):
-        raise UnknownSecret(
+        raise NotManaged(
             f"{secret.unversioned} is there, and is not managed: it has no tag {TARGET}; "
             "PUT /api/secrets/{vault}/{name} puts it under management"
         )

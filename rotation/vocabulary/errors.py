@@ -79,6 +79,12 @@ class UnknownSecret(Rejected):
     code = "secret_not_found"
 
 
+class NotManaged(UnknownSecret):
+    """
+    The secret is there, and is not managed.
+    """
+
+
 class UnknownRotation(Rejected):
     """
     No rotation has that id.

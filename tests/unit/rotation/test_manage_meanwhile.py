@@ -13,15 +13,11 @@ from rotation.ports.inventory import Status
 from rotation.vocabulary.endings import Misconfigured, OutOfScope, RevocationPending, VaultRefused
 from rotation.vocabulary.errors import Busy, Declined, NameDeleted, NoAnswer, Unavailable
 from rotation.vocabulary.record import State
-from rotation.vocabulary.secret import SecretId
-from rotation.vocabulary.target import KeyName
 from tests.twins.targets import batch_account, parse_target
-from tests.twins.world import SUBSCRIPTION, TARGETS, VAULT, Killed, TwinWorld
+from tests.twins.world import SUBSCRIPTION, TARGETS, Killed, TwinWorld
+from tests.unit.rotation.test_manage import DAYS_90, PRIMARY, SECONDARY, TWO, manage
 
-PRIMARY, SECONDARY = KeyName
-DAYS_90 = timedelta(days=90)
 A_DAY = timedelta(hours=24)
-TWO = SecretId(VAULT, "two")
 
 
 @pytest.fixture(params=list(TARGETS))
@@ -32,13 +28,6 @@ def world(request: pytest.FixtureRequest) -> TwinWorld:
     world = TwinWorld(request.param)
     world.clock.advance(timedelta(seconds=1))
     return world
-
-
-async def manage(world: TwinWorld, secret: SecretId = TWO, *, create: bool = False, key: KeyName | None = None) -> bool:
-    """
-    Put a secret under management.
-    """
-    return await manage_secret(world.ports, secret, Wish(world.target, DAYS_90, key), may_create=create)
 
 
 async def test_a_secret_known_by_its_tags_alone_keeps_its_key_for_the_grace_time_after_it_was_unmanaged(
@@ -219,6 +208,19 @@ async def test_a_question_without_an_answer_blocks_no_target(world: TwinWorld, c
     with pytest.raises(NoAnswer):
         await manage(world, create=True)
 
+    assert world.ledger.changes() == []
+
+
+async def test_a_vault_that_lists_no_versions_is_named_after_a_creation(world: TwinWorld) -> None:
+    """
+    The secret is stored, and whether somebody else made one at the same time is not known.
+    """
+    world.faults.before("list_versions", Declined("403"))
+
+    with pytest.raises(VaultRefused, match="is stored"):
+        await manage(world, create=True)
+
+    assert world.holds_live_key("two")
     assert world.ledger.changes() == []
 
 
