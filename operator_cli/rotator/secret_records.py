@@ -66,7 +66,7 @@ class ManagedSecret(Told, frozen=True, kw_only=True, rename="camel"):
     """
     How a managed secret stands, or one whose tags look as if it should be managed.
 
-    `held_key` and `neighbours` are told of a secret that is asked for alone.
+    `held_key` and `neighbours` are there for a secret that is asked for alone.
     """
 
     secret: ListedSecret

@@ -68,7 +68,7 @@ async def test_an_error_is_one_json_object_on_standard_output(app: SmallApp, run
 
 def test_every_command_is_tried() -> None:
     """
-    `watch` tells of several rotations, in a document of its own.
+    `watch` shows several rotations, in a document of its own.
     """
     assert set(ARGUMENTS) | {"watch"} == set(commands())
 
@@ -88,7 +88,7 @@ async def test_a_wrong_command_line_is_told_as_json_too(
     app: SmallApp, run: Command, arguments: list[str], said: str, flags: list[str]
 ) -> None:
     """
-    Exit code 2, whoever finds the mistake: the command, or what reads its arguments.
+    Exit code 2, where the command finds the mistake and where the reader of its arguments does.
     """
     result = await run(*arguments, *flags)
 

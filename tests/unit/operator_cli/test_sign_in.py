@@ -63,7 +63,7 @@ def with_az(az: Az) -> dict[str, str | None]:
 
 async def test_az_looks_the_function_key_up(app: SmallApp, run: Command, az: Az) -> None:
     """
-    With the rights of whoever is signed in to it, by the names of app and resource group.
+    With the rights of the person that is signed in to it, by the names of app and resource group.
     """
     az.answers(f"{app.function_key}\n")
 
