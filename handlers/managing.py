@@ -9,10 +9,6 @@ import azure.functions as func
 from handlers import problems
 from handlers.answers import answered, query_of
 from handlers.reading import read_body, read_secret_path, require_no_query
-from handlers.wishes import CHANGE_EXAMPLE, MANAGE_EXAMPLE, Management, SecretChange
-from rotation.manage.change import change_secret as change
-from rotation.manage.change import unmanage_secret
-from rotation.manage.manage import manage_secret as manage
 from rotation.overview.one_secret import show_secret
 from rotation.vocabulary.secret import SecretId
 from wiring import wired
@@ -26,6 +22,10 @@ async def manage_secret(request: func.HttpRequest) -> func.HttpResponse:
     """
     Put a secret under management, and let the app make it where that is asked for.
     """
+    # Few ask, and every cold start would pay.
+    from handlers.wishes import MANAGE_EXAMPLE, Management  # noqa: PLC0415
+    from rotation.manage.manage import manage_secret as manage  # noqa: PLC0415
+
     secret, asked = _secret_of(request), read_body(request.get_body(), Management, MANAGE_EXAMPLE)
     world, wish = wired().world, asked.wish(wired().providers.parse_target)
     is_new = await manage(world, secret, wish, may_create=asked.create)
@@ -39,6 +39,11 @@ async def change_secret(request: func.HttpRequest) -> func.HttpResponse:
     """
     Pause a managed secret, change its validity or its strategy, or take it out of management.
     """
+    # As above.
+    from handlers.wishes import CHANGE_EXAMPLE, SecretChange  # noqa: PLC0415
+    from rotation.manage.change import change_secret as change  # noqa: PLC0415
+    from rotation.manage.change import unmanage_secret  # noqa: PLC0415
+
     secret, asked = _secret_of(request), read_body(request.get_body(), SecretChange, CHANGE_EXAMPLE)
     world, wish = wired().world, asked.change()
     if wish is None:

@@ -31,8 +31,8 @@ _DETAILS = {
     "single_key": "both keys give the same credential, so there is no alternate to move to",
     "too_soon": (
         f"a managed secret held Primary of {TARGET_ID} until a while ago, and clients that have cached it may go on "
-        f"with it until {ALLOWED_ON}; ask again then, with another Idempotency-Key if you gave one, or say ignoreGrace to "
-        "regenerate it at once"
+        f"with it until {ALLOWED_ON}; ask again then, with another Idempotency-Key if you gave one, or say ignoreGrace "
+        "to regenerate it at once"
     ),
     "misconfigured": "secret 'my-key': tag ValidityPeriodDays is '7'; it must be 31 to 3650",
     "revocation_pending": (
