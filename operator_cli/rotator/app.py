@@ -9,6 +9,7 @@ import typer
 from rotator.commands.cancel import cancel
 from rotator.commands.change import change
 from rotator.commands.create import create
+from rotator.commands.doctor import doctor
 from rotator.commands.health import health
 from rotator.commands.history import history
 from rotator.commands.leak import leak
@@ -62,3 +63,4 @@ for work in (status, show, verify, rotate, watch, history, leak, cancel, manage,
 app.command("set")(command(change))
 app.command()(command(unmanage))
 app.command()(command(health, is_anonymous=True))
+app.command()(command(doctor))

@@ -30,11 +30,13 @@ class Address:
 @dataclass(frozen=True)
 class Connection:
     """
-    Where the app is, and what lets the command in.
+    Where the app is, and what lets the command in; and how Azure calls the app, where the person says so.
     """
 
     address: Address
     credentials: Credentials
+    app: str | None = None
+    resource_group: str | None = None
 
 
 def address_of(url: str | None) -> Address:
@@ -59,13 +61,20 @@ def address_of(url: str | None) -> Address:
             "the URL holds more than the app's address",
             "give https://my-rotator.azurewebsites.net alone, and the key in KEY_ROTATOR_FUNCTION_KEY",
         )
-    is_local = host in _LOCAL_HOSTS
+    is_local = is_local_host(host)
     if parts.scheme == "http" and not is_local:
         raise Misuse(f"http://{host} would send the key in the clear", f"use https://{host}")
     address = f"[{host}]" if ":" in host else host
     path = parts.path.rstrip("/")
     path = path if path.endswith("/api") else f"{path}/api"
     return Address(f"{parts.scheme}://{address}{f':{port}' if port else ''}{path}", is_local)
+
+
+def is_local_host(host: str) -> bool:
+    """
+    Return whether a host is this machine.
+    """
+    return host in _LOCAL_HOSTS
 
 
 def client_for(connection: Connection) -> httpx.AsyncClient:

@@ -32,7 +32,10 @@ class Session:
     One run of a command.
     """
 
-    def __init__(self, runner: asyncio.Runner, api: Api, screen: Screen, progress: Progress) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, connection: Connection, api: Api, screen: Screen, progress: Progress
+    ) -> None:
+        self.connection = connection
         self.api = api
         self.screen = screen
         self.progress = progress
@@ -107,13 +110,15 @@ def _connect(shared: Shared, progress: Progress, *, is_anonymous: bool) -> Conne
     address = address_of(shared.url)
     if is_anonymous:
         return Connection(address, Credentials())
-    return Connection(address, shared.given.settle(progress, is_needed=not address.is_local))
+    given = shared.given
+    credentials = given.settle(progress, is_needed=not address.is_local)
+    return Connection(address, credentials, given.app, given.resource_group)
 
 
 def _run(connection: Connection, screen: Screen, progress: Progress, work: Callable[[Session], ExitCode]) -> ExitCode:
     api = Api(connection, progress.note)
     with asyncio.Runner() as runner:
-        session = Session(runner, api, screen, progress)
+        session = Session(runner, connection, api, screen, progress)
         try:
             return work(session)
         except KeyboardInterrupt:

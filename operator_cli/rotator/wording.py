@@ -2,6 +2,7 @@
 How values of the API read on a screen.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from rotator.secret_records import LastRotation, Leaked, ListedSecret, ManagedSe
 from rotator.times import SKEW, date, in_days, minute, relative, time, time_and_distance
 
 NOTHING = "-"
+_MOST_NAMED = 5
 
 
 def plain(text: object) -> str:
@@ -185,3 +187,11 @@ def counted(number: int, thing: str) -> str:
     Return a number of things: `1 secret`, `2 secrets`.
     """
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """
+    Return the first of some names, and how many more there are.
+    """
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -68,9 +68,9 @@ async def test_an_error_is_one_json_object_on_standard_output(app: SmallApp, run
 
 def test_every_command_is_tried() -> None:
     """
-    `watch` shows several rotations, in a document of its own.
+    `watch` shows several rotations and `doctor` all that is wrong, in documents of their own.
     """
-    assert set(ARGUMENTS) | {"watch"} == set(commands())
+    assert set(ARGUMENTS) | {"watch", "doctor"} == set(commands())
 
 
 @pytest.mark.parametrize("flags", [["--json"], ["--output", "json"], ["--output=json"]])
@@ -190,7 +190,9 @@ async def test_times_are_those_of_this_machine(app: SmallApp, run: Command, monk
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
-@pytest.mark.parametrize("command", [["status"], ["history"], ["show", "batch-key"], ["rotate", "--all", "--yes"]])
+@pytest.mark.parametrize(
+    "command", [["status"], ["history"], ["show", "batch-key"], ["doctor"], ["rotate", "--all", "--yes"]]
+)
 async def test_no_line_is_wider_than_the_terminal_but_for_an_id(
     app: SmallApp, run: Command, command: list[str], width: int
 ) -> None:

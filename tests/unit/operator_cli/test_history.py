@@ -178,7 +178,7 @@ async def test_health_needs_no_key(app: SmallApp, run: Command) -> None:
     """
     result = await run("health", environment={"KEY_ROTATOR_FUNCTION_KEY": None})
 
-    assert (result.exit_code, result.stdout) == (0, "Healthy\n  ledger  Healthy\n  vaults  Healthy\n")
+    assert (result.exit_code, result.stdout) == (0, "Healthy\n  ledger  ok\n  vaults  ok\n")
 
 
 async def test_an_app_that_observes_says_so(app: SmallApp, run: Command) -> None:
@@ -201,7 +201,7 @@ async def test_an_unhealthy_app_is_shown_and_exits_with_3(app: SmallApp, run: Co
     result = await run("health")
 
     assert result.exit_code == 3
-    assert "  vaults  Unhealthy: no answer\n" in result.stdout
+    assert "  vaults  no_answer\n" in result.stdout
     assert len(app.requests) == 1
     code, document = await run.json("health")
     assert (code, document["status"]) == (3, "Unhealthy")
