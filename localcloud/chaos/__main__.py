@@ -129,7 +129,7 @@ def _describe(teller: Teller, soak: SoakReport) -> None:
     teller.say(f"soak: {states}; {triggers}")
     teller.say(
         f"soak: {soak.faults} faults, {soak.kills} of them instances killed; {soak.stopped} instances stopped by their "
-        f"storage; {soak.resumed} rotations resumed; {soak.calls} calls by clients"
+        f"storage; {soak.resumed} rotations resumed; {soak.changes} changes of tags; {soak.calls} calls by clients"
     )
 
 

@@ -10,7 +10,7 @@ from itertools import cycle
 from typing import TypeAlias
 
 from localcloud.chaos.judge import Broken
-from localcloud.chaos.plan import Ask, Plan, Step
+from localcloud.chaos.plan import Ask, Change, Plan, Step
 from localcloud.chaos.scene import Scene
 from localcloud.chaos.subject import Subject, make_subject
 from localcloud.consumers import Consumer
@@ -83,7 +83,9 @@ class Lane:
         armed = [scene.arm(fault) for planned in step.faults for fault in planned.faults(subject, first)]
         rotations: set[str] = set()
         try:
-            for ids in await asyncio.gather(*(self._ask(subject, ask) for ask in step.asks)):
+            asked = [self._ask(subject, ask) for ask in step.asks]
+            changed = [self._change(subject, change) for change in step.changes]
+            for ids in await asyncio.gather(*asked, *changed):
                 rotations |= ids
             if await scene.until(lambda: all(map(scene.is_over, rotations)), seconds=_TRIES):
                 return
@@ -109,6 +111,13 @@ class Lane:
         rotation = subject.rotation_id(secret, trigger)
         await asyncio.gather(*(self._scene.tell(subject, secret, trigger) for _ in range(ask.copies)))
         return {rotation}
+
+    async def _change(self, subject: Subject, change: Change) -> set[str]:
+        """
+        Change a tag while rotations run, of which none comes of it.
+        """
+        await self._scene.change(subject, subject.secrets[change.secret], change.days)
+        return set()
 
     async def _call(self, subject: Subject, secret: str, ask: Ask) -> set[str]:
         """

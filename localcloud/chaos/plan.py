@@ -24,6 +24,9 @@ _SETTLING = 0.3
 _LONGEST_SETTLING = 2.0  # seconds
 _ASYNC = 0.5
 """How many of the callers do not wait, where clients cache."""
+_CHANGED = 0.4
+"""In how many steps of the soak tags are changed as well."""
+_VALIDITY = (31, 3650)  # days
 _SETTLING_TIMES = 8  # of one subject, again and again
 _KINDS = tuple(kind for kind in FAULT_KINDS if not kind.is_hang)
 # Where a data plane does not answer for long, a key may be stored before it works, and calls of witnesses fail.
@@ -73,6 +76,16 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Change:
+    """
+    A change of one secret's tag ValidityPeriodDays, as `PATCH` makes it.
+    """
+
+    secret: int
+    days: int
+
+
+@dataclass(frozen=True)
 class Step:
     """
     What is asked for at the same time, and what goes wrong meanwhile.
@@ -80,6 +93,7 @@ class Step:
 
     asks: tuple[Ask, ...]
     faults: tuple[PlannedFault, ...]
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +123,8 @@ def make_plan(seed: int, round_number: int, slot: int) -> Plan:
     shape = chance.choice(SHAPES)
     is_foreign = chance.random() < 0.05  # noqa: PLR2004 - now and then
     settling = tuple(_make_settling(chance) for _ in range(_SETTLING_TIMES))
+    changes = Random(f"{seed}/{round_number}/{slot}/changes")  # noqa: S311 - as above
+    steps = tuple(replace(step, changes=_make_changes(changes, secrets)) for step in steps)
     return Plan(kind, secrets, shape, steps, is_foreign, settling)
 
 
@@ -128,6 +144,12 @@ def make_caching_plan(seed: int, steps: int, slot: int) -> Plan:
 
 def _with_async_callers(chance: Random, step: Step) -> Step:
     return replace(step, asks=tuple(replace(ask, is_async=chance.random() < _ASYNC) for ask in step.asks))
+
+
+def _make_changes(chance: Random, secrets: int) -> tuple[Change, ...]:
+    if chance.random() >= _CHANGED:
+        return ()
+    return (Change(chance.randrange(secrets), chance.randint(*_VALIDITY)),)
 
 
 def _make_settling(chance: Random) -> float:

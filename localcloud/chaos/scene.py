@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.faults import ArmedFault, Fault
 from localcloud.azurite import REPOSITORY
+from localcloud.chaos.changes import Changes
 from localcloud.chaos.instances import Instances
 from localcloud.chaos.judge import Broken, judge
 from localcloud.chaos.leaks import leaks_of
@@ -68,6 +70,7 @@ class Scene(Running):
         """The rotations that the events which were taken ask for."""
         self.answers: list[str] = []
         """What the HTTP API has answered."""
+        self.changes = Changes()
 
     async def _start(self, running: AsyncExitStack) -> None:
         await running.enter_async_context(self.cloud)
@@ -76,7 +79,9 @@ class Scene(Running):
         self.cloud.storage.watch(self.ledger.take)
         self.instances = await running.enter_async_context(Instances(self.cloud))
         self.supervisor = await running.enter_async_context(
-            Supervisor(self.cloud.storage.past_the_tap, self.instances, self.cloud.azure.requests)
+            Supervisor(
+                self.cloud.storage.past_the_tap, self.instances, self.cloud.azure.requests, self.changes.is_under_way
+            )
         )
         self._session = await running.enter_async_context(aiohttp.ClientSession())
 
@@ -135,6 +140,17 @@ class Scene(Running):
         status, answer = await self._post(f"{host.url}/api/rotations", body, headers)
         return status, _read(answer)
 
+    async def change(self, subject: Subject, secret: str, days: int) -> None:
+        """
+        Change how long the versions of a secret are valid, through the API.
+        """
+        host = (await self.instances.any()).host
+        url = f"{host.url}/api/secrets/{urlsplit(subject.vault.uri).netloc}/{secret}"
+        headers = {"x-functions-key": host.function_key}
+        with self.changes.making(secret, days) as made:
+            status, _ = await self._send("PATCH", url, json.dumps({"validityPeriodDays": days}), headers)
+            made(status)
+
     def judge(self) -> list[Broken]:
         """
         Return every promise that was broken here, once nothing is under way any more.
@@ -142,6 +158,7 @@ class Scene(Running):
         self.instances.read_logs()
         broken = judge(self.cloud.azure, self.ledger, self.subjects, self.caches_for)
         broken += [Broken(4, rotation, "it never began") for rotation in self.forgotten()]
+        broken += self.changes.lost(self.subjects)
         return broken + [Broken(5, leak.owner, str(leak)) for leak in leaks_of(self.cloud, self._more_places())]
 
     def is_over(self, rotation: str) -> bool:
@@ -182,8 +199,11 @@ class Scene(Running):
         return True
 
     async def _post(self, url: str, body: str, headers: dict[str, str]) -> tuple[int | None, str]:
+        return await self._send("POST", url, body, headers)
+
+    async def _send(self, method: str, url: str, body: str, headers: dict[str, str]) -> tuple[int | None, str]:
         try:
-            async with self._session.post(url, data=body, headers=headers) as answer:
+            async with self._session.request(method, url, data=body, headers=headers) as answer:
                 text = await answer.text()
                 self.answers.append(text)
                 return answer.status, text

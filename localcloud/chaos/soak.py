@@ -48,6 +48,8 @@ class SoakReport:
     resumed: int = 0
     calls: int = 0
     """Calls that witnesses made."""
+    changes: int = 0
+    """Changes of tags that were made beside rotations."""
     broken: list[Broken] = field(default_factory=list)
 
     @property
@@ -73,6 +75,7 @@ class SoakReport:
         self.kills += scene.instances.kills
         self.stopped += scene.instances.stopped
         self.resumed += len(scene.supervisor.resumed)
+        self.changes += scene.changes.made
 
 
 async def run_soak(

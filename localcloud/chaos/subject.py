@@ -14,6 +14,9 @@ from localcloud.shapes import ALONE, Reader, Shape
 from rotation.vocabulary.request import Trigger, request_for_event
 from rotation.vocabulary.secret import SecretId
 
+OWNER = {"owner": "team-checkout"}
+"""A tag of somebody else, which every secret has and keeps."""
+
 Strategy: TypeAlias = Literal["Alternate", "InPlace"]
 
 
@@ -76,5 +79,6 @@ async def make_subject(  # noqa: PLR0913 - what the world of a rotation may look
     target = await kind.make(cloud.azure, name)
     cloud.put_secret(names[0], shape.write(target.value("Secondary")), target.arm_id, CredentialId="Secondary")
     for secret in names:
-        cloud.put_secret(secret, shape.write(target.value("Primary")), target.arm_id, RotationStrategy=strategy)
+        tags = OWNER | {"RotationStrategy": strategy}
+        cloud.put_secret(secret, shape.write(target.value("Primary")), target.arm_id, **tags)
     return Subject(kind, target, names, cloud.vault, strategy, shape)

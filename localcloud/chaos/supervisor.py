@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -46,13 +47,25 @@ class _Watch:
     workers: set[str]
     free_since: float | None = None
 
+    def is_over(self, is_busy: bool) -> bool:  # noqa: FBT001 - what is watched
+        """
+        Return whether nobody has been busy with it for long enough.
+        """
+        if is_busy:
+            self.free_since = None
+            return False
+        self.free_since = self.free_since or time.monotonic()
+        return time.monotonic() - self.free_since >= _QUIET
+
 
 class Supervisor(Running):
     """
     Ages and resumes what is left behind, until its context is left. It replaces instances that stopped by themselves.
     """
 
-    def __init__(self, connection_string: str, instances: Instances, requests: RequestLog) -> None:
+    def __init__(
+        self, connection_string: str, instances: Instances, requests: RequestLog, is_changing: Callable[[str], bool]
+    ) -> None:
         self.resumed: set[str] = set()
         """Rotations that were left behind and picked up again."""
         self.retold: set[str] = set()
@@ -62,6 +75,8 @@ class Supervisor(Running):
         self._connection_string = connection_string
         self._instances = instances
         self._requests = requests
+        self._is_changing = is_changing
+        """Whether a caller waits for the answer to a change of a secret's tags."""
         self._seen = 0
         self._under_way: list[LoggedRequest] = []
         self._watches: dict[tuple[str, str], _Watch] = {}
@@ -98,19 +113,23 @@ class Supervisor(Running):
 
     async def _look(self, table: TableClient) -> None:
         try:
-            rows = [row async for row in table.query_entities("PartitionKey eq 'live' and RotationId ne ''")]
+            live = [row async for row in table.query_entities("PartitionKey eq 'live'")]
         except ResourceNotFoundError:
-            rows = []  # No rotation yet, so no table.
+            live = []  # No rotation yet, so no table.
+        rows = [row for row in live if row.get("RotationId")]
         self.unfinished = {row["RotationId"] for row in rows}
         # After the rows: whoever wrote one has been logged by now.
         self._instances.read_logs()
-        present = {(entity["RowKey"], _holder(entity)) for entity in rows}
+        present = {(entity["RowKey"], _holder(entity)) for entity in live}
         self._watches = {key: watch for key, watch in self._watches.items() if key in present}
         is_anything_due = False
         for entity in rows:
             if self._is_abandoned(entity) and await self._age(table, entity):
                 is_anything_due = True
                 self._note(entity["RowKey"], entity["RotationId"])
+        for entity in live:
+            if entity.get("Change") and self._is_change_abandoned(entity):
+                await self._age(table, entity)
         if is_anything_due and time.monotonic() - self._last_resume > _AGAIN:
             await self._resume()
 
@@ -131,11 +150,15 @@ class Supervisor(Running):
         request = json.loads(entity["Row"])["request"]
         about = [f"/secrets/{request['secret']['name']}"] if request["secret"] else []
         target = entity["RowKey"].removeprefix(OPEN).removeprefix(SCHEDULED)
-        if watch.workers or self.is_on_its_way(rotation, target, target.replace("|", "/"), *about):
-            watch.free_since = None
-            return False
-        watch.free_since = watch.free_since or time.monotonic()
-        return time.monotonic() - watch.free_since >= _QUIET
+        return watch.is_over(bool(watch.workers) or self.is_on_its_way(rotation, target, *about))
+
+    def _is_change_abandoned(self, entity: Any) -> bool:
+        """
+        Return whether nobody waits for the answer to a change of tags any more, and nothing of it is on its way.
+        """
+        watch = self._watches.setdefault((entity["RowKey"], _holder(entity)), _Watch(set()))
+        secret = json.loads(entity["Row"])["secret"]["name"]
+        return watch.is_over(self._is_changing(secret) or self.is_on_its_way(f"/secrets/{secret}"))
 
     async def _age(self, table: TableClient, entity: Any) -> bool:
         """
@@ -184,4 +207,6 @@ def _holder(entity: Any) -> str:
     """
     Return what changes when a row goes to another worker.
     """
+    if change := entity.get("Change"):
+        return str(change)
     return read_row(entity, OpenRotation).lease if entity["RowKey"].startswith(OPEN) else ""

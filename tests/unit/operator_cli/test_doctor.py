@@ -1,4 +1,6 @@
+import ast
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,9 @@ from tests.unit.operator_cli.small_answers import Answer
 from tests.unit.operator_cli.small_app import SmallApp
 from tests.unit.operator_cli.small_records import Secret, batch_account
 
+ROOT = Path(__file__).parents[3]
+DOCTOR = ROOT / "operator_cli" / "rotator" / "doctor"
+PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 NOT_LOOKED_AT = "not_looked_at"
 
 
@@ -213,3 +218,28 @@ async def test_a_token_goes_to_azure_resource_manager_alone(app: SmallApp, run: 
     assert result.exit_code == 2
     assert "--arm-endpoint is not the address of Azure Resource Manager" in result.stderr
     assert not app.requests
+
+
+def test_every_code_is_on_the_page() -> None:
+    """
+    And no other: scripts rely on them.
+    """
+    section = PAGE.partition("\n## doctor\n")[2].partition("\n## ")[0]
+    rows = {
+        area: set(re.findall(r"`(\w+)`", codes))
+        for area, codes in re.findall(r"^\| `(\w+)` \| (.*)\|$", section, re.MULTILINE)
+    }
+    calls = [
+        node
+        for path in DOCTOR.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"fault", "warning", "unknown"}
+    ]
+    given = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    # What the app's health, its answers and its list of secrets are named after.
+    heard = {f"{part}_unhealthy" for part in ("settings", "ledger", "vaults", "identity", "events", "sweep")}
+    heard |= {"unreachable", "not_admitted", "forbidden", "not_shown", "Drifted"}
+
+    assert given
+    assert set().union(*rows.values()) == given | heard
+    assert len(rows) == 8
