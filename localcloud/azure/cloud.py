@@ -8,12 +8,13 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
-from localcloud.azure import identity
+from localcloud.azure import control_plane, identity
 from localcloud.azure.access_keys import AccessKeys
 from localcloud.azure.arm import Inventory, Managed, admit_to_arm, arm_dialect, group_id
 from localcloud.azure.arm_rights import authorize
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud_events import ReceivedEvent
+from localcloud.azure.control_plane.plane import ControlPlane
 from localcloud.azure.courier import Courier
 from localcloud.azure.custom_topic import PUBLISH_PATH, CustomTopic
 from localcloud.azure.dialect import Dialect
@@ -96,6 +97,7 @@ class LocalAzure(Instruments, Running):
 
         self.rotation_role = rotation_role(action for kind in kinds for action in kind.actions)
         self.roles = usual_roles(self.identity.principal, self.rotation_role)
+        self.control_plane = ControlPlane(self.inventory, self.identity, self.roles)
 
     @property
     def operator(self) -> Principal:
@@ -213,6 +215,7 @@ class LocalAzure(Instruments, Running):
             "identity", sign_in.operations(), sign_in.admit, self._identity_address, Dialect(identity.explain)
         )
         managed = [operation for kind in self._kinds for operation in kind.operations(self.inventory)]
+        managed += control_plane.operations(self.control_plane)
         admit = admit_to_arm(sign_in.require(ARM), authorize(sign_in, self.roles), self._throttle)
         await self.open("arm", managed, admit, self._arm_address, arm_dialect(self._throttle, self._kinds))
         publishing = self.topic.admit(sign_in, self.roles)
