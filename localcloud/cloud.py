@@ -11,8 +11,10 @@ from pathlib import Path
 
 from azure.storage.queue.aio import QueueServiceClient
 
+from localcloud.azure.arm import group_id
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
+from localcloud.azure.control_plane.site import FunctionSite
 from localcloud.azure.event import Schema
 from localcloud.azure.event_subscription import EventSubscription
 from localcloud.azure.vault import Vault
@@ -22,6 +24,9 @@ from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind, Resource
 from localcloud.running import Running
 from localcloud.storage_tap import StorageTap
+
+SITE = f"{group_id(SUBSCRIPTION, RESOURCE_GROUP)}/providers/Microsoft.Web/sites/rotator"
+"""The Function App in Azure Resource Manager."""
 
 QUEUES = ("rotations", "rotations-poison")
 """What infra/modules/storage.bicep declares: nobody creates a queue by listening to it."""
@@ -64,13 +69,16 @@ class LocalCloud(Running):
 
     async def _start(self, running: AsyncExitStack) -> None:
         azurite = await running.enter_async_context(Azurite(self._directory / "azurite"))
-        self.azure = await running.enter_async_context(LocalAzure(KINDS, self._directory, ca=self._ca))
+        azure = LocalAzure(KINDS, self._directory, ca=self._ca, client_id=self._more_settings.get("AZURE_CLIENT_ID"))
+        self.azure = await running.enter_async_context(azure)
         await _create_queues(azurite)
         self.storage = await running.enter_async_context(StorageTap(azurite))
         self.vaults = [await self.azure.add_vault(name) for name in self._vault_names]
         self.vault = self.vaults[0]
         self.log = self._directory / "functions-host.log"
         self.host = await running.enter_async_context(self.new_host())
+        self.site = FunctionSite(SITE, self.azure.identity, lambda: self.host)
+        self.azure.inventory.add(SITE, self.site)
 
     @property
     def settings(self) -> dict[str, str]:

@@ -171,9 +171,9 @@ def _how_often(cloud: LocalCloud) -> str:
 
 
 def _authorize(cloud: LocalCloud, resource: str) -> str:
-    settings = cloud.settings
-    url = f"{settings['IDENTITY_ENDPOINT']}?resource={resource}&api-version={API_VERSION}"
-    call = f"{_curl(cloud)} {quote(url)} -H {quote('X-IDENTITY-HEADER: ' + settings['IDENTITY_HEADER'])}"
+    person = cloud.azure.operator_environment()
+    url = f"{person['IDENTITY_ENDPOINT']}?resource={resource}&api-version={API_VERSION}"
+    call = f"{_curl(cloud)} {quote(url)} -H {quote('X-IDENTITY-HEADER: ' + person['IDENTITY_HEADER'])}"
     return f"""token=$({call} | cut -d '"' -f 4)"""
 
 

@@ -18,6 +18,7 @@ from azure.keyvault.secrets.aio import SecretClient
 
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.identity import KEY_VAULT, Identity
+from localcloud.azure.principal import SECRET_USERS
 from localcloud.azure.vault import Vault
 from localcloud.consumers import CallFailed, Consumer, failure_of
 from localcloud.running import Running, cancel
@@ -181,7 +182,7 @@ class _LocalCredential(AbstractAsyncContextManager["_LocalCredential"]):
         self._identity = identity
 
     async def get_token(self, *_: str, **__: object) -> AccessToken:
-        return AccessToken(self._identity.issue(KEY_VAULT), int(time.time()) + self._identity.lifetime)
+        return AccessToken(self._identity.issue(KEY_VAULT, SECRET_USERS), int(time.time()) + self._identity.lifetime)
 
     async def close(self) -> None:
         pass  # There is nothing to close.

@@ -30,13 +30,16 @@ def arm_dialect(throttle: Throttle, kinds: Iterable["Managed"]) -> Dialect:
     )
 
 
-def admit_to_arm(authenticate: Callable[[Call], None], throttle: Throttle) -> Callable[[Call], None]:
+def admit_to_arm(
+    authenticate: Callable[[Call], None], authorize: Callable[[Call], None], throttle: Throttle
+) -> Callable[[Call], None]:
     """
-    Return the check of every ARM call: the token, then the limit, then the api-version.
+    Return the check of every ARM call: the token, then the rights, the limit, and the api-version.
     """
 
     def admit(call: Call) -> None:
         authenticate(call)
+        authorize(call)
         throttle.admit(call.operation.method, call.entry.path)
         version = call.query("api-version")
         if version is None:
@@ -44,15 +47,26 @@ def admit_to_arm(authenticate: Callable[[Call], None], throttle: Throttle) -> Ca
             raise Refusal(400, "MissingApiVersionParameter", message)
         known = call.operation.api_versions
         if version not in known:
-            *_, kind, _ = call.entry.target.split("/")
+            kind, supported = _type_in(call.entry.target), ", ".join(sorted(known, reverse=True))
+            if not kind:
+                message = f"The api-version '{version}' is invalid. The supported versions are '{supported}'."
+                raise Refusal(400, "InvalidApiVersionParameter", message)
             message = (
                 f"No registered resource provider found for location '{LOCATION}' and API version '{version}' for type "
-                f"'{kind}'. The supported api-versions are '{', '.join(sorted(known, reverse=True))}'. "
+                f"'{kind}'. The supported api-versions are '{supported}'. "
                 f"The supported locations are '{LOCATION}'."
             )
             raise Refusal(400, "NoRegisteredProviderFound", message)
 
     return admit
+
+
+def _type_in(arm_id: str) -> str:
+    """
+    Return the last type in an id, or in the path of a list; nothing where there is no provider.
+    """
+    _, _, below = arm_id.rpartition("/providers/")
+    return (below.split("/")[1::2] or [""])[-1] if "/providers/" in arm_id else ""
 
 
 def group_id(subscription: str, resource_group: str) -> str:
@@ -90,17 +104,52 @@ class Inventory:
         Return a resource of a kind. Raises ARM's `Refusal` for the first part of the id that does not exist.
         """
         resource = self.get(arm_id, kind)
-        if resource is not None:
-            return resource
+        if resource is None:
+            raise self.missing(arm_id)
+        return resource
+
+    def missing(self, arm_id: str) -> Refusal:
+        """
+        Return ARM's refusal for the first part of an id that does not exist.
+        """
         _, _, subscription, _, group, _, provider, *names = arm_id.split("/")
+        self.require_subscription(subscription)
+        if not self._has_below(group_id(subscription, group)):
+            message = f"Resource group '{group}' could not be found."
+            return Refusal(404, "ResourceGroupNotFound", message, headers=GATEWAY)
+        message = RESOURCE_NOT_FOUND.format(resource=f"{provider}/{'/'.join(names)}", group=group)
+        return Refusal(404, "ResourceNotFound", message, headers=GATEWAY)
+
+    def require_subscription(self, subscription: str) -> None:
+        """
+        Raise ARM's `Refusal` for a subscription that does not exist.
+        """
         if not self._has_below(f"/subscriptions/{subscription}"):
             message = f"The subscription '{subscription}' could not be found."
             raise Refusal(404, "SubscriptionNotFound", message, headers=GATEWAY)
-        if not self._has_below(group_id(subscription, group)):
-            message = f"Resource group '{group}' could not be found."
-            raise Refusal(404, "ResourceGroupNotFound", message, headers=GATEWAY)
-        message = RESOURCE_NOT_FOUND.format(resource=f"{provider}/{'/'.join(names)}", group=group)
-        raise Refusal(404, "ResourceNotFound", message, headers=GATEWAY)
+
+    def all_in(self, subscription: str, kind: type[Resource]) -> list[Resource]:
+        """
+        Return the resources of a kind in a subscription. Raises ARM's `Refusal` if there is no such subscription.
+        """
+        self.require_subscription(subscription)
+        return self.all(kind, f"/subscriptions/{subscription}")
+
+    def all(self, kind: type[Resource], above: str = "") -> list[Resource]:
+        """
+        Return the resources of a kind, or those of them whose ids are below one.
+        """
+        prefix = f"{above}/".casefold()
+        return [
+            each for arm_id, each in self._resources.items() if arm_id.startswith(prefix) and isinstance(each, kind)
+        ]
+
+    def subscriptions(self) -> list[str]:
+        """
+        Return the subscriptions that resources are in.
+        """
+        segments = (arm_id.split("/") for arm_id in self._resources)
+        return list(dict.fromkeys(each[2] for each in segments if each[1] == "subscriptions"))
 
     def _has_below(self, arm_id: str) -> bool:
         return any(known.startswith(arm_id.casefold() + "/") for known in self._resources)
@@ -119,3 +168,10 @@ class Managed:
     namespace: str
     operations: Callable[[Inventory], Sequence[Operation]]
     wordings: Sequence[Wording] = ()
+
+    @property
+    def actions(self) -> Sequence[str]:
+        """
+        What the app's custom role allows for it.
+        """
+        return ()

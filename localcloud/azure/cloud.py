@@ -8,20 +8,24 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
-from localcloud.azure import identity
+from localcloud.azure import control_plane, identity
 from localcloud.azure.access_keys import AccessKeys
 from localcloud.azure.arm import Inventory, Managed, admit_to_arm, arm_dialect, group_id
+from localcloud.azure.arm_rights import authorize
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud_events import ReceivedEvent
+from localcloud.azure.control_plane.plane import ControlPlane
 from localcloud.azure.courier import Courier
 from localcloud.azure.custom_topic import PUBLISH_PATH, CustomTopic
 from localcloud.azure.dialect import Dialect
 from localcloud.azure.endpoint import HOST, Address, Endpoint
-from localcloud.azure.identity import ARM, EVENT_GRID, TOKEN_PATH, Identity
+from localcloud.azure.identity import ARM, TOKEN_PATH, Identity
 from localcloud.azure.instruments import Instruments
 from localcloud.azure.key_vault_service import DIALECT as KEY_VAULT_DIALECT
 from localcloud.azure.key_vault_service import KeyVaultService
+from localcloud.azure.known_roles import rotation_role, usual_roles
 from localcloud.azure.operation import Call, Operation
+from localcloud.azure.principal import OPERATOR, Principal
 from localcloud.azure.throttling import Throttle
 from localcloud.azure.vault import Vault
 from localcloud.running import Running
@@ -88,7 +92,19 @@ class LocalAzure(Instruments, Running):
         self._arm_address = self.reserve()
         self._topic_address = self.reserve()
         topic_id = f"{group_id(SUBSCRIPTION, RESOURCE_GROUP)}/providers/Microsoft.EventGrid/topics/rotations"
-        self.topic = CustomTopic(topic_id, self._courier)
+        self.topic = CustomTopic(topic_id, self.topic_uri, self._courier)
+        self.inventory.add(topic_id, self.topic)
+
+        self.rotation_role = rotation_role(action for kind in kinds for action in kind.actions)
+        self.roles = usual_roles(self.identity.principal, self.rotation_role)
+        self.control_plane = ControlPlane(self.inventory, self.identity, self.roles)
+
+    @property
+    def operator(self) -> Principal:
+        """
+        The person who looks after this Azure.
+        """
+        return OPERATOR
 
     @property
     def events(self) -> list[ReceivedEvent]:
@@ -138,6 +154,17 @@ class LocalAzure(Instruments, Running):
             settings["AZURE_CLIENT_ID"] = self.identity.client_id
         return settings
 
+    def operator_environment(self) -> dict[str, str]:
+        """
+        Return the variables with which a command line is signed in to this Azure as its operator.
+        """
+        return {
+            "IDENTITY_ENDPOINT": self._identity_address.uri + TOKEN_PATH,
+            "IDENTITY_HEADER": self.identity.operator_header,
+            "SSL_CERT_FILE": str(self.ca.bundle),
+            "KEY_ROTATOR_ARM_ENDPOINT": self.arm_uri,
+        }
+
     async def add_vault(
         self,
         name: str,
@@ -154,7 +181,7 @@ class LocalAzure(Instruments, Running):
         vault = Vault(name, arm_id, address.uri, self._courier)
         vault.transition = transition
         self.inventory.add(arm_id, vault)
-        service = KeyVaultService(vault, self.identity)
+        service = KeyVaultService(vault, self.identity, self.roles)
         await self.open("vault", service.operations(), service.admit, address, KEY_VAULT_DIALECT)
         return vault
 
@@ -188,9 +215,10 @@ class LocalAzure(Instruments, Running):
             "identity", sign_in.operations(), sign_in.admit, self._identity_address, Dialect(identity.explain)
         )
         managed = [operation for kind in self._kinds for operation in kind.operations(self.inventory)]
-        admit = admit_to_arm(sign_in.require(ARM), self._throttle)
+        managed += control_plane.operations(self.control_plane)
+        admit = admit_to_arm(sign_in.require(ARM), authorize(sign_in, self.roles), self._throttle)
         await self.open("arm", managed, admit, self._arm_address, arm_dialect(self._throttle, self._kinds))
-        publishing = self.topic.admit(sign_in.require(EVENT_GRID))
+        publishing = self.topic.admit(sign_in, self.roles)
         await self.open("eventgrid", self.topic.operations(), publishing, self._topic_address)
 
     async def open_part(self, part: AbstractAsyncContextManager[Part]) -> Part:

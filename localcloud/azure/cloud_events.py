@@ -57,13 +57,13 @@ def decode_batch(call: Call) -> list[dict[str, Any]]:
     Return the events of a batch. Raises `Refusal` unless every one conforms.
     """
     if call.request.content_type != BATCH:
-        raise _nonconforming(f"the content type is {call.request.content_type!r}, not {BATCH!r}")
+        raise nonconforming(f"the content type is {call.request.content_type!r}, not {BATCH!r}")
     try:
         batch = msgspec.json.decode(call.body, type=list[dict[str, Any]])
     except msgspec.DecodeError as error:
-        raise _nonconforming(str(error)) from error
+        raise nonconforming(str(error)) from error
     if not batch:
-        raise _nonconforming("the batch is empty")
+        raise nonconforming("the batch is empty")
     for content in batch:
         _check(content)
     return batch
@@ -72,17 +72,17 @@ def decode_batch(call: Call) -> list[dict[str, Any]]:
 def _check(content: dict[str, Any]) -> None:
     for name in REQUIRED:
         if not content.get(name):
-            raise _nonconforming(f"{name!r} is missing")
+            raise nonconforming(f"{name!r} is missing")
     if content["specversion"] != "1.0":
-        raise _nonconforming("'specversion' is not '1.0'")
+        raise nonconforming("'specversion' is not '1.0'")
     for name in TEXTS:
         if not isinstance(content.get(name, ""), str):
-            raise _nonconforming(f"{name!r} is not a string")
+            raise nonconforming(f"{name!r} is not a string")
     if "data" in content and "data_base64" in content:
-        raise _nonconforming("'data' and 'data_base64' exclude each other")
+        raise nonconforming("'data' and 'data_base64' exclude each other")
     for name in content.keys() - {*TEXTS, "data"}:
         if not EXTENSION.fullmatch(name):
-            raise _nonconforming(f"{name!r} is no attribute and no name for an extension")
+            raise nonconforming(f"{name!r} is no attribute and no name for an extension")
     _check_time(content.get("time"))
 
 
@@ -94,12 +94,15 @@ def _check_time(time: str | None) -> None:
     except ValueError:
         is_exact = False
     if not is_exact:
-        raise _nonconforming("'time' is not an RFC 3339 time")
+        raise nonconforming("'time' is not an RFC 3339 time")
 
 
-def _nonconforming(detail: str) -> Refusal:
+def nonconforming(detail: str, schema: str = "CloudEventV10") -> Refusal:
+    """
+    Return the refusal of what is not in the schema that a topic takes.
+    """
     message = (
-        "This resource is configured to receive event in 'CloudEventV10' schema. "
+        f"This resource is configured to receive event in '{schema}' schema. "
         f"The JSON received does not conform to the expected schema: {detail}."
     )
     return Refusal(400, "BadRequest", message)

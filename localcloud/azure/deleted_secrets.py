@@ -13,6 +13,7 @@ from localcloud.azure.key_vault import API_VERSIONS, DeletedSecret, SecretStore
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
 from localcloud.azure.secret_shapes import bundle, deleted_bundle, page_of
+from localcloud.azure.vault_rights import PURGE, READ_METADATA, RECOVER
 
 
 def operations(store: SecretStore) -> list[Operation]:
@@ -45,8 +46,8 @@ def operations(store: SecretStore) -> list[Operation]:
 
     one, target = "/deletedsecrets/{name}", f"{store.uri}/secrets/{{name}}"
     return [
-        Operation("Vault.ListDeleted", "GET", "/deletedsecrets", list_all, store.uri, API_VERSIONS),
-        Operation("Vault.GetDeleted", "GET", one, get, target, API_VERSIONS),
-        Operation("Vault.RecoverSecret", "POST", f"{one}/recover", recover, target, API_VERSIONS),
-        Operation("Vault.PurgeSecret", "DELETE", one, purge, target, API_VERSIONS),
+        Operation("Vault.ListDeleted", "GET", "/deletedsecrets", list_all, store.uri, API_VERSIONS, READ_METADATA),
+        Operation("Vault.GetDeleted", "GET", one, get, target, API_VERSIONS, READ_METADATA),
+        Operation("Vault.RecoverSecret", "POST", f"{one}/recover", recover, target, API_VERSIONS, RECOVER),
+        Operation("Vault.PurgeSecret", "DELETE", one, purge, target, API_VERSIONS, PURGE),
     ]

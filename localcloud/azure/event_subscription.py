@@ -38,6 +38,7 @@ class EventSubscription:
     is_function: bool = False
     """The URL is the Event Grid webhook of a Functions host, which takes one kind of handshake whatever the schema."""
     retry_policy: RetryPolicy = AS_LONG_AS_ALLOWED
+    provisioning_state: str = "Succeeded"
     deliveries: list[Delivery] = field(default_factory=list, compare=False)
 
     @property

@@ -3,7 +3,7 @@ The App Service managed identity endpoint, and the check of the tokens it issued
 
 Protocol: "How to use managed identities for App Service and Azure Functions", REST endpoint reference, 2019-08-01.
 
-It rests on assumptions 12, 93 and 94 of docs/fidelity.md.
+It rests on assumptions 12, 93, 94 and 127 of docs/fidelity.md.
 """
 
 import hmac
@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from localcloud.azure.dialect import american
+from localcloud.azure.dialect import CLIENT_ID, OBJECT_ID, american
 from localcloud.azure.json_answer import json_answer
 from localcloud.azure.operation import Call, Operation
+from localcloud.azure.principal import OPERATOR, Principal
 from localcloud.azure.refusal import Refusal
 from localcloud.azure.wordings import ARM_CHALLENGE
 
@@ -34,6 +35,7 @@ PARAMETERS = frozenset({"resource", "api-version", "client_id"})
 
 @dataclass(frozen=True)
 class _Grant:
+    principal: Principal
     audience: str
     expires_on: float
 
@@ -46,11 +48,21 @@ class Identity:
     def __init__(self, client_id: str | None = None) -> None:
         self.client_id = client_id
         """The user-assigned identity; None for a system-assigned one."""
+        self.principal = Principal(OBJECT_ID, client_id or CLIENT_ID)
         self.header = secrets.token_hex(32)
         """What `X-IDENTITY-HEADER` must carry."""
+        self.operator_header = secrets.token_hex(32)
+        """What it carries where a person asks: the token is the operator's."""
         self.lifetime = 24 * 3600
         """Seconds that a token lives."""
         self._grants: dict[str, _Grant] = {}
+
+    @property
+    def principal_id(self) -> str:
+        """
+        The object id of the app's identity.
+        """
+        return self.principal.principal_id
 
     def operations(self) -> list[Operation]:
         """
@@ -62,8 +74,7 @@ class Identity:
         """
         Only who knows the header, which protects the endpoint from request forgery, gets a token.
         """
-        if not hmac.compare_digest(call.request.headers.get("X-IDENTITY-HEADER", "").encode(), self.header.encode()):
-            raise Refusal(401, "Unauthorized", "The X-IDENTITY-HEADER header is missing or wrong.")
+        self._principal_asking(call)
         if call.query("api-version") not in call.operation.api_versions:
             raise Refusal(400, "BadRequest", f"The api-version must be {API_VERSION}.")
 
@@ -73,13 +84,21 @@ class Identity:
         """
         self._grants = {token: replace(grant, expires_on=0.0) for token, grant in self._grants.items()}
 
-    def issue(self, audience: str) -> str:
+    def issue(self, audience: str, principal: Principal | None = None) -> str:
         """
-        Return a new token for an audience. One with a slash at its end is another one to Key Vault alone.
+        Return a new token of a principal, the app's own if none is named, for an audience.
+
+        An audience with a slash at its end is another one to Key Vault alone.
         """
         token = secrets.token_urlsafe(48)
-        self._grants[token] = _Grant(audience, time.time() + self.lifetime)
+        self._grants[token] = _Grant(principal or self.principal, audience, time.time() + self.lifetime)
         return token
+
+    def caller(self, call: Call) -> Principal:
+        """
+        Return whose token a call carries. It must have been found to be one of ours.
+        """
+        return self._grants[_token_of(call)].principal
 
     def require(self, audience: str) -> Callable[[Call], None]:
         """
@@ -115,7 +134,7 @@ class Identity:
         """
         Return whom a call's token is for, as it was asked for; None for a token that is not ours.
         """
-        grant = self._grants.get(call.request.headers.get("Authorization", "").partition(" ")[2])
+        grant = self._grants.get(_token_of(call))
         return grant.audience if grant else None
 
     async def _token(self, call: Call) -> web.Response:
@@ -126,19 +145,35 @@ class Identity:
             raise Refusal(
                 400, "invalid_resource", f"The resource {resource!r} is missing or was not found in the tenant."
             )
-        if call.query("client_id") not in (None, self.client_id):
+        principal = self._principal_asking(call)
+        assigned = self.client_id if principal == self.principal else None
+        if call.query("client_id") not in (None, assigned):
             raise Refusal(
                 400, "BadRequest", "No User Assigned or Delegated Managed Identity found for specified ClientId."
             )
         return json_answer(
             {
-                "access_token": self.issue(resource),
+                "access_token": self.issue(resource, principal),
                 "expires_on": str(int(time.time() + self.lifetime)),
                 "resource": resource,
                 "token_type": "Bearer",
-                "client_id": self.client_id or "00000000-0000-0000-0000-000000000000",
+                "client_id": assigned or "00000000-0000-0000-0000-000000000000",
             }
         )
+
+    def _principal_asking(self, call: Call) -> Principal:
+        """
+        Return whose header a request for a token carries. Raises `Refusal`.
+        """
+        header = call.request.headers.get("X-IDENTITY-HEADER", "").encode()
+        for known, principal in ((self.header, self.principal), (self.operator_header, OPERATOR)):
+            if hmac.compare_digest(header, known.encode()):
+                return principal
+        raise Refusal(401, "Unauthorized", "The X-IDENTITY-HEADER header is missing or wrong.")
+
+
+def _token_of(call: Call) -> str:
+    return call.request.headers.get("Authorization", "").partition(" ")[2]
 
 
 def explain(refusal: Refusal) -> object:

@@ -12,14 +12,17 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from localcloud.azure import deleted_secrets, wordings
+from localcloud.azure import deleted_secrets, vault_rights, wordings
 from localcloud.azure.dialect import TENANT_ID, Dialect
 from localcloud.azure.identity import KEY_VAULT, Identity
 from localcloud.azure.json_answer import json_answer
-from localcloud.azure.key_vault import API_VERSIONS, NAME, SecretStore, SecretVersion
+from localcloud.azure.key_vault import API_VERSIONS, NAME, SecretVersion
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
+from localcloud.azure.roles import Roles
 from localcloud.azure.secret_shapes import bad_parameter, bundle, deleted_bundle, moment, page_of
+from localcloud.azure.vault import Vault
+from localcloud.azure.vault_rights import DELETE, GET, READ_METADATA, SET, UPDATE
 
 CHALLENGE = f'Bearer authorization="https://login.microsoftonline.com/{TENANT_ID}", resource="{KEY_VAULT}"'
 # The id of the role assignment is missing from what was refused for want of a token.
@@ -62,30 +65,33 @@ class KeyVaultService:
     The operations on the secrets of one vault.
     """
 
-    def __init__(self, store: SecretStore, identity: Identity) -> None:
-        self._store = store
+    def __init__(self, vault: Vault, identity: Identity, roles: Roles) -> None:
+        self._store = vault
         self._identity = identity
+        self._authorize = vault_rights.authorize(vault, identity, roles)
 
     def operations(self) -> list[Operation]:
         """
         Return what a vault can be asked. A version left out leaves its slash behind, as the SDK sends it.
         """
         return [
-            self._operation("Vault.ListSecrets", "GET", "/secrets", self._list),
-            self._operation("Vault.ListVersions", "GET", "/secrets/{name}/versions", self._list_versions),
-            self._operation("Vault.GetSecret", "GET", "/secrets/{name}", self._get),
-            self._operation("Vault.GetSecret", "GET", "/secrets/{name}/", self._get),
-            self._operation("Vault.GetSecret", "GET", "/secrets/{name}/{version}", self._get),
-            self._operation("Vault.SetSecret", "PUT", "/secrets/{name}", self._set),
-            self._operation("Vault.UpdateSecret", "PATCH", "/secrets/{name}/", self._update),
-            self._operation("Vault.UpdateSecret", "PATCH", "/secrets/{name}/{version}", self._update),
-            self._operation("Vault.DeleteSecret", "DELETE", "/secrets/{name}", self._delete),
+            self._operation("Vault.ListSecrets", READ_METADATA, "GET", "/secrets", self._list),
+            self._operation(
+                "Vault.ListVersions", READ_METADATA, "GET", "/secrets/{name}/versions", self._list_versions
+            ),
+            self._operation("Vault.GetSecret", GET, "GET", "/secrets/{name}", self._get),
+            self._operation("Vault.GetSecret", GET, "GET", "/secrets/{name}/", self._get),
+            self._operation("Vault.GetSecret", GET, "GET", "/secrets/{name}/{version}", self._get),
+            self._operation("Vault.SetSecret", SET, "PUT", "/secrets/{name}", self._set),
+            self._operation("Vault.UpdateSecret", UPDATE, "PATCH", "/secrets/{name}/", self._update),
+            self._operation("Vault.UpdateSecret", UPDATE, "PATCH", "/secrets/{name}/{version}", self._update),
+            self._operation("Vault.DeleteSecret", DELETE, "DELETE", "/secrets/{name}", self._delete),
             *deleted_secrets.operations(self._store),
         ]
 
     def admit(self, call: Call) -> None:
         """
-        Challenge who has no token, then check token, api-version and name.
+        Challenge who has no token, then check token, api-version, name and rights.
 
         The SDK sends its first request without token and body to be challenged: that is logged as `Vault.Challenge`, so
         that the log counts what was really asked.
@@ -107,12 +113,13 @@ class KeyVaultService:
         name = call.names.get("name")
         if name is not None and not NAME.fullmatch(name):
             raise bad_parameter(f"The request URI contains an invalid name: {name}")
+        self._authorize(call)
 
-    def _operation(self, name: str, method: str, path: str, answer: Callable[[Call], Any]) -> Operation:
+    def _operation(self, name: str, action: str, method: str, path: str, answer: Callable[[Call], Any]) -> Operation:
         target = self._store.uri
         if "{name}" in path:
             target += "/secrets/{name}/{version}" if "{version}" in path else "/secrets/{name}"
-        return Operation(name, method, path, answer, target, API_VERSIONS)
+        return Operation(name, method, path, answer, target, API_VERSIONS, action)
 
     def _find(self, call: Call) -> SecretVersion:
         found = self._store.find(call.names["name"], call.names.get("version"))

@@ -34,6 +34,8 @@ class Operation:
     target: str = ""
     """The resource it is about, with the same names: what the request log shows."""
     api_versions: frozenset[str] = frozenset()
+    action: str = ""
+    """What a role must allow, where the path does not say it as in Azure Resource Manager."""
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -27,7 +27,12 @@ class Vault(SecretStore):
         super().__init__(uri)
         self.name = name
         self.arm_id = arm_id
+        self.uses_rbac = True
+        """Otherwise it has access policies, which let nobody in."""
+        self.public_network_access = "Enabled"
         self.subscriptions: list[EventSubscription] = []
+        self.has_system_topic = False
+        """Its first subscription makes one, which then stays."""
         self._courier = courier
 
     def set(  # noqa: PLR0913 - As `set_secret` of the SDK.
@@ -108,6 +113,7 @@ class Vault(SecretStore):
         )
         await self._courier.shake_hands(subscription, self.arm_id)
         self.subscriptions.append(subscription)
+        self.has_system_topic = True
         return subscription
 
     def event(self, secret: str, event_type: str) -> Event:

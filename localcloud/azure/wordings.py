@@ -25,6 +25,21 @@ SECRET_NOT_FOUND = (
     "able to recover it using the correct recovery command. For help resolving this issue, please see "
     "https://go.microsoft.com/fwlink/?linkid=2125182"
 )
+AUTHORIZATION_FAILED = (
+    "The client '{client}' with object id '{object}' does not have authorization to perform action '{action}' over "
+    "scope '{target}' or the scope is invalid. If access was recently granted, please refresh your credentials."
+)
+FORBIDDEN_BY_RBAC = (
+    "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
+    "definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\nAction: '{action}'\r\n"
+    "Resource: '{resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\n"
+    "DecisionReason: 'DeniedWithNoValidRBAC' \r\n"
+)
+FORBIDDEN_BY_POLICY = (
+    "The user, group or application '{caller}' does not have secrets {permission} permission on key vault '{vault}'. "
+    "For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125287"
+)
+CALLER = "appid={client};oid={object};iss=https://sts.windows.net/{tenant}/"
 BEING_DELETED = "Secret {name} is currently being deleted and cannot be re-created; retry later."
 DELETED = (
     "Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the "
@@ -32,7 +47,6 @@ DELETED = (
 )
 # Not recorded: the code is documented, the text is ours.
 BEING_RECOVERED = "Secret {name} is currently being recovered and cannot be re-created; retry later."
-_CALLER = "Caller: appid={client};oid={object};iss=https://sts.windows.net/{tenant}/\r\n"
 
 _ARM = (
     Wording(
@@ -44,8 +58,7 @@ _ARM = (
     Wording(
         403,
         "AuthorizationFailed",
-        "The client '{client}' with object id '{object}' does not have authorization to perform action '{action}' over "
-        "scope '{target}' or the scope is invalid. If access was recently granted, please refresh your credentials.",
+        AUTHORIZATION_FAILED,
     ),
     Wording(404, "ResourceNotFound", RESOURCE_NOT_FOUND, headers=GATEWAY),
     Wording(
@@ -86,10 +99,7 @@ _KEY_VAULT = (
     Wording(
         403,
         "Forbidden",
-        "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
-        "definitions were changed recently, please observe propagation time.\r\n" + _CALLER + "Action: "
-        "'Microsoft.KeyVault/vaults/secrets/action'\r\nResource: '{target}'\r\nAssignment: (not found)\r\n"
-        "DenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n",
+        FORBIDDEN_BY_RBAC.format(caller=CALLER, action="Microsoft.KeyVault/vaults/secrets/action", resource="{target}"),
         inner_code="ForbiddenByRbac",
     ),
     Wording(404, "SecretNotFound", SECRET_NOT_FOUND),

@@ -19,7 +19,7 @@ async def back_door(azure: LocalAzure, vault: Vault) -> AsyncIterator[Vault]:
     Yield the same vault at an address of its own, where no fault happens and nothing is logged.
     """
     address = Address()
-    service = KeyVaultService(vault, azure.identity)
+    service = KeyVaultService(vault, azure.identity, azure.roles)
     endpoint = Endpoint(
         "vault",
         service.operations(),

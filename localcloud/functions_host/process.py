@@ -73,6 +73,13 @@ class FunctionsHost(Running):
         running.push_async_callback(self.stop)
 
     @property
+    def settings(self) -> Mapping[str, str]:
+        """
+        What it was given to join this process's environment.
+        """
+        return self._environment
+
+    @property
     def pid(self) -> int:
         """
         The host's process id.

@@ -3,8 +3,12 @@ What a kind of target is in the local cloud. To look at one of them, open its fo
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Protocol
+
+import msgspec
 
 from localcloud.azure.access_keys import AccessKeys, KeyName
 from localcloud.azure.arm import Managed
@@ -91,3 +95,11 @@ class LocalKind(Managed):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def actions(self) -> Sequence[str]:
+        """
+        What the app's custom role allows for it: the actions that its folder in providers/ names.
+        """
+        role = (files(self.deployed.package) / "role.json").read_bytes()
+        return list(msgspec.json.decode(role, type=dict[str, str]))

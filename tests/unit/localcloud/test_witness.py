@@ -45,7 +45,7 @@ class World:
         Send a request, as whoever rotates does.
         """
         url = f"{self.azure.arm_uri}{self.account.arm_id}/regenerateKeys?api-version=2025-06-01"
-        headers = {"Authorization": f"Bearer {self.azure.identity.issue(ARM)}"}
+        headers = {"Authorization": f"Bearer {self.azure.identity.issue(ARM, self.azure.operator)}"}
         async with self.http.post(url, json={"keyName": key}, headers=headers) as answer:
             assert answer.status == 200
 
