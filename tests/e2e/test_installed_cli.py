@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import uv
 
+from localcloud.azure.cloud import RESOURCE_GROUP
+from localcloud.cloud import LocalCloud
+from tests.e2e.client import Client
 from tests.unit.operator_cli.conftest import NOT_SET
-from tests.unit.operator_cli.small_app import SmallApp
-from tests.unit.operator_cli.small_records import Secret
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "operator_cli"
@@ -57,22 +58,36 @@ async def run(environment: Path, *arguments: str, folder: Path, **settings: str)
     return process.returncode, stdout.decode(), stderr.decode()
 
 
-async def test_the_command_line_works_where_nothing_else_is_installed(installed: Path, tmp_path: Path) -> None:
+async def test_the_command_line_works_where_nothing_else_is_installed(
+    installed: Path, tmp_path: Path, own_cloud: LocalCloud
+) -> None:
     """
-    It says what it is, and asks an app how its secrets stand.
+    It says what it is, and rotates a key through a running app, of which `doctor` finds no fault.
     """
     code, version, _ = await run(installed, "rotator", "--version", folder=tmp_path)
     assert (code, version.split()[0]) == (0, "rotator")
     code, told, _ = await run(installed, "rotator", "--help", folder=tmp_path)
     assert (code, told.splitlines()[0]) == (0, "Usage: rotator [OPTIONS] COMMAND [ARGS]...")
 
-    async with SmallApp() as app:
-        app.secrets = [Secret("batch-key")]
-        settings = {"KEY_ROTATOR_URL": app.url, "KEY_ROTATOR_FUNCTION_KEY": app.function_key}
-        code, table, _ = await run(installed, "rotator", "status", folder=tmp_path, **settings)
-
+    client = Client(own_cloud)
+    subject = await client.subject("batch")
+    await own_cloud.subscribe()
+    settings = {
+        "KEY_ROTATOR_URL": own_cloud.host.url,
+        "KEY_ROTATOR_FUNCTION_KEY": own_cloud.host.function_key,
+        "KEY_ROTATOR_APP": own_cloud.site.name,
+        "KEY_ROTATOR_RESOURCE_GROUP": RESOURCE_GROUP,
+        **own_cloud.azure.operator_environment(),
+    }
+    code, told, _ = await run(installed, "rotator", "rotate", subject.uri, "--yes", folder=tmp_path, **settings)
     assert code == 0
-    assert "kv-prod/batch-key" in table
+    assert subject.regenerations() == 1
+    code, table, _ = await run(installed, "rotator", "status", "--refresh", folder=tmp_path, **settings)
+    assert code == 0
+    assert subject.secret in table
+    code, findings, summary = await run(installed, "rotator", "doctor", folder=tmp_path, **settings)
+    assert (code, summary) == (0, "1 warning\n"), findings
+    assert "near-expiry events of kv-local reach the app" in findings
 
 
 async def test_nothing_of_the_app_comes_with_it(installed: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from localcloud.kinds.storage.consumer import BlobConsumer
 
 API_VERSIONS = frozenset({"2022-05-01", "2023-05-01", "2024-01-01", "2026-09-01"})
 ACCOUNT = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Storage/storageAccounts/{account}"
+ACCOUNTS = "/subscriptions/{subscription}/providers/Microsoft.Storage/storageAccounts"
 _WIRE_NAMES: dict[KeyName, str] = {"Primary": "key1", "Secondary": "key2"}
 
 
@@ -78,6 +79,7 @@ def operations(inventory: Inventory) -> list[Operation]:
     """
     accounts = _Accounts(inventory)
     return [
+        Operation("Storage.ListAccounts", "GET", ACCOUNTS, accounts.list_all, ACCOUNTS, API_VERSIONS),
         Operation("Storage.GetAccount", "GET", ACCOUNT, accounts.get, ACCOUNT, API_VERSIONS),
         Operation("Storage.ListKeys", "POST", f"{ACCOUNT}/listKeys", accounts.list_keys, ACCOUNT, API_VERSIONS),
         Operation(
@@ -95,6 +97,10 @@ class _Accounts:
 
     async def get(self, call: Call) -> web.Response:
         return _answer(_account(self._find(call)))
+
+    async def list_all(self, call: Call) -> web.Response:
+        accounts = self._inventory.all_in(call.names["subscription"], StorageAccount)
+        return _answer({"value": [_account(each) for each in accounts]})
 
     async def list_keys(self, call: Call) -> web.Response:
         account = self._find(call)

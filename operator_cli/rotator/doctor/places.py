@@ -127,7 +127,7 @@ async def look_at_storage(estate: Estate, name: str, rights: Rights) -> list[Fin
     Return whether the app may use its own tables and queues, and its host the blobs that it locks with.
     """
     account = await estate.find(
-        StorageAccount, "Microsoft.Storage/storageAccounts", "2025-06-01", lambda one: one.name.lower() == name
+        StorageAccount, "Microsoft.Storage/storageAccounts", "2024-01-01", lambda one: one.name.lower() == name
     )
     if account is None:
         return [
