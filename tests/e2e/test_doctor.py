@@ -210,6 +210,20 @@ async def test_what_the_person_may_not_read_is_said_and_fails_nothing(cloud: Loc
     assert "Website Contributor" in unknown["remedy"]
 
 
+async def test_what_may_be_where_the_person_sees_nothing_is_no_fault(cloud: LocalCloud) -> None:
+    """
+    Somebody who may read one resource group alone: topics and vaults may well be elsewhere.
+    """
+    operator = cloud.azure.operator.principal_id
+    cloud.azure.roles.remove(operator, OWNER)
+    cloud.azure.roles.assign(operator, OWNER, faults.GROUP)
+
+    status, findings = await examine(cloud)
+
+    assert (status, of(findings, "fault")) == (ExitCode.DONE, {})
+    assert "Reader on the subscriptions" in of(findings, "unknown")["not_shown"]["remedy"]
+
+
 async def test_nobody_who_is_not_signed_in_is_left_without_an_answer(cloud: LocalCloud) -> None:
     """
     What the app itself says is there; how to sign in is said as well.

@@ -29,32 +29,47 @@ class Estate:
     async def all_near(self, kind: type[T], what: str, version: str) -> list[T]:
         """
         Return all resources of a type, such as `Microsoft.KeyVault/vaults`, in the near subscriptions.
+
+        Raises `NotShown` where the person may not list them in one.
         """
-        return await self._all(self.near, kind, what, version)
+        found, refused = await self._all(self.near, kind, what, version)
+        if refused:
+            raise refused[0]
+        return found
 
     async def find(self, kind: type[T], what: str, version: str, is_meant: Callable[[T], bool]) -> T | None:
         """
-        Return the resource of a type that is meant, wherever it is; None where the person does not see it.
-        """
-        for one in await self.all_near(kind, what, version):
-            if is_meant(one):
-                return one
-        others = [one for one in await subscriptions_of(self.manager) if one not in self.near]
-        found = await self._all(others, kind, what, version)
-        return next((one for one in found if is_meant(one)), None)
+        Return the resource of a type that is meant, wherever it is; None where there is none in any subscription.
 
-    async def _all(self, subscriptions: Sequence[str], kind: type[T], what: str, version: str) -> list[T]:
+        Raises `NotShown` where it may be in one in which the person may not list such resources.
+        """
+        others = [one for one in await subscriptions_of(self.manager) if one not in self.near]
+        refusals: list[NotShown] = []
+        for subscriptions in (self.near, others):
+            found, refused = await self._all(subscriptions, kind, what, version)
+            if meant := next((one for one in found if is_meant(one)), None):
+                return meant
+            refusals += refused
+        if refusals:
+            raise refusals[0]
+        return None
+
+    async def _all(
+        self, subscriptions: Sequence[str], kind: type[T], what: str, version: str
+    ) -> tuple[list[T], list[NotShown]]:
+        refused: list[NotShown] = []
+
         async def of(subscription: str) -> list[T]:
             async with self._at_once:
                 try:
-                    return await self.manager.read_list(
-                        kind, f"/subscriptions/{subscription}/providers/{what}", version
-                    )
-                except NotShown:
-                    # The resource provider is not registered there, or the person sees only parts of it.
+                    path = f"/subscriptions/{subscription}/providers/{what}"
+                    return await self.manager.read_list(kind, path, version)
+                except NotShown as error:
+                    if not error.is_missing:
+                        refused.append(error)
                     return []
 
-        return [one for found in await asyncio.gather(*map(of, subscriptions)) for one in found]
+        return [one for found in await asyncio.gather(*map(of, subscriptions)) for one in found], refused
 
 
 async def subscriptions_of(manager: ResourceManager) -> list[str]:

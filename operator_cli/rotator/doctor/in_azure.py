@@ -20,7 +20,9 @@ from rotator.doctor.through_the_app import Heard
 from rotator.errors import CommandError, NotAdmitted
 
 _AZURE = Area("azure")
-_SIGN_IN = "sign in with `az login` as somebody who has Reader on the app, its vaults, targets and topic"
+_SIGN_IN = (
+    "sign in with `az login` as somebody who has Reader on the subscriptions of the app, its vaults, targets and topic"
+)
 _SETTINGS_RIGHT = "reading the app's settings takes Website Contributor on it, which includes listing them"
 
 
@@ -97,6 +99,7 @@ class _Vaults:
 
     async def look(self) -> list[Finding]:
         uris = self.deployment.vaults
+        # The list is read once for all of them: where it is refused, nothing can be said of any.
         vaults = await asyncio.gather(*(places.find_vault(self.estate, uri) for uri in uris))
         findings = [
             places.vault_not_seen(uri, was_listed=uri not in self.heard.not_listed and not self.heard.is_out_of_reach)

@@ -65,7 +65,7 @@ def place_of(cloud: Cloud, endpoint: str | None) -> Place:
 
 class NotShown(CommandError):
     """
-    Azure Resource Manager does not show something: `is_missing` where there is no such thing.
+    Azure Resource Manager does not show something: `is_missing` where there is no such thing, nor a provider of it.
     """
 
     code = "not_shown"
@@ -140,7 +140,8 @@ def _content_of(response: httpx.Response) -> Any:
     error = told.get("error") if isinstance(told, dict) else None
     code = error.get("code") if isinstance(error, dict) else response.reason_phrase
     place = response.request.url.path
-    is_missing = response.status_code == HTTPStatus.NOT_FOUND
+    # 409 MissingSubscriptionRegistration: nothing of that provider can be there.
+    is_missing = response.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
     raise NotShown(f"Azure does not show {place}: {response.status_code} {code}", is_missing=is_missing)
 
 
