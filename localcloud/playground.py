@@ -5,14 +5,15 @@ The app in a local cloud, to be tried by hand.
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shlex import quote
 
 import msgspec
 
-from localcloud.azure.identity import API_VERSION, ARM, KEY_VAULT
+from localcloud.azure.cloud import RESOURCE_GROUP
+from localcloud.azure.identity import API_VERSION, ARM
 from localcloud.azurite import REPOSITORY
 from localcloud.cloud import LocalCloud
 from localcloud.inbox import Inbox
@@ -51,9 +52,9 @@ async def serve(directory: Path) -> int:
             targets = await fill(cloud)
             for secret in SECRETS:
                 cloud.vault.expire(secret, datetime.now(UTC).replace(microsecond=0) + _DUE)
-            right_tags = await prepare(cloud)
+            archive = await prepare(cloud)
             await cloud.subscribe()
-            for line in _introduction(cloud, targets[_BY_HAND.secret], right_tags):
+            for line in _introduction(cloud, targets[_BY_HAND.secret], archive):
                 narrator.show(line)
             for line in _practice(await bring_about(cloud)):
                 narrator.show(line)
@@ -77,7 +78,7 @@ async def _tell(cloud: LocalCloud, narrator: Narrator) -> None:
         await feed.until(lambda: None, what="reason to end", seconds=None)
 
 
-def _introduction(cloud: LocalCloud, account: Resource, right_tags: Mapping[str, Mapping[str, str]]) -> list[str]:
+def _introduction(cloud: LocalCloud, account: Resource, archive: Resource) -> list[str]:
     return [
         f"Functions host     {cloud.host.url}",
         f"  function key     {cloud.host.function_key}",
@@ -86,32 +87,30 @@ def _introduction(cloud: LocalCloud, account: Resource, right_tags: Mapping[str,
         f"Event Grid topic   {cloud.azure.topic_uri}",
         f"CA of the above    {cloud.azure.ca.bundle}",
         "",
-        "Try these in another shell:",
+        "Try these in another terminal. Paste this line first:",
+        "",
+        _connect(cloud),
         "",
         f"# Key Vault says that {SECRETS[0]} is near its expiry. However often you tell: a version is rotated once.",
         _tell_near_expiry(cloud),
         "",
         f"# Rotate {SECRETS[-1]} by hand, {_how_often(cloud)}",
-        _rotate(cloud),
-        "",
-        "# Ask how the app is, and for that rotation.",
-        _ask(cloud),
+        f"{COMMAND} rotate {SECRETS[-1]}",
         "",
         f"# Regenerate by hand, as in the portal, the key that {_BY_HAND.secret} holds; a refresh shows the drift.",
-        _authorize(cloud, ARM),
+        _authorize(cloud),
         _regenerate(cloud, account),
-        _refresh(cloud),
+        f"{COMMAND} status --refresh --status drifted",
         "",
-        f"# Correct the tag of {NEARLY_MANAGED.secret} and take away the pause of {LEAKED.secret}, as in the portal.",
-        _authorize(cloud, KEY_VAULT),
-        *(_change_tags(cloud, secret, tags) for secret, tags in right_tags.items()),
+        f"# Correct the tag of {NEARLY_MANAGED.secret} and take away the pause of {LEAKED.secret}.",
+        f"{COMMAND} manage {NEARLY_MANAGED.secret} --validity-days 90 --target {archive.address}",
+        f"{COMMAND} resume {LEAKED.secret}",
+        "",
+        "# Find what would fail before it fails, as the person who looks after this Azure.",
+        _doctor(cloud),
         "",
         "# Let the daily sweep come now: it rotates what is due.",
         _sweep(cloud),
-        "",
-        "Or with the command line, in another terminal. Paste this line first:",
-        "",
-        _connect(cloud),
         "",
         "Secrets that need a person are planted now, which takes six seconds.",
         "",
@@ -139,7 +138,6 @@ def _practice(troubles: Sequence[Trouble]) -> list[str]:
     return [
         f"`{COMMAND} status` shows secrets that need a person. To practise,",
         "mend each as docs/operations.md says in the section named here:",
-        "",
         *(f"  {trouble.secret:<11}  {trouble.told:<34}  {trouble.help}" for trouble in troubles),
         "",
     ]
@@ -152,50 +150,30 @@ def _tell_near_expiry(cloud: LocalCloud) -> str:
     return f"curl -sS {url} -H 'aeg-event-type: Notification' -H 'Content-Type: application/json' -d {body}"
 
 
-def _rotate(cloud: LocalCloud) -> str:
-    wanted = {"secret": f"{cloud.vault.uri}/secrets/{SECRETS[-1]}", "reason": "to see it happen"}
-    call = f"curl -sS {cloud.host.url}/api/rotations -H {_key(cloud)} -d {quote(json.dumps(wanted))}"
-    return f'rotation=$({call}); echo "$rotation"'
-
-
-def _ask(cloud: LocalCloud) -> str:
-    # The id is the first value in the answer about a rotation.
-    rotation = f"""{cloud.host.url}/api/rotations/$(echo "$rotation" | cut -d '"' -f 4)"""
-    return f'curl -sS {cloud.host.url}/api/health; echo; curl -sS -H {_key(cloud)} "{rotation}"; echo'
-
-
 def _how_often(cloud: LocalCloud) -> str:
     if float(cloud.settings["ROTATION_GRACE_HOURS"]):
         return "twice: the second time comes too soon."
     return "as often as you like: the grace time is 0 here (make start ROTATION_GRACE_HOURS=24)."
 
 
-def _authorize(cloud: LocalCloud, resource: str) -> str:
+def _authorize(cloud: LocalCloud) -> str:
     person = cloud.azure.operator_environment()
-    url = f"{person['IDENTITY_ENDPOINT']}?resource={resource}&api-version={API_VERSION}"
+    url = f"{person['IDENTITY_ENDPOINT']}?resource={ARM}&api-version={API_VERSION}"
     call = f"{_curl(cloud)} {quote(url)} -H {quote('X-IDENTITY-HEADER: ' + person['IDENTITY_HEADER'])}"
     return f"""token=$({call} | cut -d '"' -f 4)"""
 
 
+def _doctor(cloud: LocalCloud) -> str:
+    signed_in = " ".join(f"{name}={quote(value)}" for name, value in cloud.azure.operator_environment().items())
+    return f"{signed_in} {COMMAND} doctor --app {cloud.site.name} --resource-group {RESOURCE_GROUP}"
+
+
 def _regenerate(cloud: LocalCloud, account: Resource) -> str:
     url = f"{cloud.azure.arm_uri}{account.arm_id}/regenerateKey?api-version=2024-01-01"
-    return _send(cloud, url, {"keyName": "key1"})
-
-
-def _change_tags(cloud: LocalCloud, secret: str, tags: Mapping[str, str]) -> str:
-    url = f"{cloud.vault.uri}/secrets/{secret}/?api-version=7.4"
-    return f"{_send(cloud, url, {'tags': tags})} -X PATCH"
-
-
-def _send(cloud: LocalCloud, url: str, body: object) -> str:
     return (
         f"""{_curl(cloud)} -o /dev/null {quote(url)} -H "Authorization: Bearer $token" """
-        f"-H 'Content-Type: application/json' -d {quote(json.dumps(body))}"
+        f"-H 'Content-Type: application/json' -d {quote(json.dumps({'keyName': 'key1'}))}"
     )
-
-
-def _refresh(cloud: LocalCloud) -> str:
-    return f"curl -sS {quote(cloud.host.url + '/api/secrets?refresh=true&status=Drifted')} -H {_key(cloud)}; echo"
 
 
 def _sweep(cloud: LocalCloud) -> str:
@@ -206,7 +184,3 @@ def _sweep(cloud: LocalCloud) -> str:
 
 def _curl(cloud: LocalCloud) -> str:
     return f"curl -sS --cacert {quote(str(cloud.azure.ca.bundle))}"
-
-
-def _key(cloud: LocalCloud) -> str:
-    return quote(f"x-functions-key: {cloud.host.function_key}")

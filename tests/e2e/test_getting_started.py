@@ -1,13 +1,13 @@
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.markdown_page import blocks
 from tests.e2e.test_demo import ROOT
 from tests.e2e.test_start import READY, Run, start
 
-PAGE = (ROOT / "docs/getting-started.md").read_text()
+PAGE = (ROOT / "docs/getting-started.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def test_every_command_for_this_machine_does_what_the_page_says(run: Run) -> Non
     """
     As they stand there, one after another: secrets of each kind are created, rotated, paused and taken up again.
     """
-    local = PAGE.partition("## In a subscription")[0]
-    commands = re.findall(r"^    (rotator .*)$", local, re.MULTILINE)
+    started, *commands = [block.text for block in blocks(PAGE) if block.section == "On this machine"]
+    assert started == "make start"
 
     shell = run.shell(run.pasted, "set -e", *commands)
 

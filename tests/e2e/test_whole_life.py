@@ -30,9 +30,7 @@ class Ground:
         text = "\n".join(run.lines)
         (self.authority,) = set(re.findall(r"CA of the above +(\S+)", text))
         (self.vault,) = set(re.findall(r"^Key Vault +(\S+)", text, re.MULTILINE))
-        identity = re.search(
-            r"'(\S+/msi/token)\?resource=https://vault\.azure\.net\S+' -H 'X-IDENTITY-HEADER: (\w+)'", text
-        )
+        identity = re.search(r"'(\S+/msi/token)\?resource=\S+' -H 'X-IDENTITY-HEADER: (\w+)'", text)
         assert identity
         self._http = httpx.Client(verify=ssl.create_default_context(cafile=self.authority), timeout=PATIENCE)
         token = self._http.get(
@@ -60,8 +58,7 @@ class Ground:
         """
         Return what the API shows.
         """
-        url, key = self._run.address
-        return self._http.get(f"{url}/api/{path}", headers={"x-functions-key": key}).json()
+        return self._run.request("GET", path)
 
     def curl(self, *words: str, **exchanged: str) -> None:
         """

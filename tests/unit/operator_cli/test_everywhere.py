@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from rotator.app import app as command_line
 from rotator.errors import ExitCode
@@ -19,7 +21,8 @@ from tests.unit.operator_cli.small_answers import Answer, problem
 from tests.unit.operator_cli.small_app import SmallApp
 from tests.unit.operator_cli.small_records import VAULT, Secret
 
-PAGE = (Path(__file__).parents[3] / "docs" / "command-line.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
 # Enough for each command to be asked of an app.
 ARGUMENTS = {
     "status": [],
@@ -226,3 +229,16 @@ async def test_an_answer_that_is_no_json_is_an_error_as_json(app: SmallApp, run:
     code, document = await run.json("status")
 
     assert (code, document["error"]["code"]) == (3, "unreachable")
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_a_page_names_commands_and_options_that_there_are(page: str) -> None:
+    """
+    In a sentence as in a block: whoever copies one is not told that it is unknown.
+    """
+    group = get_command(command_line)
+    assert isinstance(group, TyperGroup)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for command, arguments in re.findall(r"(?:`|^ {4}(?:\$ )?)rotator ([a-z]+)([^`\n|#$]*)", text, re.MULTILINE):
+        known = {option for one in group.commands[command].params for option in (*one.opts, *one.secondary_opts)}
+        assert set(re.findall(r"(?<= )--[\w-]+", arguments)) - known == set(), command
