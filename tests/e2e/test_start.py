@@ -232,8 +232,11 @@ def test_the_suggested_commands_and_the_runbook_work(run: Run) -> None:
     forced = f"{COMMAND} rotate render-key storage-connection --force --yes"
     mended = run.shell(run.pasted, "set -e", f"{forced} &", f"{COMMAND} rotate partner-key archive-key", "wait $!")
     corrected = run.shell(run.pasted, f"{COMMAND} set report-key --validity-days 90")
+    (doctor,) = [line for line in run.lines if f" {COMMAND} doctor " in line]
+    examined = run.shell(run.pasted, doctor)
 
     assert (mended.returncode, corrected.returncode) == (0, 0), mended.stderr + corrected.stderr
+    assert (examined.returncode, examined.stderr) == (0, "no fault found\n"), examined.stdout
     assert {item["status"] for item in run.secrets().values()} == {"UpToDate"}
     assert not any(item["leakedKey"] for item in run.secrets().values())
 
