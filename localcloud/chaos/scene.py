@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ from rotation.vocabulary.request import Trigger
 _POLL = 0.1  # seconds
 _QUIET_WITHIN = 150  # seconds
 _DELIVERIES = 60  # of one event, until it is taken
+_CHANGES = 60  # of one tag, until its target is free
 # Key Vault says in whole seconds when a version was made, and the grace time is counted from there.
 _CUT_OFF = timedelta(seconds=1)
 _SETTINGS = {
@@ -142,14 +144,18 @@ class Scene(Running):
 
     async def change(self, subject: Subject, secret: str, days: int) -> None:
         """
-        Change how long the versions of a secret are valid, through the API.
+        Change how long the versions of a secret are valid, through the API: again while its target is being rotated.
         """
-        host = (await self.instances.any()).host
-        url = f"{host.url}/api/secrets/{urlsplit(subject.vault.uri).netloc}/{secret}"
-        headers = {"x-functions-key": host.function_key}
         with self.changes.making(secret, days) as made:
-            status, _ = await self._send("PATCH", url, json.dumps({"validityPeriodDays": days}), headers)
-            made(status)
+            for _ in range(_CHANGES):
+                host = (await self.instances.any()).host
+                url = f"{host.url}/api/secrets/{urlsplit(subject.vault.uri).netloc}/{secret}"
+                headers = {"x-functions-key": host.function_key}
+                status, _ = await self._send("PATCH", url, json.dumps({"validityPeriodDays": days}), headers)
+                made(status)
+                if status != HTTPStatus.CONFLICT:
+                    return
+                await asyncio.sleep(_POLL)
 
     def judge(self) -> list[Broken]:
         """

@@ -3,6 +3,7 @@ A short run of `make chaos`: some of its matrix, a round of its soak, clients th
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -89,6 +90,7 @@ async def test_random_rotations_under_random_faults_keep_every_promise(
     assert not report.broken
     assert report.rotations > 20
     assert report.faults > 20
+    assert report.changes > 0
     assert report.calls > 0
 
 
@@ -112,13 +114,19 @@ async def scene(ca: CertificateAuthority, tmp_path: Path) -> Scene:
 
 async def test_the_judge_sees_what_is_broken(scene: Scene) -> None:
     """
-    A key in use that is regenerated, a version that holds no key, an event that nobody's rotation sent: all are found.
+    A lost tag, a key in use that is regenerated, a version without a key, an event of no rotation: all are found.
     """
     async with scene:
         subject = await make_subject(scene.cloud, KINDS[0], "broken")
         scene.subjects.append(subject)
         await rotate(scene, subject)
         assert not scene.judge()
+
+        current = subject.vault.current(subject.secrets[0])
+        subject.vault.update(replace(current, tags=current.tags | {"owner": "nobody", "ValidityPeriodDays": "31"}))
+        lost = [broken.evidence.split()[1] for broken in scene.judge()]
+        assert lost == ["ValidityPeriodDays", "owner"]
+        subject.vault.update(current)
 
         target = subject.target
         target.regenerate("Secondary")
