@@ -2,12 +2,20 @@
 Bearer tokens of Microsoft Entra, for an app that is behind its sign-in.
 """
 
+import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 
 import httpx
 
 from rotator.errors import NotAdmitted
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken  # noqa: TID251 - as below
+
+_SPARE = 300  # seconds that a token must be valid yet
 
 
 class EntraSignIn(httpx.Auth):
@@ -22,10 +30,12 @@ class EntraSignIn(httpx.Auth):
         logging.getLogger("azure.identity").setLevel(logging.CRITICAL)
         self._credential = DefaultAzureCredential()
         self._audience = audience
+        self._asking = asyncio.Lock()
+        self._granted: AccessToken | None = None
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """
-        Put a token that is valid now on the request; the credential keeps it until it expires.
+        Put a token that is valid now on the request.
 
         Raises `NotAdmitted`.
         """
@@ -39,10 +49,19 @@ class EntraSignIn(httpx.Auth):
         await self._credential.close()
 
     async def _token(self) -> str:
+        """
+        Return a token, asked for once however many requests there are: `az` keeps none, and takes a second for each.
+        """
+        async with self._asking:
+            if self._granted is None or self._granted.expires_on - time.time() < _SPARE:
+                self._granted = await self._ask()
+            return self._granted.token
+
+    async def _ask(self) -> "AccessToken":
         from azure.core.exceptions import AzureError  # noqa: PLC0415, TID251 - as above
 
         try:
-            return (await self._credential.get_token(f"{self._audience}/.default")).token
+            return await self._credential.get_token(f"{self._audience}/.default")
         except AzureError as error:
             first = next(iter(str(error).splitlines()), type(error).__name__)
             raise NotAdmitted(

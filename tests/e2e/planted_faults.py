@@ -172,7 +172,7 @@ async def sign_in_before_events(cloud: LocalCloud) -> None:
     """
     Let App Service ask everybody to sign in.
     """
-    cloud.site.authentication.is_enabled = True
+    cloud.site.authentication.is_enabled = cloud.site.authentication.is_required = True
 
 
 async def empty_scopes(cloud: LocalCloud) -> None:

@@ -29,6 +29,15 @@ WRITES = ("PUT", "PATCH", "DELETE")
 
 Finding: TypeAlias = dict[str, Any]
 
+# Faults that come together. Health is kept for ten seconds, and may not show that a vault is closed, or show it yet.
+OF_TARGETS = {"right_missing", "provider_refused", "scope_without_role"}
+OF_VAULTS = {"vault_not_listed", "vault_right_missing", "vaults_unhealthy"}
+ALSO: dict[faults.Fault, set[str]] = {
+    faults.missing_role: OF_TARGETS,
+    faults.no_role_on_a_vault: OF_VAULTS,
+    faults.access_policies: OF_VAULTS,
+}
+
 
 @pytest.fixture(scope="module")
 async def well(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalCloud]:
@@ -114,7 +123,7 @@ async def test_nothing_is_wrong_where_nothing_is_planted(cloud: LocalCloud) -> N
     assert code == ExitCode.DONE
     said = [one["detail"] for one in findings if one["verdict"] == "ok"]
     assert f"the app may read and regenerate the keys of {len(KINDS)} targets" in said
-    assert f"{len(KINDS)} targets can be read, and a rotation of each is planned well" in said
+    assert f"the app can read {len(KINDS)} targets as a rotation does" in said
     assert {f"near-expiry events of {vault.name} reach the app" for vault in cloud.vaults} <= set(said)
     assert not [one for one in requests if one.method in WRITES or one.operation in {kind.regenerate for kind in KINDS}]
 
@@ -125,7 +134,7 @@ async def test_nothing_is_wrong_where_nothing_is_planted(cloud: LocalCloud) -> N
         (
             faults.missing_role,
             "right_missing",
-            "may not Microsoft.Storage/storageAccounts/read, Microsoft.Storage/storageAccounts/listkeys/action",
+            "lacks Microsoft.Storage/storageAccounts/read, Microsoft.Storage/storageAccounts/listkeys/action",
             "custom role",
         ),
         (faults.missing_role, "provider_refused", "would not be rotated", "docs/deploy.md"),
@@ -133,23 +142,23 @@ async def test_nothing_is_wrong_where_nothing_is_planted(cloud: LocalCloud) -> N
         (
             faults.role_of_another_version,
             "right_missing",
-            "may not Microsoft.Batch/batchAccounts/regeneratekeys/action on",
+            "lacks Microsoft.Batch/batchAccounts/regeneratekeys/action on batchAccounts/batch1",
             "",
         ),
         (
             faults.reading_role_on_a_vault,
             "vault_right_missing",
-            "may not setSecret, update in kv-one",
+            "in kv-one, the app lacks the right to setSecret, update",
             "Secrets Officer",
         ),
         (faults.no_role_on_a_vault, "vault_not_listed", "cannot list https://localhost", "Key Vault Secrets Officer"),
-        (faults.no_role_on_a_vault, "vault_right_missing", "readMetadata, getSecret, setSecret, update in kv-two", ""),
+        (faults.no_role_on_a_vault, "vault_right_missing", "in kv-two, the app lacks the right to readMetadata", ""),
         (faults.access_policies, "vault_right_missing", "kv-two uses access policies", "Azure RBAC"),
         (faults.no_right_to_publish, "topic_right_missing", "may not publish to rotations", "EventGrid Data Sender"),
-        (faults.wrong_topic, "topic_unknown", "evgt-x.westeurope-1.eventgrid.azure.net", "az eventgrid topic show"),
+        (faults.wrong_topic, "topic_unknown", "evgt-x.westeurope-1.eventgrid.azure.net", "set it to https://localhost"),
         (faults.topic_of_another_schema, "topic_schema", "takes EventGridSchema", "CloudEventSchemaV1_0"),
         (faults.closed_topic, "topic_closed", "neither public network access", ""),
-        (faults.no_subscription, "not_subscribed", "none of the subscriptions of evgst-kv-two is to it", "postdeploy"),
+        (faults.no_subscription, "not_subscribed", "no event subscription of evgst-kv-two leads there", "postdeploy"),
         (
             faults.no_system_topic,
             "not_subscribed",
@@ -182,13 +191,14 @@ async def test_a_planted_fault_is_named_with_what_to_do(
     cloud: LocalCloud, plant: faults.Fault, code: str, said: str, remedy: str
 ) -> None:
     """
-    By a code that stays the same, and in words; the exit code says that there is one.
+    By a code that stays the same, and in words; the exit code says that there is one. Nothing else is named with it.
     """
     await plant(cloud)
 
     status, findings = await examine(cloud)
 
     assert status != ExitCode.DONE
+    assert set(of(findings, "fault")) <= {code} | ALSO.get(plant, set())
     found = [one for one in findings if (one["verdict"], one["code"]) == ("fault", code)]
     assert [one for one in found if said in one["detail"] and remedy in one["remedy"]], found or findings
 

@@ -20,6 +20,8 @@ API_VERSIONS = frozenset({"2022-06-15", "2025-02-15"})
 IN_SUBSCRIPTION = f"{SUBSCRIPTION}/providers/Microsoft.EventGrid"
 IN_GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}/providers/Microsoft.EventGrid"
 TOPIC = f"{IN_GROUP}/topics/{{topic}}"
+VAULT = f"{SUBSCRIPTION}/resourceGroups/{{group}}/providers/Microsoft.KeyVault/vaults/{{vault}}"
+ON_VAULT = f"{VAULT}/providers/Microsoft.EventGrid"
 SYSTEM_TOPIC = f"{IN_GROUP}/systemTopics/{{topic}}"
 
 
@@ -32,6 +34,7 @@ def operations(plane: ControlPlane) -> list[Operation]:
         ("EventGrid.ListTopics", f"{IN_SUBSCRIPTION}/topics", grid.topics),
         ("EventGrid.ListSystemTopics", f"{IN_SUBSCRIPTION}/systemTopics", grid.system_topics),
         ("EventGrid.ListSubscriptionsOfTopic", f"{TOPIC}/eventSubscriptions", grid.of_topic),
+        ("EventGrid.ListSubscriptionsOfVault", f"{ON_VAULT}/eventSubscriptions", grid.of_vault),
         ("EventGrid.ListSubscriptionsOfSystemTopic", f"{SYSTEM_TOPIC}/eventSubscriptions", grid.of_system_topic),
     )
     return [Operation(name, "GET", path, listing(plane, members), path, API_VERSIONS) for name, path, members in listed]
@@ -57,6 +60,11 @@ class _EventGrid:
             if system_topic_id(vault).casefold() == wanted.casefold():
                 return self._shown(system_topic_id(vault), "systemTopics", vault.subscriptions)
         raise self._inventory.missing(wanted)
+
+    def of_vault(self, call: Call) -> list[object]:
+        # Here all subscriptions lie on the vault's topic.
+        self._inventory.find(VAULT.format(**call.names), Vault)
+        return []
 
     def _observed_vaults(self, subscription: str) -> list[Vault]:
         return [each for each in self._inventory.all_in(subscription, Vault) if each.has_system_topic]

@@ -42,7 +42,8 @@ def _shown(vault: Vault) -> dict[str, Any]:
             "enabledForDeployment": False,
             "enableSoftDelete": True,
             "softDeleteRetentionInDays": RETENTION.days,
-            "enableRbacAuthorization": vault.uses_rbac,
+            # Vaults with access policies that are older than the member have it as null.
+            "enableRbacAuthorization": vault.uses_rbac or None,
             "vaultUri": f"{vault.uri}/",
             "provisioningState": "Succeeded",
             "publicNetworkAccess": vault.public_network_access,

@@ -42,7 +42,7 @@ def doctor(
     heard = session.run("asking the app to look at its vaults and targets", listen(session.api))
     connection = session.connection
     if connection.app and connection.resource_group:
-        named = Named(connection.app, connection.resource_group, subscription)
+        named = Named(connection.app.strip(), connection.resource_group.strip(), subscription)
         work = _look_in_azure(session, place, named, heard)
         in_azure = session.run("reading rights and events in Azure", work)
     else:

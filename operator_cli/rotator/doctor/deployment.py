@@ -5,7 +5,7 @@ The Function App itself: where it is, what it is told, as whom it acts, and whet
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from rotator.doctor.estate import subscriptions_of
 from rotator.doctor.finding import Area, Finding
@@ -16,6 +16,7 @@ from rotator.doctor.resources import AppSettings, AuthSettings, Function, Site
 _AREA = Area("app")
 _VERSION = "2025-03-01"
 _EVENTS_PATH = "/runtime/webhooks/eventgrid"
+_READ = ("AZURE_CLIENT_ID", "ROTATION_ALLOWED_SCOPES", "ROTATION_TOPIC_ENDPOINT", "ROTATION_VAULTS")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Deployment:
         """
         The URIs of ROTATION_VAULTS, in lower case and without a slash at the end.
         """
-        return [one.lower().rstrip("/") for one in self._items("ROTATION_VAULTS")]
+        return [one.lower().rstrip("/").removesuffix(":443") for one in self._items("ROTATION_VAULTS")]
 
     @property
     def scopes(self) -> list[str]:
@@ -62,19 +63,33 @@ class Deployment:
     @property
     def topic_host(self) -> str:
         """
-        The host of ROTATION_TOPIC_ENDPOINT, with its port where it has one.
+        The host of ROTATION_TOPIC_ENDPOINT, with its port where that is another than 443.
         """
-        return urlsplit(self.text("ROTATION_TOPIC_ENDPOINT")).netloc.lower()
+        return urlsplit(self.text("ROTATION_TOPIC_ENDPOINT")).netloc.lower().removesuffix(":443")
 
     @property
-    def storage_account(self) -> str | None:
+    def references(self) -> list[str]:
         """
-        The name of the app's own storage account, where it signs in to it with its identity.
+        The settings that hold a reference, to a Key Vault or an App Configuration, in place of their value.
+        """
+        return sorted(name for name in _READ if self.text(name).startswith("@Microsoft."))
+
+    def storage_account(self, part: str) -> str | None:
+        """
+        Return the name of the account with the app's tables, queues or blobs (`table`, `queue`, `blob`).
+
+        None where it does not sign in to it with its identity.
         """
         if self.text("AzureWebJobsStorage"):
             return None
-        tables = urlsplit(self.text("AzureWebJobsStorage__tableServiceUri")).hostname or ""
-        return (tables.partition(".")[0] or self.text("AzureWebJobsStorage__accountName")).lower() or None
+        host = urlsplit(self.text(f"AzureWebJobsStorage__{part}ServiceUri")).hostname or ""
+        return (host.partition(".")[0] or self.text("AzureWebJobsStorage__accountName")).lower() or None
+
+    def allows(self, target: str) -> bool:
+        """
+        Return whether a target lies in an allowed scope, in whole segments.
+        """
+        return any(f"{target.lower()}/".startswith(f"{scope.lower()}/") for scope in self.scopes)
 
     def text(self, name: str) -> str:
         """
@@ -97,13 +112,16 @@ async def find_site(manager: ResourceManager, named: Named) -> Site | None:
     """
     Return the app, None where the person sees none of that name in such a resource group.
     """
+    refused = None
     for subscription in [named.subscription] if named.subscription else await subscriptions_of(manager):
-        group = f"/subscriptions/{subscription}/resourceGroups/{named.resource_group}"
+        group = f"/subscriptions/{quote(subscription)}/resourceGroups/{quote(named.resource_group)}"
         try:
-            return await manager.get(Site, f"{group}/providers/Microsoft.Web/sites/{named.app}", _VERSION)
+            return await manager.get(Site, f"{group}/providers/Microsoft.Web/sites/{quote(named.app)}", _VERSION)
         except NotShown as error:
-            if not error.is_missing:
-                raise
+            # Rights come before existence: in a subscription of which little is seen, anything is refused.
+            refused = refused or (None if error.is_missing else error)
+    if refused:
+        raise refused
     return None
 
 
@@ -119,23 +137,49 @@ def principal_of(deployment: Deployment) -> str | Finding:
     """
     Return the object id of the identity that the app acts as, or what is wrong with it.
     """
-    identity, client_id = deployment.site.identity, deployment.text("AZURE_CLIENT_ID")
+    return _principal(deployment, "AZURE_CLIENT_ID")
+
+
+def principal_for_storage(deployment: Deployment) -> str | Finding:
+    """
+    Return the same of the identity with which it signs in to its own storage.
+    """
+    own = "AzureWebJobsStorage__clientId"
+    return _principal(deployment, own if deployment.text(own) else "AZURE_CLIENT_ID")
+
+
+def look_at_references(deployment: Deployment) -> list[Finding]:
+    """
+    Return which settings cannot be read here, since their values lie elsewhere.
+    """
+    return [
+        _AREA.unknown(
+            "setting_referenced",
+            f"{name} is a reference, whose value is not looked up here: what follows from it was not looked at",
+            "put the value itself into the setting: none of them is a secret",
+        )
+        for name in deployment.references
+    ]
+
+
+def _principal(deployment: Deployment, setting: str) -> str | Finding:
+    identity, client_id = deployment.site.identity, deployment.text(setting)
     if not client_id:
-        if identity and identity.principal_id:
+        if identity.principal_id:
             return identity.principal_id
         return _AREA.fault(
             "identity_missing",
             "the app has no system-assigned identity, and AZURE_CLIENT_ID names no other",
             "set AZURE_CLIENT_ID to the client id of an identity of the app, or give the app a system-assigned one",
         )
-    known = list(((identity and identity.user_assigned_identities) or {}).values())
+    known = list(identity.user_assigned_identities.values())
     for one in known:
         if one.client_id.lower() == client_id.lower():
             return one.principal_id
     return _AREA.fault(
         "identity_unknown",
-        f"AZURE_CLIENT_ID is {client_id}, which is not an identity of the app",
-        f"assign that identity to the app, or set AZURE_CLIENT_ID to one of its own: "
+        f"{setting} is {client_id}, which is not an identity of the app",
+        f"assign that identity to the app, or set {setting} to one of its own: "
         f"{', '.join(one.client_id for one in known) or 'it has none'}",
     )
 
@@ -195,10 +239,11 @@ async def look_at_sign_in(manager: ResourceManager, site: Site) -> list[Finding]
     Return whether a sign-in before the app lets events through.
     """
     settings = (await manager.get(AuthSettings, f"{site.id}/config/authsettingsV2", _VERSION)).properties
-    if not (settings.platform and settings.platform.enabled):
+    validation = settings.global_validation
+    lets_strangers_in = validation.unauthenticated_client_action == "AllowAnonymous"
+    if not settings.platform.enabled or lets_strangers_in or not validation.require_authentication:
         return []
-    excluded = (settings.global_validation and settings.global_validation.excluded_paths) or []
-    if _EVENTS_PATH in {path.lower().rstrip("/") for path in excluded}:
+    if _EVENTS_PATH in {path.lower().rstrip("/") for path in validation.excluded_paths}:
         return [_AREA.ok("its sign-in lets the events of Event Grid through")]
     return [
         _AREA.fault(

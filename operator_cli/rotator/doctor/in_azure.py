@@ -3,26 +3,25 @@ What Azure Resource Manager shows of a deployed app, as the person who is signed
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from urllib.parse import urlsplit
 
 from rotator.connection import Address
 from rotator.doctor import deployment as app
-from rotator.doctor import eventing, places
+from rotator.doctor import eventing
 from rotator.doctor.deployment import Deployment, Named
 from rotator.doctor.estate import Estate, subscription_of
 from rotator.doctor.finding import Area, Finding
-from rotator.doctor.resource_manager import NotShown, ResourceManager
-from rotator.doctor.resources import Vault
+from rotator.doctor.looking import flat, guarded, not_seen
+from rotator.doctor.resource_manager import ResourceManager
 from rotator.doctor.rights import Rights
+from rotator.doctor.storage import look_at_storage
+from rotator.doctor.targets import look_at_scopes, look_at_targets
 from rotator.doctor.through_the_app import Heard
-from rotator.errors import CommandError, NotAdmitted
+from rotator.doctor.vaults import Vaults
+from rotator.errors import CommandError
 
 _AZURE = Area("azure")
-_SIGN_IN = (
-    "sign in with `az login` as somebody who has Reader on the subscriptions of the app, its vaults, targets and topic"
-)
 _SETTINGS_RIGHT = "reading the app's settings takes Website Contributor on it, which includes listing them"
 
 
@@ -45,7 +44,7 @@ async def look(manager: ResourceManager, named: Named, address: Address, heard: 
     try:
         site = await app.find_site(manager, named)
     except CommandError as error:
-        return [_unknown(error)]
+        return [not_seen(error)]
     if site is None:
         return [
             _AZURE.unknown(
@@ -60,80 +59,26 @@ async def look(manager: ResourceManager, named: Named, address: Address, heard: 
     try:
         deployment = await app.read_deployment(manager, site)
     except CommandError as error:
-        looks.append(_told(_unknown(error, _SETTINGS_RIGHT)))
+        findings.append(not_seen(error, _SETTINGS_RIGHT))
     else:
-        looks += _looks_at_surroundings(manager, deployment, heard)
-    for found in await asyncio.gather(*map(_guarded, looks)):
-        findings += found
-    return findings
+        findings += app.look_at_references(deployment)
+        looks.append(_look_around(manager, deployment, heard))
+    return findings + flat(await asyncio.gather(*map(guarded, looks)))
 
 
-def _looks_at_surroundings(
-    manager: ResourceManager, deployment: Deployment, heard: Heard
-) -> list[Awaitable[list[Finding]]]:
+async def _look_around(manager: ResourceManager, deployment: Deployment, heard: Heard) -> list[Finding]:
     estate = Estate(manager, filter(None, map(subscription_of, [deployment.site.id, *deployment.scopes])))
-    principal = app.principal_of(deployment)
-    rights = Rights(manager, principal) if isinstance(principal, str) else None
+    principal, storing = app.principal_of(deployment), app.principal_for_storage(deployment)
+    findings = [one for one in dict.fromkeys((principal, storing)) if isinstance(one, Finding)]
+    rights = None if isinstance(principal, Finding) else Rights(manager, principal)
     looks: list[Awaitable[list[Finding]]] = [
-        _Vaults(estate, deployment, rights, heard).look(),
+        Vaults(estate, deployment, rights, heard.not_listed).look(),
         eventing.look_at_topic(estate, deployment, rights),
     ]
-    if rights is None:
-        return [*looks, _told(principal)] if isinstance(principal, Finding) else looks
-    looks += [places.look_at_scopes(deployment, rights), places.look_at_targets(heard.targets, rights)]
-    if account := deployment.storage_account:
-        looks.append(places.look_at_storage(estate, account, rights))
-    return looks
-
-
-@dataclass(frozen=True)
-class _Vaults:
-    """
-    The looks at the vaults of ROTATION_VAULTS.
-    """
-
-    estate: Estate
-    deployment: Deployment
-    rights: Rights | None
-    heard: Heard
-
-    async def look(self) -> list[Finding]:
-        uris = self.deployment.vaults
-        # The list is read once for all of them: where it is refused, nothing can be said of any.
-        vaults = await asyncio.gather(*(places.find_vault(self.estate, uri) for uri in uris))
-        findings = [
-            places.vault_not_seen(uri, was_listed=uri not in self.heard.not_listed and not self.heard.is_out_of_reach)
-            for uri, vault in zip(uris, vaults, strict=True)
-            if vault is None
-        ]
-        seen = [vault for vault in vaults if vault]
-        for found in await asyncio.gather(*map(self._look_at, seen), self._look_for_foreign(seen, uris)):
-            findings += found
-        return findings
-
-    async def _look_at(self, vault: Vault) -> list[Finding]:
-        of_rights = await _guarded(places.look_at_vault(vault, self.rights)) if self.rights else []
-        of_events = await _guarded(eventing.look_at_vault_events(self.estate, self.deployment, vault))
-        return of_rights + of_events
-
-    async def _look_for_foreign(self, seen: Sequence[Vault], uris: Sequence[str]) -> list[Finding]:
-        # A vault that is not seen may be any of those whose topics are.
-        if len(seen) < len(uris):
-            return []
-        return await _guarded(eventing.look_for_foreign_vaults(self.estate, self.deployment, seen))
-
-
-async def _guarded(look: Awaitable[list[Finding]]) -> list[Finding]:
-    try:
-        return await look
-    except CommandError as error:
-        return [_unknown(error)]
-
-
-async def _told(finding: Finding) -> list[Finding]:
-    return [finding]
-
-
-def _unknown(error: CommandError, remedy: str = _SIGN_IN) -> Finding:
-    is_about_rights = isinstance(error, NotShown | NotAdmitted)
-    return _AZURE.unknown(error.code, str(error), remedy if is_about_rights else error.remedy)
+    if rights:
+        # A secret's tag may name anything: the app needs no rights on what it must not touch.
+        allowed = [target for target in heard.targets if deployment.allows(target)]
+        looks += [look_at_scopes(deployment, rights), look_at_targets(allowed, rights)]
+    if not isinstance(storing, Finding):
+        looks.append(look_at_storage(estate, deployment, Rights(manager, storing)))
+    return findings + flat(await asyncio.gather(*map(guarded, looks)))

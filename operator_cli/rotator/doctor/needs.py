@@ -62,3 +62,11 @@ ON_STORAGE: Mapping[str, Sequence[str]] = {
 
 #: The functions without which nothing is rotated by itself.
 FUNCTIONS = ("on_secret_event", "run_rotation", "on_poisoned_rotation", "sweep_vaults", "resume_rotations")
+
+
+def type_of(resource_id: str) -> str:
+    """
+    Return the type of the resource in an ARM id on which roles are assigned, in lower case; empty for a group.
+    """
+    parts = resource_id.lower().strip("/").split("/")
+    return "/".join(parts[5:7]) if len(parts) > 7 and parts[4] == "providers" else ""  # noqa: PLR2004 - .../type/name

@@ -120,13 +120,12 @@ class ResourceManager:
 
     async def _pages(self, path: str, parameters: Mapping[str, str]) -> list[Any]:
         page = _content_of(await self._courier.get(f"{self._base}{path}", parameters))
-        found = list(page.get("value", []))
+        found = list(page.get("value") or [])
         while following := page.get("nextLink"):
-            if not str(following).startswith(f"{self._base}/"):
-                # The token is for nobody else.
-                raise OutOfReach(f"the list of {path} goes on at another address")
-            page = _content_of(await self._courier.get(str(following)))
-            found += page.get("value", [])
+            # Only the path: the token is for this address, which may be a gateway, and for no other.
+            next_page = urlsplit(str(following))._replace(scheme="", netloc="", fragment="").geturl()
+            page = _content_of(await self._courier.get(f"{self._base}{next_page}"))
+            found += page.get("value") or []
         return found
 
 
@@ -139,14 +138,26 @@ def _content_of(response: httpx.Response) -> Any:
         return told
     error = told.get("error") if isinstance(told, dict) else None
     code = error.get("code") if isinstance(error, dict) else response.reason_phrase
-    place = response.request.url.path
+    said = f"Azure does not show {response.request.url.path}: {response.status_code} {code}"
+    if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise NotShown(said, is_missing=False)
     # 409 MissingSubscriptionRegistration: nothing of that provider can be there.
-    is_missing = response.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
-    raise NotShown(f"Azure does not show {place}: {response.status_code} {code}", is_missing=is_missing)
+    if response.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+        raise NotShown(said, is_missing=True)
+    raise OutOfReach(said)
 
 
 def _as(kind: type[T], told: Any) -> T:
     try:
-        return msgspec.convert(told, kind)
+        return msgspec.convert(_without_nulls(told), kind)
     except msgspec.ValidationError as error:
         raise OutOfReach(f"Azure answers in a way that this command does not understand: {error}") from None
+
+
+def _without_nulls(told: Any) -> Any:
+    """
+    Return an answer without the members that are null: Azure writes some so, and leaves others out.
+    """
+    if isinstance(told, dict):
+        return {name: _without_nulls(value) for name, value in told.items() if value is not None}
+    return [_without_nulls(one) for one in told] if isinstance(told, list) else told

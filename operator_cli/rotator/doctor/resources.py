@@ -1,10 +1,11 @@
 """
 What Azure Resource Manager tells about resources, as far as it matters here.
 
-Shapes: the REST references of Microsoft.Web, Authorization, KeyVault, EventGrid and Storage.
+Shapes: the REST references of Microsoft.Web, Authorization, KeyVault and EventGrid. Members that are null were dropped.
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
@@ -19,7 +20,7 @@ class Subscription(Struct, rename="camel"):
 
 class Resource(Struct):
     """
-    Anything with an id.
+    Anything with an id, such as a storage account.
     """
 
     id: str
@@ -27,21 +28,13 @@ class Resource(Struct):
 
 
 class _UserAssigned(Struct, rename="camel"):
-    """
-    A user-assigned identity of a site.
-    """
-
     principal_id: str = ""
     client_id: str = ""
 
 
 class _SiteIdentity(Struct, rename="camel"):
-    """
-    The identities of a site: the system-assigned one, if there is one, and the others by id.
-    """
-
-    principal_id: str | None = None
-    user_assigned_identities: dict[str, _UserAssigned] | None = None
+    principal_id: str = ""
+    user_assigned_identities: dict[str, _UserAssigned] = {}
 
 
 class _SiteProperties(Struct, rename="camel"):
@@ -51,10 +44,10 @@ class _SiteProperties(Struct, rename="camel"):
 
 class Site(Resource):
     """
-    The Function App.
+    The Function App. The identity's own `principal_id` is that of the system-assigned one.
     """
 
-    identity: _SiteIdentity | None = None
+    identity: _SiteIdentity = field(default_factory=_SiteIdentity)
     properties: _SiteProperties = field(default_factory=_SiteProperties)
 
 
@@ -63,11 +56,10 @@ class AppSettings(Struct):
     The settings of a Function App.
     """
 
-    properties: dict[str, str]
+    properties: dict[str, str] = {}
 
 
 class _FunctionProperties(Struct, rename="camel"):
-    name: str = ""
     is_disabled: bool = False
 
 
@@ -91,12 +83,14 @@ class _Platform(Struct):
 
 
 class _Validation(Struct, rename="camel"):
-    excluded_paths: list[str] | None = None
+    require_authentication: bool = True
+    unauthenticated_client_action: str = ""
+    excluded_paths: list[str] = []
 
 
 class _AuthProperties(Struct, rename="camel"):
-    platform: _Platform | None = None
-    global_validation: _Validation | None = None
+    platform: _Platform = field(default_factory=_Platform)
+    global_validation: _Validation = field(default_factory=_Validation)
 
 
 class AuthSettings(Struct):
@@ -131,8 +125,7 @@ class Permission(Struct, rename="camel"):
     not_data_actions: list[str] = []
 
 
-class _RoleProperties(Struct, rename="camel"):
-    role_name: str = ""
+class _RoleProperties(Struct):
     permissions: list[Permission] = []
 
 
@@ -145,18 +138,26 @@ class RoleDefinition(Resource, kw_only=True):
 
 
 class _SecretPermissions(Struct):
-    secrets: list[str] | None = None
+    secrets: list[str] = []
 
 
-class _AccessPolicy(Struct, rename="camel"):
+class AccessPolicy(Struct, rename="camel"):
+    """
+    What somebody, or a group, may do with the secrets of a vault that knows no roles.
+    """
+
     object_id: str
     permissions: _SecretPermissions = field(default_factory=_SecretPermissions)
 
 
-class _VaultProperties(Struct, rename="camel"):
+class VaultProperties(Struct, rename="camel"):
+    """
+    Without a word about RBAC, a vault has access policies.
+    """
+
     vault_uri: str = ""
-    enable_rbac_authorization: bool | None = None
-    access_policies: list[_AccessPolicy] | None = None
+    enable_rbac_authorization: bool = False
+    access_policies: list[AccessPolicy] = []
 
 
 class Vault(Resource, kw_only=True):
@@ -164,15 +165,14 @@ class Vault(Resource, kw_only=True):
     A vault.
     """
 
-    properties: _VaultProperties
+    properties: VaultProperties
 
 
 class _TopicProperties(Struct, rename="camel"):
-    endpoint: str | None = None
+    endpoint: str = ""
     input_schema: str = ""
-    provisioning_state: str = ""
     public_network_access: str = "Enabled"
-    private_endpoint_connections: list[Any] | None = None
+    private_endpoint_connections: list[Any] = []
 
 
 class Topic(Resource, kw_only=True):
@@ -182,8 +182,15 @@ class Topic(Resource, kw_only=True):
 
     properties: _TopicProperties
 
+    @property
+    def host(self) -> str:
+        """
+        Where it takes events, in lower case, with a port that is another than 443.
+        """
+        return urlsplit(self.properties.endpoint).netloc.lower().removesuffix(":443")
 
-class _SystemTopicProperties(Struct, rename="camel"):
+
+class _SystemTopicProperties(Struct):
     source: str = ""
 
 
@@ -196,12 +203,11 @@ class SystemTopic(Resource, kw_only=True):
 
 
 class _DestinationProperties(Struct, rename="camel"):
-    resource_id: str | None = None
-    endpoint_base_url: str | None = None
+    resource_id: str = ""
+    endpoint_base_url: str = ""
 
 
-class _Destination(Struct, rename="camel"):
-    endpoint_type: str = ""
+class _Destination(Struct):
     properties: _DestinationProperties = field(default_factory=_DestinationProperties)
 
 
@@ -209,14 +215,28 @@ class _DeliveryWithIdentity(Struct):
     destination: _Destination = field(default_factory=_Destination)
 
 
-class _Filter(Struct, rename="camel"):
-    included_event_types: list[str] | None = None
+class EventFilter(Struct, rename="camel"):
+    """
+    Which events are delivered. Without types, or with `All`, it is those of every type.
+    """
+
+    included_event_types: list[str] = []
+    subject_begins_with: str = ""
+    subject_ends_with: str = ""
+    advanced_filters: list[Any] = []
+
+    @property
+    def is_narrow(self) -> bool:
+        """
+        Whether it chooses by more than the type.
+        """
+        return bool(self.subject_begins_with or self.subject_ends_with or self.advanced_filters)
 
 
 class _SubscriptionProperties(Struct, rename="camel"):
-    destination: _Destination | None = None
-    delivery_with_resource_identity: _DeliveryWithIdentity | None = None
-    filter: _Filter | None = None
+    destination: _Destination = field(default_factory=_Destination)
+    delivery_with_resource_identity: _DeliveryWithIdentity = field(default_factory=_DeliveryWithIdentity)
+    filter: EventFilter = field(default_factory=EventFilter)
     provisioning_state: str = "Succeeded"
 
 
@@ -228,25 +248,17 @@ class EventSubscription(Resource, kw_only=True):
     properties: _SubscriptionProperties
 
     @property
-    def goes_to(self) -> str:
+    def goes_to(self) -> set[str]:
         """
-        The id or the address that events are delivered to, in lower case.
+        The id and the address that events are delivered to, in lower case.
         """
-        delivery = self.properties.delivery_with_resource_identity
-        destination = delivery.destination if delivery else self.properties.destination
-        if destination is None:
-            return ""
-        return (destination.properties.resource_id or destination.properties.endpoint_base_url or "").lower()
+        told = self.properties.destination, self.properties.delivery_with_resource_identity.destination
+        ends = {end for one in told for end in (one.properties.resource_id, one.properties.endpoint_base_url)}
+        return {end.lower() for end in ends if end}
 
     def wants(self, event_type: str) -> bool:
         """
         Return whether events of a type are delivered.
         """
-        included = self.properties.filter.included_event_types if self.properties.filter else None
-        return not included or event_type.lower() in {one.lower() for one in included}
-
-
-class StorageAccount(Resource):
-    """
-    A storage account.
-    """
+        included = {one.lower() for one in self.properties.filter.included_event_types}
+        return not included or bool(included & {"all", event_type.lower()})

@@ -63,12 +63,13 @@ class Rights:
         grants = [grant for grant in await self._in(subscription_of(resource_id)) if grant.covers(resource_id)]
         return [action for action in actions if not any(grant.allows(action, is_data=is_data) for grant in grants)]
 
-    async def below(self, scope: str) -> list[Grant]:
+    async def scopes_below(self, scope: str) -> list[str]:
         """
-        Return what the identity may do with single things below a scope.
+        Return the scopes below another one at which the identity has a role.
         """
         start = f"{scope.lower().rstrip('/')}/"
-        return [one for one in await self._in(subscription_of(scope)) if one.scope.lower().startswith(start)]
+        scopes = {one.scope.lower() for one in await self._in(subscription_of(scope))}
+        return sorted(one for one in scopes if one.startswith(start))
 
     async def _in(self, subscription: str) -> list[Grant]:
         if subscription not in self._grants:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from rotator.api import Api
 from rotator.doctor.finding import Area, Finding
-from rotator.errors import CommandError, ExitCode
+from rotator.doctor.needs import type_of
+from rotator.errors import CommandError, ExitCode, Refusal
 from rotator.records import Health
 from rotator.remedies import COMMAND, OBSERVING, remedy_for
 from rotator.secret_records import ManagedSecret
@@ -18,7 +19,7 @@ from rotator.wording import counted, secret_name, some_of, target_name
 _APP, _VAULTS, _TARGETS, _SECRETS = Area("app"), Area("vaults"), Area("targets"), Area("secrets")
 
 _AT_ONCE = 8
-_NEEDS_A_PERSON = ("Drifted", "TargetMissing", "Misconfigured", "NearlyManaged", "Overdue", "Expired")
+_NEEDS_A_PERSON = ("Drifted", "TargetMissing", "Misconfigured", "Overdue", "Expired")
 # What is wrong with them is said already.
 _NOT_PLANNED = frozenset({"Paused", "Drifted", "Misconfigured", "NearlyManaged", "TargetMissing"})
 _PASSES = frozenset({"too_soon", "busy", "revocation_pending"})
@@ -59,8 +60,18 @@ async def listen(api: Api) -> Heard:
         return heard
     heard.findings += _of_health(health)
     heard.is_out_of_reach = health.status != "Healthy"
+    may_operate = True
     try:
-        secrets = (await api.secrets(refresh=True)).secrets
+        try:
+            secrets = (await api.secrets(refresh=True)).secrets
+        except Refusal as refusal:
+            if refusal.code != "forbidden":
+                raise
+            # Who may only read can have what the last look has found.
+            heard.findings.append(
+                _APP.unknown("forbidden", f"the app was not asked to look: {refusal}", refusal.remedy)
+            )
+            may_operate, secrets = False, (await api.secrets()).secrets
     except CommandError as error:
         heard.findings.append(_app_fault(error))
         heard.is_out_of_reach |= error.exit_code is ExitCode.NOT_REACHED
@@ -69,7 +80,8 @@ async def listen(api: Api) -> Heard:
     heard.targets = list({one.target.lower(): one.target for one in secrets if one.target and one.is_managed}.values())
     heard.findings += _of_vaults(secrets)
     heard.findings += _of_secrets(secrets)
-    heard.findings += await _plans(api, secrets)
+    if may_operate:
+        heard.findings += await _plans(api, secrets)
     return heard
 
 
@@ -123,6 +135,14 @@ def _of_secrets(secrets: Sequence[ManagedSecret]) -> list[Finding]:
         _SECRETS.fault(status, f"{status}: {some_of(names)}", f"`{COMMAND} status --status {status}` says why of each")
         for status, names in standing.items()
     ]
+    if nearly := [secret_name(one.secret) for one in secrets if one.status == "NearlyManaged"]:
+        findings.append(
+            _SECRETS.warning(
+                "NearlyManaged",
+                f"nobody rotates {some_of(nearly)}, whose tags look like the app's",
+                f"`{COMMAND} manage` puts a secret under management: docs/operations.md#nearlymanaged",
+            )
+        )
     if leaked := [secret_name(one.secret) for one in secrets if one.leaked_key]:
         findings.append(
             _SECRETS.warning(
@@ -136,9 +156,12 @@ def _of_secrets(secrets: Sequence[ManagedSecret]) -> list[Finding]:
 
 async def _plans(api: Api, secrets: Sequence[ManagedSecret]) -> list[Finding]:
     """
-    Return what would stop a rotation: one of each target is planned, and nothing is changed.
+    Return what would stop a rotation, by dry runs: one for each target that was not just seen to be well.
     """
     of_target = {one.target.lower(): one for one in reversed(secrets) if one.target and one.status not in _NOT_PLANNED}
+    # The app has just read the keys of what is live: one of each kind is planned all the same.
+    sample = {type_of(target): target for target in of_target}
+    wanted = [one for target, one in of_target.items() if not one.is_live or sample[type_of(target)] == target]
     at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def plan(secret: ManagedSecret) -> Finding | None:
@@ -156,8 +179,7 @@ async def _plans(api: Api, secrets: Sequence[ManagedSecret]) -> list[Finding]:
         said = f"{secret_name(secret.secret)} would not be rotated ({target_name(secret.target)}): {code}: {detail}"
         return _TARGETS.fault(code, said, remedy)
 
-    planned = await asyncio.gather(*map(plan, of_target.values()))
-    findings = [one for one in planned if one]
-    if well := len(planned) - len(findings):
-        findings.append(_TARGETS.ok(f"{counted(well, 'target')} can be read, and a rotation of each is planned well"))
+    findings = [one for one in await asyncio.gather(*map(plan, wanted)) if one]
+    if well := len(of_target) - len(findings):
+        findings.append(_TARGETS.ok(f"the app can read {counted(well, 'target')} as a rotation does"))
     return findings
