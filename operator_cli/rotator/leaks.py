@@ -25,9 +25,11 @@ def still_held(holders: Sequence[ManagedSecret]) -> StillHeld:
     Return the error that names those who hold a leaked key, and what to do about it.
     """
     told = "; ".join(f"{secret_name(one.secret)} is {one.status}{f': {one.why}' if one.why else ''}" for one in holders)
+    paused = [secret_name(one.secret) for one in holders if one.status == "Paused"]
+    first = f"`{COMMAND} resume {paused[0]}`" if paused else "put that right"
     return StillHeld(
         f"the leaked key is still held by {counted(len(holders), 'secret')}: {told}",
-        "put that right: the app tries again every five minutes, until 24 hours after the key was due; "
+        f"{first}: the app tries again every five minutes, until 24 hours after the key was due; "
         f"`{COMMAND} show SECRET` says what the last try came to",
     )
 

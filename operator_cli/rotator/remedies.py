@@ -10,11 +10,11 @@ _REMEDIES = {
         "the app's settings ROTATION_VAULTS and ROTATION_ALLOWED_SCOPES say what it may touch; "
         "an app role that is missing is assigned to you in Microsoft Entra"
     ),
-    "secret_not_found": f"`{COMMAND} status` lists the managed secrets",
+    "secret_not_found": f"`{COMMAND} status` lists the managed secrets; `{COMMAND} manage` manages another one",
     "target_not_found": "compare the ARM id, or the secret's tag ProviderAddress, with the resource in Azure",
     "rotation_not_found": f"`{COMMAND} history` lists the rotations that are known",
     "active_key": (
-        "leave --key out to rotate the key that is not in use; --force regenerates this one nevertheless, "
+        "rotate the secret without --key, or the target's other key; --force regenerates this one nevertheless, "
         "and clients fail until they read the secret again"
     ),
     "drift": (
@@ -51,13 +51,17 @@ _REMEDIES_OF_MANAGING = {
         "its value must hold a key of that target as it is now: store one, compare --target, "
         f"or let `{COMMAND} create` make another secret"
     ),
-    "secret_not_found": f"compare vault and name; `{COMMAND} create` makes a secret that is not there",
+    "secret_not_found": (
+        f"compare vault and name. `{COMMAND} manage` puts one under management that is there, and `{COMMAND} create` "
+        "makes another"
+    ),
     "revocation_pending": (
         f"a key of the target was reported as leaked: `{COMMAND} watch` that rotation to its end, or cancel it, first"
     ),
     "misconfigured": "correct what it names: docs/configuration.md#tags-on-a-managed-secret",
 }
 _REMEDIES_OF_SKIPPED = {
+    "paused": f"`{COMMAND} resume SECRET` ends the pause",
     "busy": (
         f"`{COMMAND} history` shows the one that was running; ask again when it has ended, "
         "with another --idempotency-key if you gave one"

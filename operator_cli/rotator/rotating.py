@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rotator.api import Seen
-from rotator.errors import CommandError, ExitCode, StillRunning, TooSoon
+from rotator.errors import CommandError, ExitCode, Refusal, StillRunning, TooSoon
 from rotator.records import Rotation
 from rotator.remedies import COMMAND
 from rotator.times import time
@@ -107,11 +107,16 @@ class Rotating:
 
         async def run(lane: list[int]) -> None:
             async with free:
+                revocations: set[str] = set()
                 for number in lane:
                     # The next one of a lane would find its target busy.
                     is_watched = self.is_watching or number != lane[-1]
                     key = self._key_for(orders[number], is_alone=len(orders) == 1)
-                    outcomes[number] = await self._rotate(orders[number], key, is_watched=is_watched)
+                    outcome = await self._rotate(orders[number], key, is_watched=is_watched)
+                    outcome = await self._moved(orders[number], outcome, revocations)
+                    if outcome.rotation and outcome.rotation.revocation:
+                        revocations.add(outcome.rotation.revocation.id)
+                    outcomes[number] = outcome
 
         async with asyncio.TaskGroup() as group:
             for lane in lanes.values():
@@ -148,6 +153,23 @@ class Rotating:
             return await see_through(self.watcher, order.label, order.about, seen)
         self.watcher.progress.tell(order.label, seen.rotation)
         return Outcome(order.label, order.about, seen.rotation, _too_soon(seen.rotation))
+
+    async def _moved(self, order: Order, outcome: Outcome, revocations: set[str]) -> Outcome:
+        """
+        Return how a secret was moved that shares the leaked key of one which was reported a moment ago.
+
+        By now it holds the other key, whose report the app refuses.
+        """
+        refusal = outcome.error
+        if not isinstance(refusal, Refusal) or refusal.rotation_id not in revocations:
+            return outcome
+        try:
+            last = (await self.watcher.api.secret(str(order.body["secret"]))).last_rotation
+            move = (await self.watcher.api.rotation(last.id)).rotation if last else None
+        except CommandError:
+            return outcome
+        is_moved = move and move.revocation and move.revocation.id == refusal.rotation_id
+        return Outcome(order.label, order.about, move) if is_moved else outcome
 
     def _key_for(self, order: Order, *, is_alone: bool) -> str:
         """

@@ -50,7 +50,8 @@ def time_and_distance(moment: datetime, now: datetime) -> str:
     """
     Return day and time here, and how far that is from now.
     """
-    return f"{time(moment)}, {relative(moment, now)}"
+    is_near = timedelta() < moment - now < _MINUTE
+    return f"{time(moment)}, {'in less than a minute' if is_near else relative(moment, now)}"
 
 
 def days_until(moment: datetime | None, now: datetime) -> str:

@@ -23,7 +23,7 @@ from rotation.policy.tags import (
     spellings_of,
     tagged_key,
 )
-from rotation.policy.values import active_key, drift_of, require_exchange
+from rotation.policy.values import active_key, no_live_key_of, require_exchange
 from rotation.ports.reading import read_keys
 from rotation.ports.world import World
 from rotation.vocabulary.endings import Drift, Misconfigured
@@ -127,7 +127,7 @@ async def _key_in(world: World, current: SecretVersion, wish: Wish, deadline: De
     key = active_key(wish.target, keys, current.value, tagged=wish.key or _tagged(current))
     if key is None:
         raise Drift(
-            f"{drift_of(wish.target)}. Store the key in the secret first, or correct the target"
+            f"{no_live_key_of(wish.target)}. Store the key in the secret first, or correct the target"
             if wish.key is None
             else f"the value of {current.id.unversioned} holds neither key of {wish.target.arm_id}"
         )

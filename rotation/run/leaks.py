@@ -4,18 +4,15 @@ Keys that were reported as leaked: what a report writes before anything else hap
 A leaked key is revoked at its target, whichever secrets hold it (docs/architecture.md, "A leaked key").
 """
 
-from msgspec import UNSET, structs
+from msgspec import structs
 
-from rotation.policy.tags import stored_by
 from rotation.ports.reading import read_keys
 from rotation.ports.world import World
 from rotation.run.live_key import LiveKey
 from rotation.vocabulary.endings import RevocationPending, SkipReason, TargetNotFound
-from rotation.vocabulary.errors import Declined, NotFound
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import Leak, State, WaitingRotation
 from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, request_to_revoke
-from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName, Keys, Target
 from rotation.vocabulary.timing import Deadline
 
@@ -82,19 +79,17 @@ async def _joined(
     """
     Return a report of the key that waits to be revoked: another trigger of a workflow shows that in another URL.
 
-    Of a secret that was moved away from it already, it is about the version before. Raises `RevocationPending`.
+    Raises `RevocationPending` for the other key, which is what a secret holds that was moved away already.
     """
     known = pending.request.revokes
     if known is None:
         raise ValueError(f"rotation {pending.record.id} revokes nothing")
     if await _is_same(world, target, wanted, known):
         return structs.replace(request, revocation=known)
-    if left := await _left(world, request.secret, known):
-        return structs.replace(request, revocation=known, secret=left)
     raise RevocationPending(
         f"the other key of {target.arm_id} was reported as leaked before, and is revoked by rotation "
-        f"{pending.record.id}: until that has ended, clients need this one. If this one has leaked as well, report it "
-        "then",
+        f"{pending.record.id}: until that has ended, clients need this one, also those of a secret that was moved to "
+        "it. If this one has leaked as well, report it then",
         pending.record.id,
     )
 
@@ -108,23 +103,6 @@ async def _is_same(world: World, target: Target, wanted: Revocation, known: Revo
     keys = await read_keys(world.providers, target, deadline)
     key = leaked_key(target, keys, wanted.leaked)
     return key is not None and await _gives(world, known.leaked, LiveKey(target, key, keys), deadline)
-
-
-async def _left(world: World, secret: SecretId | None, known: Revocation) -> SecretId | None:
-    """
-    Return the version before that of a secret, where the revocation has moved it from there.
-    """
-    if secret is None or secret.version is None:
-        return None
-    try:
-        current = await world.vaults.read_properties(secret, Deadline(world.clock))
-    except (Declined, NotFound):
-        return None
-    maker = stored_by(current.tags)
-    record = await world.ledger.find(maker) if maker else None
-    if record is None or record.revocation is UNSET or record.revocation.id != known.id or record.secret is None:
-        return None
-    return secret.at(record.secret.previous_version or "")
 
 
 async def _gives(world: World, leaked: LeakedKey, key: LiveKey, deadline: Deadline) -> bool:

@@ -65,7 +65,7 @@ def leak(  # noqa: PLR0913 - one for each option
     order = Order(secret_name(known.secret), body, "")
     rotating = Rotating(session.watcher(timeout * 60), 1, is_watching=True, idempotency_key=idempotency_key)
     (reported,) = session.run("reporting the key", rotating.carry_out([order]))
-    return _follow(session, reported, timeout * 60, delayed if wait else None)
+    return _follow(session, reported, known.target or "", timeout * 60, delayed if wait else None)
 
 
 def _show_plan(session: Session, plan: Rotation, told: str) -> ExitCode:
@@ -76,17 +76,18 @@ def _show_plan(session: Session, plan: Rotation, told: str) -> ExitCode:
     return ExitCode.FAILED if plan.is_refused else ExitCode.DONE
 
 
-def _follow(session: Session, reported: Outcome, patience: float, delayed: timedelta | None) -> ExitCode:
+def _follow(session: Session, reported: Outcome, target: str, patience: float, delayed: timedelta | None) -> ExitCode:
     """
     See the moves through and, where a delay is given, the revocation; show what came of them.
     """
     record = reported.rotation
-    if record is None or record.revocation is None or record.target is None:
+    if record is None or record.revocation is None:
         if record and not reported.error:
             reported = Outcome(reported.label, reported.about, record, _not_revoked(record))
         session.show_outcomes([reported])
         return exit_code([reported])
-    moving = Moving(session.api, session.progress, record.target, record.revocation.id)
+    # The record of a secret that was skipped names no target.
+    moving = Moving(session.api, session.progress, record.target or target, record.revocation.id)
     with session.may_be_left(f"{COMMAND} watch {moving.revocation}"):
         end = session.run("waiting until the secrets have moved", _moved(moving, patience))
         if delayed is not None and not end.holders:

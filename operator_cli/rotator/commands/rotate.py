@@ -133,7 +133,10 @@ def _hurts(wish: Wish, target: str | None) -> str | None:
     Return what a rotation as it is wished for does to clients, None where none of them notices it.
     """
     if wish.force:
-        return "--force regenerates a key that clients may be using: they fail until they read the secret again."
+        return (
+            "--force stores a live key where the secret holds a dead one. Otherwise it regenerates a key that clients "
+            "may be using: they fail until they read the secret again."
+        )
     if wish.ignore_grace:
         return "--ignore-grace regenerates a key that clients may have cached: they fail until they read again."
     if wish.revoke_previous_after:

@@ -343,6 +343,8 @@ class SmallApp:
         record["state"], record["completedOn"] = state, "2026-11-22T04:17:03.300000Z"
         if state == "Skipped":
             record["skipReason"] = why
+            if why == "paused":
+                record["target"] = None  # Its tags were not read further.
         if why == "observing":
             record["steps"] = steps_of(record)
         if state == "Failed":

@@ -126,6 +126,23 @@ async def test_a_holder_that_cannot_be_moved_is_named_at_once(
     assert "The leaked key dies at the earliest " in result.stdout
 
 
+async def test_a_paused_secret_is_reported_and_keeps_its_key_alive_until_it_is_resumed(
+    app: SmallApp, secrets: list[Secret], run: Command
+) -> None:
+    """
+    The key is revoked once all have moved: to say that nothing is revoked would be wrong.
+    """
+    secrets[0].status, secrets[0].ends = "Paused", ("Skipped", "paused")
+
+    result = await run("leak", "batch-key", "--yes")
+
+    assert result.exit_code == 1
+    assert "still_held: the leaked key is still held by 1 secret: kv-prod/batch-key is Paused\n" in result.stderr
+    assert "`rotator resume kv-prod/batch-key`: the app tries again every five minutes" in result.stderr
+    assert "not_revoked" not in result.stderr
+    assert revocation_of(app)["state"] == "Scheduled"
+
+
 async def test_patience_with_a_holder_ends(app: SmallApp, secrets: list[Secret], run: Command) -> None:
     """
     Exit code 1; JSON names the holder.

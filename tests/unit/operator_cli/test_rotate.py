@@ -92,7 +92,8 @@ async def test_a_failed_rotation_is_told_with_its_remedy(secret: Secret, run: Co
 @pytest.mark.parametrize(
     ("why", "code", "remedy"),
     [
-        ("paused", 0, ""),
+        ("superseded", 0, ""),
+        ("paused", 0, "          -> `rotator resume SECRET` ends the pause"),
         ("busy", 1, "          -> `rotator history` shows the one that was running; ask again"),
         ("unmanaged", 0, "          -> put the tag ProviderAddress on it"),
     ],
@@ -180,7 +181,7 @@ async def test_the_page_about_a_key_that_is_not_proven_is_there() -> None:
 @pytest.mark.parametrize(
     ("status", "code", "exit_code", "remedy"),
     [
-        (409, "active_key", 1, "leave --key out"),
+        (409, "active_key", 1, "rotate the secret without --key"),
         (409, "busy", 1, "`rotator watch 5c1f` shows it"),
         (403, "forbidden", 1, "ROTATION_ALLOWED_SCOPES"),
         (404, "secret_not_found", 1, "`rotator status`"),

@@ -1016,21 +1016,24 @@ async def test_a_report_that_is_repeated_is_about_the_key_of_then(world: TwinWor
     assert is_leaked_value_alive(world)
 
 
-async def test_a_secret_that_was_moved_already_may_be_reported(world: TwinWorld) -> None:
+async def test_a_secret_that_was_moved_holds_the_other_key(world: TwinWorld) -> None:
     """
-    With all others that hold the key, one after the other: it is about the version before, and nothing is refused.
+    A report names the value that is held when it is made: the key that all have moved to is needed, and is refused.
     """
     first, moves = await world.report("one")
     for move in moves:
         await world.deliver(move)
     world.clock.advance(TICK)
-
-    second, _ = await world.report("two")
-
-    assert (second.state, second.skip_reason) == (State.SKIPPED, "superseded")
     assert first.revocation is not UNSET
-    assert second.revocation is not UNSET
-    assert second.revocation.id == first.revocation.id
+
+    for name in ("one", "two"):
+        with pytest.raises(RevocationPending) as pending:
+            await world.report(name)
+        assert pending.value.revocation == first.revocation.id
+
+    await finish(world)
+    await world.resume(after=HOUR)
+    assert_revoked(world)
 
 
 async def test_a_secret_whose_rotation_keeps_failing_is_named_after_a_day(world: TwinWorld) -> None:
