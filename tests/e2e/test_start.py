@@ -17,7 +17,7 @@ from localcloud.playground import COMMAND
 from tests.e2e.test_demo import PATIENCE, ROOT, SETTINGS
 
 READY = "Ctrl-C ends it"
-PASTED = re.compile(r"export .*KEY_ROTATOR_URL=(\S+) KEY_ROTATOR_FUNCTION_KEY=(\S+)$")
+PASTED = re.compile(r"export .*KEY_ROTATOR_URL=(\S+) KEY_ROTATOR_FUNCTION_KEY=(\S+)( |$)")
 
 
 class Run:
@@ -209,7 +209,7 @@ def test_the_suggested_commands_and_the_runbook_work(run: Run) -> None:
     """
     They rotate three secrets, let one drift, and mend what was planted; what happens is shown.
     """
-    suggested = [line for line in run.lines if line.startswith(("curl", "token=", f"{COMMAND} "))]
+    suggested = [line for line in run.lines if line.startswith(("curl", "echo", "token=", f"{COMMAND} "))]
     assert len(suggested) == 8
 
     shell = run.shell(run.pasted, "set -e", *suggested)
