@@ -8,12 +8,15 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.cloud import LocalCloud
+from localcloud.functions_host.forking import fork_hosts
 from localcloud.kinds import KINDS
 from localcloud.leaks import Place, find_leaks, places_of
 from tests.e2e.client import Client
 
 # A message whose run has failed is taken again at once.
 AT_ONCE = "00:00:00"
+
+fork_hosts()
 
 
 @pytest.fixture(scope="session")
