@@ -63,8 +63,8 @@ class LocalCloud(Running):
         self._ca = ca
 
     async def _start(self, running: AsyncExitStack) -> None:
-        azurite = await running.enter_async_context(Azurite(self._directory / "azurite"))
         self.azure = await running.enter_async_context(LocalAzure(KINDS, self._directory, ca=self._ca))
+        azurite = await self.azure.azurite()
         await _create_queues(azurite)
         self.storage = await running.enter_async_context(StorageTap(azurite))
         self.vaults = [await self.azure.add_vault(name) for name in self._vault_names]
