@@ -10,17 +10,17 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from localcloud.running import Running
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-# Scripts that node_modules/.bin points to lie here; they are run by node itself so that node's options can be given.
-_SCRIPTS = REPOSITORY / "node_modules" / "azurite" / "dist" / "src"
+# What node_modules/.bin points to; it is run by node itself so that node's options can be given.
+_SCRIPT = REPOSITORY / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+_SERVICES = frozenset({"Blob", "Queue", "Table"})
 _ACCOUNTS_SCRIPT = Path(__file__).with_name("azurite_accounts.cjs")
 
-# The account and key that every Azurite serves; published in its documentation.
-_ACCOUNT = "devstoreaccount1"
+# The account and key that every Azurite serves; published in its documentation. Those after it have the same key.
+_ACCOUNT = "devstoreaccount"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 # Standard input is a pipe that only the parent holds: it closes however the parent ends, also by SIGKILL.
@@ -43,25 +43,61 @@ class Azurite(Running):
     A running Azurite with empty storage in memory, for `async with`.
 
     It listens on ports that were free, works in `directory`, and is gone when the block is left or this process ends,
-    whichever way that happens.
+    whichever way that happens. It serves an account of its own, and those that it is given.
     """
-
-    _script: ClassVar[str] = "azurite.js"
-    _services: ClassVar[frozenset[str]] = frozenset({"Blob", "Queue", "Table"})
-    _node_options: ClassVar[Sequence[str]] = ()
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._addresses: dict[str, str] = {}
         self._process: asyncio.subprocess.Process | None = None
+        self._own = 1
+        self._given: Mapping[str, Sequence[str]] = {}
+        self._number = self._taken = 0
+        self._answered = asyncio.Condition()
+        self.has_ended = False
 
     @property
     def connection_string(self) -> str:
         """
-        What the SDKs and the `AzureWebJobsStorage` setting take.
+        What the SDKs and the `AzureWebJobsStorage` setting take, for its own account.
         """
-        endpoints = "".join(f"{service}Endpoint={address}/{_ACCOUNT};" for service, address in self._addresses.items())
-        return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
+        account = f"{_ACCOUNT}{self._own}"
+        endpoints = "".join(f"{service}Endpoint={address}/{account};" for service, address in self._addresses.items())
+        return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={_KEY};{endpoints}"
+
+    @property
+    def blobs(self) -> str:
+        """
+        Where the blobs of all accounts are.
+        """
+        return self._addresses["Blob"]
+
+    async def empty(self) -> None:
+        """
+        Have another account of its own, with nothing in it, and no other one. The old one is refused from now on.
+        """
+        self._own += 1
+        await self._set({})
+
+    async def give(self, accounts: Mapping[str, Sequence[str]]) -> None:
+        """
+        Set the other accounts, with one or two keys each, one call at a time. From then on any other key is refused.
+        """
+        if accounts != self._given:
+            await self._set(accounts)
+
+    async def _set(self, accounts: Mapping[str, Sequence[str]]) -> None:
+        assert self._process is not None  # noqa: S101 - it runs
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
+        self._number += 1
+        own = {f"{_ACCOUNT}{self._own}": (_KEY,)}
+        line = ";".join(":".join((name, *keys)) for name, keys in (own | dict(accounts)).items())
+        self._process.stdin.write(f"{self._number} {line}\n".encode())
+        async with self._answered:
+            await self._answered.wait_for(lambda: self._taken == self._number or self.has_ended)
+        if self.has_ended:
+            raise AzuriteError("Azurite has ended by itself")
+        self._given = accounts
 
     async def _start(self, running: contextlib.AsyncExitStack) -> None:
         process = self._process = await self._launch()
@@ -73,20 +109,19 @@ class Azurite(Running):
         node = shutil.which("node")
         if node is None:
             raise AzuriteError("node is not on PATH: install Node.js 20 or later, then run `make setup`")
-        script = _SCRIPTS / self._script
-        if not script.exists():
-            raise AzuriteError(f"Azurite is not installed ({script} is missing): run `make setup`")
+        if not _SCRIPT.exists():
+            raise AzuriteError(f"Azurite is not installed ({_SCRIPT} is missing): run `make setup`")
         self._directory.mkdir(parents=True, exist_ok=True)
         return await asyncio.create_subprocess_exec(
             node,
             f"--import={_END_WITH_PARENT}",
-            *self._node_options,
-            str(script),
+            f"--require={_ACCOUNTS_SCRIPT}",
+            str(_SCRIPT),
             "--silent",
             "--inMemoryPersistence",
             "--skipApiVersionCheck",
             "--disableTelemetry",
-            *(f"--{service.lower()}Port=0" for service in sorted(self._services)),
+            *(f"--{service.lower()}Port=0" for service in sorted(_SERVICES)),
             cwd=self._directory,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -103,78 +138,28 @@ class Azurite(Running):
         said = b""
         try:
             async with asyncio.timeout(_START_SECONDS):
-                while self._addresses.keys() < self._services and (line := await process.stdout.readline()):
+                while self._addresses.keys() < _SERVICES and (line := await process.stdout.readline()):
                     said += line
                     if found := _LISTENING.search(line):
                         self._addresses[found[1].decode()] = found[2].decode()
         except TimeoutError:
             raise AzuriteError(f"Azurite did not start within {_START_SECONDS} s; it said:\n{said.decode()}") from None
-        if self._addresses.keys() < self._services:
+        if self._addresses.keys() < _SERVICES:
             raise AzuriteError(f"Azurite ended before it was ready; it said:\n{said.decode()}")
 
     async def _read_output(self, process: asyncio.subprocess.Process) -> None:
         # A pipe that nobody empties would stop Azurite once it is full.
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
         while line := await process.stdout.readline():
-            await self._take_line(line)
+            if found := _TAKEN.fullmatch(line):
+                self._taken = int(found[1])
+                await self._tell()
+        self.has_ended = True
+        await self._tell()
 
-    async def _take_line(self, line: bytes) -> None:
-        """
-        Take in what it writes once it runs: nothing to keep.
-        """
-
-
-class AzuriteAccounts(Azurite):
-    """
-    An Azurite with blobs alone, which serves the accounts that it is given; before that, its own one.
-    """
-
-    _script = "blob/main.js"
-    _services = frozenset({"Blob"})
-    _node_options = (f"--require={_ACCOUNTS_SCRIPT}",)
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self._given: Mapping[str, Sequence[str]] = {}
-        self._number = self._taken = 0
-        self._has_ended = False
-        self._answered = asyncio.Condition()
-
-    @property
-    def origin(self) -> str:
-        """
-        Where its blobs are, without an account.
-        """
-        return self._addresses["Blob"]
-
-    async def give(self, accounts: Mapping[str, Sequence[str]]) -> None:
-        """
-        Set the accounts with one or two keys each, one call at a time. Any other key is refused when this returns.
-        """
-        if accounts == self._given:
-            return
-        assert self._process is not None  # noqa: S101 - it runs
-        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
-        self._number += 1
-        line = ";".join(":".join((name, *keys)) for name, keys in accounts.items())
-        self._process.stdin.write(f"{self._number} {line}\n".encode())
-        async with self._answered:
-            await self._answered.wait_for(lambda: self._taken == self._number or self._has_ended)
-        if self._has_ended:
-            raise AzuriteError("Azurite has ended by itself")
-        self._given = accounts
-
-    async def _read_output(self, process: asyncio.subprocess.Process) -> None:
-        await super()._read_output(process)
-        self._has_ended = True
+    async def _tell(self) -> None:
         async with self._answered:
             self._answered.notify_all()
-
-    async def _take_line(self, line: bytes) -> None:
-        if found := _TAKEN.fullmatch(line):
-            self._taken = int(found[1])
-            async with self._answered:
-                self._answered.notify_all()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

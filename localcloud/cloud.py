@@ -68,9 +68,9 @@ class LocalCloud(Running):
         self._ca = ca
 
     async def _start(self, running: AsyncExitStack) -> None:
-        azurite = await running.enter_async_context(Azurite(self._directory / "azurite"))
         azure = LocalAzure(KINDS, self._directory, ca=self._ca, client_id=self._more_settings.get("AZURE_CLIENT_ID"))
         self.azure = await running.enter_async_context(azure)
+        azurite = await self.azure.azurite()
         await _create_queues(azurite)
         self.storage = await running.enter_async_context(StorageTap(azurite))
         self.vaults = [await self.azure.add_vault(name) for name in self._vault_names]

@@ -11,6 +11,7 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azurite import Azurite
+from localcloud.azurites import an_azurite, keep_azurites
 from tests.live.description import is_live
 
 _DIRECTORY = tempfile.TemporaryDirectory(prefix="local-azure-")
@@ -27,12 +28,21 @@ def ca() -> CertificateAuthority:
     return _CA
 
 
+@pytest.fixture(scope="session", autouse=True)
+async def _kept_azurites() -> AsyncIterator[None]:
+    """
+    Keep every Azurite that a test has used for the next one.
+    """
+    async with keep_azurites():
+        yield
+
+
 @pytest.fixture(scope="session")
-async def azurite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Azurite]:
+async def azurite() -> AsyncIterator[Azurite]:
     """
     Yield an Azurite that all tests share: each takes a table or a queue of its own.
     """
-    async with Azurite(tmp_path_factory.mktemp("azurite")) as running:
+    async with an_azurite() as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 The local Azure as a whole: start it, fill it, watch it, disturb it.
 """
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -28,6 +29,8 @@ from localcloud.azure.operation import Call, Operation
 from localcloud.azure.principal import OPERATOR, Principal
 from localcloud.azure.throttling import Throttle
 from localcloud.azure.vault import Vault
+from localcloud.azurite import Azurite
+from localcloud.azurites import an_azurite
 from localcloud.running import Running
 
 Part = TypeVar("Part")
@@ -86,6 +89,8 @@ class LocalAzure(Instruments, Running):
         self._kinds = kinds
         self.inventory = Inventory()
         self._throttle = Throttle()
+        self._azurite: Azurite | None = None
+        self._starts_azurite = asyncio.Lock()
 
         self.identity = Identity(client_id)
         self._identity_address = self.reserve()
@@ -220,6 +225,15 @@ class LocalAzure(Instruments, Running):
         await self.open("arm", managed, admit, self._arm_address, arm_dialect(self._throttle, self._kinds))
         publishing = self.topic.admit(sign_in, self.roles)
         await self.open("eventgrid", self.topic.operations(), publishing, self._topic_address)
+
+    async def azurite(self) -> Azurite:
+        """
+        Return the Azurite of this Azure, which starts when it is first asked for.
+        """
+        async with self._starts_azurite:
+            if self._azurite is None:
+                self._azurite = await self._services.enter_async_context(an_azurite())
+        return self._azurite
 
     async def open_part(self, part: AbstractAsyncContextManager[Part]) -> Part:
         """

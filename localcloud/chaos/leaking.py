@@ -23,6 +23,9 @@ from rotation.vocabulary.request import keyed_id, revocation_id
 
 AFTER = "PT1S"  # the last secret has moved, its key dies: time passes here as it does
 _AT_A_TIME = 16  # leaks, of which each may hold a worker of the app
+# Requests from the first that is held to the last: nobody knows whose worker waits for the first one of a rotation, so
+# that no other rotation is resumed until the app has given it up, which takes half a minute.
+_SPAN = 48
 _CLOUDS = 4  # at a time; most of the time they wait for time to pass
 _PATIENCE = 300  # seconds
 _AGAIN = 0.5  # seconds until a caller who got no answer asks again
@@ -139,8 +142,9 @@ async def run_leaks(
 
 def _in_parts(requests: int, every: int) -> Iterator[list[int | None]]:
     numbers: list[int | None] = list(range(1, requests + 1, every))
-    for start in range(0, len(numbers), _AT_A_TIME):
-        yield numbers[start : start + _AT_A_TIME]
+    size = max(1, min(_AT_A_TIME, _SPAN // every))
+    for start in range(0, len(numbers), size):
+        yield numbers[start : start + size]
 
 
 async def _run(scene: Scene, kind: LocalKind, fault: KillKind, numbers: Sequence[int | None]) -> list[_Leak]:

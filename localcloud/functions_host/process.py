@@ -10,9 +10,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, ClassVar, Protocol
 
 import aiohttp
 import msgspec
@@ -22,7 +22,7 @@ from localcloud.functions_host.invocation import Counts
 from localcloud.functions_host.keys import Keys
 from localcloud.running import Running
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60
 # How long a host may go on after it was told to stop, before the platform kills it; LOCAL_GRACE_SECONDS says otherwise.
 _GRACE_SECONDS = 5.0
@@ -45,6 +45,65 @@ class _Status(msgspec.Struct):
     functions: dict[str, Counts]
 
 
+class HostProcess(Protocol):
+    """
+    A process as asyncio shows it.
+    """
+
+    stdout: asyncio.StreamReader | None
+
+    @property
+    def pid(self) -> int:
+        """
+        Its id.
+        """
+
+    @property
+    def returncode(self) -> int | None:
+        """
+        Its exit code; negative for a signal, None as long as it runs.
+        """
+
+    def send_signal(self, number: int, /) -> None:
+        """
+        Send a signal. May raise ProcessLookupError if it has ended.
+        """
+
+    async def wait(self) -> int:
+        """
+        Wait for its end; return its exit code.
+        """
+
+
+class Launch(Protocol):
+    """
+    Starts a host in a process.
+    """
+
+    async def __call__(self, arguments: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> HostProcess:
+        """
+        Start it with these arguments and this environment; standard error is the log.
+
+        It leads a session of its own: Ctrl-C is for the parent, who then stops it. Only this process holds the other
+        end of its standard input, which closes however this process ends.
+        """
+
+
+async def run_python(arguments: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> HostProcess:
+    """
+    Start a host as anyone would: a `Launch`.
+    """
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "localcloud.functions_host", *arguments),
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
 class FunctionsHost(Running):
     """
     A Functions host in a process of its own, for `async with`.
@@ -52,6 +111,8 @@ class FunctionsHost(Running):
     `environment` joins this process's environment; `log` gets the host's log, and whatever else it says on standard
     error. The host is gone when the block is left or this process ends, whichever way that happens.
     """
+
+    launch: ClassVar[Launch] = staticmethod(run_python)
 
     def __init__(self, *, app: Path, environment: Mapping[str, str], log: Path, keys: Keys | None = None) -> None:
         self._app = app
@@ -146,7 +207,7 @@ class FunctionsHost(Running):
         """
         if self.has_ended:
             return
-        self._process.terminate()
+        self._process.send_signal(signal.SIGTERM)
         grace = float(self._environment.get("LOCAL_GRACE_SECONDS", _GRACE_SECONDS))
         try:
             async with asyncio.timeout(grace):
@@ -176,24 +237,11 @@ class FunctionsHost(Running):
         async with self._admin.get("/admin/host/status") as response:
             return msgspec.json.decode(await response.read(), type=_Status).functions
 
-    async def _launch(self) -> asyncio.subprocess.Process:
+    async def _launch(self) -> HostProcess:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
-            return await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "localcloud.functions_host",
-                "--app",
-                str(self._app.resolve()),
-                "--until-stdin-closes",
-                cwd=_REPOSITORY,
-                env={**os.environ, **self._environment},
-                # Only this process holds the other end: it closes however this process ends.
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                # Ctrl-C is for the parent, who then stops the host.
-                start_new_session=True,
+            return await self.launch(
+                ["--app", str(self._app.resolve()), "--until-stdin-closes"], {**os.environ, **self._environment}, log
             )
 
     async def _ready(self) -> _Ready:

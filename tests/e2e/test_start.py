@@ -249,7 +249,7 @@ def test_ctrl_c_leaves_nothing_and_the_next_run_has_the_same_address(run: Run, f
     ended = run.press_ctrl_c()
 
     assert ended == (0, "\nstart: stopped\n")
-    assert (len(before), run.processes()) == (4 if Path("/proc/self/environ").exists() else 0, [])
+    assert (len(before), run.processes()) == (3 if Path("/proc/self/environ").exists() else 0, [])
     assert list((folder / "first").iterdir()) == []
     assert (folder / "start.json").stat().st_mode & 0o777 == 0o600
     with start(folder, folder / "second") as again:

@@ -5,9 +5,6 @@ It rests on assumptions 92 and 115 of docs/fidelity.md.
 """
 
 import asyncio
-import tempfile
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 import aiohttp
 from aiohttp import web
@@ -17,10 +14,8 @@ from localcloud.azure.arm import LOCATION
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.refusal import Refusal
-from localcloud.azurite import AzuriteAccounts
 from localcloud.forwarding import client_of_azurite, forward
 from localcloud.kinds.storage.accounts import StorageAccount
-from localcloud.running import Running
 
 REGION = f"/providers/Microsoft.Storage/locations/{LOCATION}"
 # Azurite knows no account without a key: this one is for an account none of whose keys works.
@@ -33,7 +28,7 @@ class Blobs:
     """
     The part of the data plane that a client needs to prove that its key works.
 
-    Azurite starts with the first request, and has the keys that work at that moment at each one.
+    Azurite has, at each request, the keys that work at that moment.
     """
 
     def __init__(self, azure: LocalAzure, uri: str) -> None:
@@ -41,7 +36,7 @@ class Blobs:
         self.accounts: dict[str, StorageAccount] = {}
         """By name, which is unique in Azure."""
         self._azure = azure
-        self._storage: _Storage | None = None
+        self._client: aiohttp.ClientSession | None = None
         self._telling = asyncio.Lock()
 
     def operations(self) -> list[Operation]:
@@ -68,11 +63,12 @@ class Blobs:
 
     async def _pass_on(self, call: Call) -> web.Response:
         async with self._telling:
-            if self._storage is None:
-                self._storage = await self._azure.open_part(_Storage())
+            if self._client is None:
+                self._client = await self._azure.open_part(client_of_azurite())
+            azurite = await self._azure.azurite()
             keys = {name: account.keys.accepted() or (_NOBODYS_KEY,) for name, account in self.accounts.items()}
-            await self._storage.azurite.give(keys)
-        answer = await forward(self._storage.client, call.request, self._storage.azurite.origin, call.body)
+            await azurite.give(keys)
+        answer = await forward(self._client, call.request, azurite.blobs, call.body)
         return _as_azure_says(answer)
 
 
@@ -88,13 +84,3 @@ def _as_azure_says(answer: web.Response) -> web.Response:
 
 def _code(code: str) -> bytes:
     return f"<Code>{code}</Code>".encode()
-
-
-class _Storage(Running):
-    azurite: AzuriteAccounts
-    client: aiohttp.ClientSession
-
-    async def _start(self, running: AsyncExitStack) -> None:
-        directory = running.enter_context(tempfile.TemporaryDirectory(prefix="storage-"))
-        self.azurite = await running.enter_async_context(AzuriteAccounts(Path(directory)))
-        self.client = await running.enter_async_context(client_of_azurite())

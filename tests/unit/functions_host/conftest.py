@@ -15,9 +15,13 @@ from azure.storage.queue.aio import QueueServiceClient
 
 from localcloud.azurite import Azurite
 from localcloud.cloud import MAX_POLLING_INTERVAL, OFTEN
+from localcloud.functions_host.forking import fork_hosts
 from localcloud.functions_host.process import FunctionsHost
 
 PATIENCE_SECONDS = 20
+
+fork_hosts()
+
 PREAMBLE = """
 import asyncio, json, logging, os, threading, time
 import azure.functions as func

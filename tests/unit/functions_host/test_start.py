@@ -174,9 +174,10 @@ async def test_the_command_line_takes_settings_and_a_log_file(tmp_path: Path, ht
     assert [record["function"] for record in map(json.loads, log.read_text().splitlines()) if "function" in record]
 
 
-async def test_no_process_outlives_its_parent(tmp_path: Path, eventually: Eventually) -> None:
+@pytest.mark.parametrize("prepare", ["pass", "fork_hosts()"])
+async def test_no_process_outlives_its_parent(tmp_path: Path, eventually: Eventually, prepare: str) -> None:
     """
-    A parent that is killed leaves neither a host nor an Azurite behind.
+    A parent that is killed leaves neither a host nor an Azurite behind, also where its hosts are forks of another one.
     """
     write_app(tmp_path, PREAMBLE + PAGE, {})
     parent = await asyncio.create_subprocess_exec(
@@ -185,9 +186,11 @@ async def test_no_process_outlives_its_parent(tmp_path: Path, eventually: Eventu
 import asyncio
 from pathlib import Path
 from localcloud.azurite import Azurite
+from localcloud.functions_host.forking import fork_hosts
 from localcloud.functions_host.process import FunctionsHost
 
 async def main():
+    {prepare}
     folder = Path({str(tmp_path)!r})
     async with Azurite(folder) as azurite, FunctionsHost(app=folder, environment={{}}, log=folder / "log") as host:
         table = azurite.connection_string.partition("TableEndpoint=")[2].split("/")[2]
