@@ -254,10 +254,14 @@ async def _age(table: TableClient, entity: TableEntity, time: timedelta) -> None
 async def eventually(condition: Callable[[], Any], what: Callable[[], str]) -> None:
     """
     Wait until a condition holds; fail with what was waited for.
+
+    It looks ever more rarely: a look takes time from what it waits for.
     """
+    pause = 0.02
     try:
         async with asyncio.timeout(PATIENCE):
-            while not await condition():  # noqa: ASYNC110 - what is awaited happens in another process
-                await asyncio.sleep(0.02)
+            while not await condition():
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.2, 0.1)
     except TimeoutError:
         raise AssertionError(f"waited {PATIENCE} s for {what()}") from None

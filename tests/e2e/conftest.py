@@ -19,12 +19,13 @@ AT_ONCE = "00:00:00"
 fork_hosts()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def shared_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalCloud]:
     """
     Yield one cloud for all tests that do not kill it.
 
-    It verifies nothing: a refresh would compare the secrets of all earlier tests, ten targets a second.
+    It verifies nothing: a refresh would compare the secrets of all earlier tests, ten targets a second. It ends with
+    this folder, since an idle host still looks for messages ten times a second.
     """
     async with LocalCloud(
         tmp_path_factory.mktemp("cloud"),

@@ -13,8 +13,8 @@ from localcloud.cloud import LocalCloud
 from tests.e2e.client import Client
 from tests.e2e.conftest import assert_nothing_leaked
 
-# Made-up requests for each operation and phase; `make fuzz` asks for fifty times as many.
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "10")
+# Made-up requests for each operation and phase; `make fuzz` asks for a hundred times as many.
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "5")
 _CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "response_headers_conformance,negative_data_rejection,missing_required_header,ignored_auth"
