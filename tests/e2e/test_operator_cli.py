@@ -201,7 +201,7 @@ async def test_what_the_app_refuses_is_told_with_a_remedy(client: Client, run: C
 
     assert (failed.exit_code, unknown.exit_code) == (1, 1)
     assert "  error      active_key: " in failed.stdout
-    assert "-> leave --key out" in failed.stdout
+    assert "-> rotate the secret without --key" in failed.stdout
     assert "secret_not_found: " in unknown.stderr
     assert subject.regenerations() == 0
 

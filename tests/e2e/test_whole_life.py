@@ -89,7 +89,8 @@ class Ground:
         Let the timer come that resumes rotations, as it does every five minutes.
         """
         line = next(line for line in self._run.lines if "admin/functions/sweep_vaults" in line)
-        assert self._run.shell(line.replace("sweep_vaults", "resume_rotations")).returncode == 0
+        resume = line.replace("sweep_vaults", "resume_rotations")
+        assert self._run.shell(self._run.pasted, resume).returncode == 0
 
     def value(self, secret: str) -> str:
         """

@@ -188,10 +188,13 @@ class TestEachKind:
 
     def test_nobody_else_knows_it_by_name(self, kind: Kind) -> None:
         """
-        Who asks where it is opens one folder.
+        Who asks where it is opens one folder. The command line, which knows no folder of the app, has a list of rights.
         """
         folders = [FOLDER.parent / name for name in ("rotation", "adapters", "wiring", "handlers", "operator_cli")]
-        modules = [module for folder in folders for module in folder.rglob("*.py")]
+        doctor = FOLDER.parent / "operator_cli" / "rotator" / "doctor"
+        # tests/unit/operator_cli/test_rights.py holds the list to the folders; the storage is the app's own.
+        but = {doctor / "needs.py", doctor / "storage.py"}
+        modules = [module for folder in folders for module in folder.rglob("*.py") if module not in but]
 
         assert len(modules) > 50
         assert [
