@@ -43,6 +43,14 @@ class Command:
         return result.exit_code, json.loads(result.stdout)
 
 
+@pytest.fixture(params=["batch", "workflow"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """
+    Return an account and what lies below a site: the command line knows no kinds, and sees their ids alone.
+    """
+    return str(request.param)
+
+
 @pytest.fixture
 def run(cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> Command:
     """

@@ -97,7 +97,7 @@ def _of_health(health: Health) -> list[Finding]:
         remedy = _OF_HEALTH.get(name, "docs/http-api.md#get-health")
         findings.append(_APP.fault(f"{name}_unhealthy", f"{name}: {said}", remedy))
     if not findings:
-        findings.append(_APP.ok("the app is healthy and lets you in"))
+        findings.append(_APP.ok("the app is healthy"))
     if health.observes:
         findings.append(_APP.warning("observing", "the app only observes: it rotates nothing", OBSERVING))
     return findings
