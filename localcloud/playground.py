@@ -108,10 +108,7 @@ def _introduction(cloud: LocalCloud, account: Resource, archive: Resource) -> li
         _regenerate(cloud, account),
         f"{COMMAND} status --refresh --status drifted",
         "",
-        f"# Correct the tag of {NEARLY_MANAGED.secret} and take away the pause of {LEAKED.secret}.",
-        f"{COMMAND} manage {NEARLY_MANAGED.secret} --validity-days 90 --target {archive.address}",
-        f"{COMMAND} resume {LEAKED.secret}",
-        "",
+        *_mend(cloud, archive),
         "# Find what would fail before it fails, as the person who looks after this Azure.",
         _doctor(cloud),
         "",
@@ -119,6 +116,20 @@ def _introduction(cloud: LocalCloud, account: Resource, archive: Resource) -> li
         _SWEEP,
         "",
         "Secrets that need a person are planted now, which takes six seconds.",
+        "",
+    ]
+
+
+def _mend(cloud: LocalCloud, archive: Resource) -> list[str]:
+    """
+    Return how to mend two secrets, which an app that only observes would refuse.
+    """
+    if cloud.settings.get("ROTATION_MODE") == "observe":
+        return []
+    return [
+        f"# Correct the tag of {NEARLY_MANAGED.secret} and take away the pause of {LEAKED.secret}.",
+        f"{COMMAND} manage {NEARLY_MANAGED.secret} --validity-days 90 --target {archive.address}",
+        f"{COMMAND} resume {LEAKED.secret}",
         "",
     ]
 
