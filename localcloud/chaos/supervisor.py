@@ -149,7 +149,7 @@ class Supervisor(Running):
         watch.workers &= workers
         request = json.loads(entity["Row"])["request"]
         about = [f"/secrets/{request['secret']['name']}"] if request["secret"] else []
-        target = entity["RowKey"].removeprefix(OPEN).removeprefix(SCHEDULED)
+        target = entity["RowKey"].removeprefix(OPEN).removeprefix(SCHEDULED).replace("|", "/")
         return watch.is_over(bool(watch.workers) or self.is_on_its_way(rotation, target, *about))
 
     def _is_change_abandoned(self, entity: Any) -> bool:
