@@ -234,7 +234,7 @@ async def test_an_answer_that_is_no_json_is_an_error_as_json(app: SmallApp, run:
 @pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
 def test_a_page_names_commands_and_options_that_there_are(page: str) -> None:
     """
-    In a sentence as in a block: whoever copies one is not told that it is unknown.
+    In a sentence as in a block: people copy from both.
     """
     group = get_command(command_line)
     assert isinstance(group, TyperGroup)
