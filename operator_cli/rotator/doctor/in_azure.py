@@ -80,5 +80,7 @@ async def _look_around(manager: ResourceManager, deployment: Deployment, heard: 
         allowed = [target for target in heard.targets if deployment.allows(target)]
         looks += [look_at_scopes(deployment, rights), look_at_targets(allowed, rights)]
     if not isinstance(storing, Finding):
-        looks.append(look_at_storage(estate, deployment, Rights(manager, storing)))
+        # Most often it is the same identity, whose roles are read once.
+        own = rights if rights and storing == principal else Rights(manager, storing)
+        looks.append(look_at_storage(estate, deployment, own))
     return findings + flat(await asyncio.gather(*map(guarded, looks)))
