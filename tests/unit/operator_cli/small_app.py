@@ -171,8 +171,8 @@ class SmallApp:
     async def _create(self, request: web.Request) -> web.Response:
         body = await request.json()
         secret = self._find(body.get("secret"))
-        if "secret" in body and secret is None:
-            return _answer(problem(404, "secret_not_found", f"there is no secret {body['secret']}"))
+        if refusal := self._refusal(body, secret):
+            return _answer(refusal)
         if body.get("dryRun"):
             sharing = [one.id for one in self._sharing(secret)]
             return _answer(self.refuses_plans or Answer(200, planned(body, secret, sharing), _JSON))
@@ -245,6 +245,23 @@ class SmallApp:
         for move in self.rotations.values():
             if "revocation" in move:
                 move["revocation"] = record["revocation"]
+
+    def _refusal(self, body: dict[str, Any], secret: Secret | None) -> Answer | None:
+        if "secret" in body and secret is None:
+            return problem(404, "secret_not_found", f"there is no secret {body['secret']}")
+        if secret and "revokePreviousAfter" in body and (revocation := self._left(secret)):
+            return problem(409, "revocation_pending", "the other key was reported before", rotationId=revocation)
+        return None
+
+    def _left(self, secret: Secret) -> str | None:
+        """
+        Return the revocation that has moved a secret to its other key, which is needed until that has ended.
+        """
+        moves = [one for one in self.rotations.values() if "revocation" in one and one["trigger"] == "Http"]
+        if moves:
+            self._move()
+        last = self.rotations.get(secret.last["id"]) if secret.last else None
+        return str(last["revocation"]["id"]) if last in moves and last else None
 
     def _move(self) -> None:
         """
@@ -357,6 +374,8 @@ class SmallApp:
                 "version": f"{next(self._versions):032x}",
                 "expiresOn": (datetime.now(UTC) + timedelta(days=90, hours=1)).isoformat(),
             }
+            if found and "revocation" in record:
+                found.last = {"id": record["id"], "state": state, "completedOn": record["completedOn"]}
             if found:
                 found.leaked = None
                 record["previousKeyName"], record["keyName"] = found.key, OTHER[found.key]

@@ -772,3 +772,21 @@ async def test_a_long_rotation_is_watched_with_pauses_of_its_own(app: SmallApp, 
     started = asyncio.get_running_loop().time()
     assert (await run("rotate", secret.id)).exit_code == 0
     assert asyncio.get_running_loop().time() - started >= 0.5
+
+
+async def test_a_secret_that_moved_with_a_reported_one_is_done(app: SmallApp, run: Command) -> None:
+    """
+    By its turn it holds the other key, whose report the app refuses: that is no failure of the breach that is reported.
+    """
+    app.secrets, app.moves_after = [Secret("batch-key"), Secret("twin")], 0
+
+    code, document = await run.json("rotate", "--all", "--revoke-previous-after", "1h", "--yes")
+
+    assert (code, document["problems"]) == (0, [])
+    assert [one["secret"]["name"] for one in document["rotations"]] == ["batch-key", "twin"]
+    assert len({one["revocation"]["id"] for one in document["rotations"]}) == 1
+
+    code, document = await run.json("rotate", "--all", "--revoke-previous-after", "1h", "--yes")
+
+    assert code == 1
+    assert {one["code"] for one in document["problems"]} == {"revocation_pending"}
