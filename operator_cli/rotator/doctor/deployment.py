@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from rotator.doctor.estate import subscriptions_of
+from rotator.doctor.estate import is_within, subscriptions_of
 from rotator.doctor.finding import Area, Finding
 from rotator.doctor.needs import FUNCTIONS
 from rotator.doctor.resource_manager import NotShown, ResourceManager
@@ -89,7 +89,7 @@ class Deployment:
         """
         Return whether a target lies in an allowed scope, in whole segments.
         """
-        return any(f"{target.lower()}/".startswith(f"{scope.lower()}/") for scope in self.scopes)
+        return any(is_within(target, scope) for scope in self.scopes)
 
     def text(self, name: str) -> str:
         """

@@ -86,3 +86,10 @@ def subscription_of(resource_id: str) -> str:
     """
     parts = resource_id.strip("/").split("/")
     return parts[1].lower() if len(parts) > 1 and parts[0].lower() == "subscriptions" else ""
+
+
+def is_within(resource_id: str, scope: str) -> bool:
+    """
+    Return whether an ARM id is a scope or lies below it, in whole segments and in any case.
+    """
+    return f"{resource_id.lower().rstrip('/')}/".startswith(f"{scope.lower().rstrip('/')}/")

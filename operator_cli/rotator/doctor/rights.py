@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rotator.doctor.estate import subscription_of
+from rotator.doctor.estate import is_within, subscription_of
 from rotator.doctor.resource_manager import ResourceManager
 from rotator.doctor.resources import Permission, RoleAssignment, RoleDefinition
 
@@ -30,9 +30,8 @@ class Grant:
         """
         Return whether a resource is the scope, or lies below it. A management group is above all that is shown with it.
         """
-        scope = self.scope.lower().rstrip("/")
-        is_above_subscriptions = not scope.startswith("/subscriptions/")
-        return is_above_subscriptions or f"{resource_id.lower().rstrip('/')}/".startswith(f"{scope}/")
+        is_above_subscriptions = not self.scope.lower().startswith("/subscriptions/")
+        return is_above_subscriptions or is_within(resource_id, self.scope)
 
     def allows(self, action: str, *, is_data: bool) -> bool:
         """
