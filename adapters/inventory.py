@@ -121,8 +121,9 @@ class TableInventory(Inventory):
         found = await self._table.read(_partition(secret.vault), secret.name.lower())
         return _entry_in(found or {}, seen)
 
-    async def list_entries(self, vault: str, after: str) -> AsyncGenerator[Entry, None]:
-        rows = self._table.stream(_partition(vault), "RowKey gt @after", {"after": after}, per_page=SECRETS_PER_PAGE)
+    async def list_entries(self, vault: str, after: str, *, about: int | None = None) -> AsyncGenerator[Entry, None]:
+        per_page = min(about or SECRETS_PER_PAGE, SECRETS_PER_PAGE)
+        rows = self._table.stream(_partition(vault), "RowKey gt @after", {"after": after}, per_page=per_page)
         async for found in rows:
             if entry := _entry_in(found):
                 yield entry

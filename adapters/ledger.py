@@ -29,6 +29,7 @@ from adapters.ledger_rows import (
     bound_entity,
     bound_key,
     bound_prefix,
+    bound_target,
     change_entity,
     done_entity,
     history_entity,
@@ -48,6 +49,7 @@ from adapters.ledger_rows import (
 )
 from adapters.table import RANGE, raise_if_no_table
 from rotation.ports.ledger import Bound, Ledger, Versioned
+from rotation.vocabulary.limits import SECRETS_PER_PAGE
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, TagChange, WaitingRotation
 from rotation.vocabulary.secret import SecretId
 
@@ -192,6 +194,10 @@ class TableLedger(LeakRows, Ledger):
 
     async def bound_secrets(self, target: str) -> list[Bound]:
         return [read_bound(found) for found in await self._table.list(BOUND, RANGE, keys_from(bound_prefix(target)))]
+
+    async def list_bound(self) -> AsyncIterator[tuple[str, Bound]]:
+        async for found in self._table.stream(BOUND, "RowKey gt @after", {"after": ""}, per_page=SECRETS_PER_PAGE):
+            yield bound_target(found), read_bound(found)
 
     async def bind(self, target: str, secret: SecretId) -> None:
         await self._table.ask("binding", lambda: self._client.upsert_entity(bound_entity(target, secret)))

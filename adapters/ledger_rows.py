@@ -269,6 +269,13 @@ def bound_key(target: str, secret: SecretId) -> str:
     return f"{bound_prefix(target)}{key_of(secret.identity)}"
 
 
+def bound_target(entity: Any) -> str:
+    """
+    Return the identity of the target that the row of a secret is about.
+    """
+    return target_of(str(entity["RowKey"]).partition("||")[0])
+
+
 def bound_prefix(target: str) -> str:
     """
     Return what the keys of all secrets of a target begin with.

@@ -40,7 +40,9 @@ async def list_secrets(request: func.HttpRequest) -> func.HttpResponse:
     wanted = overview.Wanted(target=identity_of_target(query.target), status=query.status)
     if query.continuation is None and (query.refresh or not await overview.has_looked(world)):
         await _refresh(verify=query.refresh)
-    page = await overview.list_secrets(world, wanted, lead=lead, top=query.top, continuation=query.continuation)
+    page = await overview.list_secrets(
+        world, wanted, lead=lead, top=query.top, continuation=query.continuation, sharing=wired().sharing
+    )
     return answered(page)
 
 

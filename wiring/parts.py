@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from adapters.telemetry import Telemetry
     from adapters.throttling import Throttling
     from adapters.transport import SharedTransport
+    from rotation.overview.sharing import Sharing
     from rotation.ports.announcer import Announcer
     from rotation.ports.world import World
     from rotation.run.rotator import Rotator
@@ -151,6 +152,15 @@ class Wiring:
 
         cloud = self.settings.cloud
         return EventGridTopic(self.identity, self.settings.topic_endpoint, cloud.event_grid_scope, self.transport)
+
+    @cached_property
+    def sharing(self) -> "Sharing":
+        """
+        What the pages of one list have in common.
+        """
+        from rotation.overview.sharing import Sharing
+
+        return Sharing(self.ledger, self.world.clock)
 
     @cached_property
     def health(self) -> "HealthCheck":

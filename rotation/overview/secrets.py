@@ -12,12 +12,11 @@ from msgspec import Struct, structs
 
 from rotation.overview.leaks import LeakedKeyStatus, Leaks
 from rotation.overview.paging import continuation_of, not_ours, read_continuation
+from rotation.overview.sharing import Sharing
 from rotation.overview.standing import next_rotation_of, status_of, why_of
 from rotation.ports.inventory import Entry, Inventory, Result, Status, VaultFacts
-from rotation.ports.ledger import Bound
 from rotation.ports.world import World
 from rotation.vocabulary.errors import Malformed
-from rotation.vocabulary.limits import TARGETS_ASKED_AT_ONCE
 from rotation.vocabulary.record import Rotation, State
 from rotation.vocabulary.request import Trigger
 from rotation.vocabulary.secret import SecretId
@@ -101,11 +100,17 @@ class Wanted(Struct, frozen=True):
     status: Status | None = None
 
 
-async def list_secrets(
-    world: World, wanted: Wanted, *, lead: timedelta, top: int, continuation: str | None
+async def list_secrets(  # noqa: PLR0913 - what a page depends on
+    world: World,
+    wanted: Wanted,
+    *,
+    lead: timedelta,
+    top: int,
+    continuation: str | None,
+    sharing: Sharing | None = None,
 ) -> SecretsPage:
     """
-    Return at most `top` managed secrets of the configured vaults.
+    Return at most `top` managed secrets of the configured vaults. `sharing` may know the bindings of the page before.
 
     Raises `Malformed` for a continuation that is none, or a `DependencyError`.
     """
@@ -116,7 +121,9 @@ async def list_secrets(
     leaks = await Leaks.read(world)
     found: list[tuple[SecretStatus, str | None]] = []
     remaining = vaults[vaults.index(vault) :]
-    async with aclosing(_lines(inventory, remaining, known, after, now, lead, leaks)) as lines:
+    # A filter may leave most of what is read out.
+    about = top + 1 if wanted == Wanted() else None
+    async with aclosing(_lines(inventory, remaining, known, after, now, lead, leaks, about)) as lines:
         async for line in lines:
             status, target = line
             if wanted.target in {None, target} and wanted.status in {None, status.status}:
@@ -126,7 +133,7 @@ async def list_secrets(
     page = found[:top]
     last = page[-1][0].secret if len(found) > top else None
     return SecretsPage(
-        await _with_sharing(world, page),
+        await _with_sharing(world, page, sharing or Sharing(world.ledger, world.clock)),
         _as_of(vaults, known),
         continuation_of(last.vault, (last.name or _BEFORE_ALL_NAMES).lower()) if last else None,
     )
@@ -137,7 +144,8 @@ async def shown(world: World, entry: Entry, lead: timedelta, leaks: Leaks) -> Se
     Return what the list shows of one secret. Raises a `DependencyError`.
     """
     line = _about_secret(entry, world.clock.now(), lead, leaks)
-    (status,) = await _with_sharing(world, [(line, entry.facts.target_identity)])
+    sharing = Sharing(world.ledger, world.clock)
+    (status,) = await _with_sharing(world, [(line, entry.facts.target_identity)], sharing)
     return status
 
 
@@ -166,12 +174,13 @@ async def _lines(  # noqa: PLR0913, PLR0917 - what the lines depend on
     now: datetime,
     lead: timedelta,
     leaks: Leaks,
+    about: int | None,
 ) -> AsyncGenerator[tuple[SecretStatus, str | None], None]:
     for vault in vaults:
         facts = known.get(vault)
         if facts and facts.problem and not after:
             yield _about_vault(facts), None
-        async for entry in inventory.list_entries(vault, after):
+        async for entry in inventory.list_entries(vault, after, about=about):
             yield _about_secret(entry, now, lead, leaks), entry.facts.target_identity
         after = ""
 
@@ -219,25 +228,20 @@ def _last(record: Rotation) -> LastRotation:
     )
 
 
-async def _with_sharing(world: World, page: list[tuple[SecretStatus, str | None]]) -> list[SecretStatus]:
+async def _with_sharing(
+    world: World, page: list[tuple[SecretStatus, str | None]], sharing: Sharing
+) -> list[SecretStatus]:
     """
-    Return the lines with the other secrets of their targets; one question for each target of the page.
+    Return the lines with the other secrets of their targets.
     """
-    at_once = asyncio.Semaphore(TARGETS_ASKED_AT_ONCE)
-
-    async def ask(target: str) -> list[Bound]:
-        async with at_once:
-            return await world.ledger.bound_secrets(target)
-
-    targets = sorted({target for _, target in page if target})
-    sharing = dict(zip(targets, await asyncio.gather(*map(ask, targets)), strict=True))
+    bound_to = await sharing.of(target for _, target in page if target)
     lines = []
     for status, target in page:
         name = status.secret.name
         mine = SecretId(status.secret.vault, name).identity if name else None
         others = [
             bound.secret.unversioned
-            for bound in sharing.get(target or "", [])
+            for bound in bound_to.get(target or "", [])
             if bound.left_on is None and bound.secret.identity != mine and bound.secret.vault in world.vaults.uris
         ]
         # Neither an event nor the sweep rotates anything where the app only observes.

@@ -198,8 +198,10 @@ class Inventory(Protocol):
         """
         ...
 
-    def list_entries(self, vault: str, after: str) -> AsyncIterator[Entry]:
+    def list_entries(self, vault: str, after: str, *, about: int | None = None) -> AsyncIterator[Entry]:
         """
         Yield the secrets of a vault by name in lower case, those behind the name `after`.
+
+        Where a caller will most likely take no more than `about` so many, no more are read at once.
         """
         ...

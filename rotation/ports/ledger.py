@@ -232,6 +232,12 @@ class Ledger(Protocol):
         """
         ...
 
+    def list_bound(self) -> AsyncIterator[tuple[str, Bound]]:
+        """
+        Yield what `bound_secrets` returns for every target, each with the identity of the target.
+        """
+        ...
+
     async def bind(self, target: str, secret: SecretId) -> None:
         """
         Remember that a secret holds a key of the target, whether or not it had left it.

@@ -62,6 +62,9 @@ PAGES_AHEAD = 4  # so many are listed while those before them are written
 KEPT_BEYOND = 75  # secrets: three pages of Key Vault's; with a fourth, 100 fill a transaction of Table storage
 ALIKE = 0.92  # of the letters of a tag's name, for it to count as one of ours that is misspelt
 TARGETS_ASKED_AT_ONCE = 16  # for a page of secrets: which others share each target
+TARGETS_ASKED_ONE_BY_ONE = 100  # of a page: where it has more, the bindings of all targets are read at once
+BINDINGS_KEPT_FOR = 60.0  # seconds after that: a caller who reads the whole list asks for its pages one after the other
+MOST_BINDINGS_KEPT = 50_000  # some 30 MB; where there are more, each page asks for its own targets
 
 # Verification
 VERIFY_WITHIN = timedelta(minutes=4)  # of a sweep: what is due waits so long for the queue

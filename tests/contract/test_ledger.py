@@ -493,6 +493,26 @@ async def test_secrets_are_bound_to_one_target(ledger: Ledger) -> None:
     assert len(await ledger.bound_secrets(TARGET + "2")) == 1
 
 
+@pytest.mark.assumption(87, 88)
+async def test_the_bindings_of_all_targets_are_those_of_each(ledger: Ledger) -> None:
+    """
+    Each with the identity of its target, also where ids begin the same, and with when it was left.
+    """
+    await ledger.bind(TARGET, SECRET)
+    await ledger.bind(TARGET + "2", SecretId(SECRET.vault, "two"))
+    await ledger.leave(TARGET + "2", SECRET, NOW)
+
+    found = [(target, bound.secret.identity, bound.left_on) async for target, bound in ledger.list_bound()]
+
+    expected = [
+        (target, bound.secret.identity, bound.left_on)
+        for target in (TARGET, TARGET + "2")
+        for bound in await ledger.bound_secrets(target)
+    ]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+    assert len(found) == 3
+
+
 @pytest.mark.assumption(88)
 async def test_a_secret_that_has_left_is_known_with_the_time_until_it_comes_back(ledger: Ledger) -> None:
     """

@@ -536,6 +536,13 @@ class WiredLedger:
         """
         return await ask("bound_secrets", Kind.READ, lambda: self.twin.bound_secrets(target), is_timely=False)
 
+    async def list_bound(self) -> AsyncIterator[tuple[str, Bound]]:
+        """
+        Ask which secrets hold a key of any target. No rotation does.
+        """
+        async for found in self.twin.list_bound():
+            yield found
+
     async def bind(self, target: str, secret: SecretId) -> None:
         """
         Ask for a secret to be remembered.

@@ -123,7 +123,13 @@ class MemoryInventory:
             return entry_of(seen, None, None)
         return entry_of(seen or row.facts, row.last, row.stored, row.verified, row.attention)
 
-    async def list_entries(self, vault: str, after: str) -> AsyncGenerator[Entry, None]:
+    async def list_entries(
+        self,
+        vault: str,
+        after: str,
+        *,
+        about: int | None = None,
+    ) -> AsyncGenerator[Entry, None]:
         """
         Yield the managed secrets of a vault by name.
         """

@@ -400,6 +400,15 @@ class MemoryLedger:
         await self.faults.enter("bound_secrets")
         return list(self._bound.get(target, {}).values())
 
+    async def list_bound(self) -> AsyncIterator[tuple[str, Bound]]:
+        """
+        Yield what is known of every target.
+        """
+        await self.faults.enter("list_bound")
+        for target, secrets in list(self._bound.items()):
+            for bound in list(secrets.values()):
+                yield target, bound
+
     async def bind(self, target: str, secret: SecretId) -> None:
         """
         Remember that a secret holds a key of the target.
