@@ -39,7 +39,11 @@ start: ## Run the app in a local cloud and leave it running
 
 .PHONY: test
 test: ## Run the tests, on all cores (ARGS='-n0 ...' on one)
-	@$(in_full) python -m pytest -n logical --dist loadscope $(ARGS)
+	@tools/setup.sh browser && $(in_full) python -m pytest -n logical --dist loadscope $(ARGS)
+
+.PHONY: pictures
+pictures: ## Take the screenshots that README and docs show
+	@tools/setup.sh browser && $(in_full) python -m tests.browser.pictures $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Ask the API thousands of things that Schemathesis makes up from its OpenAPI (FUZZ_EXAMPLES=500 FUZZ_SEED=1)
@@ -80,12 +84,13 @@ coverage: ## Run the tests and show which lines they miss
 
 .PHONY: lint
 lint: ## Check style, formatting, types, the direction of imports, and the infrastructure
-	@$(in_python) ruff check && ruff format --check && mypy && lint-imports
+	@$(in_full) ruff check && ruff format --check && mypy && lint-imports
+	@npx biome check --error-on-warnings
 	@tools/lint_bicep.sh
 
 .PHONY: format
-format: ## Put formatting and what ruff can fix right
-	@$(in_python) ruff check --fix-only && ruff format
+format: ## Put formatting and what ruff and Biome can fix right
+	@$(in_full) ruff check --fix-only && ruff format && npx biome check --write
 
 .PHONY: lock
 lock: ## Pin the dependencies that pyproject.toml names (ARGS=--upgrade for newer ones)
@@ -96,5 +101,5 @@ lock: ## Pin the dependencies that pyproject.toml names (ARGS=--upgrade for newe
 
 .PHONY: clean
 clean: ## Remove everything that the commands above made
-	@rm -rf .venv node_modules .local dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache mutants
+	@rm -rf .venv node_modules tests/browser/node_modules .local dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache mutants
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh python        make the Python environment; print its path
 #   tools/setup.sh azurite       install Azurite into node_modules
+#   tools/setup.sh browser       install the browser that tests the page, where there is one for this machine
 #   tools/setup.sh find 3.13     print the interpreter of that version, if this machine has it
 #
 # PYTHON names an interpreter, PYTHON_VERSION (such as 3.11) one of the supported versions; with neither,
@@ -130,16 +131,20 @@ prepare_named_python() {
     fi
 }
 
-prepare_azurite() {
-    wanted=$(fingerprint package.json package-lock.json)
-    if is_current node_modules/.stamp "$wanted"; then
-        return
-    fi
+require_node() {
     node=$(node --version 2>/dev/null) || fail "No Node.js found, which Azurite runs on: install Node.js $OLDEST_NODE or later."
     major=${node#v}
     major=${major%%.*}
     [ "$major" -ge "$OLDEST_NODE" ] || fail "Node.js $node is too old for Azurite: install Node.js $OLDEST_NODE or later."
     npm --version >/dev/null 2>&1 || fail "No npm found beside Node.js $node: install it (Debian, Ubuntu: apt install npm)."
+}
+
+prepare_azurite() {
+    wanted=$(fingerprint package.json package-lock.json)
+    if is_current node_modules/.stamp "$wanted"; then
+        return
+    fi
+    require_node
     take_turns
     if is_current node_modules/.stamp "$wanted"; then
         return
@@ -147,6 +152,30 @@ prepare_azurite() {
     say "Preparing node_modules ..."
     quietly npm ci --no-progress
     echo "$wanted" >node_modules/.stamp
+}
+
+# The browser comes from npm as a packed file for Linux on x64, and is unpacked once. On another machine nothing else
+# needs it: the tests of the page are left out.
+prepare_browser() {
+    browser=tests/browser/node_modules
+    wanted=$(fingerprint tests/browser/package.json tests/browser/package-lock.json)
+    if is_current "$browser/.stamp" "$wanted"; then
+        return
+    fi
+    if [ "$(uname -sm)" != 'Linux x86_64' ]; then
+        say "No browser for $(uname -sm): the tests of the page are left out."
+        return
+    fi
+    require_node
+    take_turns
+    if is_current "$browser/.stamp" "$wanted"; then
+        return
+    fi
+    say "Preparing $browser ..."
+    quietly npm ci --no-progress --prefix tests/browser
+    mkdir -p "$browser/.unpacked"
+    quietly env TMPDIR="$PWD/$browser/.unpacked" node tests/browser/unpack.js
+    echo "$wanted" >"$browser/.stamp"
 }
 
 case "${1:-}" in
@@ -157,10 +186,13 @@ python)
 azurite)
     prepare_azurite
     ;;
+browser)
+    prepare_browser
+    ;;
 find)
     find_python "${2:?the version to find, such as 3.13}"
     ;;
 *)
-    fail "usage: tools/setup.sh python | azurite | find <version>"
+    fail "usage: tools/setup.sh python | azurite | browser | find <version>"
     ;;
 esac

@@ -11,6 +11,7 @@ from tools.package.funcignore import FuncIgnore
 
 APP = (
     "adapters/",
+    "dashboard/",
     "function_app.py",
     "handlers/",
     "host.json",
@@ -19,6 +20,8 @@ APP = (
     "rotation/",
     "wiring/",
 )
+
+_OF_THE_PAGE = (".css", ".html", ".js", ".svg")
 
 # Made here by `func ... --build local`, which reads .funcignore too: it cannot be named there. The package has its own.
 _MADE_BY_CORE_TOOLS = ".python_packages/"
@@ -55,4 +58,5 @@ def _walk(folder: Path, prefix: str, ignored: FuncIgnore) -> Iterator[str]:
 
 
 def _is_app(path: str) -> bool:
-    return path in APP or (path.startswith(APP) and path.endswith(".py"))
+    kinds = _OF_THE_PAGE if path.startswith("dashboard/") else (".py",)
+    return path in APP or (path.startswith(APP) and path.endswith(kinds))

@@ -26,6 +26,7 @@ def app(tmp_path: Path) -> Path:
     Return a small app with something beside it that stays home.
     """
     for path in (
+        "dashboard/main.js",
         "handlers/http.py",
         "providers/batch/client.py",
         "rotation/run/rotator.py",
@@ -140,6 +141,7 @@ def test_an_app_is_its_modules_and_settings(app: Path) -> None:
 
     assert find_app_files(app) == [
         "adapters/arm.py",
+        "dashboard/main.js",
         "function_app.py",
         "handlers/http.py",
         "host.json",
