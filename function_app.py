@@ -4,7 +4,7 @@ The function app: its blueprints, and nothing else.
 
 import azure.functions as func
 
-from handlers import events, http, managing, rotations, secrets, sweep, work
+from handlers import dashboard, events, http, managing, rotations, secrets, sweep, work
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 app.register_functions(events.blueprint)
@@ -14,3 +14,4 @@ app.register_functions(rotations.blueprint)
 app.register_functions(secrets.blueprint)
 app.register_functions(managing.blueprint)
 app.register_functions(http.blueprint)
+app.register_functions(dashboard.blueprint)

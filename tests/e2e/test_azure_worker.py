@@ -35,6 +35,7 @@ EXPECTED = {
     "list_secrets": {("httpTrigger", "in", "secrets"), ("http", "out", "")},
     "get_openapi": {("httpTrigger", "in", "openapi.json"), ("http", "out", "")},
     "get_health": {("httpTrigger", "in", "health"), ("http", "out", "")},
+    "get_dashboard": {("httpTrigger", "in", "dashboard/{file?}"), ("http", "out", "")},
 }
 
 
@@ -78,18 +79,19 @@ async def test_every_function_is_indexed_with_its_bindings(started: AzureWorker)
     assert {name: started.bindings(name) for name in started.functions} == EXPECTED
 
 
-async def test_only_health_is_anonymous(started: AzureWorker) -> None:
+async def test_only_health_and_the_page_are_anonymous(started: AzureWorker) -> None:
     """
     Everything else needs a function key.
     """
+    for_everyone = {"get_health", "get_dashboard"}
     levels = {
         name: json.loads(raw).get("authLevel")
         for name, found in started.functions.items()
         for raw in found.raw_bindings
         if json.loads(raw)["type"] == "httpTrigger"
     }
-    assert {name for name, level in levels.items() if level == "ANONYMOUS"} == {"get_health"}
-    assert {level for name, level in levels.items() if name != "get_health"} == {"FUNCTION"}
+    assert {name for name, level in levels.items() if level == "ANONYMOUS"} == for_everyone
+    assert {level for name, level in levels.items() if name not in for_everyone} == {"FUNCTION"}
 
 
 async def test_a_broken_import_is_an_indexing_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
