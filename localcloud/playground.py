@@ -41,7 +41,7 @@ _SWEEP = (
 )
 
 # A secret is due 30 days before its expiry. What is due is rotated by the app itself, and needs nobody yet.
-_DUE = timedelta(days=29)
+DUE = timedelta(days=29)
 
 
 async def serve(directory: Path) -> int:
@@ -57,7 +57,7 @@ async def serve(directory: Path) -> int:
         async with cloud:
             targets = await fill(cloud)
             for secret in SECRETS:
-                cloud.vault.expire(secret, datetime.now(UTC).replace(microsecond=0) + _DUE)
+                cloud.vault.expire(secret, datetime.now(UTC).replace(microsecond=0) + DUE)
             archive = await prepare(cloud)
             await cloud.subscribe()
             for line in _introduction(cloud, targets[_BY_HAND.secret], archive):
