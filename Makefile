@@ -43,7 +43,7 @@ test: ## Run the tests, on all cores (ARGS='-n0 ...' on one)
 
 .PHONY: pictures
 pictures: ## Take the screenshots that README and docs show
-	@tools/setup.sh browser && $(in_full) python -m tests.browser.pictures $(ARGS)
+	@tools/setup.sh browser && $(in_full) python -m tools.browser $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Ask the API thousands of things that Schemathesis makes up from its OpenAPI (FUZZ_EXAMPLES=500 FUZZ_SEED=1)
@@ -101,5 +101,5 @@ lock: ## Pin the dependencies that pyproject.toml names (ARGS=--upgrade for newe
 
 .PHONY: clean
 clean: ## Remove everything that the commands above made
-	@rm -rf .venv node_modules tests/browser/node_modules .local dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache mutants
+	@rm -rf .venv node_modules tools/browser/node_modules .local dist .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache mutants
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -65,6 +65,13 @@ export function shortened(text, target, secret) {
   return secret?.name ? named.replaceAll(`${secret.vault}/secrets/${secret.name}`, secret.name) : named;
 }
 
+/** Return the reason of an item as a sentence, with names in place of ids. */
+export function sentence(text, { target, secret }) {
+  const named = shortened(text, target, secret);
+  const first = named.charAt(0).toUpperCase() + named.slice(1);
+  return /[.!?]$/.test(first) ? first : `${first}.`;
+}
+
 /** Return a kind of target, of its provider: "Batch/batchAccounts". */
 export const kindName = (provider) => provider.replace(/^Microsoft\./, "");
 

@@ -11,7 +11,7 @@ import { follow, known, lookNow } from "./store.js";
 import { grouped, SecretsTable, sorted } from "./table.js";
 
 const NEEDS_SHOWN = 12;
-const REDRAWN_EVERY = 250; // Milliseconds, while thousands of secrets arrive.
+const SHARE = 4; // So many times as long as a drawing took nothing is drawn, while thousands of secrets arrive.
 const WANTED = ["q", "status", "vault", "kind", "sort", "group"];
 
 /** Draw the view into an element until the signal says that it is left. `query` is what the address asks for. */
@@ -129,8 +129,9 @@ function seldom(draw, signal) {
   };
   const run = () => {
     isStale = false;
+    const begun = performance.now();
     draw();
-    timer = setTimeout(tick, REDRAWN_EVERY);
+    timer = setTimeout(tick, SHARE * (performance.now() - begun));
   };
   return () => {
     isStale = true;

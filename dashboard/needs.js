@@ -1,7 +1,7 @@
 // Which secrets need a person, why, and the one thing to do about each.
 
 import { h } from "./dom.js";
-import { ago, shortened, vaultName } from "./format.js";
+import { ago, sentence, vaultName } from "./format.js";
 import { change, manage, resume, unmanage } from "./managing.js";
 import { secretLink, statusPill } from "./pieces.js";
 import { rotate } from "./rotating.js";
@@ -64,10 +64,10 @@ function rank(item) {
 
 function reasonOf(item) {
   if (item.leakedKey && item.status !== "Drifted") {
-    const held = item.status === "UpToDate" || item.status === "Due" ? "" : ` ${sentence(item)}`;
+    const held = item.status === "UpToDate" || item.status === "Due" ? "" : ` ${sentence(item.why, item)}`;
     return `It holds a key that was reported as leaked, and that key lives as long as the secret holds it.${held}`;
   }
-  if (item.why) return sentence(item);
+  if (item.why) return sentence(item.why, item);
   if (hasFailed(item))
     return `Its last rotation failed ${ago(item.lastRotation.completedOn)}: ${item.lastRotation.error}.`;
   return STATUSES[item.status].means;
@@ -103,10 +103,4 @@ function remedyFor(item) {
     (hasFailed(item) && remedyOf(item.lastRotation.error)) ||
       "Rotate it when the cause is gone, or let the next sweep do it.",
   ];
-}
-
-function sentence({ why, target }) {
-  const text = shortened(why, target);
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(first) ? first : `${first}.`;
 }

@@ -2,7 +2,7 @@
 
 import { ask, idOf, pathOf } from "./api.js";
 import { h, refill } from "./dom.js";
-import { kindName, plural, shortened, targetName, vaultName } from "./format.js";
+import { kindName, plural, sentence, targetName, vaultName } from "./format.js";
 import { reportLeak, revocationCard } from "./leak.js";
 import { change, pause, resume, unmanage, verify } from "./managing.js";
 import {
@@ -123,14 +123,14 @@ function secretHead(item, again) {
         act("Verify", verify),
         item.status !== "Paused" && act("Pause", pause),
         act("Change", change),
-        act("The key has leaked", reportLeak),
+        !item.leakedKey && act("The key has leaked", reportLeak),
         act("Stop managing", unmanage),
       ),
   ];
 }
 
 const reason = (item) =>
-  h("section", {}, h("p", { class: `notice ${STATUSES[item.status].look}` }, shortened(item.why, item.target)));
+  h("section", {}, h("p", { class: `notice ${STATUSES[item.status].look}` }, sentence(item.why, item)));
 
 function glance(item) {
   return facts([

@@ -41,7 +41,7 @@ _SWEEP = (
 )
 
 # A secret is due 30 days before its expiry. What is due is rotated by the app itself, and needs nobody yet.
-DUE = timedelta(days=29)
+_DUE = timedelta(days=29)
 
 
 async def serve(directory: Path) -> int:
@@ -55,10 +55,7 @@ async def serve(directory: Path) -> int:
             narrator.say(address.note, "red")
         cloud = LocalCloud(directory, ca=None, app=REPOSITORY, is_impatient=False, **settings | address.as_settings())
         async with cloud:
-            targets = await fill(cloud)
-            for secret in SECRETS:
-                cloud.vault.expire(secret, datetime.now(UTC).replace(microsecond=0) + DUE)
-            archive = await prepare(cloud)
+            targets, archive = await furnish(cloud)
             await cloud.subscribe()
             for line in _introduction(cloud, targets[_BY_HAND.secret], archive):
                 narrator.show(line)
@@ -66,6 +63,18 @@ async def serve(directory: Path) -> int:
                 narrator.show(line)
             await _tell(cloud, narrator)
     return 0
+
+
+async def furnish(cloud: LocalCloud) -> tuple[dict[str, Resource], Resource]:
+    """
+    Put a secret of each kind that is due, and secrets that need a person, into an empty cloud.
+
+    Return what each of the first opens, and the target of the secret that is nearly managed.
+    """
+    targets = await fill(cloud)
+    for secret in SECRETS:
+        cloud.vault.expire(secret, datetime.now(UTC).replace(microsecond=0) + _DUE)
+    return targets, await prepare(cloud)
 
 
 async def _tell(cloud: LocalCloud, narrator: Narrator) -> None:

@@ -157,8 +157,8 @@ prepare_azurite() {
 # The browser comes from npm as a packed file for Linux on x64, and is unpacked once. On another machine nothing else
 # needs it: the tests of the page are left out.
 prepare_browser() {
-    browser=tests/browser/node_modules
-    wanted=$(fingerprint tests/browser/package.json tests/browser/package-lock.json)
+    browser=tools/browser/node_modules
+    wanted=$(fingerprint tools/browser/package.json tools/browser/package-lock.json)
     if is_current "$browser/.stamp" "$wanted"; then
         return
     fi
@@ -172,9 +172,9 @@ prepare_browser() {
         return
     fi
     say "Preparing $browser ..."
-    quietly npm ci --no-progress --prefix tests/browser
+    quietly npm ci --no-progress --prefix tools/browser
     mkdir -p "$browser/.unpacked"
-    quietly env TMPDIR="$PWD/$browser/.unpacked" node tests/browser/unpack.js
+    quietly env TMPDIR="$PWD/$browser/.unpacked" node tools/browser/unpack.js
     echo "$wanted" >"$browser/.stamp"
 }
 

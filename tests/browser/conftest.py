@@ -3,7 +3,6 @@ The page in a real browser, against a local cloud with secrets that need a perso
 """
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
 
 import pytest
 from playwright.async_api import Browser
@@ -12,11 +11,10 @@ from localcloud.azure.certificates import CertificateAuthority
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.forking import fork_hosts
 from localcloud.kinds.kind import Resource
-from localcloud.playground import DUE
-from localcloud.showcase import fill
-from localcloud.troubles import bring_about, prepare
-from tests.browser.browser import chromium, is_installed, is_required
+from localcloud.playground import furnish
+from localcloud.troubles import bring_about
 from tests.browser.visit import Visit, visiting
+from tools.browser.chromium import chromium, is_installed, is_required
 
 fork_hosts()
 
@@ -40,10 +38,7 @@ async def estate(
     Yield a cloud with what `make start` shows, a secret of each kind and each trouble, and what each secret opens.
     """
     async with LocalCloud(tmp_path_factory.mktemp("page"), ca=ca, is_impatient=True) as cloud:
-        targets = await fill(cloud)
-        for secret in targets:
-            cloud.vault.expire(secret, datetime.now(UTC).replace(microsecond=0) + DUE)
-        await prepare(cloud)
+        targets, _ = await furnish(cloud)
         await bring_about(cloud)
         yield cloud, targets
 

@@ -12,8 +12,8 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from localcloud.cloud import LocalCloud
-from tests.browser.browser import MODULES
 from tests.browser.visit import NARROW, WIDE, Visit, view_of, visiting
+from tools.browser.chromium import MODULES
 
 AXE = (MODULES / "axe-core" / "axe.min.js").read_text() if (MODULES / "axe-core").exists() else ""
 VIEWS = ("#/", "#/?group=target", "secret", "target", "#/rotations", "rotation", "#/calendar", "#/no-such-view")
