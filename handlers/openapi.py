@@ -7,7 +7,7 @@ from typing import Any
 
 from handlers import examples
 from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery
-from handlers.openapi_parts import RETRY_AFTER, UNAUTHORIZED, answer, problems
+from handlers.openapi_parts import RETRY_AFTER, answer, problems
 from handlers.openapi_secrets import change_secret, get_secret, list_secrets, manage_secret, verify_secret
 from handlers.problems import STATUS
 from handlers.schemas import parameters_of, reference_to, schemas
@@ -32,7 +32,7 @@ def document() -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api"}],
-        "security": [{"functionKey": []}, {"functionKeyInQuery": []}],
+        "security": [{"functionKey": []}, {"functionKeyInQuery": []}, {"entra": []}],
         "paths": {
             "/rotations": {"post": _create_rotation(), "get": _list_rotations()},
             "/rotations/{id}": {"get": _get_rotation(), "delete": _cancel_rotation()},
@@ -47,6 +47,15 @@ def document() -> dict[str, Any]:
             "securitySchemes": {
                 "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
                 "functionKeyInQuery": {"type": "apiKey", "in": "query", "name": "code"},
+                "entra": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "With `ROTATION_AUTHENTICATION=entra`, in place of a key: a token of Microsoft "
+                    "Entra for the app registration, with the role `Rotations.Read` for GET and `Rotations.Operate` "
+                    "for all else and for `refresh=true`. A call that changes something and goes by the cookie of a "
+                    "browser needs the header `X-Rotator: 1`.",
+                },
             },
         },
     }
@@ -150,7 +159,7 @@ def _get_openapi() -> dict[str, Any]:
                 "description": "This document",
                 "content": {"application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}},
             },
-            "401": UNAUTHORIZED,
+            **problems("settings"),
         },
     }
 

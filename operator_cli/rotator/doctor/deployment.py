@@ -250,6 +250,6 @@ async def look_at_sign_in(manager: ResourceManager, site: Site) -> list[Finding]
             "events_behind_sign_in",
             "App Service's sign-in is on, and answers the events of Event Grid with 401",
             "exclude /runtime/webhooks/EventGrid and /runtime/webhooks/eventgrid from it, as "
-            "infra/modules/authentication.bicep does",
+            "infra/modules/entra-authentication.bicep does",
         )
     ]
