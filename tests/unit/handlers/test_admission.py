@@ -103,7 +103,7 @@ def test_a_reader_changes_nothing(method: str) -> None:
 
 
 @pytest.mark.parametrize("roles", [(), ("Rotations.Reader",), ("rotations.read",), ("Rotations.Read,x",), ("*",)])
-def test_whoever_has_neither_role_is_refused(roles: tuple[str, ...]) -> None:
+def test_a_caller_with_neither_role_is_refused(roles: tuple[str, ...]) -> None:
     """
     A name that is only similar is another role.
     """

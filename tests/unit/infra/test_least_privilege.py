@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from localcloud.azure.site_authentication import as_deployed
 from providers import KINDS
 from providers.kind import Kind
 from tests.unit.infra.compiler import RefusedError
@@ -446,6 +447,15 @@ def test_tokens_count_only_from_the_callers_that_are_named(name: str, cloud: str
         "allowedAudiences": [client, f"api://{client}"],
         "defaultAuthorizationPolicy": {"allowedApplications": [client, "66666666-6666-4666-8666-666666666666"]},
     }
+
+
+def test_the_local_host_leaves_out_the_same_paths() -> None:
+    """
+    What the tests of the sign-in see is what a deployment has.
+    """
+    made = deployment("entra").one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
+
+    assert made["globalValidation"] == as_deployed().properties["globalValidation"]
 
 
 def test_without_a_list_of_callers_people_can_sign_in_and_no_application_can() -> None:
