@@ -156,6 +156,13 @@ class FunctionsHost(Running):
         """
         return self.keys.function
 
+    @property
+    def credential(self) -> dict[str, str]:
+        """
+        The headers with which a machine may do everything that the app's API offers.
+        """
+        return self._token() or {"x-functions-key": self.function_key}
+
     def webhook_url(self, function: str) -> str:
         """
         Where Event Grid delivers to, with the key in it.
