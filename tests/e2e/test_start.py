@@ -279,5 +279,5 @@ def test_it_runs_with_a_sign_in_as_well(tmp_path: Path) -> None:
     assert "ada@rotator.example (Rotations.Operate)" in sign_in
     assert shell.returncode == 0, shell.stderr
     assert "Completed  localhost" in shell.stdout
-    assert "events_behind_sign_in" not in examined.stdout
+    assert "its sign-in lets the events of Event Grid through, and callers who may call" in examined.stdout
     assert ended == (0, "\nstart: stopped\n")
