@@ -34,4 +34,4 @@ async def get_openapi(request: func.HttpRequest) -> func.HttpResponse:  # noqa: 
     """
     from handlers.openapi import document  # noqa: PLC0415 - few ask, and every cold start would pay
 
-    return answered(document())
+    return answered(document(wired().authentication))

@@ -4,7 +4,7 @@ Who may call the HTTP API: those who know a function key, or those whom App Serv
 It is read apart from all other settings: it decides how the functions are indexed, and who is let in before anything
 else of a call is looked at.
 
-It rests on assumption 94 of docs/fidelity.md.
+It rests on assumption 97 of docs/fidelity.md.
 """
 
 from collections.abc import Mapping

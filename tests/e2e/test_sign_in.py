@@ -251,7 +251,7 @@ async def test_a_reader_changes_nothing(machine: Machine, browser: Browser) -> N
             method, f"/api{path}", body={"secret": subject.uri}, headers=MARK | forged()
         )
         if method == "GET" and "refresh" not in path:
-            assert "app role" not in json.dumps(problem)
+            assert "has no app role" not in json.dumps(problem)
         else:
             assert (status, problem["code"]) == (403, "forbidden")
             assert "Rotations.Operate" in problem["detail"]
