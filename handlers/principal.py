@@ -59,7 +59,7 @@ def read_principal(request: func.HttpRequest) -> Principal:
         raise Unauthorized(f"the call carries more than one principal; {_REMEDY}")
     try:
         shown = msgspec.json.decode(base64.b64decode(written, validate=True), type=_Shown)
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
+    except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError):
         raise Unauthorized(f"the principal of the call cannot be read; {_REMEDY}") from None
     if shown.auth_typ != _OF_ENTRA:
         raise Unauthorized(f"the principal of the call is not one of Microsoft Entra; {_REMEDY}")

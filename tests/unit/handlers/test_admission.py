@@ -164,10 +164,12 @@ def test_no_other_claim_is_a_role() -> None:
         base64.b64encode(b"null").decode(),
         base64.b64encode(b'{"auth_typ": "aad"}').decode(),
         base64.b64encode(b"\xff\xfe").decode(),
+        base64.b64encode(b'{"auth_typ": "aad", "claims": [], "x": ' + b"[" * 20_000).decode(),
         "eyJ" + "*" * 40,
         "ü",
         json.dumps({"auth_typ": "aad", "claims": claims(OPERATE)}),
     ],
+    ids=lambda written: str(written)[-20:],
 )
 def test_a_call_without_one_readable_principal_is_a_strangers(written: str | None) -> None:
     """
