@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import yarl
 from typer.testing import CliRunner
@@ -18,7 +17,6 @@ from handlers.openapi import document
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.directory import ADA, GRACE, JOAN, MACHINE, OPERATE, REGISTRATION, Member, token_for
 from localcloud.azure.identity import ARM
-from localcloud.azure.principal import Principal
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
 from localcloud.functions_host.sign_in import KEY, SETTINGS
@@ -29,10 +27,6 @@ from tests.e2e.conftest import AT_ONCE, assert_nothing_leaked
 from tests.e2e.test_events import event_of
 
 SOMEBODY = "0b112d10-c79f-56c4-a589-e94e094e8418"
-FOREIGN = Member(
-    Principal("55555555-5555-4555-8555-555555555555", "55555555-6666-4555-8555-555555555555"), None, (OPERATE,)
-)
-EXCLUDED = {"/api/health", "/api/dashboard", "/api/dashboard/"}
 
 # Every call of the API, with a path that is one.
 CALLS = [
@@ -304,16 +298,14 @@ async def test_a_token_of_nobodys_or_for_something_else_opens_nothing(machine: M
     assert (await browser.ask("GET", "/api/secrets", headers={"Authorization": "Bearer x"}))[0] == 401
 
 
-async def test_no_token_makes_a_session(entra: LocalCloud) -> None:
+@pytest.mark.parametrize("claims", [{}, {"aud": "session", "exp": 1_700_000_000}], ids=str)
+async def test_no_token_makes_a_session_and_none_lasts_for_ever(entra: LocalCloud, claims: dict[str, Any]) -> None:
     """
-    What an application has is no cookie.
+    What an application has is no cookie, and one that has expired is none either.
     """
-    token = token_for(ADA, entra.azure.identity.signing_key)
-    async with (
-        aiohttp.ClientSession(cookies={"AppServiceAuthSession": token}) as http,
-        http.get(f"{entra.host.url}/api/secrets") as answer,
-    ):
-        assert answer.status == 401
+    token = token_for(ADA, entra.azure.identity.signing_key, **claims)
+
+    assert await status_of(entra.host, "GET /api/secrets", ("Cookie", f"AppServiceAuthSession={token}")) == 401
 
 
 FORMS: list[dict[str, Any]] = [
