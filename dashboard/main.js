@@ -7,7 +7,7 @@ import { time } from "./pieces.js";
 import { rotationView } from "./rotation.js";
 import { rotationsView } from "./rotations.js";
 import { secretView, targetView } from "./secret.js";
-import { showSession } from "./sign-in.js";
+import { comeBack, showSession } from "./sign-in.js";
 import { follow, known, start } from "./store.js";
 
 const TITLE = "Azure Key Rotator";
@@ -80,6 +80,7 @@ function showBanners() {
   );
 }
 
+comeBack();
 addEventListener("hashchange", () => show());
 show({ isFirst: true });
 showSession(document.getElementById("session"));

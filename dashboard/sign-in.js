@@ -3,6 +3,9 @@
 import { fill, h } from "./dom.js";
 
 const KEPT_AS = "function-key";
+const VIEW = "view-before-sign-in";
+const LEFT_AT = "left-for-sign-in-at";
+const AT_ONCE = 30_000; // Milliseconds: who comes back from a sign-in so soon, and is refused, would go round and round.
 const byEntra = document.querySelector('meta[name="authentication"]').content === "entra";
 
 let asking = null;
@@ -40,10 +43,22 @@ function forget() {
   location.reload();
 }
 
-function goToEntra() {
-  const back = `/api/dashboard${location.hash}`;
-  location.assign(`/.auth/login/aad?post_login_redirect_uri=${encodeURIComponent(back)}`);
-  return new Promise(() => {}); // The page is being left.
+/** Return to the view from which the person was sent to sign in: an address loses what is behind its # on the way. */
+export function comeBack() {
+  const view = sessionStorage.getItem(VIEW);
+  sessionStorage.removeItem(VIEW);
+  if (view && location.hash.length < 2) history.replaceState(null, "", view);
+}
+
+async function goToEntra() {
+  if (Date.now() - Number(sessionStorage.getItem(LEFT_AT)) < AT_ONCE) {
+    const detail = "You have signed in, and the app does not accept it. Sign out, and sign in again as someone else.";
+    throw Object.assign(new Error(detail), { code: "unauthorized" });
+  }
+  sessionStorage.setItem(LEFT_AT, String(Date.now()));
+  sessionStorage.setItem(VIEW, location.hash);
+  location.assign(`/.auth/login/aad?post_login_redirect_uri=${encodeURIComponent("/api/dashboard")}`);
+  await new Promise(() => {}); // The page is being left.
 }
 
 function askForKey() {

@@ -15,6 +15,7 @@ from msgspec import Struct
 from rotation.vocabulary.errors import SettingsError
 from rotation.vocabulary.quoting import quoted
 from wiring import wired
+from wiring.authentication import Authentication
 
 blueprint = func.Blueprint()
 
@@ -86,9 +87,9 @@ def _read(name: str, authentication: str) -> _File:
     return _File(body, _TYPES[Path(name).suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
-def _authentication() -> str:
+def _authentication() -> Authentication:
     try:
-        return str(getattr(wired().settings, "authentication", "key"))  # TEMPORARY
+        return wired().authentication
     except SettingsError:
         # The API says what is wrong, to those that it lets in.
-        return "key"
+        return Authentication.KEY

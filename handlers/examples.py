@@ -38,6 +38,7 @@ _RECORD: dict[str, Any] = {
     "error": None,
     "skipReason": None,
     "proven": True,
+    "requestedBy": {"name": "ada@example.com", "objectId": "8f6a1c1e-4f0e-4a53-9d8e-0c6a7b1f2e3d", "appId": None},
 }
 _PINNED = {
     "vault": _VAULT,

@@ -7,6 +7,7 @@ from http import HTTPStatus
 import azure.functions as func
 
 from handlers.answers import answered
+from handlers.calls import answers
 from rotation.vocabulary.errors import SettingsError
 from wiring import wired
 
@@ -26,11 +27,11 @@ async def get_health(request: func.HttpRequest) -> func.HttpResponse:  # noqa: A
     return answered(health, HTTPStatus.OK if health.status == "Healthy" else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@blueprint.route(route="openapi.json", methods=["GET"], trigger_arg_name="request")
+@answers(blueprint, "GET", "openapi.json")
 async def get_openapi(request: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - a trigger has to arrive
     """
     Return what this API can be asked, as OpenAPI 3.1.
     """
     from handlers.openapi import document  # noqa: PLC0415 - few ask, and every cold start would pay
 
-    return answered(document())
+    return answered(document(wired().authentication))

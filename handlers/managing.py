@@ -6,8 +6,8 @@ from http import HTTPStatus
 
 import azure.functions as func
 
-from handlers import problems
 from handlers.answers import answered, query_of
+from handlers.calls import answers
 from handlers.reading import read_body, read_secret_path, require_no_query
 from rotation.overview.one_secret import show_secret
 from rotation.vocabulary.secret import SecretId
@@ -16,8 +16,7 @@ from wiring import wired
 blueprint = func.Blueprint()
 
 
-@blueprint.route(route="secrets/{vault}/{name}", methods=["PUT"], trigger_arg_name="request")
-@problems.answering
+@answers(blueprint, "PUT", "secrets/{vault}/{name}")
 async def manage_secret(request: func.HttpRequest) -> func.HttpResponse:
     """
     Put a secret under management, and let the app make it where that is asked for.
@@ -33,8 +32,7 @@ async def manage_secret(request: func.HttpRequest) -> func.HttpResponse:
     return answered(shown, HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
 
-@blueprint.route(route="secrets/{vault}/{name}", methods=["PATCH"], trigger_arg_name="request")
-@problems.answering
+@answers(blueprint, "PATCH", "secrets/{vault}/{name}")
 async def change_secret(request: func.HttpRequest) -> func.HttpResponse:
     """
     Pause a managed secret, change its validity or its strategy, or take it out of management.

@@ -7,21 +7,23 @@ from typing import Any
 
 from handlers import examples
 from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery
-from handlers.openapi_parts import RETRY_AFTER, UNAUTHORIZED, answer, problems
+from handlers.openapi_parts import RETRY_AFTER, answer, problems
 from handlers.openapi_secrets import change_secret, get_secret, list_secrets, manage_secret, verify_secret
 from handlers.problems import STATUS
 from handlers.schemas import parameters_of, reference_to, schemas
 from providers import KINDS
 from rotation.overview.rotations import RotationsPage
 from rotation.vocabulary.record import Rotation
+from wiring.authentication import Authentication
 from wiring.health import Health
 
 
 @cache
-def document() -> dict[str, Any]:
+def document(authentication: Authentication = Authentication.KEY) -> dict[str, Any]:
     """
-    Return the document. Paths are relative to the route prefix, `/api`.
+    Return the document for an app that lets callers in so. Paths are relative to the route prefix, `/api`.
     """
+    schemes = _SCHEMES[authentication]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -32,7 +34,7 @@ def document() -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api"}],
-        "security": [{"functionKey": []}, {"functionKeyInQuery": []}],
+        "security": [{name: []} for name in schemes],
         "paths": {
             "/rotations": {"post": _create_rotation(), "get": _list_rotations()},
             "/rotations/{id}": {"get": _get_rotation(), "delete": _cancel_rotation()},
@@ -44,10 +46,7 @@ def document() -> dict[str, Any]:
         },
         "components": {
             "schemas": schemas(),
-            "securitySchemes": {
-                "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
-                "functionKeyInQuery": {"type": "apiKey", "in": "query", "name": "code"},
-            },
+            "securitySchemes": schemes,
         },
     }
 
@@ -150,11 +149,27 @@ def _get_openapi() -> dict[str, Any]:
                 "description": "This document",
                 "content": {"application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}},
             },
-            "401": UNAUTHORIZED,
+            **problems("settings"),
         },
     }
 
 
+_SCHEMES: dict[Authentication, dict[str, Any]] = {
+    Authentication.KEY: {
+        "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+        "functionKeyInQuery": {"type": "apiKey", "in": "query", "name": "code"},
+    },
+    Authentication.ENTRA: {
+        "entra": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A token of Microsoft Entra for the app registration, with the app role `Rotations.Read` "
+            "for GET and `Rotations.Operate` for all else and for `refresh=true`. A call that changes something and "
+            "goes by the cookie of a browser instead needs the header `X-Rotator: 1`.",
+        }
+    },
+}
 _OF_OTHER_CALLS = {"rotation_not_found", "not_cancellable", "already_managed", "name_deleted", "observing"}
 _ROTATION_ID: dict[str, Any] = {
     "name": "id",

@@ -4,17 +4,19 @@ What each member of an answer means, and in which format it comes: what the type
 
 from typing import Any
 
-from rotation.vocabulary.limits import LONGEST_CONTINUATION, LONGEST_REASON, MAX_ATTEMPTS_TO_FINISH
+from rotation.vocabulary.limits import LONGEST_CONTINUATION, LONGEST_NAME, LONGEST_REASON, MAX_ATTEMPTS_TO_FINISH
 
 _TIME = {"format": "date-time"}
 _ID = {"format": "uuid"}
 _URI = {"format": "uri"}
+_SHORT = {"maxLength": LONGEST_NAME}
 _VERSION = {"pattern": "^[0-9a-f]{32}$"}
 
 #: By the member's name, or by type and name where one name has two meanings: the description and what limits it.
 MEMBERS: dict[str, tuple[str, dict[str, Any]]] = {
     "adopted": ("Whether the key was not regenerated, because another secret of the target holds it already.", {}),
     "allowedOn": ("From then on the key may be regenerated.", _TIME),
+    "appId": ("The client id of the application that asked; null where its token has none.", _SHORT),
     "asOf": ("When all vaults had been looked through last; null before the first look.", _TIME),
     "attempts": ("How often the rotation has been worked on.", {"minimum": 0, "maximum": MAX_ATTEMPTS_TO_FINISH}),
     "checks": ("What a rotation needs, each part with `ok` or what is wrong.", {}),
@@ -38,12 +40,14 @@ MEMBERS: dict[str, tuple[str, dict[str, Any]]] = {
     "name": ("The secret's name.", {"pattern": "^[0-9A-Za-z-]{1,127}$"}),
     "neighbours": ("The other secrets of its target.", {}),
     "nextRotationOn": ("When an event or the sweep will rotate it; null where neither will.", _TIME),
+    "objectId": ("The object id of who asked, by which the directory knows them.", _SHORT),
     "on": ("When they were compared.", _TIME),
     "previousKeyName": ("The key that the secret held before.", {}),
     "previousVersion": ("The version that was replaced.", _VERSION),
     "proven": ("Whether the new key was seen to work; null where it was not asked for.", {}),
     "provider": ("The type of Azure resource that the key belongs to.", {}),
     "reason": ("What the caller gave as a reason.", {"maxLength": LONGEST_REASON}),
+    "requestedBy": ("Who asked; null for events, sweeps, and callers with a function key.", {}),
     "retryable": ("Whether a later rotation can succeed although nobody does anything.", {}),
     "revocation": ("The id of the rotation that regenerates the leaked key.", _ID),
     "rotationId": ("The rotation that the problem is about: the caller's own, or the one that runs.", _ID),
@@ -63,6 +67,7 @@ MEMBERS: dict[str, tuple[str, dict[str, Any]]] = {
     "verified": ("How its value compared with the target's keys; null where that was not done yet.", {}),
     "version": ("The newest version that the rotation knows of.", _VERSION),
     "why": ("The reason, for people; null where none is needed.", {}),
+    "Caller.name": ("The name of the person who asked; null for most applications.", _SHORT),
     "Health.status": ("`Healthy` or `Unhealthy`.", {"enum": ["Healthy", "Unhealthy"]}),
     "LastRotation.error": ("The code of its failure; null where it did not fail.", {}),
     "ManagedSecret.name": ("The secret's name; null for one whose name is not shown.", {}),

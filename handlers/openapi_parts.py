@@ -18,6 +18,13 @@ RETRY_AFTER = {
 }
 
 
+_CHALLENGE = {
+    "WWW-Authenticate": {
+        "description": "What the app lets in; App Service adds where to get it.",
+        "schema": {"type": "string"},
+        "example": "Bearer",
+    }
+}
 _MAY_PASS = {
     "busy",
     "too_soon",
@@ -25,20 +32,25 @@ _MAY_PASS = {
     "unavailable",
     "settings",
 }  # The same request may be answered otherwise later.
-UNAUTHORIZED = {"description": "No function key, or a wrong one: the Functions host answers, without a body"}
+_ANYWHERE = ("unauthorized", "forbidden")
+_WITHOUT_A_BODY = "; without a body where the Functions host misses a function key, or App Service a sign-in"
 
 
 def problems(*codes: str) -> dict[str, Any]:
     """
     Return the responses for problem codes, one for each status with an example of each code.
+
+    Every call may be refused because of who calls.
     """
-    answers: dict[str, Any] = {"401": UNAUTHORIZED}
+    answers: dict[str, Any] = {}
     by_status: dict[int, list[str]] = {}
-    for code in codes:
+    for code in dict.fromkeys((*_ANYWHERE, *codes)):
         by_status.setdefault(STATUS[code], []).append(code)
     for status, coded in sorted(by_status.items()):
         answers[str(int(status))] = {
-            "description": "Problem: " + ", ".join(f"`{code}`" for code in coded),
+            "description": "Problem: "
+            + ", ".join(f"`{code}`" for code in coded)
+            + (_WITHOUT_A_BODY if "unauthorized" in coded else ""),
             "content": {
                 "application/problem+json": {
                     "schema": reference_to(ProblemDetails),
@@ -48,6 +60,8 @@ def problems(*codes: str) -> dict[str, Any]:
         }
         if _MAY_PASS & set(coded):
             answers[str(int(status))]["headers"] = RETRY_AFTER
+        if "unauthorized" in coded:
+            answers[str(int(status))]["headers"] = _CHALLENGE
     return answers
 
 

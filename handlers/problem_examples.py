@@ -9,6 +9,9 @@ from handlers.problems import STATUS, TYPE
 
 _DETAILS = {
     "malformed": "the body is empty; it must be JSON",
+    "unauthorized": (
+        "nobody has signed in; sign in at /.auth/login/aad, or send a token of the app registration as Bearer"
+    ),
     "too_large": "the body has 20,000 bytes; it must have at most 16,384",
     "already_managed": (f'{SECRET_ID} is managed for {TARGET_ID}-too; PATCH it with {{"managed": false}} first'),
     "name_deleted": (

@@ -4,11 +4,8 @@ Errors as callers see them: RFC 9457 `application/problem+json` with a stable `c
 
 import logging
 import math
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from functools import wraps
 from http import HTTPStatus
-from typing import Any
 
 import azure.functions as func
 import msgspec
@@ -30,6 +27,7 @@ from rotation.vocabulary.record import Rotation
 #: The code of every problem, and its status.
 STATUS = {
     "malformed": HTTPStatus.BAD_REQUEST,
+    "unauthorized": HTTPStatus.UNAUTHORIZED,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "forbidden": HTTPStatus.FORBIDDEN,
     "secret_not_found": HTTPStatus.NOT_FOUND,
@@ -54,26 +52,33 @@ STATUS = {
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "settings": HTTPStatus.SERVICE_UNAVAILABLE,
 }
+# RFC 9110 asks for it.
+_HEADERS = {"unauthorized": {"WWW-Authenticate": "Bearer"}}
 TYPE = "urn:azure-key-rotator:problem:"
 
 _log = logging.getLogger(__name__)
 
-_Answer = Callable[..., Awaitable[func.HttpResponse]]
 
-
-def answering(handler: _Answer) -> _Answer:
+def answer_to(error: RotationError) -> func.HttpResponse:
     """
-    Let a handler raise what it means, and answer with the problem.
+    Return the answer to a call that has raised an error.
     """
-
-    @wraps(handler)
-    async def answer(request: func.HttpRequest, **outputs: Any) -> func.HttpResponse:
-        try:
-            return await handler(request, **outputs)
-        except RotationError as error:
-            return _answer_to(error)
-
-    return answer
+    match error:
+        case SettingsError():
+            _log.error("%s", error)
+            # Without the value, which may be an internal name.
+            detail = f"the app is not set up: setting {error.setting} must be {error.expected}"
+            return _answer("settings", detail, retry_after=ASK_AGAIN_AFTER)
+        case Busy():
+            return _answer(error.code, str(error), rotation_id=error.running, retry_after=ASK_AGAIN_AFTER)
+        case RevocationPending():
+            return _answer(error.code, str(error), rotation_id=error.revocation, retry_after=ASK_AGAIN_AFTER)
+        case NotCancellable():
+            return _answer(error.code, str(error), rotation_id=error.rotation)
+        case DependencyError() | Unfinished():
+            _log.warning("answered 503: %s", error)
+            return _unavailable(error)
+    return _answer(error.code, str(error))
 
 
 def failure(rotation: Rotation) -> func.HttpResponse:
@@ -113,25 +118,6 @@ def seconds_until(moment: datetime, now: datetime) -> int:
     return max(1, math.ceil((moment - now).total_seconds()))
 
 
-def _answer_to(error: RotationError) -> func.HttpResponse:
-    match error:
-        case SettingsError():
-            _log.error("%s", error)
-            # Without the value, which may be an internal name.
-            detail = f"the app is not set up: setting {error.setting} must be {error.expected}"
-            return _answer("settings", detail, retry_after=ASK_AGAIN_AFTER)
-        case Busy():
-            return _answer(error.code, str(error), rotation_id=error.running, retry_after=ASK_AGAIN_AFTER)
-        case RevocationPending():
-            return _answer(error.code, str(error), rotation_id=error.revocation, retry_after=ASK_AGAIN_AFTER)
-        case NotCancellable():
-            return _answer(error.code, str(error), rotation_id=error.rotation)
-        case DependencyError() | Unfinished():
-            _log.warning("answered 503: %s", error)
-            return _unavailable(error)
-    return _answer(error.code, str(error))
-
-
 def _unavailable(error: DependencyError | Unfinished) -> func.HttpResponse:
     asked_for = error.retry_after if isinstance(error, DependencyError) else None
     seconds = int(asked_for.total_seconds()) if asked_for else ASK_AGAIN_AFTER
@@ -152,5 +138,5 @@ def _answer(
         msgspec.json.encode(problem),
         status_code=status,
         mimetype="application/problem+json",
-        headers={"Retry-After": str(retry_after)} if retry_after else None,
+        headers=({"Retry-After": str(retry_after)} if retry_after else {}) | _HEADERS.get(code, {}),
     )

@@ -4,7 +4,7 @@ How bodies, queries and paths are read: checked against their types, with an err
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -67,6 +67,13 @@ def read_query(query: dict[str, str], kind: type[T]) -> T:
         known = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
         why = _explained(error, kind)
         raise Malformed(f"the query cannot be read ({why}); its parameters must be of {known}") from None
+
+
+def is_set(query: Mapping[str, str], name: str) -> bool:
+    """
+    Return whether a query has a flag, unless it says false: what it says is checked later.
+    """
+    return name in query and _literal(query[name]) is not False
 
 
 def read_secret_path(vault: str, name: str) -> SecretId:

@@ -16,7 +16,9 @@ import msgspec
 from msgspec import UNSET, structs
 
 from handlers import problems
+from handlers.admission import caller_of
 from handlers.answers import answered, identity_of_target, query_of
+from handlers.calls import answers
 from handlers.contract import (
     IDEMPOTENCY_KEY,
     NewRotation,
@@ -58,9 +60,8 @@ from wiring import wired
 blueprint = func.Blueprint()
 
 
-@blueprint.route(route="rotations", methods=["POST"], trigger_arg_name="request")
 @blueprint.queue_output(arg_name="rotations", queue_name="rotations", connection="AzureWebJobsStorage")
-@problems.answering
+@answers(blueprint, "POST", "rotations")
 async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[str]]) -> func.HttpResponse:
     """
     Rotate the key of a secret, or regenerate one of a target; answer when that is done, or at once if so preferred.
@@ -69,14 +70,14 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
     wired().warming.expect_a_rotation()
     _ = asked.subject(wired().providers.parse_target), asked.revocation
     if asked.dry_run:
-        return answered(await rehearse(wired().world, await _accept(asked, None)))
+        return answered(await rehearse(wired().world, await _accept(request, asked, None)))
     rotation_id = _keyed_id(request)
     digest = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
     ledger = wired().ledger
     if rotation_id and (known := await ledger.find(rotation_id)):
         _require_same(digest, await ledger.reserve(rotation_id, Reservation(digest)))
         return _answer(request, known)
-    accepted = await _accept(asked, rotation_id)
+    accepted = await _accept(request, asked, rotation_id)
     if rotation_id:
         first = await ledger.reserve(rotation_id, Reservation(digest, accepted.secret))
         _require_same(digest, first)
@@ -97,8 +98,7 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
     return _answer(request, rotation)
 
 
-@blueprint.route(route="rotations/{id}", methods=["GET"], trigger_arg_name="request")
-@problems.answering
+@answers(blueprint, "GET", "rotations/{id}")
 async def get_rotation(request: func.HttpRequest) -> func.HttpResponse:
     """
     Return one rotation's record.
@@ -110,8 +110,7 @@ async def get_rotation(request: func.HttpRequest) -> func.HttpResponse:
     return answered(rotation)
 
 
-@blueprint.route(route="rotations/{id}", methods=["DELETE"], trigger_arg_name="request")
-@problems.answering
+@answers(blueprint, "DELETE", "rotations/{id}")
 async def cancel_rotation(request: func.HttpRequest) -> func.HttpResponse:
     """
     Cancel a rotation that waits for its time.
@@ -119,8 +118,7 @@ async def cancel_rotation(request: func.HttpRequest) -> func.HttpResponse:
     return answered(await cancel(wired().world, _id_in(request)))
 
 
-@blueprint.route(route="rotations", methods=["GET"], trigger_arg_name="request")
-@problems.answering
+@answers(blueprint, "GET", "rotations")
 async def list_rotations(request: func.HttpRequest) -> func.HttpResponse:
     """
     Return a page of rotations, newest first.
@@ -176,7 +174,7 @@ def _id_in(request: func.HttpRequest) -> str:
         raise UnknownRotation(f"there is no rotation {quoted(written)}; an id is a UUID") from None
 
 
-async def _accept(asked: NewRotation, rotation_id: str | None) -> RotationRequest:
+async def _accept(request: func.HttpRequest, asked: NewRotation, rotation_id: str | None) -> RotationRequest:
     world, subject = wired().world, asked.subject(wired().providers.parse_target)
     key = None if asked.key == "auto" else KeyName(asked.key)
     if isinstance(subject, SecretId):
@@ -189,6 +187,7 @@ async def _accept(asked: NewRotation, rotation_id: str | None) -> RotationReques
             ignore_grace=asked.ignore_grace,
             reason=asked.reason,
             revoke_previous_after=asked.revocation,
+            requested_by=caller_of(request),
         )
     return accept_target(
         world,
@@ -198,6 +197,7 @@ async def _accept(asked: NewRotation, rotation_id: str | None) -> RotationReques
         force=asked.force,
         ignore_grace=asked.ignore_grace,
         reason=asked.reason,
+        requested_by=caller_of(request),
     )
 
 

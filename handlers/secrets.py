@@ -9,8 +9,8 @@ from typing import Any
 
 import azure.functions as func
 
-from handlers import problems
 from handlers.answers import answered, identity_of_target, query_of
+from handlers.calls import answers
 from handlers.contract import SecretsQuery
 from handlers.reading import read_query, read_secret_path, require_nothing_else
 from rotation.overview import secrets as overview
@@ -29,8 +29,7 @@ blueprint = func.Blueprint()
 _refreshing: dict[bool, asyncio.Task[None]] = {}
 
 
-@blueprint.route(route="secrets", methods=["GET"], trigger_arg_name="request")
-@problems.answering
+@answers(blueprint, "GET", "secrets")
 async def list_secrets(request: func.HttpRequest) -> func.HttpResponse:
     """
     Return a page of the managed secrets and how each stands, from what the last look at the vaults has found.
@@ -46,8 +45,7 @@ async def list_secrets(request: func.HttpRequest) -> func.HttpResponse:
     return answered(page)
 
 
-@blueprint.route(route="secrets/{vault}/{name}", methods=["GET"], trigger_arg_name="request")
-@problems.answering
+@answers(blueprint, "GET", "secrets/{vault}/{name}")
 async def get_secret(request: func.HttpRequest) -> func.HttpResponse:
     """
     Return how one secret stands, with the other secrets of its target and which key each holds.
@@ -56,8 +54,7 @@ async def get_secret(request: func.HttpRequest) -> func.HttpResponse:
     return answered(await _in_time(show_secret(wired().world, secret, lead=wired().settings.lead)))
 
 
-@blueprint.route(route="secrets/{vault}/{name}/verify", methods=["POST"], trigger_arg_name="request")
-@problems.answering
+@answers(blueprint, "POST", "secrets/{vault}/{name}/verify")
 async def verify_secret(request: func.HttpRequest) -> func.HttpResponse:
     """
     Read one secret, compare its value with the keys of its target, and return how it stands now.

@@ -61,10 +61,10 @@ param callerRanges string = ''
 @description('CIDR block of the private network: /23 or larger, and none that it is to be peered with.')
 param networkPrefix string = '10.0.0.0/16'
 
-@description('Client id of an app registration. Callers of the HTTP API then need a token for it as well as the function key. Empty asks for the key alone.')
+@description('Client id of an app registration. Callers of the HTTP API then sign in to it, and need an app role; function keys open nothing. Empty asks for a function key.')
 param entraClientId string = ''
 
-@description('Client ids of the applications that may call the HTTP API with a token, with commas between them. Needed with entraClientId: without any, every application of the tenant could.')
+@description('Client ids of the applications that may call the HTTP API with a token, with commas between them: of machines, and of the Azure CLI for people at a command line. Empty lets people in who sign in by a browser, and no application. Only with entraClientId.')
 param entraCallerIds string = ''
 
 @minValue(1)
@@ -174,9 +174,10 @@ var isPrivate = privateNetworking == 'true'
 var privateRanges = isPrivate || empty(ranges)
   ? ranges
   : fail('callerRanges has no effect without privateNetworking: everybody could call. Set privateNetworking to true, or leave callerRanges empty')
-var entraCallers = empty(entraClientId) || !empty(callers)
+var clientId = toLower(trim(entraClientId))
+var entraCallers = !empty(clientId) || empty(callers)
   ? callers
-  : fail('entraCallerIds is empty, which would let every application of the tenant call: name the client ids of those that may')
+  : fail('entraCallerIds has no effect without entraClientId: everybody who knows a function key could call. Set entraClientId, or leave entraCallerIds empty')
 var fieldsOfSchedule = filter(split(sweepSchedule, ' '), item => !empty(item))
 var schedule = length(fieldsOfSchedule) == 6 || (length(fieldsOfSchedule) == 1 && length(split(sweepSchedule, ':')) == 3)
   ? sweepSchedule
@@ -191,6 +192,7 @@ var ownSettings = [
   'ROTATION_GRACE_HOURS'
   'ROTATION_VERIFY_DAYS'
   'ROTATION_MODE'
+  'ROTATION_AUTHENTICATION'
   'ROTATION_PROVE_KEYS'
   'ROTATION_DATA_PLANE_SUFFIXES'
   'ROTATION_SWEEP_SCHEDULE'
@@ -426,6 +428,7 @@ module functionApp 'modules/function-app.bicep' = {
     graceHours: graceHours
     verifyDays: verifyDays
     rotationMode: rotationMode
+    authentication: empty(clientId) ? 'key' : 'entra'
     proveKeys: proveKeys
     dataPlaneSuffixes: dataPlaneSuffixes
     sweepSchedule: schedule
@@ -437,12 +440,12 @@ module functionApp 'modules/function-app.bicep' = {
   }
 }
 
-module authentication 'modules/authentication.bicep' = {
+module authentication 'modules/entra-authentication.bicep' = {
   name: 'authentication'
   scope: group
   params: {
     appName: functionApp.outputs.name
-    clientId: entraClientId
+    clientId: clientId
     callerIds: entraCallers
   }
 }

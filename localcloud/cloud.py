@@ -4,8 +4,10 @@ The local cloud: a local Azure, Azurite, and the app in a local Functions host, 
 It rests on assumption 82 of docs/fidelity.md.
 """
 
+import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,9 +19,11 @@ from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.control_plane.site import FunctionSite
 from localcloud.azure.event import Schema
 from localcloud.azure.event_subscription import EventSubscription
+from localcloud.azure.site_authentication import Authentication, as_deployed
 from localcloud.azure.vault import Vault
 from localcloud.azurite import REPOSITORY, Azurite
 from localcloud.functions_host.process import FunctionsHost
+from localcloud.functions_host.sign_in import KEY, SETTINGS
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind, Resource
 from localcloud.running import Running
@@ -47,7 +51,8 @@ class LocalCloud(Running):
 
     `vaults` are those that the app is set up for, `vault` the first of them. Only settings tell the app that this is
     not Azure; `settings` adds to them. Where it `is_impatient`, as for tests, which report no latency, an idle instance
-    looks for messages more often than host.json says, and a message whose run has failed comes back sooner.
+    looks for messages more often than host.json says, and a message whose run has failed comes back sooner. With
+    `ROTATION_AUTHENTICATION=entra` among the settings callers have to sign in, as where infra/ sets it.
     """
 
     def __init__(
@@ -65,6 +70,8 @@ class LocalCloud(Running):
         self._vault_names = vault_names
         self.vaults: list[Vault] = []
         self.app = app
+        signs_in = self._more_settings.get("ROTATION_AUTHENTICATION", "").lower() == "entra"
+        self.authentication = as_deployed() if signs_in else Authentication()
         self._ca = ca
 
     async def _start(self, running: AsyncExitStack) -> None:
@@ -77,7 +84,7 @@ class LocalCloud(Running):
         self.vault = self.vaults[0]
         self.log = self._directory / "functions-host.log"
         self.host = await running.enter_async_context(self.new_host())
-        self.site = FunctionSite(SITE, self.azure.identity, lambda: self.host)
+        self.site = FunctionSite(SITE, self.azure.identity, lambda: self.host, replace(self.authentication))
         self.azure.inventory.add(SITE, self.site)
 
     @property
@@ -90,8 +97,19 @@ class LocalCloud(Running):
             "ROTATION_VAULTS": ",".join(vault.uri for vault in self.vaults),
             "ROTATION_SWEEP_SCHEDULE": "0 0 3 * * *",
             "ROTATION_ALLOWED_SCOPES": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}",
+            **self._sign_in,
             **self._more_settings,
         }
+
+    @property
+    def _sign_in(self) -> dict[str, str]:
+        """
+        What App Service sets where callers have to sign in, and what its stand-in has to know.
+        """
+        if not self.authentication.is_enabled:
+            return {}
+        configured = json.dumps(self.authentication.properties)
+        return {"WEBSITE_AUTH_ENABLED": "True", SETTINGS: configured, KEY: self.azure.identity.signing_key}
 
     def new_host(self) -> FunctionsHost:
         """

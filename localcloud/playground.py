@@ -13,9 +13,11 @@ from shlex import quote
 import msgspec
 
 from localcloud.azure.cloud import RESOURCE_GROUP
+from localcloud.azure.directory import PEOPLE, REGISTRATION
 from localcloud.azure.identity import API_VERSION, ARM
 from localcloud.azurite import REPOSITORY
 from localcloud.cloud import LocalCloud
+from localcloud.functions_host.sign_in_pages import LOGIN
 from localcloud.inbox import Inbox
 from localcloud.kept_address import kept_address
 from localcloud.kinds import named
@@ -32,12 +34,24 @@ COMMAND = "rotator"
 _BY_HAND = named("storage")
 
 # Of the app's settings, what a person may try here: `make start ROTATION_GRACE_HOURS=24`.
-_TO_TRY = ("ROTATION_MODE", "ROTATION_GRACE_HOURS", "ROTATION_VERIFY_DAYS", "ROTATION_LEAD_DAYS", "ROTATION_PROVE_KEYS")
+_TO_TRY = (
+    "ROTATION_MODE",
+    "ROTATION_AUTHENTICATION",
+    "ROTATION_GRACE_HOURS",
+    "ROTATION_VERIFY_DAYS",
+    "ROTATION_LEAD_DAYS",
+    "ROTATION_PROVE_KEYS",
+)
 
 # As on docs/operations.md. The key goes through a pipe, since arguments show in lists of processes.
 _SWEEP = (
     'echo "x-functions-key: $MASTER_KEY" | curl -fsS "$KEY_ROTATOR_URL/admin/functions/sweep_vaults" -H @- '
     "-H 'Content-Type: application/json' -d '{\"input\": \"\"}'"
+)
+# Where callers sign in, that path needs both: who asks, and the key.
+_SWEEP_SIGNED_IN = _SWEEP.replace(
+    'echo "x-functions-key: $MASTER_KEY"',
+    'printf \'%s\\n\' "x-functions-key: $MASTER_KEY" "Authorization: Bearer $token"',
 )
 
 # A secret is due 30 days before its expiry. What is due is rotated by the app itself, and needs nobody yet.
@@ -96,7 +110,7 @@ async def _tell(cloud: LocalCloud, narrator: Narrator) -> None:
 def _introduction(cloud: LocalCloud, account: Resource, archive: Resource) -> list[str]:
     return [
         f"Functions host     {cloud.host.url}",
-        f"  function key     {cloud.host.function_key}",
+        *_how_to_get_in(cloud),
         f"Key Vault          {cloud.vault.uri}  (secrets {listed(SECRETS)})",
         f"ARM                {cloud.azure.arm_uri}",
         f"Event Grid topic   {cloud.azure.topic_uri}",
@@ -113,7 +127,7 @@ def _introduction(cloud: LocalCloud, account: Resource, archive: Resource) -> li
         f"{COMMAND} rotate {SECRETS[-1]}",
         "",
         f"# Regenerate by hand, as in the portal, the key that {_BY_HAND.secret} holds; a refresh shows the drift.",
-        _authorize(cloud),
+        _authorize(cloud, ARM),
         _regenerate(cloud, account),
         f"{COMMAND} status --refresh --status drifted",
         "",
@@ -122,7 +136,7 @@ def _introduction(cloud: LocalCloud, account: Resource, archive: Resource) -> li
         _doctor(cloud),
         "",
         "# Let the daily sweep come now: it rotates what is due.",
-        _SWEEP,
+        *_sweep(cloud),
         "",
         "Secrets that need a person are planted now, which takes six seconds.",
         "",
@@ -147,13 +161,33 @@ def _connect(cloud: LocalCloud) -> str:
     """
     Return the line after which the command line works in another terminal.
     """
+    signed_in = {"KEY_ROTATOR_AUDIENCE": REGISTRATION, **_operator(cloud)}
     values = {
         "PATH": f'{quote(str(Path(sys.executable).parent))}:"$PATH"',
         "KEY_ROTATOR_URL": cloud.host.url,
-        "KEY_ROTATOR_FUNCTION_KEY": cloud.host.function_key,
+        **(signed_in if _signs_in(cloud) else {"KEY_ROTATOR_FUNCTION_KEY": cloud.host.function_key}),
         "MASTER_KEY": cloud.host.keys.master,
     }
     return f"cd {quote(str(REPOSITORY))} && export {' '.join(f'{name}={value}' for name, value in values.items())}"
+
+
+def _operator(cloud: LocalCloud) -> dict[str, str]:
+    return {name: quote(value) for name, value in cloud.azure.operator_environment().items()}
+
+
+def _signs_in(cloud: LocalCloud) -> bool:
+    return cloud.authentication.is_enabled
+
+
+def _how_to_get_in(cloud: LocalCloud) -> list[str]:
+    if not _signs_in(cloud):
+        return [f"  function key     {cloud.host.function_key}"]
+    names = [f"{person.name} ({', '.join(person.roles) or 'no role'})" for person in PEOPLE]
+    return [f"  sign in          {cloud.host.url}{LOGIN}  ({', '.join(names)})"]
+
+
+def _sweep(cloud: LocalCloud) -> list[str]:
+    return [_authorize(cloud, REGISTRATION), _SWEEP_SIGNED_IN] if _signs_in(cloud) else [_SWEEP]
 
 
 def _practice(troubles: Sequence[Trouble]) -> list[str]:
@@ -183,15 +217,15 @@ def _how_often(cloud: LocalCloud) -> str:
     return "twice: the second time comes too soon."
 
 
-def _authorize(cloud: LocalCloud) -> str:
+def _authorize(cloud: LocalCloud, resource: str) -> str:
     person = cloud.azure.operator_environment()
-    url = f"{person['IDENTITY_ENDPOINT']}?resource={ARM}&api-version={API_VERSION}"
+    url = f"{person['IDENTITY_ENDPOINT']}?resource={resource}&api-version={API_VERSION}"
     call = f"{_curl(cloud)} {quote(url)} -H {quote('X-IDENTITY-HEADER: ' + person['IDENTITY_HEADER'])}"
     return f"""token=$({call} | cut -d '"' -f 4)"""
 
 
 def _doctor(cloud: LocalCloud) -> str:
-    signed_in = " ".join(f"{name}={quote(value)}" for name, value in cloud.azure.operator_environment().items())
+    signed_in = " ".join(f"{name}={value}" for name, value in _operator(cloud).items())
     return f"{signed_in} {COMMAND} doctor --app {cloud.site.name} --resource-group {RESOURCE_GROUP}"
 
 

@@ -104,7 +104,7 @@ async def bring_about(cloud: LocalCloud) -> list[Trouble]:
     That takes six seconds, since the app believes drift at the second look.
     """
     host = cloud.host
-    async with aiohttp.ClientSession(host.url, headers={"x-functions-key": host.function_key}) as api:
+    async with aiohttp.ClientSession(host.url, headers=host.credential) as api:
 
         async def rotate(secret: str, **options: str) -> None:
             body = {"secret": f"{cloud.vault.uri}/secrets/{secret}", **options}

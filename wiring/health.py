@@ -77,6 +77,7 @@ def check_of(  # noqa: PLR0913 - what a rotation needs
     arm_scope: str,
     sweep_schedule: str,
     observes: bool,
+    lacks_sign_in: bool,
 ) -> HealthCheck:
     """
     Return the health check of an app that is made of these parts.
@@ -101,6 +102,9 @@ def check_of(  # noqa: PLR0913 - what a rotation needs
     async def mode() -> str:
         return "observing"
 
+    async def sign_in() -> str:
+        return "ROTATION_AUTHENTICATION must be key as long as the authentication of App Service is off"
+
     probes = {
         "ledger": ledger.probe,
         "vaults": vaults.probe,
@@ -108,6 +112,8 @@ def check_of(  # noqa: PLR0913 - what a rotation needs
         "events": decoding.probe,
     }
     notices = {"secrets": secrets, "sweep": sweep} | ({"mode": mode} if observes else {})
+    # Nobody can call; events and sweeps go on.
+    notices |= {"sign_in": sign_in} if lacks_sign_in else {}
     return HealthCheck(probes, notices)
 
 

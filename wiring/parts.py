@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from adapters.late import late, part
+from wiring.authentication import Authentication, is_sign_in_on, read_authentication
 from wiring.warming import Warming
 
 if TYPE_CHECKING:
@@ -52,6 +53,20 @@ class Wiring:
         from wiring.settings import read_settings
 
         return read_settings(self._environment)
+
+    @cached_property
+    def authentication(self) -> Authentication:
+        """
+        Who may call the HTTP API, whatever stands in the other settings.
+        """
+        return read_authentication(self._environment)
+
+    @cached_property
+    def lacks_sign_in(self) -> bool:
+        """
+        Whether App Service, which is to say who calls, does not.
+        """
+        return self.authentication is Authentication.ENTRA and not is_sign_in_on(self._environment)
 
     @cached_property
     def rotator(self) -> "Rotator":
@@ -177,6 +192,7 @@ class Wiring:
             arm_scope=self.settings.cloud.arm_scope,
             sweep_schedule=self._environment.get("ROTATION_SWEEP_SCHEDULE", ""),
             observes=self.settings.observes,
+            lacks_sign_in=self.lacks_sign_in,
         )
 
     @cached_property

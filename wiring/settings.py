@@ -24,6 +24,8 @@ from rotation.vocabulary.limits import (
 )
 from rotation.vocabulary.quoting import quoted
 from rotation.vocabulary.secret import parse_vault_uri
+from wiring.authentication import NAME as AUTHENTICATION
+from wiring.authentication import Authentication, read_authentication
 from wiring.clouds import CLOUDS, Cloud
 from wiring.written import read_days, read_flag, read_hours, read_https, read_list, read_text
 
@@ -39,6 +41,7 @@ NAMES = (
     "ROTATION_GRACE_HOURS",
     "ROTATION_VERIFY_DAYS",
     "ROTATION_MODE",
+    AUTHENTICATION,
     "ROTATION_CLOUD",
     "ROTATION_ARM_ENDPOINT",
     "ROTATION_VERIFY_VAULT_DOMAIN",
@@ -77,7 +80,7 @@ class Settings(Struct, frozen=True):
 
     `lead` is how long before its expiry a sweep finds a secret due, `grace` how long clients may go on with what they
     have read, `verify_every` how often each secret is compared with its target, None for never; `observes` says whether
-    nothing is to be changed, `in_azure` whether there is a managed identity.
+    nothing is to be changed, `authentication` who may call, and `in_azure` whether there is a managed identity.
     """
 
     vaults: list[str]
@@ -87,6 +90,7 @@ class Settings(Struct, frozen=True):
     grace: timedelta
     verify_every: timedelta | None
     observes: bool
+    authentication: Authentication
     storage: Storage
     client_id: str | None
     cloud: Cloud
@@ -121,6 +125,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         grace=_read_grace(environment),
         verify_every=_read_verify_every(environment),
         observes=_read_mode(environment) == _OBSERVE,
+        authentication=read_authentication(environment),
         storage=_read_storage(environment, cloud),
         client_id=read_text(environment, "AZURE_CLIENT_ID") or None,
         cloud=cloud,

@@ -49,6 +49,9 @@ param verifyDays int
 @description('What the app does: `rotate` or `observe`.')
 param rotationMode string
 
+@description('Who may call the HTTP API: `key` or `entra`. With the latter, entra-authentication.bicep turns the sign-in of App Service on.')
+param authentication string
+
 @description('Whether a new key is asked for before it is stored: `true` or `false`.')
 param proveKeys string
 
@@ -124,7 +127,7 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 
 resource app 'Microsoft.Web/sites@2025-03-01' = {
   // Event Grid delivers to the public endpoint. With privateNetworking it alone and callerRanges get in.
-  // Event Grid has no client certificate. Every call but health needs a key, and with entraClientId a token too.
+  // Event Grid has no client certificate. Every call but health and the page needs a key, or with entraClientId a sign-in.
   // It runs on events: instances come with work and go with it.
   // Flex Consumption replaces its instances by itself and takes no health check path.
   name: name
@@ -188,6 +191,7 @@ var ownSettings = {
   ROTATION_GRACE_HOURS: string(graceHours)
   ROTATION_VERIFY_DAYS: string(verifyDays)
   ROTATION_MODE: rotationMode
+  ROTATION_AUTHENTICATION: authentication
   ROTATION_PROVE_KEYS: proveKeys
   ROTATION_DATA_PLANE_SUFFIXES: dataPlaneSuffixes
   ROTATION_SWEEP_SCHEDULE: sweepSchedule

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from localcloud.azure.dialect import CLIENT_ID, OBJECT_ID, american
+from localcloud.azure.directory import AUDIENCES as OF_THE_REGISTRATION
+from localcloud.azure.directory import member_of, token_for
 from localcloud.azure.json_answer import json_answer
 from localcloud.azure.operation import Call, Operation
 from localcloud.azure.principal import OPERATOR, Principal
@@ -42,7 +44,7 @@ class _Grant:
 
 class Identity:
     """
-    Issues opaque tokens, each for one audience, and knows them again.
+    Issues opaque tokens, each for one audience, and knows them again. Those for the app registration are not opaque.
     """
 
     def __init__(self, client_id: str | None = None) -> None:
@@ -53,6 +55,8 @@ class Identity:
         """What `X-IDENTITY-HEADER` must carry."""
         self.operator_header = secrets.token_hex(32)
         """What it carries where a person asks: the token is the operator's."""
+        self.signing_key = secrets.token_hex(32)
+        """By it the app's own sign-in knows the tokens for the app registration."""
         self.lifetime = 24 * 3600
         """Seconds that a token lives."""
         self._grants: dict[str, _Grant] = {}
@@ -141,7 +145,7 @@ class Identity:
         if unknown := set(call.request.query) - PARAMETERS:
             raise Refusal(400, "BadRequest", f"Unknown parameters: {sorted(unknown)}.")
         resource = call.query("resource")
-        if resource is None or resource.rstrip("/") not in AUDIENCES:
+        if resource is None or resource.rstrip("/") not in {*AUDIENCES, *OF_THE_REGISTRATION}:
             raise Refusal(
                 400, "invalid_resource", f"The resource {resource!r} is missing or was not found in the tenant."
             )
@@ -153,13 +157,18 @@ class Identity:
             )
         return json_answer(
             {
-                "access_token": self.issue(resource, principal),
+                "access_token": self._issued(resource, principal),
                 "expires_on": str(int(time.time() + self.lifetime)),
                 "resource": resource,
                 "token_type": "Bearer",
                 "client_id": assigned or "00000000-0000-0000-0000-000000000000",
             }
         )
+
+    def _issued(self, resource: str, principal: Principal) -> str:
+        if resource in OF_THE_REGISTRATION:
+            return token_for(member_of(principal), self.signing_key, exp=int(time.time() + self.lifetime))
+        return self.issue(resource, principal)
 
     def _principal_asking(self, call: Call) -> Principal:
         """

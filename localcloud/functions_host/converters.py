@@ -18,7 +18,7 @@ import azure.functions as func
 from aiohttp import web
 from azure.functions.meta import Datum
 from azure.storage.queue import QueueMessage
-from multidict import MultiMapping
+from multidict import CIMultiDict, MultiMapping
 
 __all__ = [
     "Converter", "Datum", "Metadata", "converter_for", "from_json", "http_request", "metadata_of", "text", "timer"
@@ -73,7 +73,8 @@ def http_request(request: web.Request, route_values: Mapping[str, str], body: by
         {
             "method": text(request.method),
             "url": text(str(request.url)),
-            "headers": _texts(request.headers),
+            # In lower case, and several of one name as one (GrpcMessageConversionExtensions.cs).
+            "headers": _texts(CIMultiDict((name.lower(), value) for name, value in request.headers.items())),
             # Azure's host drops parameters without a value (GrpcMessageConversionExtensions.cs).
             "query": {name: value for name, value in _texts(request.query).items() if value.value},
             "params": {name: text(value) for name, value in route_values.items()},

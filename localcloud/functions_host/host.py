@@ -23,6 +23,7 @@ from localcloud.functions_host.http_triggers import HttpTriggers
 from localcloud.functions_host.invocation import Invoker
 from localcloud.functions_host.keys import Keys
 from localcloud.functions_host.queue_triggers import QueueListener
+from localcloud.functions_host.sign_in import SignIn
 from localcloud.functions_host.storage_queues import StorageQueues
 from localcloud.functions_host.timer_table import TimerTable
 from localcloud.functions_host.timer_triggers import Timer
@@ -119,7 +120,10 @@ class Host:
 def _web_application(
     functions: Mapping[str, IndexedFunction], host_json: HostJson, keys: Keys, invoker: Invoker
 ) -> web.Application:
-    application = web.Application(client_max_size=_MAX_REQUEST_BYTES)
+    sign_in = SignIn.from_environment()
+    application = web.Application(
+        client_max_size=_MAX_REQUEST_BYTES, middlewares=sign_in.middlewares if sign_in else ()
+    )
     application.add_routes(Admin(functions, keys=keys, invoker=invoker).routes())
     webhook = EventGridWebhook(functions, keys=keys, invoker=invoker)
     application.router.add_route("*", event_grid_webhook.PATH, webhook.handle)

@@ -17,9 +17,11 @@ from typing import IO, Any, ClassVar, Protocol
 import aiohttp
 import msgspec
 
+from localcloud.azure.directory import MACHINE, token_for
 from localcloud.functions_host import event_grid_webhook
 from localcloud.functions_host.invocation import Counts
 from localcloud.functions_host.keys import Keys
+from localcloud.functions_host.sign_in import KEY as SIGN_IN_KEY
 from localcloud.running import Running
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -129,7 +131,7 @@ class FunctionsHost(Running):
         self.functions = ready.functions
         self.keys = ready.keys
         self._admin = await running.enter_async_context(
-            aiohttp.ClientSession(ready.url, headers={"x-functions-key": ready.keys.master})
+            aiohttp.ClientSession(ready.url, headers={"x-functions-key": ready.keys.master} | self._token())
         )
         running.push_async_callback(self.stop)
 
@@ -153,6 +155,13 @@ class FunctionsHost(Running):
         Opens functions of level `function`.
         """
         return self.keys.function
+
+    @property
+    def credential(self) -> dict[str, str]:
+        """
+        The headers with which a machine may do everything that the app's API offers.
+        """
+        return self._token() or {"x-functions-key": self.function_key}
 
     def webhook_url(self, function: str) -> str:
         """
@@ -243,6 +252,13 @@ class FunctionsHost(Running):
             return await self.launch(
                 ["--app", str(self._app.resolve()), "--until-stdin-closes"], {**os.environ, **self._environment}, log
             )
+
+    def _token(self) -> dict[str, str]:
+        """
+        Return what passes the host's sign-in, where there is one: it stands before the admin API as well.
+        """
+        key = self._environment.get(SIGN_IN_KEY)
+        return {"Authorization": f"Bearer {token_for(MACHINE, key)}"} if key else {}
 
     async def _ready(self) -> _Ready:
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for

@@ -15,7 +15,8 @@ from rotator.errors import CommandError, NotAdmitted, OutOfReach, Refusal
 _NEW_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
 _KEY_REMEDY = (
     "KEY_ROTATOR_FUNCTION_KEY must be a function key of this app: "
-    "az functionapp keys list --name my-rotator --resource-group my-group"
+    "az functionapp keys list --name my-rotator --resource-group my-group; where callers sign in, set "
+    "KEY_ROTATOR_AUDIENCE instead"
 )
 _SIGN_IN_REMEDY = (
     "check that the audience, KEY_ROTATOR_AUDIENCE, is that of the app's sign-in, and that you are signed in to its "

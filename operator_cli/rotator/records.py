@@ -62,6 +62,21 @@ class Step(Struct, frozen=True):
     detail: str
 
 
+class Caller(Struct, frozen=True, kw_only=True, rename="camel"):
+    """
+    Who asked: a person by name, an application by its client id.
+    """
+
+    name: str | None = None
+    object_id: str | None = None
+    app_id: str | None = None
+
+    def __str__(self) -> str:
+        if self.name:
+            return self.name
+        return f"application {self.app_id}" if self.app_id else f"object {self.object_id or 'unknown'}"
+
+
 class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
     """
     One rotation.
@@ -82,6 +97,7 @@ class Rotation(Told, frozen=True, kw_only=True, rename="camel"):
     skip_reason: str | None = None
     error: Error | None = None
     proven: bool | None = None
+    requested_by: Caller | None = None
     allowed_on: datetime | None = None
     gap_seconds: float | None = None
     revocation: Revocation | None = None

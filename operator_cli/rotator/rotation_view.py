@@ -164,6 +164,8 @@ def _why_facts(rotation: Rotation, now: datetime) -> Iterator[_Fact]:
         yield _Fact("allowed", f"{times.time(rotation.allowed_on)}; {then}")
     if rotation.reason:
         yield _Fact("reason", rotation.reason)
+    if rotation.requested_by:
+        yield _Fact("asked by", str(rotation.requested_by))
 
 
 def _secret_facts(secret: RotatedSecret, now: datetime) -> Iterator[_Fact]:

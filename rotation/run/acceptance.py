@@ -8,6 +8,7 @@ from rotation.policy.tags import is_managed, read_target, tagged_key
 from rotation.policy.values import active_key
 from rotation.ports.reading import read_keys
 from rotation.ports.world import World
+from rotation.vocabulary.caller import Caller
 from rotation.vocabulary.endings import Drift, VaultRefused
 from rotation.vocabulary.errors import Declined, NotFound, UnknownSecret
 from rotation.vocabulary.request import LeakedKey, Revocation, RotationRequest, Trigger, new_id, revocation_id
@@ -26,6 +27,7 @@ async def accept(  # noqa: PLR0913 - what a caller may ask for
     ignore_grace: bool = False,
     reason: str | None = None,
     revoke_previous_after: timedelta | None = None,
+    requested_by: Caller | None = None,
 ) -> RotationRequest:
     """
     Return a request pinned to the version that is current now, unless the caller has named one. Nothing is written.
@@ -52,6 +54,7 @@ async def accept(  # noqa: PLR0913 - what a caller may ask for
         reason,
         revocation=revocation,
         ignore_grace=ignore_grace,
+        requested_by=requested_by,
     )
 
 
@@ -64,6 +67,7 @@ def accept_target(  # noqa: PLR0913 - what a caller may ask for
     force: bool = False,
     ignore_grace: bool = False,
     reason: str | None = None,
+    requested_by: Caller | None = None,
 ) -> RotationRequest:
     """
     Return a request to regenerate one key of a target, whose new value goes nowhere.
@@ -82,6 +86,7 @@ def accept_target(  # noqa: PLR0913 - what a caller may ask for
         reason,
         target=target.written,
         ignore_grace=ignore_grace,
+        requested_by=requested_by,
     )
 
 

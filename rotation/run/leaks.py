@@ -34,7 +34,7 @@ async def report_leak(world: World, request: RotationRequest) -> RotationRequest
         return structs.replace(
             request, revocation=structs.replace(wanted, leaked=known[0].leaked if known else wanted.leaked)
         )
-    revoking = request_to_revoke(wanted, now, reason=request.reason)
+    revoking = request_to_revoke(wanted, now, reason=request.reason, requested_by=request.requested_by)
     record = structs.replace(world.accepted(revoking, now), state=State.SCHEDULED, allowed_on=now + wanted.after)
     leak = Leak(target.identity, wanted.leaked, wanted.id, now)
     while not await world.ledger.report_leak(WaitingRotation(revoking, record, now), leak):

@@ -45,7 +45,7 @@ class Moves:
         self._target = target
         self._deadline = deadline
 
-    async def find(self, *, look: str, reason: str | None, but: SecretId | None = None) -> list[RotationRequest]:
+    async def find(self, revoking: RotationRequest, *, look: str, but: SecretId | None = None) -> list[RotationRequest]:
         """
         Return a rotation for each secret that is to be moved now, `but` one that moves already; remember who holds it.
 
@@ -63,7 +63,7 @@ class Moves:
         # One that is rotated in place regenerates the leaked key itself: after all others have left it.
         if not all(map(self._is_in_place, holders)):
             movable = [holder for holder in movable if not self._is_in_place(holder)]
-        return [request_to_move(self._revocation, holder.id, now, look=look, reason=reason) for holder in movable]
+        return [request_to_move(revoking, self._revocation, holder.id, now, look=look) for holder in movable]
 
     async def _find_holders(self) -> list[SecretVersion]:
         keys = await read_keys(self._world.providers, self._target, self._deadline)

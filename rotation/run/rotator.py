@@ -82,7 +82,7 @@ class Rotator:
             if waiting is None or waiting.request.revokes is None or waiting.record.id != revocation.id:
                 return []  # It has begun, or ended.
             moves = Moves(self._world, self._neighbours, waiting.request.revokes, target, deadline)
-            found = await moves.find(look=waiting.due_on.isoformat(), reason=waiting.request.reason, but=but)
+            found = await moves.find(waiting.request, look=waiting.due_on.isoformat(), but=but)
             if now >= gives_up_on(waiting.request):
                 return []  # It is to end now, and name who holds the key.
             if found:

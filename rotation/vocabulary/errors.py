@@ -5,7 +5,8 @@ Every error this app raises on purpose.
     ├── Rejected             the request ends before it is a rotation; nothing is recorded
     │   ├── Malformed        it cannot be read
     │   ├── TooLarge         it is larger than anything that can be meant
-    │   ├── Forbidden        it is about a vault that is not ours
+    │   ├── Unauthorized     nobody has signed in
+    │   ├── Forbidden        it is about a vault that is not ours, or its caller may not ask for it
     │   ├── UnknownSecret    there is no such secret
     │   ├── UnknownRotation  there is no such rotation
     │   ├── KeyReused        its Idempotency-Key stands for another request
@@ -63,9 +64,17 @@ class TooLarge(Rejected):
     code = "too_large"
 
 
+class Unauthorized(Rejected):
+    """
+    It is not known who asks.
+    """
+
+    code = "unauthorized"
+
+
 class Forbidden(Rejected):
     """
-    The secret is in a vault that `ROTATION_VAULTS` does not name.
+    The secret is in a vault that `ROTATION_VAULTS` does not name, or the caller may not do that.
     """
 
     code = "forbidden"

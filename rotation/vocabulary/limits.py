@@ -84,6 +84,7 @@ TOLD_WITHIN = timedelta(seconds=20)  # of a sweep: who is not told then is told 
 # What callers send
 LARGEST_BODY = 16 * 1024  # bytes: a request has a few hundred
 LONGEST_REASON = 500  # characters of the reason that a caller gives
+LONGEST_NAME = 200  # characters of the name of who asks, and of an id: the rest is cut off
 LONGEST_IDEMPOTENCY_KEY = 255  # printable characters of ASCII, as other APIs allow
 LONGEST_SECRET_ID = 400  # characters of the URI of a secret
 LONGEST_TARGET_ID = 1000  # characters of an ARM id

@@ -8,6 +8,7 @@ Metrics are made of these lines (docs/adr/0005-metrics-from-the-log-lines.md), s
 import logging
 from collections.abc import Mapping
 
+from rotation.vocabulary.caller import Caller
 from rotation.vocabulary.record import Rotation
 from rotation.vocabulary.timing import Deadline
 
@@ -15,6 +16,8 @@ _log = logging.getLogger("rotation")
 
 # Steps that a person should look at, although the rotation goes on.
 _WARNINGS = {"not proven"}
+# Steps whose message says who asked: one at the beginning and one at the end.
+_TELL_WHO = {"accepted", "reported as leaked", "ended"}
 
 
 def report(record: Rotation, step: str, deadline: Deadline | None = None, **facts: object) -> None:
@@ -32,6 +35,7 @@ def report(record: Rotation, step: str, deadline: Deadline | None = None, **fact
         "target": record.target,
         "secret": f"{record.secret.vault}/secrets/{record.secret.name}" if record.secret else None,
         "attempt": record.attempts,
+        "requestedBy": _members_of(record.requested_by),
         "seconds": round(deadline.elapsed, 3) if deadline else None,
         "duration": round(deadline.lap(), 3) if deadline else None,
         **{name: None if fact is None else str(fact) for name, fact in facts.items()},
@@ -43,6 +47,8 @@ def report(record: Rotation, step: str, deadline: Deadline | None = None, **fact
         for name in ("secret", "target", "trigger", "seconds", "duration")
         if fields[name] is not None
     ]
+    if record.requested_by and step in _TELL_WHO:
+        shown.append(f"requested by {record.requested_by}")
     _log.log(
         logging.WARNING if step in _WARNINGS else logging.INFO,
         "rotation %s: %s (%s)",
@@ -50,6 +56,20 @@ def report(record: Rotation, step: str, deadline: Deadline | None = None, **fact
         step,
         ", ".join(shown),
         extra=fields,
+    )
+
+
+def report_change(method: str, path: str, status: int, caller: Caller) -> None:
+    """
+    Log who has asked for a change over HTTP, and how that was answered: most changes leave no record.
+    """
+    _log.info(
+        "%s %s: answered %d, requested by %s",
+        method,
+        path,
+        status,
+        caller,
+        extra={"step": "asked", "method": method, "status": status, "requestedBy": _members_of(caller)},
     )
 
 
@@ -139,3 +159,7 @@ def report_poisoned(message_id: str | None, rotation_id: str | None) -> None:
         message_id,
         extra={"step": "poisoned", "rotation": rotation_id, "message_id": message_id},
     )
+
+
+def _members_of(caller: Caller | None) -> dict[str, str | None] | None:
+    return {"name": caller.name, "objectId": caller.object_id, "appId": caller.app_id} if caller else None

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
+from rotation.vocabulary.caller import Caller
 from rotation.vocabulary.endings import Misconfigured, SkipReason
 from rotation.vocabulary.request import LeakedKey, RotationRequest, Trigger
 from rotation.vocabulary.secret import SecretId
@@ -75,6 +76,7 @@ class Rotation(Struct, frozen=True, rename="camel"):
 
     `reason` is the caller's, and `skip_reason` says why a rotation was skipped. `proven` says whether the new key was
     seen to work: False where that could not be found out or the key was refused, None where it was not asked for (yet).
+    `requested_by` is who asked over HTTP: None where nobody did, or a function key let them in.
     `allowed_on` is there where it is too soon: from then on the key may be regenerated; of a revocation it is the
     earliest time. `gap_seconds` is there for InPlace rotations: how long the secret held a key that was already dead.
     `revocation` is there where the rotation moves its secret away from a leaked key, `steps` where a dry run, or an app
@@ -97,6 +99,7 @@ class Rotation(Struct, frozen=True, rename="camel"):
     error: Problem | None
     skip_reason: SkipReason | None = None
     proven: bool | None = None
+    requested_by: Caller | None = None
     allowed_on: datetime | UnsetType = UNSET
     gap_seconds: float | UnsetType = UNSET
     revocation: ScheduledRevocation | UnsetType = UNSET
@@ -270,6 +273,7 @@ def accepted_record(request: RotationRequest, now: datetime, parse: ParseTarget)
         attempts=1,
         reason=request.reason,
         error=None,
+        requested_by=request.requested_by,
     )
     if request.revocation:
         due_on = now + request.revocation.after

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from rotation.vocabulary.caller import Caller
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 
@@ -61,8 +62,8 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     `revokes` a leaked key is about the target that has it, and finds out itself which key that is. One with a
     `revocation` moves its secret away from such a key: it is the report of the leak, or made for another secret that
     holds the key. `ignore_grace` asks for the key to be regenerated although clients may go on with it, and `deferred`
-    says that this was too soon once. A field that this version does not know is an error: what it asks for must not be
-    left out.
+    says that this was too soon once. `requested_by` is who asked, where that is known. A field that this version does
+    not know is an error: what it asks for must not be left out.
     """
 
     id: str
@@ -80,6 +81,7 @@ class RotationRequest(Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     revokes: Revocation | None = None
     ignore_grace: bool = False
     deferred: bool = False
+    requested_by: Caller | None = None
 
     @property
     def is_patient(self) -> bool:
@@ -134,24 +136,42 @@ def revocation_id(rotation_id: str) -> str:
     return _id_of(f"{rotation_id}|revocation")
 
 
-def request_to_revoke(revocation: Revocation, now: datetime, *, reason: str | None) -> RotationRequest:
+def request_to_revoke(
+    revocation: Revocation, now: datetime, *, reason: str | None, requested_by: Caller | None = None
+) -> RotationRequest:
     """
     Return the rotation that regenerates a leaked key, which waits until nobody uses that key any more.
     """
-    target = revocation.leaked.shown_by
     return RotationRequest(
-        revocation.id, Trigger.HTTP, None, now, reason=reason, target=target, waits=True, revokes=revocation
+        revocation.id,
+        Trigger.HTTP,
+        None,
+        now,
+        reason=reason,
+        target=revocation.leaked.shown_by,
+        waits=True,
+        revokes=revocation,
+        requested_by=requested_by,
     )
 
 
 def request_to_move(
-    revocation: Revocation, secret: SecretId, now: datetime, *, look: str, reason: str | None
+    revoking: RotationRequest, revocation: Revocation, secret: SecretId, now: datetime, *, look: str
 ) -> RotationRequest:
     """
     Return the rotation of a secret that holds a leaked key: another one for each `look` that finds it there.
+
+    It has the reason and the caller of the request that revokes the key.
     """
-    identity = f"{revocation.id}|{secret.identity}/{secret.version}|{look}"
-    return RotationRequest(_id_of(identity), Trigger.HTTP, secret, now, reason=reason, revocation=revocation)
+    return RotationRequest(
+        _id_of(f"{revocation.id}|{secret.identity}/{secret.version}|{look}"),
+        Trigger.HTTP,
+        secret,
+        now,
+        reason=revoking.reason,
+        revocation=revocation,
+        requested_by=revoking.requested_by,
+    )
 
 
 def keyed_id(idempotency_key: str) -> str:

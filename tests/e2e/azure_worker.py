@@ -94,6 +94,18 @@ class AzureWorker:
             for binding in found
         }
 
+    def levels(self) -> dict[str, str]:
+        """
+        Return what a caller has to show to each HTTP function.
+        """
+        found = {name: [json.loads(raw) for raw in each.raw_bindings] for name, each in self.functions.items()}
+        return {
+            name: binding["authLevel"]
+            for name, bindings in found.items()
+            for binding in bindings
+            if binding["type"] == "httpTrigger"
+        }
+
     async def invoke(self, function: str, **data: Message) -> Any:
         """
         Run a function with one trigger's data; return the worker's response.

@@ -4,7 +4,7 @@ Faults of a deployment, planted in the local Azure: each as it comes about in a 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION
 from localcloud.azure.known_roles import (
@@ -14,6 +14,7 @@ from localcloud.azure.known_roles import (
     rotation_role,
 )
 from localcloud.azure.roles import RoleDefinition
+from localcloud.azure.site_authentication import EXCLUDED_PATHS, as_deployed
 from localcloud.cloud import LocalCloud
 from localcloud.kinds import KINDS, named
 
@@ -173,6 +174,39 @@ async def sign_in_before_events(cloud: LocalCloud) -> None:
     Let App Service ask everybody to sign in.
     """
     cloud.site.authentication.is_enabled = cloud.site.authentication.is_required = True
+
+
+async def believed_without_sign_in(cloud: LocalCloud) -> None:
+    """
+    Let the app believe a principal for which App Service does not vouch.
+    """
+    cloud.site.changed_settings["ROTATION_AUTHENTICATION"] = "entra"
+
+
+def _sign_in(cloud: LocalCloud, **changed: Any) -> None:
+    cloud.site.changed_settings["ROTATION_AUTHENTICATION"] = "entra"
+    cloud.site.authentication = replace(as_deployed(), **changed)
+
+
+async def sign_in_for_any_application(cloud: LocalCloud) -> None:
+    """
+    Name no application that may call.
+    """
+    _sign_in(cloud, allowed_applications=())
+
+
+async def sign_in_without_people(cloud: LocalCloud) -> None:
+    """
+    Forget the application by which people sign in.
+    """
+    _sign_in(cloud, allowed_applications=("55555555-5555-4555-8555-555555555555",))
+
+
+async def sign_in_with_a_hole(cloud: LocalCloud) -> None:
+    """
+    Leave out whatever lies below the page.
+    """
+    _sign_in(cloud, excluded_paths=(*EXCLUDED_PATHS, "/api/dashboard/*"))
 
 
 async def empty_scopes(cloud: LocalCloud) -> None:

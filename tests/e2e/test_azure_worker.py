@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -84,14 +86,41 @@ async def test_only_health_and_the_page_are_anonymous(started: AzureWorker) -> N
     Everything else needs a function key.
     """
     for_everyone = {"get_health", "get_dashboard"}
-    levels = {
-        name: json.loads(raw).get("authLevel")
-        for name, found in started.functions.items()
-        for raw in found.raw_bindings
-        if json.loads(raw)["type"] == "httpTrigger"
-    }
+    levels = started.levels()
+
     assert {name for name, level in levels.items() if level == "ANONYMOUS"} == for_everyone
     assert {level for name, level in levels.items() if name not in for_everyone} == {"FUNCTION"}
+
+
+_LEVELS = """
+import asyncio, json
+from pathlib import Path
+from tests.e2e.azure_worker import AzureWorker
+
+async def index():
+    worker = AzureWorker(Path.cwd())
+    assert await worker.start() is None
+    print(json.dumps(worker.levels()))
+
+asyncio.run(index())
+"""
+
+
+def test_with_a_sign_in_the_host_asks_for_no_key(started: AzureWorker) -> None:
+    """
+    Azure would ask for both: someone who signs in has none. The app itself looks at who calls.
+    """
+    indexed = subprocess.run(  # noqa: S603 - the statements stand above
+        [sys.executable, "-c", _LEVELS],
+        cwd=REPOSITORY,
+        env=os.environ | {"ROTATION_AUTHENTICATION": "entra"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    levels = json.loads(indexed.stdout.splitlines()[-1])
+
+    assert levels == dict.fromkeys(started.levels(), "ANONYMOUS")
 
 
 async def test_a_broken_import_is_an_indexing_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

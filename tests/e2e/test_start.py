@@ -257,3 +257,27 @@ def test_ctrl_c_leaves_nothing_and_the_next_run_has_the_same_address(run: Run, f
         assert again.address == run.address
         assert again.press_ctrl_c() == (0, "\nstart: stopped\n")
         assert again.processes() == []
+
+
+def test_it_runs_with_a_sign_in_as_well(tmp_path: Path) -> None:
+    """
+    No function key is shown; the line to paste signs the operator in, and what is suggested works.
+    """
+    with start(tmp_path / "kept", tmp_path / "entra", ROTATION_AUTHENTICATION="entra") as run:
+        run.read(READY)
+        (pasted,) = [line for line in run.lines if "export " in line and "KEY_ROTATOR_URL=" in line]
+        (doctor,) = [line for line in run.lines if f" {COMMAND} doctor " in line]
+        (sweep,) = [line for line in run.lines if "sweep_vaults" in line]
+        token = run.lines[run.lines.index(sweep) - 1]
+        (sign_in,) = [line for line in run.lines if "/.auth/login/aad" in line]
+
+        shell = run.shell(pasted, "set -e", f"{COMMAND} rotate batch-key", f"{COMMAND} status", token, sweep)
+        examined = run.shell(pasted, doctor)
+        ended = run.press_ctrl_c()
+
+    assert "KEY_ROTATOR_FUNCTION_KEY" not in pasted
+    assert "ada@rotator.example (Rotations.Operate)" in sign_in
+    assert shell.returncode == 0, shell.stderr
+    assert "Completed  localhost" in shell.stdout
+    assert "its sign-in lets the events of Event Grid through, and callers who may call" in examined.stdout
+    assert ended == (0, "\nstart: stopped\n")

@@ -14,6 +14,7 @@ from rotation.run.acceptance import accept
 from rotation.run.leaks import report_leak
 from rotation.run.resumption import list_unfinished
 from rotation.run.rotator import Rotator
+from rotation.vocabulary.caller import Caller
 from rotation.vocabulary.errors import Busy
 from rotation.vocabulary.limits import CLAIM_TTL, QUEUED_FOR
 from rotation.vocabulary.record import Rotation, WaitingRotation
@@ -246,24 +247,31 @@ class TwinWorld:
         after: timedelta = timedelta(hours=1),
         *,
         reason: str | None = None,
+        requested_by: Caller | None = None,
     ) -> tuple[Rotation, list[RotationRequest]]:
         """
         Do what the HTTP API does with the report of a leak: return what came of it, and what goes into the queue.
         """
-        accepted = await self.report_only(name, after, reason=reason)
+        accepted = await self.report_only(name, after, reason=reason, requested_by=requested_by)
         record = await self.rotator.rotate(accepted)
         return record, await self.rotator.moves(accepted)
 
     async def report_only(
-        self, name: str = "one", after: timedelta = timedelta(hours=1), *, reason: str | None = None
+        self,
+        name: str = "one",
+        after: timedelta = timedelta(hours=1),
+        *,
+        reason: str | None = None,
+        requested_by: Caller | None = None,
     ) -> RotationRequest:
         """
         Put the report of a leak on record, and do nothing about it.
         """
         secret = SecretId(VAULT, name)
-        return await report_leak(
-            self.ports, await accept(self.ports, secret, reason=reason, revoke_previous_after=after)
+        accepted = await accept(
+            self.ports, secret, reason=reason, revoke_previous_after=after, requested_by=requested_by
         )
+        return await report_leak(self.ports, accepted)
 
     def regenerations(self) -> int:
         """

@@ -4,8 +4,7 @@ Microsoft.Web: the Function App, its settings, its functions, and who has to sig
 It rests on assumption 135 of docs/fidelity.md.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -17,11 +16,12 @@ from localcloud.azure.dialect import TENANT_ID
 from localcloud.azure.identity import Identity
 from localcloud.azure.json_answer import json_answer
 from localcloud.azure.operation import Call, Operation
+from localcloud.azure.site_authentication import Authentication
 
 API_VERSIONS = frozenset({"2024-11-01", "2025-03-01", "2025-05-01"})
 SITES = f"{SUBSCRIPTION}/providers/Microsoft.Web/sites"
 SITE = f"{SUBSCRIPTION}/resourceGroups/{{group}}/providers/Microsoft.Web/sites/{{site}}"
-_OF_THE_PLATFORM = ("IDENTITY_", "LOCAL_")
+_OF_THE_PLATFORM = ("IDENTITY_", "LOCAL_", "WEBSITE_")
 """How names begin that are no app settings: those which App Service adds, and those of the host on this machine."""
 
 
@@ -40,26 +40,17 @@ class Host(Protocol):
         """
 
 
-@dataclass
-class Authentication:
-    """
-    App Service authentication (Easy Auth), as it is configured. Nothing here enforces it.
-    """
-
-    is_enabled: bool = False
-    is_required: bool = False
-    unauthenticated_action: str = "RedirectToLoginPage"
-    excluded_paths: Sequence[str] = ()
-
-
 class FunctionSite:
     """
     A Function App as Azure Resource Manager shows it, with the host that runs it at present.
     """
 
-    def __init__(self, arm_id: str, identity: Identity, host: Callable[[], Host]) -> None:
+    def __init__(
+        self, arm_id: str, identity: Identity, host: Callable[[], Host], authentication: Authentication | None = None
+    ) -> None:
         self.arm_id = arm_id
-        self.authentication = Authentication()
+        self.authentication = authentication or Authentication()
+        """Who has to sign in. The host enforces what it was started with, which is not changed here."""
         self.state = "Running"
         self.public_network_access = "Enabled"
         self.changed_settings: dict[str, str | None] = {}
@@ -166,16 +157,7 @@ class _Sites:
 
     async def authentication(self, call: Call) -> web.Response:
         site = self._find(call)
-        wanted = site.authentication
-        properties = {
-            "platform": {"enabled": wanted.is_enabled, "runtimeVersion": "~1"},
-            "globalValidation": {
-                "requireAuthentication": wanted.is_required,
-                "unauthenticatedClientAction": wanted.unauthenticated_action,
-                "excludedPaths": list(wanted.excluded_paths),
-            },
-        }
-        return json_answer(_config(site, "authsettingsV2", properties))
+        return json_answer(_config(site, "authsettingsV2", site.authentication.properties))
 
 
 def _shown(site: FunctionSite) -> dict[str, Any]:

@@ -11,11 +11,10 @@ from rotator.doctor.estate import is_within, subscriptions_of
 from rotator.doctor.finding import Area, Finding
 from rotator.doctor.needs import FUNCTIONS
 from rotator.doctor.resource_manager import NotShown, ResourceManager
-from rotator.doctor.resources import AppSettings, AuthSettings, Function, Site
+from rotator.doctor.resources import AppSettings, Function, Site
 
 _AREA = Area("app")
 _VERSION = "2025-03-01"
-_EVENTS_PATH = "/runtime/webhooks/eventgrid"
 _READ = ("AZURE_CLIENT_ID", "ROTATION_ALLOWED_SCOPES", "ROTATION_TOPIC_ENDPOINT", "ROTATION_VAULTS")
 
 
@@ -232,24 +231,3 @@ async def look_at_functions(manager: ResourceManager, site: Site) -> list[Findin
             )
         )
     return findings or [_AREA.ok(f"its {len(FUNCTIONS)} functions for events, queues and timers are there")]
-
-
-async def look_at_sign_in(manager: ResourceManager, site: Site) -> list[Finding]:
-    """
-    Return whether a sign-in before the app lets events through.
-    """
-    settings = (await manager.get(AuthSettings, f"{site.id}/config/authsettingsV2", _VERSION)).properties
-    validation = settings.global_validation
-    lets_strangers_in = validation.unauthenticated_client_action == "AllowAnonymous"
-    if not settings.platform.enabled or lets_strangers_in or not validation.require_authentication:
-        return []
-    if _EVENTS_PATH in {path.lower().rstrip("/") for path in validation.excluded_paths}:
-        return [_AREA.ok("its sign-in lets the events of Event Grid through")]
-    return [
-        _AREA.fault(
-            "events_behind_sign_in",
-            "App Service's sign-in is on, and answers the events of Event Grid with 401",
-            "exclude /runtime/webhooks/EventGrid and /runtime/webhooks/eventgrid from it, as "
-            "infra/modules/authentication.bicep does",
-        )
-    ]

@@ -15,6 +15,7 @@ from rotator.doctor.finding import Area, Finding
 from rotator.doctor.looking import flat, guarded, not_seen
 from rotator.doctor.resource_manager import ResourceManager
 from rotator.doctor.rights import Rights
+from rotator.doctor.sign_in import look_at_sign_in
 from rotator.doctor.storage import look_at_storage
 from rotator.doctor.targets import look_at_scopes, look_at_targets
 from rotator.doctor.through_the_app import Heard
@@ -55,14 +56,17 @@ async def look(manager: ResourceManager, named: Named, address: Address, heard: 
         ]
     host = None if address.is_local else urlsplit(address.base).hostname
     findings = app.look_at_site(site, host)
-    looks: list[Awaitable[list[Finding]]] = [app.look_at_functions(manager, site), app.look_at_sign_in(manager, site)]
+    looks: list[Awaitable[list[Finding]]] = [app.look_at_functions(manager, site)]
+    mode = None
     try:
         deployment = await app.read_deployment(manager, site)
     except CommandError as error:
         findings.append(not_seen(error, _SETTINGS_RIGHT))
     else:
+        mode = deployment.text("ROTATION_AUTHENTICATION") or "key"
         findings += app.look_at_references(deployment)
         looks.append(_look_around(manager, deployment, heard))
+    looks.append(look_at_sign_in(manager, site, mode))
     return findings + flat(await asyncio.gather(*map(guarded, looks)))
 
 

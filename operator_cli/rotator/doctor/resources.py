@@ -78,29 +78,6 @@ class Function(Resource):
         return self.name.rpartition("/")[2]
 
 
-class _Platform(Struct):
-    enabled: bool = False
-
-
-class _Validation(Struct, rename="camel"):
-    require_authentication: bool = True
-    unauthenticated_client_action: str = ""
-    excluded_paths: list[str] = []
-
-
-class _AuthProperties(Struct, rename="camel"):
-    platform: _Platform = field(default_factory=_Platform)
-    global_validation: _Validation = field(default_factory=_Validation)
-
-
-class AuthSettings(Struct):
-    """
-    App Service's own sign-in before the app.
-    """
-
-    properties: _AuthProperties = field(default_factory=_AuthProperties)
-
-
 class _AssignmentProperties(Struct, rename="camel"):
     scope: str
     role_definition_id: str

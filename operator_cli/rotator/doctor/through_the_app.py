@@ -30,6 +30,7 @@ _OF_HEALTH = {
     "vaults": f"give the app Key Vault Secrets Officer on each vault, and a way to it through its firewall; {_RIGHTS}",
     "identity": "give the Function App its identity back, and let AZURE_CLIENT_ID name it",
     "events": "set PYTHON_ISOLATE_WORKER_DEPENDENCIES: docs/configuration.md#not-ours-but-honoured",
+    "sign_in": "switch the sign-in of App Service on, or set ROTATION_AUTHENTICATION=key: docs/deploy.md",
     "sweep": "correct ROTATION_SWEEP_SCHEDULE: without it, no sweep finds what no event was about",
 }
 

@@ -10,6 +10,7 @@ from providers import KINDS
 from rotation.vocabulary.endings import OutOfScope
 from rotation.vocabulary.errors import SettingsError
 from tests.twins.targets import batch_account
+from wiring.authentication import Authentication
 from wiring.clouds import CLOUDS
 from wiring.settings import NAMES, Settings, read_settings
 
@@ -411,6 +412,35 @@ def test_another_mode_is_refused_with_those_that_there_are(written: str) -> None
         read_settings(LEAST | {"ROTATION_MODE": written})
     assert error.value.setting == "ROTATION_MODE"
     assert error.value.expected == "rotate or observe"
+
+
+@pytest.mark.parametrize(
+    ("written", "authentication"),
+    [
+        (None, Authentication.KEY),
+        ("", Authentication.KEY),
+        ("Key", Authentication.KEY),
+        (' "ENTRA"\n', Authentication.ENTRA),
+    ],
+)
+def test_a_sign_in_is_asked_for_only_where_that_is_said(written: str | None, authentication: Authentication) -> None:
+    """
+    In any case, and with what surrounds it; a function key counts where nothing is said.
+    """
+    environment = LEAST if written is None else LEAST | {"ROTATION_AUTHENTICATION": written}
+
+    assert read_settings(environment).authentication is authentication
+
+
+@pytest.mark.parametrize("written", ["entraid", "keys", "none", "anonymous", "key, entra", "false"])
+def test_another_way_to_let_callers_in_is_refused_with_those_that_there_are(written: str) -> None:
+    """
+    Nobody who misspelt it is found without any.
+    """
+    with pytest.raises(SettingsError, match=r"ROTATION_AUTHENTICATION is .*: it must be key or entra$") as error:
+        read_settings(LEAST | {"ROTATION_AUTHENTICATION": written})
+    assert error.value.setting == "ROTATION_AUTHENTICATION"
+    assert error.value.expected == "key or entra"
 
 
 def test_the_sample_holds_nothing_that_is_not_read() -> None:

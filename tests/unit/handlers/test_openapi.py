@@ -19,6 +19,7 @@ from handlers.wishes import Management
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.secret import parse_secret_id
 from tests.twins.targets import parse_target
+from wiring.authentication import Authentication
 
 ROOT = Path(__file__).parents[3]
 DOCUMENT = json.loads(json.dumps(document()))
@@ -326,6 +327,18 @@ def test_a_word_that_is_none_of_the_choices_of_a_body_names_them() -> None:
     """
     with pytest.raises(Malformed, match="key`, which must be one of Primary, Secondary, auto"):
         read_body(b'{"secret": "https://v.vault.azure.net/secrets/n", "key": "primary"}', NewRotation, "{}")
+
+
+def test_the_document_says_how_this_app_lets_callers_in() -> None:
+    """
+    By a function key, or by a token; nothing else of it differs.
+    """
+    with_keys, signed_in = document(), document(Authentication.ENTRA)
+
+    assert with_keys["security"] == [{"functionKey": []}, {"functionKeyInQuery": []}]
+    assert signed_in["security"] == [{"entra": []}]
+    assert signed_in["components"]["securitySchemes"]["entra"]["scheme"] == "bearer"
+    assert signed_in["paths"] == with_keys["paths"]
 
 
 def test_the_pages_show_every_check_of_health() -> None:

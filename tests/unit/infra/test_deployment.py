@@ -173,7 +173,7 @@ def test_settings_that_people_add_stay() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "said"),
     [
-        ("entra", {"entraCallerIds": " "}, "every application of the tenant"),
+        ("entra", {"entraClientId": " "}, "entraCallerIds has no effect without entraClientId"),
         ("public", {"privateNetworking": "yes"}, "'false' | 'true'"),
         ("public", {"proveKeys": "yes"}, "'false' | 'true'"),
         ("public", {"rotationMode": "observing"}, "'observe' | 'rotate'"),

@@ -1,7 +1,9 @@
+import json
 import re
 
 import pytest
 
+from handlers.admission import OPERATE, READ
 from tests.unit.infra.deployment import INFRA, ROOT, parameter_files
 from tests.unit.infra.test_least_privilege import ROTATION, assignments
 
@@ -82,3 +84,19 @@ def test_links_lead_somewhere(page: str) -> None:
         assert file.exists(), target
         if anchor:
             assert anchor in anchors(file.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
+def test_the_app_registration_has_the_roles_that_the_app_looks_for() -> None:
+    """
+    As docs/deploy.md registers it: for people and machines, by the same names; each id of its own.
+    """
+    roles = json.loads((INFRA / "app-roles.json").read_text())
+    (scope,) = json.loads((INFRA / "app-api.json").read_text())["api"]["oauth2PermissionScopes"]
+
+    assert [role["value"] for role in roles] == [READ, OPERATE]
+    assert all(role["isEnabled"] and role["allowedMemberTypes"] == ["User", "Application"] for role in roles)
+    assert len({*(role["id"] for role in roles), scope["id"]}) == 3
+    section = DEPLOY.partition("## Entra authentication for the HTTP API")[2].partition("\n## ")[0]
+    assert {"@infra/app-roles.json", "@infra/app-api.json", scope["id"], READ, OPERATE} <= set(
+        re.findall(r"@infra/[\w-]+\.json|Rotations\.\w+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", section)
+    )

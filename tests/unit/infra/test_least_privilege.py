@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from localcloud.azure.site_authentication import as_deployed
 from providers import KINDS
 from providers.kind import Kind
 from tests.unit.infra.compiler import RefusedError
@@ -387,22 +388,25 @@ def test_a_new_vault_forgets_nothing() -> None:
 
 def test_tokens_are_asked_for_where_nobody_comes_with_a_hosts_key() -> None:
     """
-    With Entra authentication the webhook of Event Grid, in both spellings, what deployments ask, and health.
+    With Entra authentication the webhook of Event Grid, in both spellings, what deployments ask, health, and the page.
     """
     authentication = deployment("entra").one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
 
     assert authentication["platform"] == {"enabled": True}
-    assert authentication["globalValidation"] == {
-        "requireAuthentication": True,
-        "unauthenticatedClientAction": "Return401",
-        "excludedPaths": [
-            "/runtime/webhooks/eventgrid",
-            "/runtime/webhooks/EventGrid",
-            "/admin/host/status",
-            "/admin/host/synctriggers",
-            "/api/health",
-        ],
-    }
+    validation = authentication["globalValidation"]
+    files = [f"/api/dashboard/{name}" for name in sorted(path.name for path in (ROOT / "dashboard").iterdir())]
+    assert validation.pop("excludedPaths") == [
+        "/runtime/webhooks/eventgrid",
+        "/runtime/webhooks/EventGrid",
+        "/admin/host/status",
+        "/admin/host/synctriggers",
+        "/api/health",
+        "/api/dashboard",
+        "/api/dashboard/",
+        # The page itself has no name of its own in an address.
+        *(file for file in files if not file.endswith("/index.html")),
+    ]
+    assert validation == {"requireAuthentication": True, "unauthenticatedClientAction": "Return401"}
 
 
 @pytest.mark.parametrize(
@@ -427,8 +431,51 @@ def test_tokens_count_only_from_the_callers_that_are_named(name: str, cloud: str
     assert provider["registration"] == {"clientId": client, "openIdIssuer": issuer}
     assert provider["validation"] == {
         "allowedAudiences": [client, f"api://{client}"],
-        "defaultAuthorizationPolicy": {"allowedApplications": ["66666666-6666-4666-8666-666666666666"]},
+        "defaultAuthorizationPolicy": {"allowedApplications": [client, "66666666-6666-4666-8666-666666666666"]},
     }
+
+
+def test_the_local_host_leaves_out_the_same_paths() -> None:
+    """
+    What the tests of the sign-in see is what a deployment has.
+    """
+    made = deployment("entra").one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
+
+    assert made["globalValidation"] == as_deployed().properties["globalValidation"]
+
+
+def test_without_a_list_of_callers_people_can_sign_in_and_no_application_can() -> None:
+    """
+    The registration itself is always allowed: an empty list would let every application of the tenant in.
+    """
+    made = deployment("entra", entraCallerIds=" ").one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
+    policy = made["identityProviders"]["azureActiveDirectory"]["validation"]["defaultAuthorizationPolicy"]
+
+    assert policy == {"allowedApplications": ["55555555-5555-4555-8555-555555555555"]}
+
+
+def test_no_secret_and_no_token_is_kept_for_the_sign_in() -> None:
+    """
+    People sign in with an ID token, and nobody needs theirs afterwards.
+    """
+    made = deployment("entra").one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
+
+    assert "secret" not in json.dumps(made["identityProviders"]).lower()
+    assert made["login"] == {"tokenStore": {"enabled": False}}
+
+
+@pytest.mark.parametrize(("name", "mode", "is_on"), [("entra", "entra", True), ("public", "key", False)])
+def test_the_app_believes_the_principal_exactly_where_app_service_says_who_calls(
+    name: str, mode: str, is_on: bool
+) -> None:
+    """
+    Setting and sign-in are switched together.
+    """
+    made = deployment(name)
+    sign_in = made.one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
+
+    assert made.settings()["ROTATION_AUTHENTICATION"] == mode
+    assert sign_in["platform"]["enabled"] is sign_in["globalValidation"]["requireAuthentication"] is is_on
 
 
 def test_tokens_are_no_longer_asked_for_when_the_client_id_is_taken_out() -> None:

@@ -13,11 +13,12 @@ from azure.identity.aio import DefaultAzureCredential
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import RESOURCE_GROUP, SUBSCRIPTION, LocalAzure
 from localcloud.azure.control_plane import operations
-from localcloud.azure.control_plane.site import Authentication, FunctionSite
+from localcloud.azure.control_plane.site import FunctionSite
 from localcloud.azure.dialect import TENANT_ID
 from localcloud.azure.identity import ARM
 from localcloud.azure.known_roles import KEY_VAULT_SECRETS_OFFICER, READER
 from localcloud.azure.principal import Principal
+from localcloud.azure.site_authentication import Authentication
 from localcloud.kinds import KINDS
 from tests.unit.localcloud.webhook import Webhook
 
@@ -446,6 +447,7 @@ async def test_authentication_is_off_until_it_is_set(reader: Reader) -> None:
             "unauthenticatedClientAction": "Return401",
             "excludedPaths": ["/api/health"],
         },
+        "identityProviders": {},
     }
 
 

@@ -237,7 +237,7 @@ def test_every_code_is_on_the_page() -> None:
     ]
     given = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
     # What the app's health, its answers and its list of secrets are named after.
-    heard = {f"{part}_unhealthy" for part in ("settings", "ledger", "vaults", "identity", "events", "sweep")}
+    heard = {f"{part}_unhealthy" for part in ("settings", "ledger", "vaults", "identity", "events", "sweep", "sign_in")}
     heard |= {"unreachable", "not_admitted", "forbidden", "not_shown", "Drifted"}
 
     assert given

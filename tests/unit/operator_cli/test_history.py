@@ -116,6 +116,26 @@ async def test_show_tells_everything_about_one(app: SmallApp, secret: Secret, ru
     assert await run.json("show", record["id"]) == (0, record)
 
 
+@pytest.mark.parametrize(
+    ("asked_by", "shown"),
+    [
+        ({"name": "ada@example.com", "objectId": "o", "appId": None}, "  asked by   ada@example.com\n"),
+        ({"name": None, "objectId": "o", "appId": "a"}, "  asked by   application a\n"),
+        ({"name": None, "objectId": "o", "appId": None}, "  asked by   object o\n"),
+    ],
+)
+async def test_show_names_who_asked(
+    app: SmallApp, secret: Secret, run: Command, asked_by: dict[str, str | None], shown: str
+) -> None:
+    """
+    Where that is known: a person by name, a machine by its application.
+    """
+    unknown, record = app.begin(secret, looks=1), app.begin(secret, looks=1, requestedBy=asked_by)
+
+    assert "asked by" not in (await run("show", unknown["id"])).stdout
+    assert shown in (await run("show", record["id"])).stdout
+
+
 @pytest.mark.parametrize("command", ["show", "watch"])
 async def test_a_rotation_that_is_not_known_is_an_error(app: SmallApp, run: Command, command: str) -> None:
     """

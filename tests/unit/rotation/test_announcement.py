@@ -119,5 +119,6 @@ def test_an_event_carries_the_record_as_it_is_shown() -> None:
         "reason",
         "error",
         "proven",
+        "requestedBy",
         "skipReason",
     }

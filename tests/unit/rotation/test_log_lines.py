@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from rotation.vocabulary.caller import Caller
 from rotation.vocabulary.errors import Declined, Unavailable
 from rotation.vocabulary.target import KeyName
 from tests.twins.world import VAULT, TwinWorld
@@ -109,3 +111,16 @@ async def test_an_end_that_cannot_be_written_says_why(world: TwinWorld, caplog: 
     await world.rotate()
 
     assert (lines(caplog)[-1]["step"], lines(caplog)[-1]["because"]) == ("not ended yet", "503 by the table")
+
+
+async def test_who_asked_stands_in_the_message_of_the_end_alone(
+    world: TwinWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """
+    And in a field of every line. A name is personal data: it is not repeated more than that.
+    """
+    await world.rotate(structs.replace(world.manual(), requested_by=Caller("ada@example.com", "0b1ec7")))
+
+    assert {line["requestedBy"]["name"] for line in lines(caplog)} == {"ada@example.com"}
+    told = [record for record in caplog.records if "ada@example.com" in record.getMessage()]
+    assert [vars(record)["step"] for record in told] == ["ended"]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rotation.vocabulary.caller import Caller
 from rotation.vocabulary.errors import Malformed
 from rotation.vocabulary.request import RotationRequest, Trigger, keyed_id, new_id, request_for_event
 from rotation.vocabulary.secret import SecretId, parse_secret_id
@@ -178,3 +179,27 @@ def test_an_event_without_a_version_has_its_own_id() -> None:
     }
     assert len(others) == 5
     assert id_of(SECRET, "e1") == id_of(SECRET, "e2")
+
+
+def test_a_message_of_a_version_that_did_not_know_who_asks_is_read() -> None:
+    """
+    And one that says nothing of it looks as it did then, so that a version of then can read it.
+    """
+    asked = request_for_event(SECRET, Trigger.SECRET_EXPIRED, NOW)
+    message = msgspec.json.encode(asked)
+
+    assert b"requested_by" not in message
+    assert msgspec.json.decode(message, type=RotationRequest).requested_by is None
+
+
+def test_who_asks_travels_with_the_message() -> None:
+    """
+    In the form that records show.
+    """
+    asked = msgspec.structs.replace(
+        request_for_event(SECRET, Trigger.HTTP, NOW), requested_by=Caller("ada@example.com", None, "11111111")
+    )
+    message = msgspec.json.encode(asked)
+
+    assert b'{"name":"ada@example.com","objectId":null,"appId":"11111111"}' in message
+    assert msgspec.json.decode(message, type=RotationRequest) == asked

@@ -11,6 +11,7 @@ from rotation.run.acceptance import accept
 from rotation.run.cancelling import cancel
 from rotation.run.leaks import report_leak
 from rotation.run.resumption import list_unfinished
+from rotation.vocabulary.caller import Caller
 from rotation.vocabulary.endings import Misconfigured, OutOfScope, RevocationPending, SkipReason
 from rotation.vocabulary.errors import (
     Busy,
@@ -180,6 +181,23 @@ async def test_every_secret_that_holds_the_key_is_moved_at_once(world: TwinWorld
     assert (moved.state, moved.adopted, moved.reason) == (State.COMPLETED, True, "leaked")
     assert moved.revocation == record.revocation
     assert is_leaked_value_alive(world)
+
+
+async def test_all_that_follows_from_a_report_names_who_reported(world: TwinWorld) -> None:
+    """
+    The rotation itself, the moves of the other holders, and the end of the key.
+    """
+    ada = Caller("ada@example.com", "0b1ec7")
+    record, moves = await world.report(requested_by=ada)
+
+    moved = [done for move in moves for done in await world.deliver(move)]
+    waiting = revocation(world).record
+    await world.resume(after=HOUR)
+    revoked = await found(world, waiting.id)
+
+    assert moved
+    assert [one.requested_by for one in (record, *moved, waiting, revoked)] == [ada] * (3 + len(moved))
+    assert revoked.state is State.COMPLETED
 
 
 async def test_the_key_dies_the_delay_after_the_last_secret_has_moved(world: TwinWorld) -> None:
