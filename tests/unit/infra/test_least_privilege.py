@@ -393,7 +393,7 @@ def test_tokens_are_asked_for_where_nobody_comes_with_a_hosts_key() -> None:
     authentication = deployment("entra").one("Microsoft.Web/sites/config", "/authsettingsV2")["properties"]
 
     assert authentication["platform"] == {"enabled": True}
-    validation = authentication["globalValidation"]
+    validation = dict(authentication["globalValidation"])
     files = [f"/api/dashboard/{name}" for name in sorted(path.name for path in (ROOT / "dashboard").iterdir())]
     assert validation.pop("excludedPaths") == [
         "/runtime/webhooks/eventgrid",
