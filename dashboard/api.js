@@ -23,7 +23,7 @@ export async function ask(method, path, { query = {}, body, headers = {}, signal
   const answer = await send(method, `/api${path}${queryOf(query)}`, key, body, headers, signal);
   const content = await read(answer);
   if (answer.status === 401) {
-    await signIn();
+    await signIn(key);
     return ask(method, path, { query, body, headers, signal });
   }
   if (answer.ok || path === PUBLIC) return content;

@@ -23,11 +23,12 @@ export function fill(element, ...children) {
 
 /**
  * Replace what an element holds, unless that looks the same already: a person may be reading or pressing it.
- * What has the focus gets it again, where the new content has something with the same `data-focus`.
+ * Times that run do not count. What has the focus gets it again, where the new content has something with the same
+ * `data-focus`.
  */
 export function refill(element, ...children) {
   const fresh = h("div", {}, ...children);
-  if (fresh.innerHTML === element.innerHTML) return;
+  if (looks(fresh) === looks(element)) return;
   const focused = element.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   const open = new Set([...element.querySelectorAll("details[open]")].map((each) => each.dataset.focus));
   element.replaceChildren(...fresh.childNodes);
@@ -40,6 +41,12 @@ export function toast(text, kind = "good") {
   const shown = h("p", { class: `notice ${kind}` }, text);
   document.getElementById("toasts").append(shown);
   setTimeout(() => shown.remove(), 8_000);
+}
+
+function looks(element) {
+  const copy = element.cloneNode(true);
+  for (const each of copy.querySelectorAll("time")) each.textContent = "";
+  return copy.innerHTML;
 }
 
 function flat(children) {

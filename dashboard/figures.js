@@ -30,7 +30,7 @@ export function figures(items) {
     { class: "tiles" },
     tile(number(secrets.length) + so, "managed secrets"),
     tile(number(due.length) + so, "rotated in the next 7 days", "", "#/calendar"),
-    tile(number(rotated.length) + so, "rotated in the last 30 days", "", "#/rotations?state=Completed"),
+    tile(number(rotated.length) + so, "rotated in the last 30 days", "", "#/rotations?state=Completed&days=30"),
     tile(
       number(failed.length) + so,
       "whose last rotation failed",

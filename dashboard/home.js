@@ -17,7 +17,9 @@ const WANTED = ["q", "status", "vault", "kind", "sort", "group"];
 /** Draw the view into an element until the signal says that it is left. `query` is what the address asks for. */
 export function home(content, query, signal) {
   const wanted = Object.fromEntries(WANTED.map((name) => [name, query.get(name) ?? ""]));
-  const needs = h("section", { "aria-labelledby": "needs" });
+  const headline = h("h2", { id: "needs", "aria-live": "polite" }, "What needs you");
+  const lookButton = h("button", { type: "button", class: "plain", click: look }, "Look now");
+  const needs = h("div", { class: "stack" });
   const tiles = h("section", { "aria-label": "Figures" });
   const count = h("p", { class: "soft small", role: "status" });
   const none = h("div");
@@ -27,7 +29,7 @@ export function home(content, query, signal) {
   fill(
     content,
     h("h1", { class: "hidden", tabindex: "-1" }, "Overview"),
-    needs,
+    h("section", { "aria-labelledby": "needs" }, h("div", { class: "row spread" }, headline, lookButton), needs),
     tiles,
     h(
       "section",
@@ -70,41 +72,23 @@ export function home(content, query, signal) {
     const found = needsOf(items);
     const shown = showsAllNeeds ? found : found.slice(0, NEEDS_SHOWN);
     const more = found.length - shown.length;
+    const words = found.length ? `${plural(found.length, "secret needs", "secrets need")} you` : "What needs you";
+    // It is read aloud when it changes.
+    if (headline.textContent !== words) headline.textContent = words;
     refill(
       needs,
-      h(
-        "div",
-        { class: "row spread" },
-        h(
-          "h2",
-          { id: "needs" },
-          found.length ? `${plural(found.length, "secret needs", "secrets need")} you` : "What needs you",
-        ),
-        h("button", { type: "button", class: "plain", click: look, "data-focus": "look" }, "Look now"),
-      ),
       found.length ? h("ul", { class: "needs" }, shown.map(needCard)) : calm(),
-      more > 0 &&
-        h(
-          "p",
-          {},
-          h(
-            "button",
-            {
-              type: "button",
-              click: () => {
-                showsAllNeeds = true;
-                draw();
-              },
-              "data-focus": "more-needs",
-            },
-            `Show ${number(more)} more`,
-          ),
-        ),
+      more > 0 && h("p", {}, h("button", { type: "button", click: showAll }, `Show ${number(more)} more`)),
     );
   }
 
-  async function look(event) {
-    event.target.disabled = true;
+  function showAll() {
+    showsAllNeeds = true;
+    draw();
+  }
+
+  async function look() {
+    lookButton.disabled = true;
     toast("The app looks through its vaults and compares all secrets. It takes up to two minutes.");
     try {
       await lookNow();
@@ -112,8 +96,7 @@ export function home(content, query, signal) {
     } catch (problem) {
       toast(problem.message, "bad");
     }
-    draw();
-    for (const button of needs.querySelectorAll('[data-focus="look"]')) button.disabled = false;
+    lookButton.disabled = false;
   }
 
   follow(seldom(draw, signal), signal);

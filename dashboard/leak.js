@@ -17,7 +17,7 @@ const DELAYS = [
 ];
 const USUAL = "PT1H";
 
-/** Report that the key which a secret holds has leaked, in three steps: who holds it, when it dies, and yes. */
+/** Report that the key which a secret holds has leaked, in two steps: who holds it, and when it dies. */
 export function reportLeak(item) {
   return open(`The key in ${item.secret.name} has leaked`, async (dialog) => {
     const details = await ask("GET", pathOf(item.secret));
@@ -120,7 +120,7 @@ export function revocationCard(revocation, holders) {
   const isWaiting = revocation.state === "Scheduled";
   return h(
     "div",
-    { class: "notice bad stack", "data-focus": `revocation:${revocation.id}` },
+    { class: "notice bad stack" },
     h("h2", {}, isWaiting ? "A leaked key waits to die" : "A leaked key is alive"),
     isWaiting &&
       revocation.allowedOn &&
@@ -155,7 +155,12 @@ export function revocationCard(revocation, holders) {
     h(
       "div",
       { class: "row" },
-      isWaiting && h("button", { type: "button", click: () => cancel(revocation) }, "It was a false alarm"),
+      isWaiting &&
+        h(
+          "button",
+          { type: "button", "data-focus": "false-alarm", click: () => cancel(revocation) },
+          "It was a false alarm",
+        ),
       h("a", { href: rotationHref(revocation.id) }, "Show the revocation"),
     ),
   );

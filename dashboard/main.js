@@ -3,7 +3,7 @@
 import { calendar } from "./calendar.js";
 import { fill, h, refill } from "./dom.js";
 import { home } from "./home.js";
-import { time } from "./pieces.js";
+import { tick, time } from "./pieces.js";
 import { rotationView } from "./rotation.js";
 import { rotationsView } from "./rotations.js";
 import { secretView, targetView } from "./secret.js";
@@ -26,7 +26,7 @@ function show({ isFirst = false } = {}) {
   leaving = new AbortController();
   const { signal } = leaving;
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const [view, ...parts] = path.split("/").map(decodeURIComponent);
+  const [view, ...parts] = path.split("/").map(decoded);
   const asked = new URLSearchParams(query);
   for (const dialog of document.querySelectorAll("dialog[open]:not([aria-label])")) dialog.close();
   if (view === "secrets" && parts.length === 2) secretView(content, { vault: parts[0], name: parts[1] }, signal);
@@ -47,6 +47,15 @@ function show({ isFirst = false } = {}) {
   if (!isFirst) {
     scrollTo(0, 0);
     heading.focus({ preventScroll: true });
+  }
+}
+
+/** Return a part of an address, as it is written where that cannot be decoded: then nothing is found under it. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 
@@ -84,5 +93,6 @@ comeBack();
 addEventListener("hashchange", () => show());
 show({ isFirst: true });
 showSession(document.getElementById("session"));
+setInterval(tick, 1000);
 follow(showBanners, new AbortController().signal);
 start();

@@ -1,9 +1,9 @@
 // Which secrets need a person, why, and the one thing to do about each.
 
 import { h } from "./dom.js";
-import { ago, sentence, vaultName } from "./format.js";
+import { sentence, vaultName } from "./format.js";
 import { change, manage, resume, unmanage } from "./managing.js";
-import { secretLink, statusPill } from "./pieces.js";
+import { secretLink, statusPill, time } from "./pieces.js";
 import { rotate } from "./rotating.js";
 import { remedyOf, STATUSES } from "./words.js";
 
@@ -69,7 +69,7 @@ function reasonOf(item) {
   }
   if (item.why) return sentence(item.why, item);
   if (hasFailed(item))
-    return `Its last rotation failed ${ago(item.lastRotation.completedOn)}: ${item.lastRotation.error}.`;
+    return ["Its last rotation failed ", time(item.lastRotation.completedOn), `: ${item.lastRotation.error}.`];
   return STATUSES[item.status].means;
 }
 

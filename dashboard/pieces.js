@@ -27,22 +27,25 @@ const pill = ({ look, name, means }) => h("span", { class: `pill ${look}`, title
 export const statusPill = (status) => pill(STATUSES[status]);
 export const statePill = (state) => pill(STATES[state]);
 
-/** A time as people say it, with the exact one behind it. */
-export const time = (text) => (text ? h("time", { datetime: text, title: moment(text) }, ago(text)) : "–");
+/** A time as people say it, with the exact one behind it. `tick` keeps it true. */
+export const time = (text) =>
+  text ? h("time", { datetime: text, title: moment(text), "data-runs": "ago" }, ago(text)) : "–";
 
 /** A day, with the exact time behind it. */
 export const onDay = (text) => (text ? h("time", { datetime: text, title: moment(text) }, date(text)) : "–");
 
-/** A clock that runs down to a time. */
-export function clock(text) {
-  const left = () => countdown(new Date(text) - Date.now());
-  const shown = h("time", { class: "countdown", datetime: text, role: "timer", "aria-live": "off" }, left());
-  const ticking = setInterval(() => {
-    if (!shown.isConnected && shown.dataset.seen) clearInterval(ticking);
-    shown.dataset.seen = shown.isConnected ? "1" : (shown.dataset.seen ?? "");
-    shown.textContent = left();
-  }, 1000);
-  return shown;
+/** A clock that runs down to a time. `tick` keeps it going. */
+export const clock = (text) =>
+  h("time", { class: "countdown", datetime: text, role: "timer", "aria-live": "off", "data-runs": "down" }, left(text));
+
+const left = (text) => countdown(new Date(text) - Date.now());
+
+/** Show what time it is by now, wherever a time runs. */
+export function tick() {
+  for (const each of document.querySelectorAll("time[data-runs]")) {
+    const text = each.dataset.runs === "ago" ? ago(each.dateTime) : left(each.dateTime);
+    if (each.textContent !== text) each.textContent = text;
+  }
 }
 
 /** How much of a secret's validity is left, as a bar. Where it began is known only from its last rotation. */
@@ -54,11 +57,10 @@ export function life(item, now = Date.now()) {
   const begin = isKnown ? new Date(completedOn) : end - Math.max(90 * DAY, end - now);
   const left = Math.min(1, Math.max(0, (end - now) / (end - begin)));
   const look = end - now < 10 * DAY ? "bad" : end - now < 30 * DAY ? "warn" : "";
-  const words = `${ago(item.expiresOn, now)} (${date(item.expiresOn)})`;
   return h(
     "span",
-    { class: "two-lines", title: `Expires ${words}` },
-    h("span", {}, ago(item.expiresOn, now)),
+    { class: "two-lines" },
+    time(item.expiresOn),
     h(
       "span",
       { class: `life ${look} ${isKnown ? "" : "guess"}`, "aria-hidden": "true" },
@@ -75,7 +77,7 @@ export function verified(item) {
     "span",
     { class: "two-lines", title: why ?? moment(on) },
     h("span", {}, RESULTS[result]),
-    h("small", {}, ago(on)),
+    h("small", {}, time(on)),
   );
 }
 

@@ -44,7 +44,7 @@ async function rehearse(dialog, item, body) {
           ? `The live key ${plan.keyName} of ${targetName(plan.target)} is stored in ${item.secret.name}. No key is regenerated.`
           : `${plan.keyName} of ${targetName(plan.target)} is regenerated and stored in ${item.secret.name}.`,
       ),
-      h("p", { class: "notice" }, noticed(plan, body)),
+      h("p", { class: "notice" }, noticed(plan, body, isStored)),
       h("label", { class: "field" }, "Reason", reason, h("small", {}, "It is kept in the record. It may be empty.")),
       steps,
     ],
@@ -66,12 +66,12 @@ const whyOf = (plan, code) =>
   plan.error ? shortened(plan.error.message, plan.target, plan.secret) : (SKIPPED[code] ?? code);
 
 /** Say what clients of a secret will notice of a planned rotation. */
-function noticed(plan, { force, ignoreGrace }) {
-  if (force) return "Clients that hold the dead key work again as soon as they read the new version.";
+function noticed(plan, { force, ignoreGrace }, isStored) {
+  if (force && isStored) return "Clients that hold the dead key work again as soon as they read the new version.";
   if (plan.keyName === plan.previousKeyName) {
     return "The key that clients use now is regenerated in place: they fail until they read the new version.";
   }
-  if (ignoreGrace)
+  if (force || ignoreGrace)
     return "Clients that still use the key from before the last rotation fail until they read the secret again.";
   return `Clients notice nothing: the key that the secret holds now${plan.previousKeyName ? ` (${plan.previousKeyName})` : ""} stays alive until the next rotation. They have that long to read the new version.`;
 }

@@ -18,10 +18,13 @@ export async function currentKey() {
 }
 
 /**
- * Let the person sign in, and return when that is done: once for all calls that were refused.
- * With Microsoft Entra the page is left, and comes back where it was.
+ * Let the person sign in, and return when that is done: once for all calls that were refused. `refused` is the key that
+ * was not accepted, if there was one. With Microsoft Entra the page is left, and comes back where it was.
  */
-export function signIn() {
+export async function signIn(refused = null) {
+  const key = sessionStorage.getItem(KEPT_AS);
+  // Another call was refused before, and the person has given another key since.
+  if (!byEntra && key !== null && key !== refused) return undefined;
   asking ??= (byEntra ? goToEntra() : askForKey()).finally(() => {
     asking = null;
   });

@@ -26,9 +26,6 @@ let walking = null;
 /** Return the key of a secret: of a line about a vault that could not be looked through it has no name. */
 export const keyOf = (secret) => `${secret.vault}/${secret.name ?? ""}`.toLowerCase();
 
-/** Return one secret, undefined where it is not known. */
-export const find = (secret) => known.secrets.get(keyOf(secret));
-
 /** Call a listener whenever something is known that was not, until the signal says that it is enough. */
 export function follow(listener, signal) {
   listeners.add(listener);

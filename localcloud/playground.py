@@ -109,8 +109,9 @@ async def _tell(cloud: LocalCloud, narrator: Narrator) -> None:
 
 def _introduction(cloud: LocalCloud, account: Resource, archive: Resource) -> list[str]:
     return [
-        f"Functions host     {cloud.host.url}",
+        f"Page               {cloud.host.url}/api/dashboard",
         *_how_to_get_in(cloud),
+        f"Functions host     {cloud.host.url}",
         f"Key Vault          {cloud.vault.uri}  (secrets {listed(SECRETS)})",
         f"ARM                {cloud.azure.arm_uri}",
         f"Event Grid topic   {cloud.azure.topic_uri}",
@@ -197,8 +198,8 @@ def _practice(troubles: Sequence[Trouble]) -> list[str]:
     if not troubles:
         return ["With these settings no secret could be planted that needs a person.", ""]
     return [
-        f"`{COMMAND} status` shows secrets that need a person. To practise,",
-        "mend each as docs/operations.md says in the section named here:",
+        f"The page and `{COMMAND} status` show secrets that need a person. To practise,",
+        "mend each there, or as docs/operations.md says in the section named here:",
         *(f"  {trouble.secret:<11}  {trouble.told:<34}  {trouble.help}" for trouble in troubles),
         "",
     ]

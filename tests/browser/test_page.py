@@ -284,3 +284,21 @@ def item_of(number: int) -> dict[str, Any]:
         "leakedKey": None,
         "nextRotationOn": "2098-12-01T00:00:00Z",
     }
+
+
+async def test_what_a_person_is_about_to_press_stays_where_it_is(visit: Visit) -> None:
+    """
+    The view is read again and again; what looks the same is left alone, and times run on.
+    """
+    await visit.page.clock.install()
+    page = await visit.open(view_of(visit.cloud, "partner-key"))
+    button = page.get_by_role("button", name="It was a false alarm")
+    await button.evaluate("button => { button.marked = true; button.focus(); }")
+    before = await page.get_by_role("timer").inner_text()
+
+    async with page.expect_response("**/api/rotations/*"):
+        await page.clock.fast_forward(60_000)
+    await page.clock.run_for(2_000)
+
+    await expect(page.get_by_role("timer")).not_to_have_text(before)
+    assert await button.evaluate("button => button.marked && button === document.activeElement")
