@@ -13,6 +13,7 @@ import pytest
 import yarl
 from typer.testing import CliRunner
 
+from handlers.dashboard import FOLDER, INDEX
 from handlers.openapi import document
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.directory import ADA, GRACE, JOAN, MACHINE, OPERATE, REGISTRATION, Member, token_for
@@ -122,13 +123,14 @@ async def test_no_call_is_answered_to_a_stranger(entra: LocalCloud, browser: Bro
         assert status == 401, headers
 
 
-async def test_health_is_for_everyone_and_the_pages_files_are_not_refused(browser: Browser) -> None:
+async def test_health_and_every_file_of_the_page_are_for_everyone(browser: Browser) -> None:
     """
     They hold nothing, and a page has to be there to send somebody to sign in.
     """
-    assert (await browser.ask("GET", "/api/health"))[0] == 200
-    for path in ("/api/dashboard", "/api/dashboard/", "/api/dashboard/page.css", "/api/dashboard/page.js"):
-        assert (await browser.ask("GET", path))[0] in {200, 404}
+    files = [path.name for path in FOLDER.iterdir() if path.name != INDEX]
+    paths = ["/api/health", "/api/dashboard", "/api/dashboard/", *(f"/api/dashboard/{file}" for file in files)]
+
+    assert {path: (await browser.ask("GET", path))[0] for path in paths} == dict.fromkeys(paths, 200)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ async def test_health_is_for_everyone_and_the_pages_files_are_not_refused(browse
         "/api/dashboard/../secrets",
         "/api/dashboard/..%2fsecrets",
         "/api/dashboard/%2e%2e/secrets",
-        "/api/dashboard/page.js/../../secrets",
+        "/api/dashboard/main.js/../../secrets",
         "/api/dashboard/;/../../secrets",
         "/api/health/../secrets",
         "/api/health/..;/secrets",
