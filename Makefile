@@ -70,6 +70,10 @@ bench: ## Measure the app against what people would write instead, and against t
 bench-sweep: ## Measure sweeps over 10 to 10,000 secrets, with verification: requests, time, memory, in ten minutes (QUICK=1: to 1,000, in one)
 	@$(in_python) python -m benchmarks sweep $(if $(QUICK),--quick) $(ARGS)
 
+.PHONY: bench-page
+bench-page: ## Measure in the browser how the page shows ten thousand secrets, in two minutes
+	@tools/setup.sh browser && $(in_full) python -m tools.browser.measure $(ARGS)
+
 .PHONY: package
 package: ## Build what is deployed: dist/azure-key-rotator.zip, with its dependencies, compiled by Azure's Python
 	@$(in_azures_python) python -m tools.package $(ARGS)

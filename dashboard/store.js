@@ -2,7 +2,7 @@
 
 import { ask, pathOf } from "./api.js";
 
-const FIRST_PAGE = 25; // What is in sight, and soon there.
+const FIRST_PAGE = 10; // What is in sight, and soon there.
 const PAGE = 200; // The most that the API gives at once.
 const MOST = 20_000; // Secrets that are kept: some 30 MB.
 const EVERY = 15_000; // Milliseconds from one walk through the list to the next,
