@@ -1,7 +1,7 @@
 // The HTTP API, which is the same for everyone: docs/http-api.md.
 
 import { authority } from "./format.js";
-import { currentKey, signIn } from "./sign-in.js";
+import { currentKey, letIn, signIn } from "./sign-in.js";
 
 const PUBLIC = "/health"; // It answers the same to everyone, also where it is an error.
 const ANSWERED_WITHIN = 240_000; // App Service gives a caller up after 230 s.
@@ -14,6 +14,8 @@ export class Problem extends Error {
     this.code = problem.code;
     this.rotationId = problem.rotationId ?? null;
     this.allowedOn = problem.allowedOn ?? null;
+    // Whether it may have been done all the same: no answer came, or one that promises nothing.
+    this.isLost = status === 0 || status >= 500;
   }
 }
 
@@ -26,6 +28,7 @@ export async function ask(method, path, { query = {}, body, headers = {}, signal
     await signIn(key);
     return ask(method, path, { query, body, headers, signal });
   }
+  if (path !== PUBLIC) letIn();
   if (answer.ok || path === PUBLIC) return content;
   throw new Problem(
     answer.status,

@@ -36,11 +36,12 @@ export function refill(element, ...children) {
   if (focused) element.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-/** Show a sentence for some seconds, which screen readers read aloud. */
+/** Show a sentence for some seconds, an error for longer, which screen readers read aloud. */
 export function toast(text, kind = "good") {
-  const shown = h("p", { class: `notice ${kind}` }, text);
+  const isBad = kind === "bad";
+  const shown = h("p", { class: `notice ${kind}`, role: isBad ? "alert" : null }, text);
   document.getElementById("toasts").append(shown);
-  setTimeout(() => shown.remove(), 8_000);
+  setTimeout(() => shown.remove(), isBad ? 60_000 : 8_000);
 }
 
 function looks(element) {

@@ -4,10 +4,10 @@ import { ask, idOf, pathOf } from "./api.js";
 import { open } from "./dialog.js";
 import { h } from "./dom.js";
 import { moment, plural, targetName } from "./format.js";
-import { clock, keyIn, rotationHref, secretLink, statusPill } from "./pieces.js";
+import { clock, keyIn, place, rotationHref, secretLink, statusPill, targetHref } from "./pieces.js";
 import { ending, stepList } from "./rotating.js";
 import { refresh, reread } from "./store.js";
-import { remedyOf } from "./words.js";
+import { remedyOf, SKIPPED } from "./words.js";
 
 const DELAYS = [
   ["PT0S", "At once", "Clients that have not read their secret again fail."],
@@ -19,38 +19,24 @@ const USUAL = "PT1H";
 
 /** Report that the key which a secret holds has leaked, in two steps: who holds it, and when it dies. */
 export function reportLeak(item) {
-  return open(`The key in ${item.secret.name} has leaked`, async (dialog) => {
+  const draw = async (dialog) => {
     const details = await ask("GET", pathOf(item.secret));
     const held = keyIn(details);
     const holders = [details, ...details.neighbours.filter((each) => held && keyIn(each) === held)];
     showHolders(dialog, details, held, holders);
-  });
+  };
+  return open(`The key in ${item.secret.name} has leaked`, draw, item);
 }
 
 /** Who holds the key, of a secret and the neighbours that the API knows. */
 function showHolders(dialog, details, held, holders) {
+  const key = `${held ?? "this key"} of ${targetName(details.target ?? "")}`;
+  const who = `${plural(holders.length, "secret holds", "secrets hold")} ${key}.`;
   dialog.show({
     content: [
       h("p", { class: "soft small" }, "Step 1 of 2: who holds it"),
-      h(
-        "p",
-        {},
-        `${plural(holders.length, "secret holds", "secrets hold")} ${held ?? "this key"} of ${targetName(details.target ?? "")}. Each moves to the other key at once.`,
-      ),
-      h(
-        "ul",
-        { class: "stack" },
-        holders.map((each) =>
-          h(
-            "li",
-            { class: "row" },
-            h("b", {}, each.secret.name),
-            each.status && statusPill(each.status),
-            each.status === "Paused" &&
-              h("span", { class: "soft small" }, "Paused: it must be resumed before the key can die."),
-          ),
-        ),
-      ),
+      h("p", {}, `${who} Each that can be rotated moves to the other key at once.`),
+      h("ul", { class: "stack" }, holders.map(holderLine)),
       h(
         "p",
         { class: "soft small" },
@@ -62,19 +48,31 @@ function showHolders(dialog, details, held, holders) {
   });
 }
 
-async function askWhen(dialog, details, held) {
-  const body = { secret: idOf(details.secret) };
-  const plan = await ask("POST", "/rotations", { body: { ...body, revokePreviousAfter: USUAL, dryRun: true } });
-  const end = ending(plan);
-  const reason = h("input", { maxlength: 500, autocomplete: "off", required: true });
-  const choices = DELAYS.map(([value, label, hint]) =>
-    h(
-      "label",
-      { class: "choice" },
-      h("input", { type: "radio", name: "delay", value, checked: value === USUAL }),
-      h("span", {}, label, hint && h("small", {}, hint)),
-    ),
+function holderLine({ secret, status }) {
+  const stays = ["Paused", "Misconfigured", "TargetMissing"].includes(status);
+  return h(
+    "li",
+    { class: "row" },
+    h("b", {}, secret.name),
+    place(secret),
+    status && statusPill(status),
+    stays && h("span", { class: "soft small" }, "It must be mended or resumed before the key can die."),
   );
+}
+
+async function askWhen(dialog, details, held) {
+  const body = { secret: idOf(details.secret), revokePreviousAfter: USUAL };
+  const plan = await ask("POST", "/rotations", { body: { ...body, dryRun: true } });
+  const end = ending(plan);
+  const key = crypto.randomUUID();
+  const reason = h("input", { maxlength: 500, autocomplete: "off", required: true });
+  const choices = DELAYS.map(([value]) =>
+    h("input", { type: "radio", name: "delay", value, checked: value === USUAL }),
+  );
+  const labels = DELAYS.map(([, label, hint], index) =>
+    h("label", { class: "choice" }, choices[index], h("span", {}, label, hint && h("small", {}, hint))),
+  );
+  let asked = null;
   dialog.show({
     content: [
       h("p", { class: "soft small" }, "Step 2 of 2: when it dies"),
@@ -84,7 +82,7 @@ async function askWhen(dialog, details, held) {
           { class: "notice warn" },
           `This secret cannot be moved as it stands: ${plan.error?.message ?? end.code}. ${remedyOf(end.code) ?? "The key stays alive until it can."}`,
         ),
-      h("fieldset", { class: "stack card" }, h("legend", {}, "The key dies after the last secret has moved"), choices),
+      h("fieldset", { class: "stack card" }, h("legend", {}, "The key dies after the last secret has moved"), labels),
       h(
         "label",
         { class: "field" },
@@ -102,17 +100,27 @@ async function askWhen(dialog, details, held) {
     label: "Report the leak",
     isDanger: true,
     act: async () => {
-      const after = dialog.element.querySelector('input[name="delay"]:checked').value;
       dialog.showBusy("The leak is being recorded, and the secret is being moved.");
-      await ask("POST", "/rotations", {
-        body: { ...body, reason: reason.value.trim(), revokePreviousAfter: after },
-        headers: { "Idempotency-Key": crypto.randomUUID() },
-      });
-      await Promise.all([reread(details.secret), refresh()]);
+      // Tried again, it is the same to the letter. The report is about the version whose key was shown.
+      asked ??= {
+        ...body,
+        secret: plan.secret?.version ? `${body.secret}/${plan.secret.version}` : body.secret,
+        revokePreviousAfter: choices.find((each) => each.checked).value,
+        reason: reason.value.trim(),
+      };
+      const rotation = await ask("POST", "/rotations", { body: asked, headers: { "Idempotency-Key": key } });
+      refresh();
+      reread(details.secret).catch(() => {});
+      if (rotation.state === "Skipped" && !rotation.revocation) return notReported(dialog, rotation);
       dialog.finish("The leak is on record. The countdown is on the page of the target.");
-      location.hash = `#/targets/${encodeURIComponent(details.target)}`;
+      location.hash = targetHref(details.target);
     },
   });
+}
+
+function notReported(dialog, { skipReason }) {
+  const words = `Nothing was reported: ${SKIPPED[skipReason] ?? skipReason}. Look at the secret again, and report the key that it holds now.`;
+  dialog.show({ content: h("p", { class: "notice warn", role: "alert" }, words) });
 }
 
 /** Show a revocation that waits: how long, for whom, and a button that calls it off. */

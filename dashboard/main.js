@@ -7,7 +7,7 @@ import { tick, time } from "./pieces.js";
 import { rotationView } from "./rotation.js";
 import { rotationsView } from "./rotations.js";
 import { secretView, targetView } from "./secret.js";
-import { comeBack, showSession } from "./sign-in.js";
+import { comeBack } from "./sign-in.js";
 import { follow, known, start } from "./store.js";
 
 const TITLE = "Azure Key Rotator";
@@ -90,9 +90,13 @@ function showBanners() {
 }
 
 comeBack();
+// Its address would be a view, which there is not.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  content.focus();
+});
 addEventListener("hashchange", () => show());
 show({ isFirst: true });
-showSession(document.getElementById("session"));
 setInterval(tick, 1000);
 follow(showBanners, new AbortController().signal);
 start();

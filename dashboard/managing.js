@@ -22,16 +22,19 @@ export async function resume(item) {
 
 /** Leave a secret alone from now on. */
 export function pause(item) {
-  return open(`Pause ${item.secret.name}`, (dialog) =>
-    dialog.show({
-      content: h(
-        "p",
-        {},
-        `Nothing rotates ${item.secret.name} until somebody resumes it: no event, no sweep and no caller. It expires ${item.expiresOn ? `on ${date(item.expiresOn)}` : "never"} all the same.`,
-      ),
-      label: "Pause",
-      act: () => write(dialog, item, { paused: true }, `${item.secret.name} is paused.`),
-    }),
+  return open(
+    `Pause ${item.secret.name}`,
+    (dialog) =>
+      dialog.show({
+        content: h(
+          "p",
+          {},
+          `Nothing rotates ${item.secret.name} until somebody resumes it: no event, no sweep and no caller. It expires ${item.expiresOn ? `on ${date(item.expiresOn)}` : "never"} all the same.`,
+        ),
+        label: "Pause",
+        act: () => write(dialog, item, { paused: true }, `${item.secret.name} is paused.`),
+      }),
+    item,
   );
 }
 
@@ -45,48 +48,54 @@ export function change(item) {
     autofocus: true,
   });
   const strategy = strategies("Leave it as it is");
-  return open(`Change ${item.secret.name}`, (dialog) =>
-    dialog.show({
-      content: [
-        item.status === "Misconfigured" && h("p", { class: "notice warn" }, item.why),
-        validityField(days, "Empty leaves it as it is."),
-        strategyField(strategy),
-      ],
-      label: "Change",
-      act: () => {
-        const body = {
-          ...(days.value ? { validityPeriodDays: Number(days.value) } : {}),
-          ...(strategy.value ? { strategy: strategy.value } : {}),
-        };
-        if (!Object.keys(body).length) return days.focus();
-        return write(dialog, item, body, `${item.secret.name} is changed.`);
-      },
-    }),
+  return open(
+    `Change ${item.secret.name}`,
+    (dialog) =>
+      dialog.show({
+        content: [
+          item.status === "Misconfigured" && h("p", { class: "notice warn" }, item.why),
+          validityField(days, "Empty leaves it as it is."),
+          strategyField(strategy),
+        ],
+        label: "Change",
+        act: () => {
+          const body = {
+            ...(days.value ? { validityPeriodDays: Number(days.value) } : {}),
+            ...(strategy.value ? { strategy: strategy.value } : {}),
+          };
+          if (!Object.keys(body).length) return days.focus();
+          return write(dialog, item, body, `${item.secret.name} is changed.`);
+        },
+      }),
+    item,
   );
 }
 
 /** Stop managing a secret. */
 export function unmanage(item) {
-  return open(`Stop managing ${item.secret.name}`, (dialog) =>
-    dialog.show({
-      content: [
-        h(
-          "p",
-          {},
-          `The app's tags are removed from ${item.secret.name}. Nothing rotates it any more; it keeps its key and its expiry date.`,
-        ),
-        h("p", {}, "Other secrets of its target stay as they are."),
-      ],
-      label: "Stop managing",
-      isDanger: true,
-      act: async () => {
-        dialog.showBusy("The tags are being removed.");
-        await ask("PATCH", pathOf(item.secret), { body: { managed: false } });
-        forget(item.secret);
-        dialog.finish(`${item.secret.name} is not managed any more.`);
-        location.hash = "#/";
-      },
-    }),
+  return open(
+    `Stop managing ${item.secret.name}`,
+    (dialog) =>
+      dialog.show({
+        content: [
+          h(
+            "p",
+            {},
+            `The app's tags are removed from ${item.secret.name}. Nothing rotates it any more; it keeps its key and its expiry date.`,
+          ),
+          h("p", {}, "Other secrets of its target stay as they are."),
+        ],
+        label: "Stop managing",
+        isDanger: true,
+        act: async () => {
+          dialog.showBusy("The tags are being removed.");
+          await ask("PATCH", pathOf(item.secret), { body: { managed: false } });
+          forget(item.secret);
+          dialog.finish(`${item.secret.name} is not managed any more.`);
+          location.hash = "#/";
+        },
+      }),
+    item,
   );
 }
 
@@ -130,75 +139,78 @@ export function manage(item) {
   const strategy = strategies("Alternate");
   const create = item ? null : h("input", { type: "checkbox" });
   const targets = [...new Set([...known.secrets.values()].map((each) => each.target).filter(Boolean))].slice(0, 500);
-  return open(item ? `Put ${item.secret.name} under management` : "Manage a secret", (dialog) =>
-    dialog.show({
-      content: [
-        item?.why && h("p", { class: "notice warn" }, item.why),
-        !item && [
+  return open(
+    item ? `Put ${item.secret.name} under management` : "Manage a secret",
+    (dialog) =>
+      dialog.show({
+        content: [
+          item?.why && h("p", { class: "notice warn" }, item.why),
+          !item && [
+            h(
+              "datalist",
+              { id: "vaults" },
+              vaults.map((each) => h("option", { value: authority(each) }, vaultName(each))),
+            ),
+            h("label", { class: "field" }, "Vault", vault),
+            h("label", { class: "field" }, "Name of the secret", name),
+          ],
           h(
             "datalist",
-            { id: "vaults" },
-            vaults.map((each) => h("option", { value: authority(each) }, vaultName(each))),
+            { id: "targets" },
+            targets.map((each) => h("option", { value: each }, targetName(each))),
           ),
-          h("label", { class: "field" }, "Vault", vault),
-          h("label", { class: "field" }, "Name of the secret", name),
-        ],
-        h(
-          "datalist",
-          { id: "targets" },
-          targets.map((each) => h("option", { value: each }, targetName(each))),
-        ),
-        h(
-          "label",
-          { class: "field" },
-          "Target",
-          target,
-          h("small", {}, "The ARM id of the resource whose key the secret holds."),
-        ),
-        validityField(days),
-        strategyField(strategy),
-        create &&
           h(
             "label",
-            { class: "choice" },
-            create,
-            h(
-              "span",
-              {},
-              "Create the secret if it does not exist",
-              h("small", {}, "The app stores the key itself, so that no person sees it."),
-            ),
+            { class: "field" },
+            "Target",
+            target,
+            h("small", {}, "The ARM id of the resource whose key the secret holds."),
           ),
-      ],
-      label: "Manage",
-      act: async () => {
-        dialog.showBusy("The app reads the secret and the keys of its target.");
-        const secret = item?.secret ?? {
-          vault: `https://${vault.value
-            .trim()
-            .replace(/^https:\/\//, "")
-            .replace(/\/$/, "")}`,
-          name: name.value,
-        };
-        const body = {
-          target: target.value.trim(),
-          validityPeriodDays: Number(days.value),
-          ...(strategy.value ? { strategy: strategy.value } : {}),
-          ...(create?.checked ? { create: true } : {}),
-        };
-        const found = await ask("PUT", pathOf(secret), { body });
-        keep(found);
-        dialog.show({
-          title: `${found.secret.name} is managed`,
-          content: facts([
-            ["Target", targetLink(found.target, found.provider)],
-            ["Holds", found.heldKey ?? found.keyName],
-            ["Expires", date(found.expiresOn)],
-            ["Next rotation", moment(found.nextRotationOn)],
-          ]),
-        });
-      },
-    }),
+          validityField(days),
+          strategyField(strategy),
+          create &&
+            h(
+              "label",
+              { class: "choice" },
+              create,
+              h(
+                "span",
+                {},
+                "Create the secret if it does not exist",
+                h("small", {}, "The app stores the key itself, so that no person sees it."),
+              ),
+            ),
+        ],
+        label: "Manage",
+        act: async () => {
+          dialog.showBusy("The app reads the secret and the keys of its target.");
+          const secret = item?.secret ?? {
+            vault: `https://${vault.value
+              .trim()
+              .replace(/^https:\/\//, "")
+              .replace(/\/$/, "")}`,
+            name: name.value,
+          };
+          const body = {
+            target: target.value.trim(),
+            validityPeriodDays: Number(days.value),
+            ...(strategy.value ? { strategy: strategy.value } : {}),
+            ...(create?.checked ? { create: true } : {}),
+          };
+          const found = await ask("PUT", pathOf(secret), { body });
+          keep(found);
+          dialog.show({
+            title: `${found.secret.name} is managed`,
+            content: facts([
+              ["Target", targetLink(found.target, found.provider)],
+              ["Holds", found.heldKey ?? found.keyName],
+              ["Expires", date(found.expiresOn)],
+              ["Next rotation", moment(found.nextRotationOn)],
+            ]),
+          });
+        },
+      }),
+    item,
   );
 }
 
@@ -232,7 +244,7 @@ const validityField = (input, hint = "") =>
     h(
       "small",
       {},
-      `From ${SHORTEST_VALIDITY} to ${LONGEST_VALIDITY}. A version is rotated 30 days before its end. ${hint}`,
+      `From ${SHORTEST_VALIDITY} to ${LONGEST_VALIDITY}. A version is rotated before its end, 30 days unless ROTATION_LEAD_DAYS says otherwise. ${hint}`,
     ),
   );
 

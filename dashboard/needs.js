@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { sentence, vaultName } from "./format.js";
 import { change, manage, resume, unmanage } from "./managing.js";
-import { secretLink, statusPill, time } from "./pieces.js";
+import { place, secretLink, statusPill, time } from "./pieces.js";
 import { rotate } from "./rotating.js";
 import { remedyOf, STATUSES } from "./words.js";
 
@@ -31,7 +31,7 @@ export function needCard(item) {
     h(
       "h3",
       { class: "row" },
-      item.secret.name ? secretLink(item.secret) : `Vault ${vaultName(item.secret.vault)}`,
+      item.secret.name ? [secretLink(item.secret), place(item.secret)] : `Vault ${vaultName(item.secret.vault)}`,
       statusPill(item.status),
       item.leakedKey && h("span", { class: "pill bad" }, "Leaked key alive"),
       hasFailed(item) && h("span", { class: "pill bad" }, "Last rotation failed"),

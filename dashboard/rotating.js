@@ -3,20 +3,24 @@
 import { ask, idOf } from "./api.js";
 import { open } from "./dialog.js";
 import { h } from "./dom.js";
-import { date, shortened, targetName } from "./format.js";
+import { date, moment, shortened, targetName } from "./format.js";
 import { facts, rotationHref, statePill } from "./pieces.js";
 import { reread } from "./store.js";
 import { remedyOf, SKIPPED } from "./words.js";
 
-/** Rotate a secret: what would happen is shown before anything does. `options` are members of the request. */
-export function rotate(item, options = {}) {
-  const body = { secret: idOf(item.secret), ...("force" in options ? { force: true } : {}) };
-  const title = body.force ? `Store a live key in ${item.secret.name}` : `Rotate ${item.secret.name}`;
-  return open(title, (dialog) => rehearse(dialog, item, body));
+/**
+ * Rotate a secret: what would happen is shown before anything does. `force` stores a live key where it holds none.
+ *
+ * What is asked for in the end is about the version that the plan is about: where somebody was quicker, or the dialog was
+ * open for long, nothing happens.
+ */
+export function rotate(item, { force = false } = {}) {
+  const title = force ? `Store a live key in ${item.secret.name}` : `Rotate ${item.secret.name}`;
+  return open(title, (dialog) => rehearse(dialog, item, force ? { force } : {}), item);
 }
 
-async function rehearse(dialog, item, body) {
-  const plan = await ask("POST", "/rotations", { body: { ...body, dryRun: true } });
+async function rehearse(dialog, item, options) {
+  const plan = await ask("POST", "/rotations", { body: { secret: idOf(item.secret), ...options, dryRun: true } });
   const end = ending(plan);
   const steps = stepList(plan);
   if (end.state !== "Completed") {
@@ -28,23 +32,21 @@ async function rehearse(dialog, item, body) {
         steps,
       ],
       ...(isTooSoon
-        ? { label: "Plan it without waiting", act: () => rehearse(dialog, item, { ...body, ignoreGrace: true }) }
+        ? { label: "Plan it without waiting", act: () => rehearse(dialog, item, { ...options, ignoreGrace: true }) }
         : {}),
     });
   }
   const reason = h("input", { maxlength: 500, name: "reason", autocomplete: "off" });
   const key = crypto.randomUUID();
   const isStored = plan.adopted || !plan.steps.some(({ step }) => step === "regenerate");
-  dialog.show({
+  let body = null;
+  const words = isStored
+    ? `The live key ${plan.keyName} of ${targetName(plan.target)} is stored in ${item.secret.name}. No key is regenerated.`
+    : `${plan.keyName} of ${targetName(plan.target)} is regenerated and stored in ${item.secret.name}.`;
+  return dialog.show({
     content: [
-      h(
-        "p",
-        {},
-        isStored
-          ? `The live key ${plan.keyName} of ${targetName(plan.target)} is stored in ${item.secret.name}. No key is regenerated.`
-          : `${plan.keyName} of ${targetName(plan.target)} is regenerated and stored in ${item.secret.name}.`,
-      ),
-      h("p", { class: "notice" }, noticed(plan, body, isStored)),
+      h("p", {}, words),
+      h("p", { class: "notice" }, noticed(plan, options, isStored, item)),
       h("label", { class: "field" }, "Reason", reason, h("small", {}, "It is kept in the record. It may be empty.")),
       steps,
     ],
@@ -54,8 +56,13 @@ async function rehearse(dialog, item, body) {
       dialog.showBusy(
         "The key is being rotated. This takes a few seconds, and up to two minutes where a service is slow.",
       );
-      const asked = reason.value.trim() ? { ...body, reason: reason.value.trim() } : body;
-      const rotation = await ask("POST", "/rotations", { body: asked, headers: { "Idempotency-Key": key } });
+      // Tried again, it is the same to the letter, and so the same rotation.
+      body ??= {
+        secret: `${idOf(item.secret)}/${plan.secret.version}`,
+        ...options,
+        ...(reason.value.trim() ? { reason: reason.value.trim() } : {}),
+      };
+      const rotation = await ask("POST", "/rotations", { body, headers: { "Idempotency-Key": key } });
       await reread(item.secret).catch(() => {});
       showOutcome(dialog, rotation);
     },
@@ -66,14 +73,19 @@ const whyOf = (plan, code) =>
   plan.error ? shortened(plan.error.message, plan.target, plan.secret) : (SKIPPED[code] ?? code);
 
 /** Say what clients of a secret will notice of a planned rotation. */
-function noticed(plan, { force, ignoreGrace }, isStored) {
+function noticed({ keyName, previousKeyName }, { force, ignoreGrace }, isStored, { leakedKey }) {
   if (force && isStored) return "Clients that hold the dead key work again as soon as they read the new version.";
-  if (plan.keyName === plan.previousKeyName) {
+  if (keyName === previousKeyName) {
     return "The key that clients use now is regenerated in place: they fail until they read the new version.";
   }
-  if (force || ignoreGrace)
+  if (leakedKey) {
+    return `The key that the secret holds now was reported as leaked. It dies ${moment(leakedKey.dueOn)} or when the last secret has moved, whichever is later: clients must read the new version before that.`;
+  }
+  if (force || ignoreGrace) {
     return "Clients that still use the key from before the last rotation fail until they read the secret again.";
-  return `Clients notice nothing: the key that the secret holds now${plan.previousKeyName ? ` (${plan.previousKeyName})` : ""} stays alive until the next rotation. They have that long to read the new version.`;
+  }
+  const held = previousKeyName ? ` (${previousKeyName})` : "";
+  return `Clients notice nothing: the key that the secret holds now${held} stays alive until the next rotation. They have that long to read the new version.`;
 }
 
 function showOutcome(dialog, rotation) {

@@ -109,7 +109,8 @@ function stepsOf(rotation) {
       ),
     );
   }
-  const { state, keyName, previousKeyName, secret, proven, adopted, startedOn, completedOn, attempts } = rotation;
+  const { state, keyName, previousKeyName, secret, proven, adopted, startedOn, completedOn, attempts, error } =
+    rotation;
   const isStored = Boolean(secret?.version && secret.previousVersion);
   const isOver = completedOn !== null;
   const steps = [
@@ -122,7 +123,15 @@ function stepsOf(rotation) {
       true,
     ],
     keyName && !adopted && (isStored || state === "Completed") && [`Regenerated ${keyName}`, null, true],
-    proven !== null && [proven ? "Saw the new key work" : "Could not find out whether the new key works", null, true],
+    proven !== null && [
+      proven
+        ? "Saw the new key work"
+        : error?.code === "key_refused"
+          ? "The target refused the new key"
+          : "Could not find out whether the new key works",
+      null,
+      true,
+    ],
     isStored && [
       h(
         "span",

@@ -39,6 +39,7 @@ export function rotationsView(content, query, signal) {
   async function draw({ head, body }) {
     const since = wanted.days ? new Date(Date.now() - Number(wanted.days) * DAY).toISOString() : null;
     const found = [];
+    const asked = JSON.stringify([wanted, pages]);
     let continuation = null;
     for (let page = 0; page < pages && (page === 0 || continuation); page += 1) {
       const query = { state: wanted.state, since, top: PAGE, continuation };
@@ -47,6 +48,8 @@ export function rotationsView(content, query, signal) {
       ({ continuation } = answer);
     }
     if (!filters.isConnected) head.append(filters);
+    // The person has changed the question meanwhile: the answer to that follows.
+    if (asked !== JSON.stringify([wanted, pages])) return false;
     refill(
       body,
       rotationRows(found, "There was no such rotation."),

@@ -4,46 +4,51 @@ import { fill, h } from "./dom.js";
 
 const KEPT_AS = "function-key";
 const VIEW = "view-before-sign-in";
-const LEFT_AT = "left-for-sign-in-at";
-const AT_ONCE = 30_000; // Milliseconds: who comes back from a sign-in so soon, and is refused, would go round and round.
+const SENT = "sent-to-sign-in";
+const OUT = "/.auth/logout?post_logout_redirect_uri=/api/dashboard";
+const IN = "/.auth/login/aad?post_login_redirect_uri=/api/dashboard";
 const byEntra = document.querySelector('meta[name="authentication"]').content === "entra";
 
 let asking = null;
+let hasBeenIn = false;
+const place = () => document.getElementById("session");
 
 /** Return the function key once the person has given it, null where people sign in with Microsoft Entra. */
 export async function currentKey() {
   if (byEntra) return null;
-  if (sessionStorage.getItem(KEPT_AS) === null) await signIn();
+  if (sessionStorage.getItem(KEPT_AS) === null) await askForKey();
   return sessionStorage.getItem(KEPT_AS);
 }
 
+/** Remember that a call was let in. */
+export function letIn() {
+  if (hasBeenIn) return;
+  hasBeenIn = true;
+  sessionStorage.removeItem(SENT);
+  const forget = () => {
+    sessionStorage.removeItem(KEPT_AS);
+    location.reload();
+  };
+  const out = byEntra
+    ? h("a", { class: "button", href: OUT }, "Sign out")
+    : h("button", { type: "button", click: forget }, "Forget the key");
+  fill(place(), out);
+}
+
 /**
- * Let the person sign in, and return when that is done: once for all calls that were refused. `refused` is the key that
- * was not accepted, if there was one. With Microsoft Entra the page is left, and comes back where it was.
+ * Do what is to be done where a call was refused because nobody knows who calls, and return when it can be repeated.
+ * `refused` is the key that was not accepted, if there was one. With Microsoft Entra the page is left once, when it is
+ * opened. Later it is not: the person may be at something, and is told instead. Throws what they are told.
  */
-export async function signIn(refused = null) {
-  const key = sessionStorage.getItem(KEPT_AS);
-  // Another call was refused before, and the person has given another key since.
-  if (!byEntra && key !== null && key !== refused) return undefined;
-  asking ??= (byEntra ? goToEntra() : askForKey()).finally(() => {
-    asking = null;
-  });
-  return asking;
-}
-
-/** Show how to leave, once there is somebody to. */
-export function showSession(place) {
-  fill(
-    place,
-    byEntra
-      ? h("a", { class: "button", href: "/.auth/logout?post_logout_redirect_uri=/api/dashboard" }, "Sign out")
-      : h("button", { type: "button", click: forget }, "Forget the key"),
-  );
-}
-
-function forget() {
-  sessionStorage.removeItem(KEPT_AS);
-  location.reload();
+export async function signIn(refused) {
+  if (!byEntra) return askForKey(refused);
+  if (!hasBeenIn && !sessionStorage.getItem(SENT)) return leave();
+  hasBeenIn = false;
+  fill(place(), h("button", { type: "button", class: "main", click: leave }, "Sign in"));
+  const words = sessionStorage.getItem(SENT)
+    ? "You were sent to sign in, and the app still does not know you. Sign in again, or as someone else."
+    : "Your session has ended. Sign in again to go on.";
+  throw Object.assign(new Error(words), { code: "signed_out" });
 }
 
 /** Return to the view from which the person was sent to sign in: an address loses what is behind its # on the way. */
@@ -53,19 +58,25 @@ export function comeBack() {
   if (view && location.hash.length < 2) history.replaceState(null, "", view);
 }
 
-async function goToEntra() {
-  if (Date.now() - Number(sessionStorage.getItem(LEFT_AT)) < AT_ONCE) {
-    const detail = "You have signed in, and the app does not accept it. Sign out, and sign in again as someone else.";
-    throw Object.assign(new Error(detail), { code: "unauthorized" });
-  }
-  sessionStorage.setItem(LEFT_AT, String(Date.now()));
+async function leave() {
+  sessionStorage.setItem(SENT, "1");
   sessionStorage.setItem(VIEW, location.hash);
-  location.assign(`/.auth/login/aad?post_login_redirect_uri=${encodeURIComponent("/api/dashboard")}`);
+  location.assign(IN);
   await new Promise(() => {}); // The page is being left.
 }
 
-function askForKey() {
-  const wasRefused = sessionStorage.getItem(KEPT_AS) !== null;
+/** Ask for a key, once for all calls that need one. */
+async function askForKey(refused = null) {
+  const key = sessionStorage.getItem(KEPT_AS);
+  // Another call was refused before, and the person has given another key since.
+  if (key !== null && key !== refused) return;
+  asking ??= showForm(key !== null).finally(() => {
+    asking = null;
+  });
+  await asking;
+}
+
+function showForm(wasRefused) {
   sessionStorage.removeItem(KEPT_AS);
   return new Promise((resolve) => {
     const input = h("input", {
@@ -74,20 +85,22 @@ function askForKey() {
       autocomplete: "off",
       spellcheck: "false",
       required: true,
+      // What a header can hold.
+      pattern: "\\s*[!-~]+\\s*",
+      title: "A function key: letters, digits and signs, without blanks",
       autofocus: true,
       "aria-describedby": "key-help",
       "aria-invalid": wasRefused ? "true" : null,
     });
+    const submit = (event) => {
+      event.preventDefault();
+      sessionStorage.setItem(KEPT_AS, input.value.trim());
+      dialog.remove();
+      resolve();
+    };
     const form = h(
       "form",
-      {
-        submit: (event) => {
-          event.preventDefault();
-          sessionStorage.setItem(KEPT_AS, input.value.trim());
-          dialog.remove();
-          resolve();
-        },
-      },
+      { submit },
       h("header", {}, h("h1", {}, "Sign in")),
       h(
         "div",
@@ -108,7 +121,8 @@ function askForKey() {
       ),
       h("footer", {}, h("button", { class: "main", type: "submit" }, "Sign in")),
     );
-    const dialog = h("dialog", { "aria-label": "Sign in", cancel: (event) => event.preventDefault() }, form);
+    // Whatever Escape does: without a key there is nothing to see.
+    const dialog = h("dialog", { "aria-label": "Sign in", close: () => dialog.showModal() }, form);
     document.body.append(dialog);
     dialog.showModal();
   });

@@ -22,6 +22,8 @@ export const known = {
 const listeners = new Set();
 let timer = null;
 let walking = null;
+// What actions have answered since the walk began: it may come with what was there before.
+let touched = new Set();
 
 /** Return the key of a secret: of a line about a vault that could not be looked through it has no name. */
 export const keyOf = (secret) => `${secret.vault}/${secret.name ?? ""}`.toLowerCase();
@@ -68,12 +70,14 @@ export async function reread(secret) {
 
 /** Remember what a call has answered about a secret. */
 export function keep(item) {
+  touched.add(keyOf(item.secret));
   known.secrets.set(keyOf(item.secret), item);
   tell();
 }
 
 /** Forget a secret that is not managed any more. */
 export function forget(secret) {
+  touched.add(keyOf(secret));
   if (known.secrets.delete(keyOf(secret))) tell();
 }
 
@@ -98,6 +102,7 @@ async function readHealth() {
 
 async function readSecrets() {
   const seen = new Set();
+  touched = new Set();
   let continuation = null;
   let top = FIRST_PAGE;
   known.isCut = false;
@@ -105,7 +110,7 @@ async function readSecrets() {
     const page = await ask("GET", "/secrets", { query: { top, continuation } });
     for (const item of page.secrets) {
       const key = keyOf(item.secret);
-      known.secrets.set(key, item);
+      if (!touched.has(key)) known.secrets.set(key, item);
       seen.add(key);
     }
     ({ continuation } = page);
@@ -114,7 +119,7 @@ async function readSecrets() {
     top = PAGE;
     tell();
   } while (continuation !== null && !known.isCut);
-  for (const key of known.secrets.keys()) if (!seen.has(key)) known.secrets.delete(key);
+  for (const key of known.secrets.keys()) if (!seen.has(key) && !touched.has(key)) known.secrets.delete(key);
   known.isWhole = true;
   known.readOn = new Date();
 }

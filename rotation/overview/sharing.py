@@ -14,6 +14,7 @@ from rotation.vocabulary.limits import (
     MOST_BINDINGS_KEPT,
     TARGETS_ASKED_AT_ONCE,
     TARGETS_ASKED_ONE_BY_ONE,
+    TOO_MANY_BINDINGS_FOR,
 )
 from rotation.vocabulary.timing import Clock
 
@@ -50,7 +51,8 @@ class Sharing:
         Return the bindings of all targets, None where they are too many to be kept.
         """
         async with self._reading:
-            if self._read_at is None or self._clock.monotonic() - self._read_at > BINDINGS_KEPT_FOR:
+            kept_for = BINDINGS_KEPT_FOR if self._kept is not None else TOO_MANY_BINDINGS_FOR
+            if self._read_at is None or self._clock.monotonic() - self._read_at > kept_for:
                 self._kept = await self._read()
                 self._read_at = self._clock.monotonic()
             return self._kept

@@ -64,6 +64,7 @@ ALIKE = 0.92  # of the letters of a tag's name, for it to count as one of ours t
 TARGETS_ASKED_AT_ONCE = 16  # for a page of secrets: which others share each target
 TARGETS_ASKED_ONE_BY_ONE = 100  # of a page: where it has more, the bindings of all targets are read at once
 BINDINGS_KEPT_FOR = 60.0  # seconds after that: a caller who reads the whole list asks for its pages one after the other
+TOO_MANY_BINDINGS_FOR = 3600.0  # seconds after they were found to be too many to be kept
 MOST_BINDINGS_KEPT = 50_000  # some 30 MB; where there are more, each page asks for its own targets
 
 # Verification

@@ -30,7 +30,7 @@ async def browser() -> AsyncIterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 async def estate(
     ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[LocalCloud, Mapping[str, Resource]]]:
@@ -43,7 +43,7 @@ async def estate(
         yield cloud, targets
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def cloud(estate: tuple[LocalCloud, Mapping[str, Resource]]) -> LocalCloud:
     """
     Return that cloud.

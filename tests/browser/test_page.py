@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from localcloud.cloud import LocalCloud
-from tests.browser.visit import NARROW, WIDE, Visit, view_of, visiting
+from tests.browser.visit import NARROW, WIDE, Visit, answer, item_of, view_of, visiting
 from tools.browser.chromium import MODULES
 
 AXE = (MODULES / "axe-core" / "axe.min.js").read_text() if (MODULES / "axe-core").exists() else ""
@@ -238,17 +238,6 @@ async def test_names_and_messages_are_text_and_never_markup(visit: Visit) -> Non
     assert await page.title() == "Azure Key Rotator"
 
 
-async def answer(page: Page, pattern: str, content: Any) -> None:
-    """
-    Answer requests in the app's place.
-    """
-
-    async def fulfil(route: Route) -> None:
-        await route.fulfill(json=content)
-
-    await page.route(pattern, fulfil)
-
-
 async def with_pages(page: Page, count: int) -> None:
     """
     Answer in the app's place with so many secrets, in pages as the app has them.
@@ -262,28 +251,6 @@ async def with_pages(page: Page, count: int) -> None:
         await route.fulfill(json={"secrets": secrets, "asOf": None, "continuation": str(end) if end < count else None})
 
     await page.route("**/api/secrets?*", fulfil)
-
-
-def item_of(number: int) -> dict[str, Any]:
-    """
-    Return a secret as the list shows it.
-    """
-    target = f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/account{number // 2}"
-    return {
-        "secret": {"vault": "https://my-vault.vault.azure.net", "name": f"key-{number:05}"},
-        "target": target,
-        "provider": "Microsoft.Batch/batchAccounts",
-        "keyName": "Primary",
-        "expiresOn": "2099-01-01T00:00:00Z",
-        "status": "UpToDate",
-        "why": None,
-        "sharesTargetWith": [],
-        "lastRotation": None,
-        "seenOn": "2026-01-01T00:00:00Z",
-        "verified": {"on": "2026-01-01T00:00:00Z", "result": "Live", "why": None},
-        "leakedKey": None,
-        "nextRotationOn": "2098-12-01T00:00:00Z",
-    }
 
 
 async def test_what_a_person_is_about_to_press_stays_where_it_is(visit: Visit) -> None:
@@ -302,3 +269,33 @@ async def test_what_a_person_is_about_to_press_stays_where_it_is(visit: Visit) -
 
     await expect(page.get_by_role("timer")).not_to_have_text(before)
     assert await button.evaluate("button => button.marked && button === document.activeElement")
+
+
+async def test_the_skip_link_leads_to_the_content(visit: Visit) -> None:
+    """
+    It is the first stop of the keyboard, and its address is not a view.
+    """
+    page = await visit.open("#/calendar")
+
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+
+    await expect(page.locator("main")).to_be_focused()
+    await expect(page.get_by_role("heading", name="Calendar")).to_be_visible()
+
+
+async def test_the_form_for_the_key_stays_until_there_is_one(browser: Browser, cloud: LocalCloud) -> None:
+    """
+    Escape would leave a page that waits for ever.
+    """
+    async with visiting(browser, cloud, has_key=False) as visit:
+        page = await visit.open()
+        for _ in range(3):
+            await page.keyboard.press("Escape")
+        await page.get_by_label("Function key").fill("schlüssel")
+        await page.keyboard.press("Enter")
+        assert not await page.get_by_label("Function key").evaluate("field => field.checkValidity()")
+        await page.get_by_label("Function key").fill(cloud.host.function_key)
+        await page.keyboard.press("Enter")
+
+        await expect(page.locator(".tile")).to_have_count(5)

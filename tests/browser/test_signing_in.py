@@ -5,7 +5,7 @@ People who sign in with Microsoft Entra: App Service's part is done by the local
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.directory import ADA, GRACE, JOAN, Member
@@ -99,25 +99,49 @@ async def test_who_has_no_role_sees_no_secret(stranger: Visit) -> None:
     await expect(page.locator("main")).not_to_contain_text("batch-key")
 
 
-async def test_a_session_that_is_not_accepted_is_said_and_not_asked_for_again_and_again(stranger: Visit) -> None:
+async def test_a_session_that_ends_takes_nobody_away_from_what_they_do(stranger: Visit) -> None:
     """
-    A browser that keeps no cookie would be sent round and round.
+    The page says so, and leads to the sign-in and back when the person wants to.
     """
-    page = await sign_in(stranger, ADA)
-    await expect(page.locator(".tile")).to_have_count(5)
+    await stranger.page.clock.install()
+    page = await sign_in(stranger, ADA, "#/calendar")
+    await expect(page.get_by_text("in the next 90 days")).to_be_visible()
     await stranger.context.clear_cookies()
-    await page.reload()
 
-    await expect(page.get_by_text("You have signed in, and the app does not accept it.")).to_be_visible()
+    await page.clock.fast_forward(60_000)
+    await expect(page.get_by_text("Your session has ended.")).to_be_visible()
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name=ADA.name, exact=True).click()
+
+    await expect(page.get_by_role("heading", name="Calendar")).to_be_visible()
+    await expect(page.get_by_role("link", name="Sign out")).to_be_visible()
+
+
+async def test_who_is_never_accepted_is_not_sent_round_and_round(stranger: Visit) -> None:
+    """
+    A browser may keep no cookie: the page leaves by itself once, and then only when it is asked to.
+    """
+    await stranger.page.clock.install()
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=401)
+
+    await stranger.page.route("**/api/secrets*", refuse)
+    page = await sign_in(stranger, ADA)
+    await expect(page.get_by_text("the app still does not know you")).to_be_visible()
+    for _ in range(3):
+        await page.clock.fast_forward(60_000)
+
+    await expect(page.get_by_text("the app still does not know you")).to_be_visible()
+    await expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
 async def test_signing_out_ends_the_session(stranger: Visit) -> None:
     """
-    The next view leads to the sign-in again.
+    Also right after signing in: the next view leads to the sign-in again.
     """
     page = await sign_in(stranger, ADA)
     await expect(page.locator(".tile")).to_have_count(5)
-    await page.evaluate("sessionStorage.clear()")
 
     await page.get_by_role("link", name="Sign out").click()
 

@@ -4,10 +4,10 @@ A visit to the page, and everything that it must not do meanwhile.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Response
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Response, Route
 
 from localcloud.cloud import LocalCloud
 from localcloud.leaks import Place, find_leaks
@@ -108,3 +108,36 @@ def view_of(cloud: LocalCloud, secret: str) -> str:
     Return the address of the view of a secret.
     """
     return f"#/secrets/{quote(cloud.vault.uri.removeprefix('https://'), safe='')}/{secret}"
+
+
+async def answer(page: Page, pattern: str, content: Any) -> None:
+    """
+    Answer requests in the app's place.
+    """
+
+    async def fulfil(route: Route) -> None:
+        await route.fulfill(json=content)
+
+    await page.route(pattern, fulfil)
+
+
+def item_of(number: int) -> dict[str, Any]:
+    """
+    Return a secret as the list shows it.
+    """
+    target = f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/account{number // 2}"
+    return {
+        "secret": {"vault": "https://my-vault.vault.azure.net", "name": f"key-{number:05}"},
+        "target": target,
+        "provider": "Microsoft.Batch/batchAccounts",
+        "keyName": "Primary",
+        "expiresOn": "2099-01-01T00:00:00Z",
+        "status": "UpToDate",
+        "why": None,
+        "sharesTargetWith": [],
+        "lastRotation": None,
+        "seenOn": "2026-01-01T00:00:00Z",
+        "verified": {"on": "2026-01-01T00:00:00Z", "result": "Live", "why": None},
+        "leakedKey": None,
+        "nextRotationOn": "2098-12-01T00:00:00Z",
+    }

@@ -28,7 +28,9 @@ async def look_at_sign_in(manager: ResourceManager, site: Site, mode: str | None
     is_entra = mode is not None and mode.lower() == "entra"
     if not settings.asks_to_sign_in:
         return [_off()] if is_entra else []
-    findings = [*_of_paths(settings, is_entra=is_entra), *(_of_callers(settings) if is_entra else [])]
+    findings = _of_paths(settings, is_entra=is_entra)
+    if is_entra:
+        findings += [*_of_strangers(settings), *_of_callers(settings)]
     if mode is not None and not is_entra:
         findings.append(
             _AREA.warning(
@@ -43,7 +45,7 @@ async def look_at_sign_in(manager: ResourceManager, site: Site, mode: str | None
 def _off() -> Finding:
     return _AREA.fault(
         "sign_in_off",
-        "ROTATION_AUTHENTICATION is entra, and App Service asks nobody to sign in: every call is answered 503",
+        "ROTATION_AUTHENTICATION is entra, and App Service asks nobody to sign in: the app lets nobody in",
         f"switch the sign-in on as {_TEMPLATE} does, or set ROTATION_AUTHENTICATION=key",
     )
 
@@ -75,6 +77,19 @@ def _of_paths(settings: AuthProperties, *, is_entra: bool) -> list[Finding]:
             )
         )
     return findings
+
+
+def _of_strangers(settings: AuthProperties) -> list[Finding]:
+    action = settings.global_validation.unauthenticated_client_action
+    if action == "Return401":
+        return []
+    return [
+        _AREA.warning(
+            "strangers_redirected",
+            f"the sign-in answers strangers with {action or 'a page'}, which no page and no program understands",
+            f"let it return 401, as {_TEMPLATE} does: the page sends people to sign in by itself",
+        )
+    ]
 
 
 def _of_callers(settings: AuthProperties) -> list[Finding]:

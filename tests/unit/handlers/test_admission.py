@@ -121,6 +121,17 @@ def test_a_refresh_needs_an_operator(written: str) -> None:
         admit(call("GET", principal(READ), refresh=written))
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "anything"])
+def test_a_page_of_another_site_starts_no_refresh(site: str) -> None:
+    """
+    An image there would make the app look through all vaults, with the cookie of an operator who looks at it.
+    """
+    with pytest.raises(Forbidden, match="X-Rotator"):
+        admit(call("GET", principal(OPERATE), headers={"Sec-Fetch-Site": site}, refresh="true"))
+    admit(call("GET", principal(OPERATE), headers={"Sec-Fetch-Site": site, "X-Rotator": "1"}, refresh="true"))
+    admit(call("GET", principal(OPERATE), headers={"Sec-Fetch-Site": site}))
+
+
 def test_a_list_that_is_not_refreshed_needs_a_reader() -> None:
     """
     Also where that is said.

@@ -50,6 +50,8 @@ async def test_nothing_from_elsewhere_and_nothing_inline_is_let_in(file: str | N
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert policy.pop("default-src") == "'none'"
     assert set(policy.values()) <= {"'self'", "'none'", "'script'"}
+    # No policy may make markup of a text.
+    assert (policy["require-trusted-types-for"], policy["trusted-types"]) == ("'script'", "'none'")
     assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
@@ -69,6 +71,7 @@ async def test_a_file_that_has_not_changed_is_not_sent_again() -> None:
     assert again.headers["ETag"] == first.headers["ETag"]
     assert first.headers["Cache-Control"] == "no-cache"
     assert changed.status_code == 200
+    assert first.headers["ETag"] != (await get("store.js")).headers["ETag"]
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,16 @@ async def test_events_and_the_page_are_left_out() -> None:
     assert "page_behind_sign_in" not in codes(await findings("key", excluded_paths=["/api/health"]))
 
 
+async def test_strangers_are_answered_and_not_redirected() -> None:
+    """
+    A program cannot sign in on a page, and a page cannot follow to another site.
+    """
+    found = await findings("entra", unauthenticated_action="RedirectToLoginPage")
+
+    assert codes(found) == ["strangers_redirected"]
+    assert "RedirectToLoginPage" in found[0].detail
+
+
 async def test_the_applications_that_may_call_are_named_and_the_registration_is_one() -> None:
     """
     In any case.

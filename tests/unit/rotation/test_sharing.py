@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -57,6 +58,30 @@ async def test_many_targets_have_the_secrets_that_each_of_them_has(setting: Sett
     Whether they are read at once or one by one; a target without a secret has none.
     """
     assert await setting.names(MANY) == {target: names(await setting.ledger.bound_secrets(target)) for target in MANY}
+
+
+async def test_all_secrets_of_a_target_are_shown_however_they_are_read(setting: Setting) -> None:
+    """
+    The last one that was bound is not the only one.
+    """
+    await setting.ledger.bind(MANY[0], SecretId(VAULT, "second"))
+
+    assert sorted((await setting.names(MANY))[MANY[0]]) == ["key-0", "second"]
+    assert sorted((await setting.names([MANY[0]]))[MANY[0]]) == ["key-0", "second"]
+
+
+async def test_pages_that_are_asked_for_at_the_same_time_read_once(setting: Setting) -> None:
+    """
+    Several people may open the page in one moment.
+    """
+
+    async def slowly() -> None:
+        await asyncio.sleep(0)
+
+    setting.faults.before("list_bound", *[slowly] * 3)
+    await asyncio.gather(*(setting.names(MANY) for _ in range(3)))
+
+    assert setting.faults.count("list_bound") == 1
 
 
 async def test_the_pages_of_one_list_read_the_bindings_once(setting: Setting) -> None:
