@@ -187,7 +187,7 @@ async def assert_named(cloud: LocalCloud, plant: faults.Fault, code: str, said: 
         ),
         (faults.stopped_app, "app_stopped", "rotator is Stopped", "az functionapp start"),
         (faults.sign_in_before_events, "events_behind_sign_in", "with 401", "/runtime/webhooks/EventGrid"),
-        (faults.believed_without_sign_in, "sign_in_off", "every call is answered 503", "ROTATION_AUTHENTICATION=key"),
+        (faults.believed_without_sign_in, "sign_in_off", "the app lets nobody in", "ROTATION_AUTHENTICATION=key"),
         (faults.sign_in_for_any_application, "any_application", "every one of the tenant", "allowed applications"),
         (faults.sign_in_without_people, "people_refused", "sign in with a browser", "99999999-9999-4999-8999"),
         (faults.sign_in_with_a_hole, "paths_without_sign_in", "leaves out /api/dashboard/*", "exclude nothing but"),
