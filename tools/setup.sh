@@ -158,7 +158,7 @@ prepare_azurite() {
 # needs it: the tests of the page are left out.
 prepare_browser() {
     browser=tools/browser/node_modules
-    wanted=$(fingerprint tools/browser/package.json tools/browser/package-lock.json)
+    wanted=$(fingerprint tools/browser/package.json tools/browser/package-lock.json tools/browser/unpack.js)
     if is_current "$browser/.stamp" "$wanted"; then
         return
     fi

@@ -5,6 +5,7 @@ The browser that tests look at the page with: Chromium from npm, driven by Playw
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ctypes.util import find_library
 from pathlib import Path
 
 from playwright.async_api import Browser, async_playwright
@@ -46,7 +47,14 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(
             executable_path=_EXECUTABLE,
             args=["--headless=shell", "--no-sandbox", "--font-render-hinting=none"],
-            env={**os.environ, "FONTCONFIG_FILE": str(fonts)},
+            env={**os.environ, **_libraries(), "FONTCONFIG_FILE": str(fonts)},
         )
         yield browser
         await browser.close()
+
+
+def _libraries() -> dict[str, str]:
+    """
+    Return where the system libraries are that came with the browser, where this machine does not have them.
+    """
+    return {} if find_library("nss3") else {"LD_LIBRARY_PATH": str(_UNPACKED / "al2023" / "lib")}
