@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 import pty
+import select
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -212,14 +213,26 @@ async def test_a_terminal_shows_progress_that_moves_and_results_stay_apart(app: 
     Standard error draws and wipes what it has drawn, standard output holds nothing but the document.
     """
     app.secrets = [Secret("one"), Secret("two", target=batch_account("other"))]
-    app.looks = 20
+    app.looks = FOREVER
     terminal, end = pty.openpty()
     drawn = bytearray()
     loop = asyncio.get_running_loop()
-    loop.add_reader(terminal, lambda: drawn.extend(os.read(terminal, 65_536)))
+
+    def read() -> None:
+        drawn.extend(os.read(terminal, 65_536))
+        # They end once a person has seen them run.
+        if b"kv-prod/one: Regenerating" in drawn:
+            app.looks = 1
+            for rotation_id, record in app.rotations.items():
+                if record["state"] == "Regenerating":
+                    app.finish(rotation_id)
+
+    loop.add_reader(terminal, read)
     try:
         async with command(app, "rotate", "--all", "--yes", "--json", stderr=end) as process:
             code, stdout, _ = await outcome(process)
+        while select.select([terminal], [], [], 0)[0]:
+            read()
     finally:
         loop.remove_reader(terminal)
         os.close(end)
