@@ -29,6 +29,8 @@ from tests.e2e.test_events import event_of
 
 SOMEBODY = "0b112d10-c79f-56c4-a589-e94e094e8418"
 
+FILES = [path.name for path in Path(FOLDER).iterdir() if path.name != INDEX]
+
 # Every call of the API, with a path that is one.
 CALLS = [
     (method.upper(), path.format(id=SOMEBODY, vault="kv.example", name="one"))
@@ -127,8 +129,7 @@ async def test_health_and_every_file_of_the_page_are_for_everyone(browser: Brows
     """
     They hold nothing, and a page has to be there to send somebody to sign in.
     """
-    files = [path.name for path in FOLDER.iterdir() if path.name != INDEX]
-    paths = ["/api/health", "/api/dashboard", "/api/dashboard/", *(f"/api/dashboard/{file}" for file in files)]
+    paths = ["/api/health", "/api/dashboard", "/api/dashboard/", *(f"/api/dashboard/{file}" for file in FILES)]
 
     assert {path: (await browser.ask("GET", path))[0] for path in paths} == dict.fromkeys(paths, 200)
 

@@ -8,7 +8,8 @@ import pytest
 from handlers import dashboard
 
 PAGE = "/api/dashboard"
-FILES = sorted(path.name for path in dashboard.FOLDER.iterdir())
+FOLDER = Path(dashboard.FOLDER)
+FILES = sorted(path.name for path in FOLDER.iterdir())
 
 
 async def get(file: str | None = None, **headers: str) -> func.HttpResponse:
@@ -37,7 +38,7 @@ async def test_every_file_of_the_page_is_served_with_its_type(file: str | None) 
         "utf-8",
     )
     if file not in {None, "index.html"}:
-        assert answer.get_body() == (dashboard.FOLDER / str(file)).read_bytes()
+        assert answer.get_body() == (FOLDER / str(file)).read_bytes()
 
 
 @pytest.mark.parametrize("file", ["main.js", None])
@@ -104,7 +105,7 @@ def test_the_page_refers_to_files_that_there_are_and_to_nothing_else() -> None:
     """
     referred = set()
     for file in FILES:
-        text = (dashboard.FOLDER / file).read_text()
+        text = (FOLDER / file).read_text()
         referred |= set(re.findall(r'from "\./([\w-]+\.js)"', text))
         referred |= set(re.findall(rf'(?:href|src)="{PAGE}/([^"]+)"', text))
     assert referred | {"index.html"} == set(FILES)
@@ -123,6 +124,6 @@ def test_the_page_itself_has_no_script_and_no_style_in_it() -> None:
             if tag == "style" or (tag == "script" and "src" not in names):
                 inline.append(tag)
 
-    Reader().feed((dashboard.FOLDER / "index.html").read_text())
+    Reader().feed((FOLDER / "index.html").read_text())
 
     assert not inline
