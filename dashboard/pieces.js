@@ -88,7 +88,7 @@ export const holdsNeither = ({ heldKey, verified: seen }) => !heldKey && seen?.r
 export const keyIn = (item) => (holdsNeither(item) ? null : (item.heldKey ?? item.keyName));
 
 /** Where a secret lies. */
-export const place = (secret) => h("small", { title: secret.vault }, vaultName(secret.vault));
+export const place = (secret) => h("small", { class: "soft", title: secret.vault }, vaultName(secret.vault));
 
 /** An error as people read it: what happened, and what to do. */
 export function problemBox(problem, remedy) {

@@ -1,5 +1,7 @@
 """
 What a person does on the page, in the order of a morning: look, mend, rotate, and see what comes.
+
+Each test goes on where the one before has ended.
 """
 
 import re
