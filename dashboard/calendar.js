@@ -70,14 +70,17 @@ function weeks(today, byDay, list) {
   const columns = [
     [h("span", { class: "label" }), ...names.map((name) => h("span", { class: "label", "aria-hidden": "true" }, name))],
   ];
+  let month = null;
   for (let begin = monday; begin < addDays(today, DAYS); begin = addDays(begin, 7)) {
     const dates = Array.from({ length: 7 }, (_, index) => addDays(begin, index));
-    const first = dates.find((when) => when.getDate() === 1) ?? (begin === monday ? today : null);
+    const first = begin === monday ? today : begin;
+    const isNew = first.getMonth() !== month;
+    month = first.getMonth();
     columns.push([
       h(
         "span",
         { class: "label", "aria-hidden": "true" },
-        first?.toLocaleDateString(undefined, { month: "short" }) ?? "",
+        isNew ? first.toLocaleDateString(undefined, { month: "short" }) : "",
       ),
       ...dates.map((when) =>
         when < today || when >= addDays(today, DAYS) ? h("span") : cell(when, byDay, most, list),

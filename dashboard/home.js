@@ -89,7 +89,7 @@ export function home(content, query, signal) {
 
   async function look() {
     lookButton.disabled = true;
-    toast("The app looks through its vaults and compares all secrets. It takes up to two minutes.");
+    lookButton.textContent = "Looking, for up to two minutes …";
     try {
       await lookNow();
       toast("The app has looked at all secrets.");
@@ -97,6 +97,7 @@ export function home(content, query, signal) {
       toast(problem.message, "bad");
     }
     lookButton.disabled = false;
+    lookButton.textContent = "Look now";
   }
 
   follow(seldom(draw, signal), signal);

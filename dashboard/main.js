@@ -50,6 +50,8 @@ function show({ isFirst = false } = {}) {
   }
 }
 
+const closed = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
+
 /** Return a part of an address, as it is written where that cannot be decoded: then nothing is found under it. */
 function decoded(part) {
   try {
@@ -82,9 +84,9 @@ function showBanners() {
       h(
         "p",
         { class: "notice bad" },
-        `${known.problem.message} `,
+        `${closed(known.problem.message)} `,
         known.readOn ? ["What you see was read ", time(known.readOn.toISOString()), ". "] : "",
-        "It is tried again by itself.",
+        known.problem.isLost ? "It is tried again by itself." : "",
       ),
   );
 }

@@ -14,7 +14,8 @@ const LONGEST_VALIDITY = 3650;
 export async function resume(item) {
   try {
     keep(await ask("PATCH", pathOf(item.secret), { body: { paused: false } }));
-    toast(`${item.secret.name} is rotated again.`);
+    const then = item.leakedKey ? " It moves to the other key within five minutes." : "";
+    toast(`${item.secret.name} is no longer paused.${then}`);
   } catch (problem) {
     toast(problem.message, "bad");
   }
@@ -48,6 +49,11 @@ export function change(item) {
     autofocus: true,
   });
   const strategy = strategies("Leave it as it is");
+  const none = h(
+    "p",
+    { role: "alert", hidden: true },
+    "There is nothing to change: give a validity, or choose a strategy.",
+  );
   return open(
     `Change ${item.secret.name}`,
     (dialog) =>
@@ -56,6 +62,7 @@ export function change(item) {
           item.status === "Misconfigured" && h("p", { class: "notice warn" }, item.why),
           validityField(days, "Empty leaves it as it is."),
           strategyField(strategy),
+          none,
         ],
         label: "Change",
         act: () => {
@@ -63,7 +70,8 @@ export function change(item) {
             ...(days.value ? { validityPeriodDays: Number(days.value) } : {}),
             ...(strategy.value ? { strategy: strategy.value } : {}),
           };
-          if (!Object.keys(body).length) return days.focus();
+          none.hidden = Object.keys(body).length > 0;
+          if (!none.hidden) return days.focus();
           return write(dialog, item, body, `${item.secret.name} is changed.`);
         },
       }),

@@ -96,7 +96,7 @@ function remedyFor(item) {
     return ["Correct it", change, "The validity and the strategy can be corrected here, everything else in the vault."];
   }
   if (item.leakedKey)
-    return ["Rotate now", rotate, "Rotated, it moves to the other key, and the leaked key dies after that."];
+    return ["Rotate now", rotate, "It moves to the other key within five minutes. Rotate it now if you cannot wait."];
   return [
     "Rotate now",
     rotate,

@@ -79,7 +79,7 @@ function noticed({ keyName, previousKeyName }, { force, ignoreGrace }, isStored,
     return "The key that clients use now is regenerated in place: they fail until they read the new version.";
   }
   if (leakedKey) {
-    return `The key that the secret holds now was reported as leaked. It dies ${moment(leakedKey.dueOn)} or when the last secret has moved, whichever is later: clients must read the new version before that.`;
+    return `The key that the secret holds now was reported as leaked. It dies some time after the last secret has moved, and not before ${moment(leakedKey.dueOn)}: clients must read the new version before that.`;
   }
   if (force || ignoreGrace) {
     return "Clients that still use the key from before the last rotation fail until they read the secret again.";

@@ -113,16 +113,20 @@ function stepsOf(rotation) {
     rotation;
   const isStored = Boolean(secret?.version && secret.previousVersion);
   const isOver = completedOn !== null;
+  // Only a secret that held no live key has none before.
+  const isTaken = secret !== null && keyName !== null && previousKeyName === null && !adopted;
   const steps = [
     ["Accepted", moment(startedOn), true],
     keyName && [
       adopted
         ? `Adopted ${keyName}, which another secret of the target holds`
-        : `Chose ${keyName}${previousKeyName ? `; the secret holds ${previousKeyName}` : ""}`,
+        : isTaken
+          ? `Took the live key ${keyName}: the secret held neither. No key was regenerated`
+          : `Chose ${keyName}${previousKeyName ? `; the secret holds ${previousKeyName}` : ""}`,
       null,
       true,
     ],
-    keyName && !adopted && (isStored || state === "Completed") && [`Regenerated ${keyName}`, null, true],
+    keyName && !adopted && !isTaken && (isStored || state === "Completed") && [`Regenerated ${keyName}`, null, true],
     proven !== null && [
       proven
         ? "Saw the new key work"
@@ -177,7 +181,19 @@ function stepsOf(rotation) {
   );
 }
 
-function details({ id, trigger, requestedBy, reason, attempts, startedOn, completedOn, secret, keyName, revocation }) {
+function details({
+  id,
+  trigger,
+  requestedBy,
+  reason,
+  attempts,
+  startedOn,
+  completedOn,
+  secret,
+  keyName,
+  revocation,
+  state,
+}) {
   return facts([
     ["Id", h("code", {}, id)],
     ["Started because", TRIGGERS[trigger] ?? trigger],
@@ -187,7 +203,7 @@ function details({ id, trigger, requestedBy, reason, attempts, startedOn, comple
     ],
     reason && ["Reason", reason],
     keyName && ["Key", keyName],
-    ["Began", moment(startedOn)],
+    [state === "Scheduled" ? "Asked for" : "Began", moment(startedOn)],
     completedOn && ["Ended", `${moment(completedOn)} (${took(startedOn, completedOn)})`],
     ["Attempts", String(attempts)],
     secret?.version && ["Version", h("code", {}, secret.version)],

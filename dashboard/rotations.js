@@ -109,7 +109,9 @@ export function rotationRows(rotations, none) {
         h(
           "span",
           { class: "small soft" },
-          time(each.completedOn ?? each.startedOn),
+          each.state === "Scheduled" && each.allowedOn
+            ? ["due ", time(each.allowedOn)]
+            : time(each.completedOn ?? each.startedOn),
           each.completedOn ? ` · ${took(each.startedOn, each.completedOn)}` : "",
           each.error
             ? ` · ${each.error.code}`

@@ -4,7 +4,7 @@ import { ask, idOf, pathOf } from "./api.js";
 import { h, refill } from "./dom.js";
 import { kindName, plural, sentence, targetName, vaultName } from "./format.js";
 import { reportLeak, revocationCard } from "./leak.js";
-import { change, pause, resume, unmanage, verify } from "./managing.js";
+import { change, manage, pause, resume, unmanage, verify } from "./managing.js";
 import {
   facts,
   holdsNeither,
@@ -45,7 +45,7 @@ export function secretView(content, secret, signal) {
       item.why && reason(item),
       leak(revocation, holders),
       section("At a glance", h("div", { class: "card" }, glance(item))),
-      item.target && section("The two keys of its target", slots(holders)),
+      item.target && section("The two keys of its target", slots(holders, revocation)),
       section("Versions", h("div", { class: "card" }, versions(rotations))),
       section("Rotations", rotationRows(rotations, "This secret was never rotated by the app.")),
     );
@@ -79,7 +79,7 @@ export function targetView(content, target, signal) {
     refill(
       body,
       leak(revocation, holders),
-      section("Its two keys", holders.length ? slots(holders) : none),
+      section("Its two keys", holders.length ? slots(holders, revocation) : none),
       section("Rotations", rotationRows(rotations, "No key of this target was ever rotated by the app.")),
     );
     return isGoingOn(rotations, revocation);
@@ -116,6 +116,7 @@ function secretHead(item, again) {
       item.leakedKey && h("span", { class: "pill bad" }, "Leaked key alive"),
       h("span", { class: "soft" }, "in ", h("span", { title: item.secret.vault }, vaultName(item.secret.vault))),
     ),
+    !isManaged && h("div", { class: "row" }, act("Put under management", manage, { class: "main" })),
     isManaged &&
       h(
         "div",
@@ -154,7 +155,7 @@ function glance(item) {
   ]);
 }
 
-function slots(holders) {
+function slots(holders, revocation) {
   const astray = holders.filter(holdsNeither);
   return [
     h(
@@ -163,14 +164,16 @@ function slots(holders) {
       KEYS.map((key) => {
         const here = holders.filter((each) => keyIn(each) === key);
         const isLeaked = here.some((each) => each.leakedKey);
+        // Nobody holds it any more, and it lives until it is regenerated.
+        const isDying = !here.length && holders.length > 0 && revocation?.state === "Scheduled";
         return h(
           "div",
-          { class: `slot card ${isLeaked ? "leaked" : here.length ? "used" : ""}` },
+          { class: `slot card ${isLeaked || isDying ? "leaked" : here.length ? "used" : ""}` },
           h(
             "h3",
             { class: "row" },
             key,
-            isLeaked
+            isLeaked || isDying
               ? h("span", { class: "pill bad" }, "Leaked")
               : here.length
                 ? h("span", { class: "pill good" }, "In use")
@@ -234,7 +237,8 @@ function versions(rotations) {
 async function revocationOf(holders, rotations, signal) {
   const known = holders.find((each) => each.leakedKey)?.leakedKey.revocation;
   const waits = ({ state, secret, keyName }) => state === "Scheduled" && secret === null && keyName === null;
-  const id = known ?? rotations.find(waits)?.id;
+  const moved = rotations.find(({ revocation }) => revocation)?.revocation.id;
+  const id = known ?? rotations.find(waits)?.id ?? moved;
   if (!id) return null;
   try {
     return await ask("GET", `/rotations/${id}`, { signal });

@@ -115,7 +115,11 @@ function showForm(wasRefused) {
             "p",
             {},
             "To read it: ",
-            h("code", {}, "az functionapp keys list --name APP --resource-group GROUP --query functionKeys.default"),
+            h(
+              "code",
+              {},
+              "az functionapp keys list --name APP --resource-group GROUP --query functionKeys.default --output tsv",
+            ),
           ),
         ),
       ),

@@ -39,7 +39,7 @@ export const TRIGGERS = {
 const REMEDIES = {
   misconfigured: "Correct the tag or the value that the message names. The next sweep goes on.",
   forbidden:
-    "The app's settings ROTATION_VAULTS and ROTATION_ALLOWED_SCOPES say what it may touch. If nobody meant this target, find out who wrote the tag.",
+    "The message says what is missing: an app role of yours, a vault in ROTATION_VAULTS, or a scope in ROTATION_ALLOWED_SCOPES.",
   drift: "Store a live key. Then find out who regenerated the key, or who stored the value.",
   active_key: "Rotate the other key of the target, or let the secret that the message names be rotated first.",
   revocation_pending: "Wait until the other leaked key is dead, or cancel that revocation.",

@@ -97,9 +97,10 @@ async def test_a_drifted_secret_is_given_a_live_key(visit: Visit) -> None:
     await expect(dialog).to_contain_text("No key is regenerated")
     await dialog.get_by_role("button", name="Store the key").click()
     await expect(dialog).to_contain_text("The new version of render-key holds Primary")
-    await dialog.get_by_role("button", name="Close").click()
-
     await expect(need(page, "render-key")).to_have_count(0)
+    await dialog.get_by_role("link", name="Show this rotation").click()
+
+    await expect(page.locator(".timeline")).to_contain_text("No key was regenerated")
 
 
 async def test_a_misconfigured_secret_is_corrected(visit: Visit) -> None:
@@ -178,7 +179,9 @@ async def test_a_leak_is_followed_until_nobody_holds_the_key(visit: Visit) -> No
     await expect(page.get_by_role("timer")).not_to_have_text(before)
     await expect(page.get_by_text("1 secret holds it still.")).to_be_visible()
     await page.get_by_role("button", name="Resume").click()
-    await expect(page.get_by_text("partner-key is rotated again.")).to_be_visible()
+    await expect(
+        page.get_by_text("partner-key is no longer paused. It moves to the other key within five minutes.")
+    ).to_be_visible()
     await page.get_by_role("button", name="Rotate", exact=True).click()
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("The live key Secondary of partners is stored in partner-key")
