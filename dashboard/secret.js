@@ -87,7 +87,8 @@ export function targetView(content, target, signal) {
   live(content, { title: targetName(target), back: BACK }, draw, signal);
 }
 
-const isGoingOn = (rotations, revocation) => rotations.some(isRunning) || revocation !== null;
+// One that waits for hours is no reason to ask every other second: its clock runs by itself.
+const isGoingOn = (rotations, revocation) => [...rotations, revocation ?? {}].some(isRunning);
 
 function secretHead(item, again) {
   const act = (label, action, options = {}) =>

@@ -299,3 +299,19 @@ async def test_the_form_for_the_key_stays_until_there_is_one(browser: Browser, c
         await page.keyboard.press("Enter")
 
         await expect(page.locator(".tile")).to_have_count(5)
+
+
+async def test_what_waits_for_long_is_not_asked_about_all_the_time(visit: Visit) -> None:
+    """
+    The clock of a leaked key runs by itself.
+    """
+    await visit.page.clock.install()
+    page = await visit.open(view_of(visit.cloud, "partner-key"))
+    await expect(page.get_by_role("timer")).to_be_visible()
+    await page.wait_for_load_state("networkidle")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    await page.clock.run_for(10_000)
+
+    assert not asked
