@@ -72,9 +72,14 @@ class Ledger(Protocol):
         """
         ...
 
-    async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def begin(
+        self, target: str, row: OpenRotation, etag: str, *, waits: bool, bind: SecretId | None = None
+    ) -> Versioned[OpenRotation] | None:
         """
-        In one step replace the running rotation and forget that it waits; None if either is impossible.
+        In one step replace the running rotation, remember that it has begun, and forget that it `waits`.
+
+        With `bind`, remember as well that this secret holds a key of the target. None if any of it is impossible: a
+        rotation begins once, and none does that has ended, or that waits without it being known.
         """
         ...
 
@@ -84,17 +89,22 @@ class Ledger(Protocol):
         """
         ...
 
-    async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
+    async def end(
+        self, outcome: EndedRotation, *, target: str, etag: str, begun: bool = False, waits: bool = False
+    ) -> bool:
         """
-        In one step delete the running rotation, and the row by which it `waits`, and remember its outcome.
+        In one step delete the running rotation, and the row by which it `waits`, and remember its outcome for good.
 
-        False if any of it is impossible.
+        False if any of it is impossible: an outcome is never replaced, nor one given to a rotation that has begun, or
+        waits, without it being known.
         """
         ...
 
-    async def defer(self, row: WaitingRotation, *, target: str, etag: str, waits: bool) -> bool:
+    async def defer(
+        self, row: WaitingRotation, *, target: str, etag: str, begun: bool = False, waits: bool = False
+    ) -> bool:
         """
-        In one step delete the running rotation and let it wait; False if any of it is impossible.
+        In one step delete the running rotation and let it wait; False if any of it is impossible, as for `end`.
 
         One that `waits` already must be waiting still.
         """
@@ -102,31 +112,25 @@ class Ledger(Protocol):
 
     async def end_waiting(self, outcome: EndedRotation) -> bool:
         """
-        In one step remember the outcome of a rotation that waits and forget that it does; False if it has begun.
+        In one step remember the outcome of a rotation that waits and forget that it does; False if it has begun or ended.
         """
         ...
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:
         """
-        Remember the outcome of a rotation that never claimed a target; False if there is an outcome to be published.
+        Remember the outcome of a rotation that never claimed a target; False if it has begun, or ended.
+        """
+        ...
+
+    async def read_standing(self, rotation_id: str) -> Rotation | WaitingRotation | None:
+        """
+        Return the record of a rotation that has ended, or the row by which it was deferred, if it has not begun since.
         """
         ...
 
     async def read_outcome(self, rotation_id: str) -> EndedRotation | None:
         """
         Return an outcome that waits to be published.
-        """
-        ...
-
-    async def read_done(self, rotation_id: str) -> Rotation | None:
-        """
-        Return the record of a rotation whose outcome is settled.
-        """
-        ...
-
-    async def settle(self, record: Rotation) -> Rotation:
-        """
-        Keep the record for good, unless one is kept; return the one that is, which is the rotation's outcome.
         """
         ...
 

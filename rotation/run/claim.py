@@ -2,9 +2,8 @@
 The claim that a worker holds on a target, with the journal in it. Nobody else changes the row or the record.
 """
 
-from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import TypedDict
 
 from msgspec import structs
 
@@ -23,9 +22,18 @@ from rotation.vocabulary.record import (
     Trial,
     WaitingRotation,
 )
-from rotation.vocabulary.request import Trigger
+from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import Keys, Target
 from rotation.vocabulary.timing import Deadline
+
+
+class _Phase(TypedDict):
+    """
+    Whether a rotation has begun, or waits in a row of its own.
+    """
+
+    begun: bool
+    waits: bool
 
 
 class EndedAlready(RotationError):
@@ -47,28 +55,14 @@ class Claim(Progress):
         super().__init__(world, row.row, deadline)
         self.target = target
         self._etag = row.etag
-        # What was accepted and has begun is in no other row any more.
-        self._has_changed_something = row.row.is_kept
-        self._asked_for = row.row.request.secret
-        self._is_known_to_be_open = False
-
-    def begins_to_store(self) -> None:
-        """
-        Say that from here on a version may have been made: the row is not given back.
-        """
-        self._has_changed_something = True
 
     async def write_journal(
-        self,
-        plan: Regenerate,
-        target: Target,
-        keys: Keys,
-        beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        self, plan: Regenerate, target: Target, keys: Keys, *, bind: SecretId | None = None
     ) -> Journal:
         """
-        Step 5. A worker that resumes must know which key may have changed: from here on the row is not given back.
+        Step 5. A worker that resumes must know which key may have changed.
 
-        Unless the rotation turns out to have ended before, or what goes on `beside` it fails: nothing is changed then.
+        Raises as `begin` does.
         """
         self.deadline.check()
         now = self._world.clock.now()
@@ -82,36 +76,31 @@ class Claim(Progress):
             other_fingerprint=target.fingerprint(keys[plan.key.other]),
         )
         self._know(structs.replace(self.record, state=State.REGENERATING))
-        # Nothing but the ledger is changed before both are answered.
-        await self._world.gather(
-            self.require_open(),
-            # The proof of another key, which was to be taken over, says nothing of this one.
-            self._write(structs.replace(self._row, journal=journal, trial=None)),
-            *([beside()] if beside else []),
-        )
-        self._has_changed_something = True
+        # The proof of another key, which was to be taken over, says nothing of this one.
+        await self._begin(structs.replace(self._row, journal=journal, trial=None), bind)
         self.say("journaled", key=plan.key)
         return journal
 
-    async def begin_without_journal(self) -> None:
+    async def begin(self, *, bind: SecretId | None = None) -> None:
         """
-        Make sure, before a version is stored, that this rotation neither has ended nor is ended as Skipped(busy).
-        """
-        await self.require_open()
-        if self._is_to_begin(self._row) or self.request.secret != self._asked_for:
-            await self.save()
+        Write down that something is to be changed: from here on the row is not given back.
 
-    async def find_waiting(self) -> None:
+        With `bind` it is remembered in the same step that this secret holds a key of the target. Raises `EndedAlready`,
+        and `Unfinished` where another worker has taken the rotation over.
         """
-        Find out whether this rotation was deferred: an event that comes again does not know.
+        await self._begin(self._row, bind)
 
-        Then it is to be begun by taking the row away by which it waits.
-        """
-        if self.request.waits or self.request.trigger is Trigger.HTTP or self.is_kept:
+    async def _begin(self, row: OpenRotation, bind: SecretId | None) -> None:
+        ledger = self._world.ledger
+        if row.begun:
+            await self._world.gather(self._write(row), *([ledger.bind(self.target, bind)] if bind else []))
             return
-        if waiting := await self._world.ledger.read_waiting(self.record.id):
-            request = structs.replace(self.request, waits=True, deferred=waiting.request.deferred)
-            self._row = structs.replace(self._row, request=request)
+        while True:
+            begun = structs.replace(row, request=self.request, begun=True)
+            if written := await ledger.begin(self.target, begun, self._etag, waits=self.request.waits, bind=bind):
+                self._row, self._etag = written.row, written.etag
+                return
+            await self._learn_why()
 
     async def save(self) -> None:
         """
@@ -121,22 +110,32 @@ class Claim(Progress):
 
     async def keep(self, trial: Trial) -> None:
         """
-        Write down how far the proof of a key has come: from here on the row is not given back.
+        Write down how far the proof of a key has come.
         """
         await self._write(structs.replace(self._row, trial=trial))
-        self._has_changed_something = True
 
     async def require_open(self) -> None:
         """
-        Take the last part of step 3. Outcomes that wait were looked at before: they move from there to here.
-
-        Raises `EndedAlready`.
+        Make sure that a rotation has not ended which may be a duplicate. Raises `EndedAlready`.
         """
-        if self._is_known_to_be_open:
-            return
-        if record := await self._world.ledger.read_done(self.record.id):
-            raise EndedAlready(record)
-        self._is_known_to_be_open = True
+        if self.begun:
+            return  # It ends under this claim, and in no other way.
+        if isinstance(standing := await self._world.ledger.read_standing(self.record.id), Rotation):
+            raise EndedAlready(standing)
+
+    async def _learn_why(self) -> None:
+        """
+        Find out why the rotation can neither begin nor end as it is known here: an event that comes again may be older.
+
+        Returns where it was deferred: then it is to take the row away by which it waits. Raises as `begin` does.
+        """
+        standing = await self._world.ledger.read_standing(self.record.id)
+        if isinstance(standing, Rotation):
+            raise EndedAlready(standing)
+        if standing is None or self.request.waits:
+            raise Unfinished("another worker has taken this rotation over, or ended it", in_flight=False)
+        request = structs.replace(self.request, waits=True, deferred=standing.request.deferred)
+        self._row = structs.replace(self._row, request=request)
 
     async def suspend(self, cause: Unfinished | DependencyError) -> Rotation:
         """
@@ -144,7 +143,7 @@ class Claim(Progress):
 
         Where this rotation has changed nothing, the claim is given back and the cause raised: the trigger tries again.
         """
-        if not self._has_changed_something:
+        if not self.begun:
             await self.release()
             raise cause
         in_flight = isinstance(cause, Unfinished) and cause.in_flight
@@ -161,31 +160,26 @@ class Claim(Progress):
         """
         await self._world.ledger.release(self.target, self._etag)
 
-    async def end(self, outcome: EndedRotation) -> bool:
+    async def end(self, outcome: EndedRotation) -> None:
         """
-        Take step 8: False if another worker has taken the rotation over, or it was ended without a claim.
+        Take step 8. Raises `EndedAlready`, and `Unfinished` where another worker has taken the rotation over.
         """
-        waits = self._is_to_begin(self._row)
-        return await self._world.ledger.end(outcome, target=self.target, etag=self._etag, waits=waits)
+        while not await self._world.ledger.end(outcome, target=self.target, etag=self._etag, **self._phase):
+            await self._learn_why()
 
-    async def defer(self, row: WaitingRotation) -> bool:
+    async def defer(self, row: WaitingRotation) -> None:
         """
-        Give the target back and let the rotation wait: False as for `end`.
+        Give the target back and let the rotation wait. Raises as `end` does.
         """
-        waits = self._is_to_begin(self._row)
-        return await self._world.ledger.defer(row, target=self.target, etag=self._etag, waits=waits)
+        while not await self._world.ledger.defer(row, target=self.target, etag=self._etag, **self._phase):
+            await self._learn_why()
+
+    @property
+    def _phase(self) -> _Phase:
+        return {"begun": self.begun, "waits": self.request.waits and not self.begun}
 
     async def _write(self, row: OpenRotation) -> None:
-        ledger = self._world.ledger
-        if self._is_to_begin(row):
-            written = await ledger.begin(self.target, structs.replace(row, begun=True), self._etag)
-        else:
-            written = await ledger.replace(self.target, row, self._etag)
+        written = await self._world.ledger.replace(self.target, row, self._etag)
         if written is None:
             raise Unfinished("another worker has taken this rotation over, or ended it", in_flight=False)
         self._row, self._etag = written.row, written.etag
-        self._has_changed_something |= written.row.begun
-
-    @staticmethod
-    def _is_to_begin(row: OpenRotation) -> bool:
-        return row.request.waits and not row.begun

@@ -35,7 +35,7 @@ async def take_claim(
         if found.row.request.id != request.id:
             raise Busy(found.row.request.id)
         if found.row.claimed_until > world.clock.now():
-            if not found.row.is_kept:
+            if not found.row.begun:
                 # Its worker may give it back without a trace, and must find this trigger trying again.
                 raise Busy(request.id)
             report(found.row.record, "left to the worker that has it", deadline)

@@ -30,7 +30,7 @@ class KeyRevocation(KeyRegeneration):
         except (Failure, DependencyError) as hindrance:
             now, is_patient = self._world.clock.now(), self._world.clock.now() < gives_up_on(self._claim.request)
             # Once it has begun, no row is left by which it could wait.
-            if self._claim.is_kept or (is_patient and isinstance(hindrance, DependencyError)):
+            if self._claim.begun or (is_patient and isinstance(hindrance, DependencyError)):
                 raise
             if is_patient:
                 raise NotYet(str(hindrance), allowed_on=now + self._revokes.after) from hindrance
@@ -54,7 +54,7 @@ class KeyRevocation(KeyRegeneration):
         if holding.unread:
             raise holding.unread
         plan = Regenerate(key, active=None)
-        if not self._claim.is_kept:
+        if not self._claim.begun:
             grace = Grace(self._world, self._claim.request, self._claim.deadline)
             await grace.require_over(plan, wanted, holding.found)
         return plan

@@ -83,7 +83,7 @@ async def leave_scheduled(world: World, request: RotationRequest) -> Rotation | 
     target = await world.ledger.find_claimed(request.id)
     found = await world.ledger.read_open(target) if target else None
     if target and found and found.row.request.id == request.id:
-        if found.row.is_kept:
+        if found.row.begun:
             return None
         if found.row.claimed_until <= world.clock.now():
             # Its worker died before it began: the target is free for others.

@@ -71,42 +71,33 @@ async def find(world: World, rotation_id: str) -> Rotation | None:
     """
     Return the record of a rotation that has ended, and publish it if that is still to be done.
     """
-    if waiting := await world.ledger.read_outcome(rotation_id):
-        return await announce(world, waiting)
-    return await world.ledger.read_done(rotation_id)
+    standing = await world.ledger.read_standing(rotation_id)
+    if not isinstance(standing, Rotation):
+        return None
+    if outcome := await world.ledger.read_outcome(rotation_id):
+        await announce(world, outcome)
+    return standing
 
 
-async def end(world: World, claim: Claim, record: Rotation) -> EndedRotation | Rotation:
+async def end(claim: Claim, record: Rotation) -> EndedRotation:
     """
     Remember the outcome, and free the target; return what is to be announced.
 
-    Where an outcome is remembered already, it is announced and its record returned. Raises `Unfinished` if another
-    worker has taken the rotation over: then that one's outcome counts.
+    Raises `EndedAlready`, and `Unfinished` if another worker has taken the rotation over: its outcome counts then.
     """
     outcome = _outcome(claim.request, record)
-    if await claim.end(outcome):
-        _report_end(outcome, claim.deadline)
-        return outcome
-    if known := await find(world, record.id):
-        await claim.release()
-        return known
-    raise Unfinished("another worker has taken this rotation over", in_flight=False)
+    await claim.end(outcome)
+    _report_end(outcome, claim.deadline)
+    return outcome
 
 
-async def defer(world: World, claim: Claim, row: WaitingRotation) -> Rotation:
+async def defer(claim: Claim, row: WaitingRotation) -> Rotation:
     """
-    Let a rotation wait for its time, and free the target; return its record, or the outcome that is remembered already.
-
-    Raises `Unfinished` if another worker has taken the rotation over.
+    Let a rotation wait for its time, and free the target; return its record. Raises as `end` does.
     """
-    record = row.record
-    if await claim.defer(row):
-        report(record, "deferred", claim.deadline, until=record.allowed_on)
-        return record
-    if known := await find(world, record.id):
-        await claim.release()
-        return known
-    raise Unfinished("another worker has taken this rotation over", in_flight=False)
+    await claim.defer(row)
+    report(row.record, "deferred", claim.deadline, until=row.record.allowed_on)
+    return row.record
 
 
 async def find_deferred(world: World, request: RotationRequest) -> WaitingRotation | None:
@@ -132,12 +123,14 @@ async def find_waiting(world: World, record: Rotation) -> WaitingRotation | None
 async def end_unclaimed(world: World, request: RotationRequest, record: Rotation, ending: Ending) -> Rotation:
     """
     End a rotation that has no target to claim, or nothing to do there; return the outcome that counts.
+
+    Raises `Busy` where it has begun meanwhile, with another worker.
     """
-    if done := await world.ledger.read_done(request.id):
-        return done
     outcome = _outcome(request, ended_record(record, ending, world.clock.now()))
     if not await world.ledger.end_unclaimed(outcome):
-        return await find(world, request.id) or outcome.record
+        if known := await find(world, request.id):
+            return known
+        raise Busy(request.id)
     _report_end(outcome)
     return await announce(world, outcome)
 
@@ -187,7 +180,7 @@ async def end_unread(world: World, request: RotationRequest, error: DependencyEr
     target = await world.ledger.find_claimed(request.id)
     found = target and await world.ledger.read_open(target)
     if found and found.row.request.id == request.id:
-        if not found.row.is_kept:
+        if not found.row.begun:
             raise Busy(request.id)
         return found.row.record
     failure = Exhausted(f"its retries are used up; the last one ended with: {error}")
@@ -231,16 +224,13 @@ def _report_end(outcome: EndedRotation, deadline: Deadline | None = None) -> Non
 
 async def announce(world: World, outcome: EndedRotation) -> Rotation:
     """
-    Settle an outcome and publish it; return the record that counts, whether or not that works.
-
-    Ended twice, with a claim and without one, only the outcome that is settled first is published.
+    Publish an outcome; return its record, whether or not that works.
     """
     record, revokes = outcome.record, outcome.request.revokes
     try:
         is_dead = record.state is State.COMPLETED or record.skip_reason is SkipReason.REVOKED
         if revokes and record.target and is_dead:
             await world.ledger.forget_leak(identity_of(record.target), revokes.leaked)
-        record = await world.ledger.settle(record)
         if announcement := announcement_of(record):
             await world.announcer.publish(announcement)
             report(record, "announced")

@@ -57,11 +57,11 @@ class Progress:
         return self._row.trial
 
     @property
-    def is_kept(self) -> bool:
+    def begun(self) -> bool:
         """
         Whether the row stays until the rotation has ended.
         """
-        return self._row.is_kept
+        return self._row.begun
 
     @property
     def has_stored(self) -> bool:

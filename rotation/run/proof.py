@@ -57,7 +57,7 @@ class Proof:
             return
         claim = self._claim
         trial = self._trial_of(new)
-        if not claim.is_kept:
+        if claim.journal is None and claim.trial is None:
             # A key that another secret holds may be as new: while it is waited for, the target stays claimed.
             await claim.keep(trial)
         for pause in self._pauses():

@@ -23,7 +23,6 @@ from rotation.run.moves import Moves
 from rotation.run.neighbours import Neighbours
 from rotation.run.observation import Observation, leave_scheduled
 from rotation.run.secret_rotation import SecretRotation
-from rotation.vocabulary.concurrency import capture, unwrap
 from rotation.vocabulary.endings import Ending, OutOfScope
 from rotation.vocabulary.errors import Busy, DependencyError, Forbidden, Unfinished
 from rotation.vocabulary.limits import LAST_SEND
@@ -162,6 +161,9 @@ class _Run:
                 return claim
             try:
                 return await self._under_claim(claim, ahead)
+            except EndedAlready as known:
+                await claim.release()
+                return await outcome.find(self._world, self._request.id) or known.record
             except TargetMoved:
                 self._request = structs.replace(self._request, claimed=None)
                 await claim.release()
@@ -208,21 +210,16 @@ class _Run:
     async def _under_claim(self, claim: Claim, ahead: Target | None) -> Rotation:
         try:
             record = await self._carry_out(claim, ahead)
-        except EndedAlready as known:
-            await claim.release()
-            return known.record
         except (Unfinished, DependencyError) as cause:
             return await claim.suspend(cause)
         try:
             if isinstance(record, WaitingRotation):
-                return await outcome.defer(self._world, claim, record)
-            ended = await outcome.end(self._world, claim, record)
+                return await outcome.defer(claim, record)
+            ended = await outcome.end(claim, record)
         except (Unfinished, DependencyError) as cause:
             # What was to be done is done or refused, only the ledger does not say so yet: resuming will find out.
             claim.say("not ended yet", because=cause)
             return claim.record
-        if isinstance(ended, Rotation):
-            return ended
         announced, _ = await self._world.gather(
             outcome.announce(self._world, ended),
             tidying.disable_dead_versions(self._world, ended, claim.journal, claim.deadline),
@@ -237,34 +234,26 @@ class _Run:
         """
         try:
             attempt = self._attempt(claim, ahead)
-            ended, looked, _ = await self._world.gather(
-                self._world.ledger.read_outcome(claim.record.id), capture(attempt.look), claim.find_waiting()
-            )
-            if ended:
-                raise EndedAlready(await outcome.announce(self._world, ended))
-            if not unwrap(looked):
+            if await attempt.look():
+                # A duplicate of what has ended finds its version as well.
+                await claim.require_open()
+            else:
                 await attempt.inspect()
                 await attempt.journal()
                 await attempt.regenerate()
                 await attempt.prove()
                 await attempt.store()
-            # A duplicate of what has ended finds its version as well.
-            await claim.require_open()
             await attempt.follow_up()
         except Ending as ending:
             now = self._world.clock.now()
             if waits := outcome.deferred(claim.request, claim.record, ending, now):
                 claim.say("waits", because=ending)
-                await claim.require_open()
                 return waits
-            record = outcome.ended_record(claim.record, ending, now)
-        else:
-            record = outcome.completed_record(claim.record, self._world.clock.now())
-        await claim.require_open()
-        return record
+            return outcome.ended_record(claim.record, ending, now)
+        return outcome.completed_record(claim.record, self._world.clock.now())
 
     def _attempt(self, claim: Claim, ahead: Target | None) -> Attempt:
-        if self._world.observes and not claim.is_kept:
+        if self._world.observes and not claim.begun:
             attempt = self._attempt_to_rotate(claim, None)
             return Observation(self._world, self._neighbours, claim, attempt, is_last=self._is_last)
         return self._attempt_to_rotate(claim, ahead)

@@ -13,7 +13,7 @@ from rotation.ports.reading import read_secret
 from rotation.ports.world import World
 from rotation.run import change
 from rotation.run.attempt import Attempt, require_an_end, require_attempts_left
-from rotation.run.choice import StoreLive
+from rotation.run.choice import Regenerate
 from rotation.run.claim import Claim
 from rotation.run.grace import Grace
 from rotation.run.inspection import Inspection
@@ -100,7 +100,7 @@ class SecretRotation(Attempt):
             journal=claim.journal,
         )
         reason = decide(case, TO_FINISH if claim.must_finish else TO_ROTATE)
-        if isinstance(reason, TargetMoved) and claim.is_kept:
+        if isinstance(reason, TargetMoved) and claim.begun:
             reason = Misconfigured(f"tag {TARGET} was changed while the secret was being rotated")
         is_meant = superseded(case) is None if self._id.version is None else reason is None
         if is_meant and self._id.version != secret.version:
@@ -159,16 +159,12 @@ class SecretRotation(Attempt):
 
     async def journal(self) -> None:
         claim, work = self._claim, self._inspected
-        if work.plan is None:
-            await claim.begin_without_journal()
-            return
-        if work.neighbours is None:
-            raise ValueError("a plan without neighbours")
-        register = partial(self._neighbours.register, work.secret.id, work.policy.target, work.neighbours)
-        if isinstance(work.plan, StoreLive):
-            await self._world.gather(claim.begin_without_journal(), register())
+        is_bound = work.neighbours is None or work.secret.id.identity in work.neighbours.bound
+        bind = None if is_bound else work.secret.id
+        if isinstance(work.plan, Regenerate):
+            self._journal = await claim.write_journal(work.plan, work.policy.target, work.keys, bind=bind)
         else:
-            self._journal = await claim.write_journal(work.plan, work.policy.target, work.keys, beside=register)
+            await claim.begin(bind=bind)
 
     async def regenerate(self) -> None:
         if journal := self._journal:
@@ -194,7 +190,6 @@ class SecretRotation(Attempt):
             return
         work = self._inspected
         new = next_version(work, claim, self._world.clock.now(), self._world.grace)
-        claim.begins_to_store()
         try:
             version = await change.store(self._world.vaults, work.secret, new, claim.deadline)
         except VaultRefused as error:

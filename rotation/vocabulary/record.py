@@ -179,7 +179,8 @@ class OpenRotation(Struct, frozen=True):
     The running rotation of a target: claim, journal, trial and request in one row of the ledger.
 
     `lease` is new for every attempt; until `claimed_until` only the attempt that wrote it may go on. `begun` says that
-    the row by which the rotation waited is gone: from then on it can only end under its claim.
+    something may have been changed, and that the row by which the rotation waited is gone: it can only end under its
+    claim from then on, and the row stays until it does.
     """
 
     request: RotationRequest
@@ -189,13 +190,6 @@ class OpenRotation(Struct, frozen=True):
     journal: Journal | None = None
     begun: bool = False
     trial: Trial | None = None
-
-    @property
-    def is_kept(self) -> bool:
-        """
-        Whether the row stays until the rotation has ended: its worker gives back only what it has not begun.
-        """
-        return self.journal is not None or self.begun or self.trial is not None
 
 
 class WaitingRotation(Struct, frozen=True):

@@ -13,7 +13,7 @@ from msgspec import UNSET
 from rotation.policy.tags import PAUSED, stored_by
 from rotation.ports.inventory import Result, Verification
 from rotation.ports.providers import Verdict
-from rotation.vocabulary.endings import Exhausted, SkipReason
+from rotation.vocabulary.endings import SkipReason
 from rotation.vocabulary.material import KeyMaterial
 from rotation.vocabulary.record import RotatedSecret, Rotation, State
 from rotation.vocabulary.request import RotationRequest
@@ -47,7 +47,6 @@ class Judge:
         self._a_hand_was_at_work = False
         self._hand_turned = False
         self._hand_broke = False
-        self._is_given_up_elsewhere = scenario.is_given_up_elsewhere
         self._failed: set[str] = set()
         self._asked = ""
         self._refused: set[str] = set()
@@ -281,8 +280,6 @@ class Judge:
             raise Broken(f"told: rotation {record.id} is {record.state}, announced as {told and told.state}")
         if record.state is State.COMPLETED and record.secret:
             self._judge_versions(record, record.secret)
-        if self._is_given_up_elsewhere and record.error and record.error.code == Exhausted.code:
-            return
         is_done = record.id in (self._stored if record.secret else self._regenerated)
         if (record.state is State.COMPLETED) != is_done and not self._a_hand_was_at_work:
             raise Broken(f"told: rotation {record.id} is {record.state}, and its work {is_done=}")

@@ -93,10 +93,8 @@ class Scenario:
     """
     Messages, the secrets' keys at the outset, and the clocks: seconds ahead of the world's, one for each instance.
 
-    Secrets that are not `bound` are unknown to the ledger, as before their first rotation. A rotation that
-    `is_given_up_elsewhere`, where the vault cannot be read, may be told to have failed although another worker stores
-    its version: there is no claim that both could meet at. `order` is that of the requests that a worker has under way
-    at the same time. Where a new key `settles`, the target can be asked with it, and takes it after so many seconds.
+    Secrets that are not `bound` are unknown to the ledger, as before their first rotation. `order` is that of the
+    requests that a worker has under way at the same time. Where a new key `settles`, the target can be asked with it, and takes it after so many seconds.
     For `grace` seconds clients may go on with what a secret held before; those that were `moved` held their other key
     until right before the outset.
     """
@@ -108,7 +106,6 @@ class Scenario:
     clocks: tuple[float, ...] = (0.0, 30.0, 15.0)
     monotonic_stops: bool = False
     hands: tuple[Hand, ...] = ()
-    is_given_up_elsewhere: bool = False
     order: Order = Order.FORWARD
     settles: float | None = None
     grace: float = 0.0
@@ -152,8 +149,8 @@ SCENARIOS: dict[str, Scenario] = {
     "event, expired and manual": Scenario((EVENT, EXPIRED, MANUAL)),
     "one after another": Scenario((EVENT, NEXT)),
     "duplicate and the next one": Scenario((EVENT, EVENT, NEXT)),
-    "poison": Scenario((EVENT, POISON), is_given_up_elsewhere=True),
-    "poison and duplicate": Scenario((EVENT, EVENT, POISON), is_given_up_elsewhere=True),
+    "poison": Scenario((EVENT, POISON)),
+    "poison and duplicate": Scenario((EVENT, EVENT, POISON)),
     "resume against redelivery": Scenario((EVENT, REDELIVERY, RESUME)),
     "two secrets on one key": Scenario((EVENT, OTHER), _SAME_KEY, bound=True),
     "two secrets on two keys": Scenario((EVENT, OTHER), _EACH_ITS_KEY, bound=True),
@@ -169,8 +166,8 @@ SCENARIOS: dict[str, Scenario] = {
     "accepted twice": Scenario((ACCEPTED, ACCEPTED)),
     "accepted against event": Scenario((ACCEPTED, EVENT)),
     "accepted twice against event": Scenario((ACCEPTED, ACCEPTED, EVENT)),
-    "accepted and poisoned against event": Scenario((ACCEPTED_POISON, EVENT), is_given_up_elsewhere=True),
-    "accepted twice, once poisoned": Scenario((ACCEPTED, ACCEPTED_POISON, EVENT), is_given_up_elsewhere=True),
+    "accepted and poisoned against event": Scenario((ACCEPTED_POISON, EVENT)),
+    "accepted twice, once poisoned": Scenario((ACCEPTED, ACCEPTED_POISON, EVENT)),
     "a key of its own against event": Scenario((REGENERATE_ALTERNATE, EVENT)),
     "the key in use against event": Scenario((REGENERATE_ACTIVE, EVENT)),
     "a revocation against event": Scenario((REVOKE_ALTERNATE, EVENT)),
@@ -193,7 +190,7 @@ SCENARIOS: dict[str, Scenario] = {
     "a key that settles": Scenario((EVENT, EVENT), settles=90),
     "a key that settles against the next one": Scenario((EVENT, NEXT), settles=90),
     "a key that never works": Scenario((EVENT, EVENT), settles=inf),
-    "a key that settles, poisoned": Scenario((EVENT, POISON), settles=90, is_given_up_elsewhere=True),
+    "a key that settles, poisoned": Scenario((EVENT, POISON), settles=90),
     "two secrets on a key that settles": Scenario((EVENT, OTHER), _SAME_KEY, bound=True, settles=90),
     "a key that settles, paused meanwhile": Scenario((EVENT, EVENT), hands=(Hand.PAUSE,), settles=90),
     "a key that settles, a version made by hand": Scenario((EVENT,), hands=(Hand.PUT,), settles=90),
@@ -221,7 +218,7 @@ SCENARIOS: dict[str, Scenario] = {
     "too soon, accepted against event": Scenario((ACCEPTED, EVENT), grace=900, moved=("one",)),
     "too soon for the next event": Scenario((EVENT, LATE_EVENT), grace=900),
     "too soon for the next one": Scenario((EVENT, NEXT), grace=900),
-    "too soon, poisoned": Scenario((EVENT, POISON), grace=900, moved=("one",), is_given_up_elsewhere=True),
+    "too soon, poisoned": Scenario((EVENT, POISON), grace=900, moved=("one",)),
     "too soon for a key of its own": Scenario((REGENERATE_ALTERNATE, EVENT), grace=900, moved=("one",)),
     "too soon, a neighbour is moved": Scenario(
         (EVENT, EVENT), _EACH_ITS_KEY, bound=True, grace=900, hands=(Hand.MOVE,)

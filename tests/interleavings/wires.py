@@ -350,11 +350,18 @@ class WiredLedger:
         """
         return await ask("replace", Kind.LEDGER, lambda: self.twin.replace(target, row, etag), is_timely=False)
 
-    async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def begin(
+        self, target: str, row: OpenRotation, etag: str, *, waits: bool, bind: SecretId | None = None
+    ) -> Versioned[OpenRotation] | None:
         """
-        Ask for a running rotation to be written anew, and not to wait any more.
+        Ask for a running rotation to be written anew, as one that has begun.
         """
-        return await ask("begin", Kind.LEDGER, lambda: self.twin.begin(target, row, etag), is_timely=False)
+        return await ask(
+            "begin",
+            Kind.LEDGER,
+            lambda: self.twin.begin(target, row, etag, waits=waits, bind=bind),
+            is_timely=False,
+        )
 
     async def release(self, target: str, etag: str) -> bool:
         """
@@ -362,26 +369,30 @@ class WiredLedger:
         """
         return await ask("release", Kind.LEDGER, lambda: self.twin.release(target, etag), is_timely=False)
 
-    async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
+    async def end(
+        self, outcome: EndedRotation, *, target: str, etag: str, begun: bool = False, waits: bool = False
+    ) -> bool:
         """
         Ask for a running rotation to become an outcome.
         """
         return await ask(
             "end",
             Kind.LEDGER,
-            lambda: self.twin.end(outcome, target=target, etag=etag, waits=waits),
+            lambda: self.twin.end(outcome, target=target, etag=etag, begun=begun, waits=waits),
             about=outcome.record.state,
             is_timely=False,
         )
 
-    async def defer(self, row: WaitingRotation, *, target: str, etag: str, waits: bool) -> bool:
+    async def defer(
+        self, row: WaitingRotation, *, target: str, etag: str, begun: bool = False, waits: bool = False
+    ) -> bool:
         """
         Ask for a running rotation to wait.
         """
         return await ask(
             "defer",
             Kind.LEDGER,
-            lambda: self.twin.defer(row, target=target, etag=etag, waits=waits),
+            lambda: self.twin.defer(row, target=target, etag=etag, begun=begun, waits=waits),
             about=row.record.state,
             is_timely=False,
         )
@@ -416,17 +427,11 @@ class WiredLedger:
         """
         return await ask("read_outcome", Kind.READ, lambda: self.twin.read_outcome(rotation_id), is_timely=False)
 
-    async def read_done(self, rotation_id: str) -> Rotation | None:
+    async def read_standing(self, rotation_id: str) -> Rotation | WaitingRotation | None:
         """
-        Ask for a record that is kept.
+        Ask how a rotation stands.
         """
-        return await ask("read_done", Kind.READ, lambda: self.twin.read_done(rotation_id), is_timely=False)
-
-    async def settle(self, record: Rotation) -> Rotation:
-        """
-        Ask for a record to be kept.
-        """
-        return await ask("settle", Kind.LEDGER, lambda: self.twin.settle(record), about=record.state, is_timely=False)
+        return await ask("read_standing", Kind.READ, lambda: self.twin.read_standing(rotation_id), is_timely=False)
 
     async def forget_outcome(self, rotation_id: str) -> None:
         """
@@ -442,11 +447,11 @@ class WiredLedger:
 
     async def find(self, rotation_id: str) -> Rotation | None:
         """
-        Ask for a rotation: what is live first, then what is done.
+        Ask for a rotation: what is live first, then how it has ended.
         """
         live = await ask("find", Kind.READ, lambda: self.twin.find_live(rotation_id), is_timely=False)
-        ended = live if live and live.completed_on else await self.read_done(rotation_id)
-        return ended or live
+        standing = await self.read_standing(rotation_id)
+        return standing if isinstance(standing, Rotation) else live
 
     async def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
         """

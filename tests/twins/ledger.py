@@ -34,7 +34,8 @@ class MemoryLedger:
         self._open: dict[str, tuple[bytes, str]] = {}
         self._changes: dict[str, Versioned[TagChange]] = {}
         self._outcomes: dict[str, bytes] = {}
-        self._done: dict[str, bytes] = {}
+        # How each rotation stands that has begun (None), was deferred, or has ended.
+        self._standings: dict[str, WaitingRotation | Rotation | None] = {}
         self._bound: dict[str, dict[str, Bound]] = {}
         self._waiting: dict[str, bytes] = {}
         self._leaks: dict[tuple[str, str], bytes] = {}
@@ -46,7 +47,8 @@ class MemoryLedger:
         """
         Return all that is stored, as text.
         """
-        rows = [row for row, _ in self._open.values()] + list(self._outcomes.values()) + list(self._done.values())
+        rows = [row for row, _ in self._open.values()] + list(self._outcomes.values())
+        rows += [msgspec.json.encode(standing) for standing in self._standings.values()]
         rows += [*self._waiting.values(), *self._leaks.values()]
         return "\n".join(row.decode() for row in rows) + str(self._bound)
 
@@ -54,7 +56,8 @@ class MemoryLedger:
         """
         Return the records that are kept for good, by rotation.
         """
-        return {rotation_id: msgspec.json.decode(row, type=Rotation) for rotation_id, row in self._done.items()}
+        standings = self._standings.items()
+        return {rotation_id: standing for rotation_id, standing in standings if isinstance(standing, Rotation)}
 
     def claims(self) -> list[OpenRotation]:
         """
@@ -98,7 +101,7 @@ class MemoryLedger:
             tuple(sorted(self._open.items())),
             tuple(sorted((what, change.etag) for what, change in self._changes.items())),
             tuple(sorted(self._outcomes.items())),
-            tuple(sorted(self._done.items())),
+            tuple(sorted((name, msgspec.json.encode(standing)) for name, standing in self._standings.items())),
             tuple(sorted(bound)),
             tuple(sorted(self._waiting.items())),
             tuple(sorted(self._leaks.items())),
@@ -146,17 +149,23 @@ class MemoryLedger:
         await self.faults.leave("replace")
         return written
 
-    async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
+    async def begin(
+        self, target: str, row: OpenRotation, etag: str, *, waits: bool, bind: SecretId | None = None
+    ) -> Versioned[OpenRotation] | None:
         """
-        In one step write the running rotation anew and forget that it was accepted.
+        In one step write the running rotation anew, as one that has begun and does not wait.
         """
-        await self.faults.enter("replace")
-        if not self._is(target, etag) or not self._waits(row.request, target):
+        await self.faults.enter("begin")
+        if not self._is(target, etag) or not self._may_change(row.request, target, begun=False, waits=waits):
             return None
-        del self._waiting[_key(row.request, target)]
+        if waits:
+            del self._waiting[_key(row.request, target)]
+        self._standings[row.request.id] = None
         self._write(target, row)
+        if bind:
+            self._bind(target, bind, None)
         written = self._read(target)
-        await self.faults.leave("replace")
+        await self.faults.leave("begin")
         return written
 
     async def release(self, target: str, etag: str) -> bool:
@@ -172,57 +181,69 @@ class MemoryLedger:
         await self.faults.leave("release")
         return True
 
-    async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
+    async def end(
+        self, outcome: EndedRotation, *, target: str, etag: str, begun: bool = False, waits: bool = False
+    ) -> bool:
         """
-        In one step delete the running rotation, and the row by which it waits, and insert its outcome.
+        In one step delete the running rotation, and the row by which it waits, and keep its outcome.
         """
         await self.faults.enter("end")
-        if not self._is(target, etag) or outcome.record.id in self._outcomes:
+        if not self._is(target, etag) or not self._may_change(outcome.request, target, begun=begun, waits=waits):
             return False
         if waits:
-            if not self._waits(outcome.request, target):
-                return False
             del self._waiting[_key(outcome.request, target)]
         del self._open[target]
-        self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
+        self._keep(outcome)
         await self.faults.leave("end")
         return True
 
-    async def defer(self, row: WaitingRotation, *, target: str, etag: str, waits: bool) -> bool:
+    async def defer(
+        self, row: WaitingRotation, *, target: str, etag: str, begun: bool = False, waits: bool = False
+    ) -> bool:
         """
         In one step delete the running rotation and let it wait.
         """
         await self.faults.enter("defer")
-        if not self._is(target, etag) or (waits and not self._waits(row.request, target)):
+        if not self._is(target, etag) or not self._may_change(row.request, target, begun=begun, waits=waits):
             return False
         del self._open[target]
         self._waiting[_key(row.request, row.record.target)] = msgspec.json.encode(row)
+        self._standings[row.record.id] = row
         await self.faults.leave("defer")
         return True
 
     async def end_waiting(self, outcome: EndedRotation) -> bool:
         """
-        In one step insert the outcome of a rotation and forget that it waits.
+        In one step keep the outcome of a rotation and forget that it waits.
         """
         await self.faults.enter("end_waiting")
         target = outcome.record.target
-        if not self._waits(outcome.request, target) or outcome.record.id in self._outcomes:
+        if not self._may_change(outcome.request, target, begun=False, waits=True):
             return False
         del self._waiting[_key(outcome.request, target)]
-        self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
+        self._keep(outcome)
         await self.faults.leave("end_waiting")
         return True
 
     async def end_unclaimed(self, outcome: EndedRotation) -> bool:
         """
-        Insert the outcome of a rotation that never claimed a target.
+        Keep the outcome of a rotation that never claimed a target.
         """
         await self.faults.enter("end_unclaimed")
-        if outcome.record.id in self._outcomes:
+        if outcome.record.id in self._standings and not isinstance(
+            self._standings[outcome.record.id], WaitingRotation
+        ):
             return False
-        self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
+        self._keep(outcome)
         await self.faults.leave("end_unclaimed")
         return True
+
+    async def read_standing(self, rotation_id: str) -> Rotation | WaitingRotation | None:
+        """
+        Return the record of a rotation that has ended, or how it was deferred.
+        """
+        await self.faults.enter("read_standing")
+        return self._standings.get(rotation_id)
 
     async def read_outcome(self, rotation_id: str) -> EndedRotation | None:
         """
@@ -231,23 +252,6 @@ class MemoryLedger:
         await self.faults.enter("read_outcome")
         found = self._outcomes.get(rotation_id)
         return msgspec.json.decode(found, type=EndedRotation) if found else None
-
-    async def read_done(self, rotation_id: str) -> Rotation | None:
-        """
-        Return the record of a rotation whose outcome is settled.
-        """
-        await self.faults.enter("read_done")
-        found = self._done.get(rotation_id)
-        return msgspec.json.decode(found, type=Rotation) if found else None
-
-    async def settle(self, record: Rotation) -> Rotation:
-        """
-        Keep the record for good, unless one is kept; return the one that is.
-        """
-        await self.faults.enter("settle")
-        kept = self._done.setdefault(record.id, msgspec.json.encode(record))
-        await self.faults.leave("settle")
-        return msgspec.json.decode(kept, type=Rotation)
 
     async def forget_outcome(self, rotation_id: str) -> None:
         """
@@ -269,18 +273,13 @@ class MemoryLedger:
         """
         Return the record of a rotation, wherever it stands.
         """
-        if outcome := await self.read_outcome(rotation_id):
-            return outcome.record
-        if done := await self.read_done(rotation_id):
-            return done
-        return await self.find_live(rotation_id)
+        standing = await self.read_standing(rotation_id)
+        return standing if isinstance(standing, Rotation) else await self.find_live(rotation_id)
 
     async def find_live(self, rotation_id: str) -> Rotation | None:
         """
-        Return the record of a rotation that runs or whose outcome waits to be published.
+        Return the record of a rotation that runs, or waits.
         """
-        if outcome := self._outcomes.get(rotation_id):
-            return msgspec.json.decode(outcome, type=EndedRotation).record
         rows = [self._read(target).row for target in self._open]
         records = [row.record for row in rows] + [row.record for row in self.waiting()]
         return next((record for record in records if record.id == rotation_id), None)
@@ -429,6 +428,22 @@ class MemoryLedger:
         """
         await self.faults.enter("unbind")
         self._bound.get(target, {}).pop(secret.identity, None)
+
+    def _may_change(self, request: RotationRequest, target: str | None, *, begun: bool, waits: bool) -> bool:
+        """
+        Return whether a rotation stands as its worker thinks: begun, waiting, or neither.
+        """
+        if waits and not self._waits(request, target):
+            return False
+        if request.id not in self._standings:
+            return not begun
+        standing = self._standings[request.id]
+        return begun if standing is None else waits and isinstance(standing, WaitingRotation)
+
+    def _keep(self, outcome: EndedRotation) -> None:
+        # As JSON, so that what cannot be stored fails here too.
+        self._standings[outcome.record.id] = msgspec.json.decode(msgspec.json.encode(outcome.record), type=Rotation)
+        self._outcomes[outcome.record.id] = msgspec.json.encode(outcome)
 
     def _waits(self, request: RotationRequest, target: str | None) -> bool:
         found = self._read_waiting(_key(request, target))
