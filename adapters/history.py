@@ -1,5 +1,5 @@
 """
-The list of rotations, in the ledger's table: partition `live`, and those rows of partition `done` that sort by age.
+The list of rotations, in the ledger's table: what is unfinished, and the rows of all others that sort by age.
 
 It rests on assumption 88 of docs/fidelity.md.
 """
@@ -9,23 +9,25 @@ from typing import Any
 
 from adapters.ledger_rows import (
     ACCEPTED,
-    DONE,
     HISTORY,
     LIVE,
+    NO_LONGER,
     OPEN,
-    OUTBOX,
     SCHEDULED,
+    STANDING,
+    UNFINISHED,
     keys_from,
     kind_of,
     read_live,
     read_row,
+    read_standing,
 )
 from adapters.table import Table
 from rotation.ports.history import History, Wanted, place_of_moment
 from rotation.vocabulary.limits import ROTATIONS_PER_PAGE
 from rotation.vocabulary.record import Rotation
 
-_PRECEDENCE = (OUTBOX, OPEN, ACCEPTED, SCHEDULED)  # As in finding one by its id.
+_PRECEDENCE = (OPEN, ACCEPTED, SCHEDULED)  # As in finding one by its id.
 
 
 class TableHistory(History):
@@ -37,7 +39,7 @@ class TableHistory(History):
         self._table = table
 
     async def list_live(self) -> AsyncIterator[Rotation]:
-        rows = await self._table.list(LIVE, "RowKey ge @first", {"first": ""})
+        rows = await self._table.list(LIVE, UNFINISHED, NO_LONGER)
         # Changes of tags and leaked keys have none.
         rotations = [row for row in rows if kind_of(row) in _PRECEDENCE and row.get("RotationId")]
         seen: set[str] = set()
@@ -47,7 +49,8 @@ class TableHistory(History):
                 yield read_live(found)
 
     async def is_done(self, rotation_id: str) -> bool:
-        return await self._table.read(DONE, rotation_id) is not None
+        found = await self._table.read(LIVE, STANDING + rotation_id)
+        return found is not None and isinstance(read_standing(found), Rotation)
 
     async def list_done(self, wanted: Wanted, after: str) -> AsyncGenerator[Rotation, None]:
         conditions = ["RowKey gt @after", "RowKey lt @last"]
@@ -58,5 +61,5 @@ class TableHistory(History):
             if value:
                 conditions.append(f"{column} eq @{column.lower()}")
                 values[column.lower()] = str(value)
-        async for found in self._table.stream(DONE, " and ".join(conditions), values, per_page=ROTATIONS_PER_PAGE):
+        async for found in self._table.stream(LIVE, " and ".join(conditions), values, per_page=ROTATIONS_PER_PAGE):
             yield read_row(found, Rotation)

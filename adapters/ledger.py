@@ -1,7 +1,6 @@
 """
 The ledger: one table of the app's own storage account, through azure-data-tables.
 
-Partition `live` holds what is unfinished, `done` what has ended, `bound` which secrets hold a key of which target.
 Every write carries a word of its own: aiohttp sends a request again when an idle connection drops, and so do we, so a
 write that finds its condition broken looks whether it was broken by itself.
 
@@ -14,46 +13,47 @@ from typing import Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import TableTransactionError, UpdateMode
+from azure.data.tables import UpdateMode
 
 from adapters.leaks import LeakRows
 from adapters.ledger_rows import (
     ACCEPTED,
     BOUND,
-    DONE,
     LIVE,
+    NO_LONGER,
     OPEN,
     OUTBOX,
     SCHEDULED,
     STAMPS,
+    STANDING,
+    UNFINISHED,
     bound_entity,
     bound_key,
     bound_prefix,
     bound_target,
     change_entity,
-    done_entity,
-    history_entity,
+    deferred_entity,
+    ended_entity,
     keys_from,
     kind_of,
     open_entity,
     open_key,
-    outcome_entity,
     read_bound,
     read_claim,
     read_live,
     read_row,
     read_row_or_log,
+    read_standing,
     require_schema,
     target_of,
     waiting_entity,
 )
 from adapters.table import RANGE, raise_if_no_table
+from adapters.waiting import OF_A_ROTATION, remembering
 from rotation.ports.ledger import Bound, Ledger, Versioned
 from rotation.vocabulary.limits import SECRETS_PER_PAGE
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Rotation, TagChange, WaitingRotation
 from rotation.vocabulary.secret import SecretId
-
-_EXISTS = 409
 
 
 class TableLedger(LeakRows, Ledger):
@@ -120,67 +120,56 @@ class TableLedger(LeakRows, Ledger):
 
         return await self._table.ask("release", delete)
 
-    async def end(self, outcome: EndedRotation, *, target: str, etag: str, waits: bool = False) -> bool:
-        made = outcome_entity(outcome)
+    async def end(
+        self, outcome: EndedRotation, *, target: str, etag: str, begun: bool = False, waits: bool = False
+    ) -> bool:
+        made = ended_entity(outcome.record)
 
         async def steps() -> list[Any]:
+            standing = await self._stand(made, begun=begun, may_wait=waits)
             beginning = [await self._beginning(outcome.request, target)] if waits else []
-            return [_freeing(target, etag), ("create", made), *beginning]
+            return [_freeing(target, etag), standing, *remembering(outcome), *beginning]
 
         return await self._commit(steps, made)
 
-    async def defer(self, row: WaitingRotation, *, target: str, etag: str, waits: bool) -> bool:
-        made = waiting_entity(row)
+    async def defer(
+        self, row: WaitingRotation, *, target: str, etag: str, begun: bool = False, waits: bool = False
+    ) -> bool:
+        made, standing = waiting_entity(row), deferred_entity(row)
 
         async def steps() -> list[Any]:
             own = await self._own(row.request, target) if waits else {}
-            return [_freeing(target, etag), ("update" if waits else "upsert", made, {"mode": UpdateMode.REPLACE} | own)]
+            waiting = ("update" if waits else "upsert", made, {"mode": UpdateMode.REPLACE} | own)
+            return [_freeing(target, etag), await self._stand(standing, begun=begun, may_wait=waits), waiting]
 
         return await self._commit(steps, made)
 
-    async def end_unclaimed(self, outcome: EndedRotation) -> bool:
-        return await self._insert("end", outcome_entity(outcome))
+    async def read_standing(self, rotation_id: str) -> Rotation | WaitingRotation | None:
+        found = await self._table.read(LIVE, STANDING + rotation_id)
+        return found and read_standing(found)
 
     async def read_outcome(self, rotation_id: str) -> EndedRotation | None:
         found = await self._table.read(LIVE, OUTBOX + rotation_id)
         return found and read_row(found, EndedRotation)
 
-    async def read_done(self, rotation_id: str) -> Rotation | None:
-        found = await self._table.read(DONE, rotation_id)
-        return found and read_row(found, Rotation)
-
-    async def settle(self, record: Rotation) -> Rotation:
-        # It is kept twice: to be found by its id, and by its age.
-        steps = [("create", done_entity(record)), ("create", history_entity(record))]
-
-        async def keep() -> Rotation:
-            try:
-                await self._client.submit_transaction(steps)
-            except TableTransactionError as error:
-                raise_if_no_table(error)
-                if error.status_code != _EXISTS:
-                    raise
-                found = await self._table.get(DONE, record.id)
-                return read_row(found, Rotation) if found else record
-            return record
-
-        return await self._table.ask("record", keep)
-
     async def forget_outcome(self, rotation_id: str) -> None:
         await self._delete("record", LIVE, OUTBOX + rotation_id)
 
     async def find_claimed(self, rotation_id: str) -> str | None:
-        for found in await self._table.list(LIVE, "RotationId eq @id", {"id": rotation_id}):
-            if found["RowKey"].startswith(OPEN):
-                return target_of(found["RowKey"])
+        for found in await self._table.list(
+            LIVE, f"RotationId eq @id and {RANGE}", {"id": rotation_id, **keys_from(OPEN)}
+        ):
+            return target_of(found["RowKey"])
         return None
 
     async def find(self, rotation_id: str) -> Rotation | None:
-        rows = await self._table.list(LIVE, "RotationId eq @id", {"id": rotation_id})
+        rows = await self._table.list(LIVE, OF_A_ROTATION, {"id": rotation_id, **NO_LONGER})
         records = {kind_of(found): read_live(found) for found in rows}
-        # `done` is looked at last: what ends moves that way.
-        ended = records.get(OUTBOX) or await self.read_done(rotation_id)
-        return ended or records.get(OPEN) or records.get(ACCEPTED) or records.get(SCHEDULED)
+        # What has begun or waits may have ended since.
+        standing = await self.read_standing(rotation_id)
+        if isinstance(standing, Rotation):
+            return standing
+        return records.get(OPEN) or records.get(ACCEPTED) or records.get(SCHEDULED)
 
     async def list_open(self) -> AsyncIterator[tuple[str, OpenRotation]]:
         for found in await self._table.list(LIVE, f"{RANGE} and RotationId ne ''", keys_from(OPEN)):
@@ -193,10 +182,10 @@ class TableLedger(LeakRows, Ledger):
                 yield outcome
 
     async def bound_secrets(self, target: str) -> list[Bound]:
-        return [read_bound(found) for found in await self._table.list(BOUND, RANGE, keys_from(bound_prefix(target)))]
+        return [read_bound(found) for found in await self._table.list(LIVE, RANGE, keys_from(bound_prefix(target)))]
 
     async def list_bound(self) -> AsyncIterator[tuple[str, Bound]]:
-        async for found in self._table.stream(BOUND, "RowKey gt @after", {"after": ""}, per_page=SECRETS_PER_PAGE):
+        async for found in self._table.stream(LIVE, RANGE, keys_from(BOUND), per_page=SECRETS_PER_PAGE):
             yield bound_target(found), read_bound(found)
 
     async def bind(self, target: str, secret: SecretId) -> None:
@@ -206,7 +195,7 @@ class TableLedger(LeakRows, Ledger):
         await self._table.ask("binding", lambda: self._client.upsert_entity(bound_entity(target, secret, left_on)))
 
     async def unbind(self, target: str, secret: SecretId) -> None:
-        await self._delete("binding", BOUND, bound_key(target, secret))
+        await self._delete("binding", LIVE, bound_key(target, secret))
 
     async def probe(self) -> None:
         """
@@ -214,7 +203,7 @@ class TableLedger(LeakRows, Ledger):
 
         After a leak that is thousands of rows: what they hold is left where it is.
         """
-        for found in await self._table.list(LIVE, "RowKey ge @first", {"first": ""}, select=STAMPS):
+        for found in await self._table.list(LIVE, UNFINISHED, NO_LONGER, select=STAMPS):
             kind_of(found)
             require_schema(found)
 

@@ -23,9 +23,18 @@ from rotation.vocabulary.secret import SecretId, parse_secret_id
 from rotation.vocabulary.target import identity_of
 from rotation.vocabulary.version import VERSION
 
-LIVE, DONE, BOUND, ASKED = "live", "done", "bound", "asked"
+#: One partition for all that changes in one transaction: none spans two.
+LIVE = "live"
+#: What Idempotency-Keys stand for.
+ASKED = "asked"
+
 OPEN, OUTBOX, ACCEPTED, SCHEDULED, LEAKED = "open:", "outbox:", "accepted:", "scheduled:", "leaked:"
-HISTORY = "newest:"
+#: How a rotation stands that has begun, was deferred or has ended; all ended ones by age; who holds a key of a target.
+STANDING, HISTORY, BOUND = "standing:", "timeline:", "with:"
+
+#: What is unfinished is little, and its keys come before all others.
+UNFINISHED, NO_LONGER = "RowKey lt @finished", {"finished": STANDING}
+
 _ROTATIONS: dict[str, type[OpenRotation | EndedRotation | WaitingRotation]] = {
     OPEN: OpenRotation,
     OUTBOX: EndedRotation,
@@ -37,7 +46,7 @@ _ROTATIONS: dict[str, type[OpenRotation | EndedRotation | WaitingRotation]] = {
 STAMPS = ["RowKey", "RowSchema", "RowVersion"]
 
 #: Of all rows. It is counted up by a version that writes what the one before cannot read.
-SCHEMA = 1
+SCHEMA = 2
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +74,7 @@ def open_entity(target: str, row: OpenRotation) -> dict[str, Any]:
     """
     Return the row of a running rotation.
     """
-    return _entity(LIVE, open_key(target), row.request.id, row)
+    return _entity(open_key(target), row.request.id, row)
 
 
 def change_entity(what: str, row: TagChange) -> dict[str, Any]:
@@ -89,14 +98,44 @@ def outcome_entity(outcome: EndedRotation) -> dict[str, Any]:
     """
     Return the row of an outcome that waits to be published.
     """
-    return _entity(LIVE, OUTBOX + outcome.record.id, outcome.record.id, outcome)
+    return _entity(OUTBOX + outcome.record.id, outcome.record.id, outcome)
 
 
-def done_entity(record: Rotation) -> dict[str, Any]:
+def begun_entity(target: str, rotation_id: str) -> dict[str, Any]:
+    """
+    Return the row that says that a rotation has begun.
+    """
+    return _standing(rotation_id, **stamped("Begun", target))
+
+
+def deferred_entity(row: WaitingRotation) -> dict[str, Any]:
+    """
+    Return the row that says that a rotation was deferred.
+    """
+    return _standing(row.record.id, **stamped("Waiting", row))
+
+
+def ended_entity(record: Rotation) -> dict[str, Any]:
     """
     Return the row of a record that is kept for good.
     """
-    return _entity(DONE, record.id, record.id, record)
+    return _standing(record.id, **stamped("Row", record))
+
+
+def read_standing(entity: Any) -> Rotation | WaitingRotation | None:
+    """
+    Return the record of a rotation that has ended, the row of a deferred one, or None for one that has begun.
+
+    Raises `UnreadableRow`.
+    """
+    if "Begun" in entity:
+        require_schema(entity, "Begun")
+        return None
+    return read_row(entity, WaitingRotation, "Waiting") if "Waiting" in entity else read_row(entity, Rotation)
+
+
+def _standing(rotation_id: str, **columns: Any) -> dict[str, Any]:
+    return row_of(LIVE, STANDING + rotation_id, RotationId=rotation_id, Write=uuid.uuid4().hex, **columns)
 
 
 def history_entity(record: Rotation) -> dict[str, Any]:
@@ -104,7 +143,7 @@ def history_entity(record: Rotation) -> dict[str, Any]:
     Return the row by which an ended rotation is listed, newest first, with the columns that a list is filtered by.
     """
     return row_of(
-        DONE,
+        LIVE,
         HISTORY + place_of(record),
         Target=identity_of(record.target or ""),
         Secret=secret_identity(record) or "",
@@ -117,7 +156,7 @@ def waiting_entity(row: WaitingRotation) -> dict[str, Any]:
     """
     Return the row of a rotation that waits.
     """
-    return _entity(LIVE, waiting_key(row.request, row.record.target), row.record.id, row)
+    return _entity(waiting_key(row.request, row.record.target), row.record.id, row)
 
 
 def waiting_key(request: RotationRequest, target: str | None) -> str:
@@ -154,7 +193,7 @@ def bound_entity(target: str, secret: SecretId, left_on: datetime | None = None)
     """
     # Merged into a row, an empty column stays as it was.
     left = left_on.isoformat() if left_on else ""
-    return row_of(BOUND, bound_key(target, secret), LeftOn=left, **stamped("Secret", secret.unversioned))
+    return row_of(LIVE, bound_key(target, secret), LeftOn=left, **stamped("Secret", secret.unversioned))
 
 
 def read_bound(entity: Any) -> Bound:
@@ -195,7 +234,7 @@ def require_schema(entity: Any, column: str = "Row") -> None:
     if schema == SCHEMA:
         return
     what = f"{column} of row {name_of(entity)} of the ledger"
-    if schema is None:
+    if schema is None or schema < SCHEMA:
         raise UnreadableRow(
             f"{what} was written before version {VERSION}, which cannot read it: let all rotations end under the "
             "version that wrote it, then delete the table"
@@ -227,7 +266,7 @@ def name_of(entity: Any) -> str:
 
 def kind_of(entity: Any) -> str:
     """
-    Return the prefix of a row's key in the partition `live`.
+    Return the prefix of the key of a row that is unfinished.
 
     Raises `UnreadableRow` for a kind of row that only a later version writes.
     """
@@ -243,7 +282,7 @@ def kind_of(entity: Any) -> str:
 
 def read_live(entity: Any) -> Rotation:
     """
-    Return the record in a row of the partition `live` that is about a rotation. Raises `UnreadableRow`.
+    Return the record in a row of an unfinished rotation. Raises `UnreadableRow`.
     """
     return read_row(entity, _ROTATIONS[kind_of(entity)]).record
 
@@ -273,14 +312,14 @@ def bound_target(entity: Any) -> str:
     """
     Return the identity of the target that the row of a secret is about.
     """
-    return target_of(str(entity["RowKey"]).partition("||")[0])
+    return target_of(str(entity["RowKey"]).partition("||")[0].removeprefix(BOUND))
 
 
 def bound_prefix(target: str) -> str:
     """
     Return what the keys of all secrets of a target begin with.
     """
-    return f"{key_of(target)}||"
+    return f"{BOUND}{key_of(target)}||"
 
 
 def keys_from(prefix: str) -> dict[str, str]:
@@ -290,9 +329,9 @@ def keys_from(prefix: str) -> dict[str, str]:
     return {"first": prefix, "last": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
 
 
-def _entity(partition: str, key: str, rotation_id: str, row: msgspec.Struct) -> dict[str, Any]:
+def _entity(key: str, rotation_id: str, row: msgspec.Struct) -> dict[str, Any]:
     # By its word `Write` a write whose answer was lost recognises itself.
-    return row_of(partition, key, RotationId=rotation_id, Write=uuid.uuid4().hex, **stamped("Row", row))
+    return row_of(LIVE, key, RotationId=rotation_id, Write=uuid.uuid4().hex, **stamped("Row", row))
 
 
 def key_of(text: str) -> str:

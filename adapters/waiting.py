@@ -22,13 +22,20 @@ from adapters.ledger_rows import (
     ACCEPTED,
     ASKED,
     LIVE,
+    NO_LONGER,
     SCHEDULED,
+    UNFINISHED,
+    begun_entity,
+    bound_entity,
+    ended_entity,
+    history_entity,
     keys_from,
     kind_of,
     open_entity,
     outcome_entity,
     read_row,
     read_row_or_log,
+    read_standing,
     row_of,
     stamped,
     waiting_entity,
@@ -38,6 +45,10 @@ from adapters.table import RANGE, Table, raise_if_no_table
 from rotation.ports.ledger import Versioned
 from rotation.vocabulary.record import EndedRotation, OpenRotation, Reservation, WaitingRotation
 from rotation.vocabulary.request import RotationRequest
+from rotation.vocabulary.secret import SecretId
+
+#: All rows of a rotation that is unfinished.
+OF_A_ROTATION = f"RotationId eq @id and {UNFINISHED}"
 
 _CONDITION_BROKEN = {404, 409, 412}
 
@@ -90,7 +101,7 @@ class WaitingRows:
         await self._table.ask("postponement", update)
 
     async def forget_waiting(self, rotation_id: str) -> None:
-        for found in await self._table.list(LIVE, "RotationId eq @id", {"id": rotation_id}):
+        for found in await self._table.list(LIVE, OF_A_ROTATION, {"id": rotation_id, **NO_LONGER}):
             if kind_of(found) in {ACCEPTED, SCHEDULED}:
                 await self._table.ask("acceptance", partial(self._delete_as_read, found))
 
@@ -114,14 +125,19 @@ class WaitingRows:
 
         return await self._table.ask("reservation", insert)
 
-    async def begin(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
-        entity = open_entity(target, row)
+    async def begin(
+        self, target: str, row: OpenRotation, etag: str, *, waits: bool, bind: SecretId | None = None
+    ) -> Versioned[OpenRotation] | None:
+        entity, standing = open_entity(target, row), begun_entity(target, row.request.id)
         expected = {"mode": UpdateMode.REPLACE, "etag": etag, "match_condition": MatchConditions.IfNotModified}
+        binding = [("upsert", bound_entity(target, bind))] if bind else []
 
         async def commit() -> Versioned[OpenRotation] | None:
             try:
-                waits = await self._beginning(row.request, target)
-                made = await self._client.submit_transaction([("update", entity, expected), waits])
+                beginning = [await self._stand(standing, may_wait=waits), *binding]
+                if waits:
+                    beginning.append(await self._beginning(row.request, target))
+                made = await self._client.submit_transaction([("update", entity, expected), *beginning])
                 return Versioned(row, str(made[0]["etag"]))
             except (TableTransactionError, _NotWaiting) as error:
                 _require_broken_condition(error)
@@ -133,12 +149,39 @@ class WaitingRows:
         return await self._table.ask("journal", commit)
 
     async def end_waiting(self, outcome: EndedRotation) -> bool:
-        made = outcome_entity(outcome)
+        made = ended_entity(outcome.record)
 
         async def steps() -> list[Any]:
-            return [("create", made), await self._beginning(outcome.request, outcome.record.target)]
+            beginning = await self._beginning(outcome.request, outcome.record.target)
+            return [await self._stand(made, may_wait=True), *remembering(outcome), beginning]
 
         return await self._commit(steps, made)
+
+    async def end_unclaimed(self, outcome: EndedRotation) -> bool:
+        made = ended_entity(outcome.record)
+
+        async def steps() -> list[Any]:
+            return [await self._stand(made, may_wait=True), *remembering(outcome)]
+
+        return await self._commit(steps, made)
+
+    async def _stand(self, standing: dict[str, Any], *, begun: bool = False, may_wait: bool = False) -> tuple[Any, ...]:
+        """
+        Return the step of a transaction that says how a rotation stands from now on: it fails for one that has ended.
+
+        So it does for one that has `begun`, or that waits, where that is not known. Raises `_NotWaiting` likewise.
+        """
+        replacing: dict[str, Any] = {"mode": UpdateMode.REPLACE}
+        if begun:
+            # Its own worker alone changes it, as long as that has the claim, which is in the same transaction.
+            return "update", standing, replacing
+        found = await self._table.get(LIVE, standing["RowKey"]) if may_wait else None
+        if found is None:
+            return "create", standing
+        if not isinstance(read_standing(found), WaitingRotation):
+            raise _NotWaiting
+        expected = {"etag": found.metadata["etag"], "match_condition": MatchConditions.IfNotModified}
+        return "update", standing, replacing | expected
 
     async def _insert(self, what: str, entity: dict[str, Any]) -> bool:
         """
@@ -194,6 +237,13 @@ class WaitingRows:
 
     async def _delete(self, what: str, partition: str, key: str) -> None:
         await self._table.ask(what, lambda: self._client.delete_entity(partition, key))
+
+
+def remembering(outcome: EndedRotation) -> list[tuple[Any, ...]]:
+    """
+    Return the steps of a transaction that list an ended rotation by its age, and let it wait to be published.
+    """
+    return [("create", history_entity(outcome.record)), ("create", outcome_entity(outcome))]
 
 
 def _require_broken_condition(error: Exception) -> None:

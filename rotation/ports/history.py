@@ -45,7 +45,7 @@ class History(Protocol):
 
     def list_live(self) -> AsyncIterator[Rotation]:
         """
-        Yield the record of every rotation that has not ended or is not published yet, once, in no order.
+        Yield the record of every rotation that has not ended, once, in no order.
 
         One that waits to begin may have ended meanwhile: `is_done` says so.
         """
@@ -53,7 +53,7 @@ class History(Protocol):
 
     async def is_done(self, rotation_id: str) -> bool:
         """
-        Return whether the outcome of a rotation is settled.
+        Return whether a rotation has ended.
         """
         ...
 

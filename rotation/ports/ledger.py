@@ -112,7 +112,9 @@ class Ledger(Protocol):
 
     async def end_waiting(self, outcome: EndedRotation) -> bool:
         """
-        In one step remember the outcome of a rotation that waits and forget that it does; False if it has begun or ended.
+        In one step remember the outcome of a rotation that waits and forget that it does.
+
+        False if it has begun, or ended.
         """
         ...
 

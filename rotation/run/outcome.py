@@ -14,7 +14,7 @@ from rotation.ports.announcer import announcement_of
 from rotation.ports.world import World
 from rotation.run.claim import Claim
 from rotation.vocabulary.endings import Ending, Exhausted, NotYet, Skip, SkipReason, TooSoon
-from rotation.vocabulary.errors import Busy, DependencyError, Unfinished
+from rotation.vocabulary.errors import Busy, DependencyError
 from rotation.vocabulary.log_lines import report
 from rotation.vocabulary.record import (
     EndedRotation,
@@ -72,11 +72,16 @@ async def find(world: World, rotation_id: str) -> Rotation | None:
     Return the record of a rotation that has ended, and publish it if that is still to be done.
     """
     standing = await world.ledger.read_standing(rotation_id)
-    if not isinstance(standing, Rotation):
-        return None
-    if outcome := await world.ledger.read_outcome(rotation_id):
+    return await catch_up(world, standing) if isinstance(standing, Rotation) else None
+
+
+async def catch_up(world: World, record: Rotation) -> Rotation:
+    """
+    Return the record of a rotation that has ended, and publish it if that is still to be done.
+    """
+    if outcome := await world.ledger.read_outcome(record.id):
         await announce(world, outcome)
-    return standing
+    return record
 
 
 async def end(claim: Claim, record: Rotation) -> EndedRotation:

@@ -163,7 +163,7 @@ class _Run:
                 return await self._under_claim(claim, ahead)
             except EndedAlready as known:
                 await claim.release()
-                return await outcome.find(self._world, self._request.id) or known.record
+                return await outcome.catch_up(self._world, known.record)
             except TargetMoved:
                 self._request = structs.replace(self._request, claimed=None)
                 await claim.release()

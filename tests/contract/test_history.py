@@ -72,7 +72,8 @@ class Side:
         """
         Let a rotation be on record for good.
         """
-        await self.ledger.settle(record)
+        request = RotationRequest(record.id, record.trigger, ONE, NOW)
+        await self.ledger.end_unclaimed(EndedRotation(request, record))
         return record
 
 
@@ -237,7 +238,7 @@ async def test_one_rotation_is_one_line(side: Side) -> None:
     record = outcome.completed_record(row.record, NOW + 2 * SECOND)
     await side.ledger.end(EndedRotation(request, record), target=ACCOUNT.identity, etag=first.etag)
     assert await states() == [State.COMPLETED]
-    await side.ledger.settle(record)
+    await side.ledger.forget_outcome(request.id)
     assert await states() == [State.COMPLETED]
     await side.ledger.forget_waiting(request.id)
     assert await states() == [State.COMPLETED]
@@ -253,7 +254,7 @@ async def test_a_new_ledger_has_no_history(side: Side) -> None:
 
 
 @pytest.mark.assumption(84)
-async def test_a_record_that_is_settled_twice_is_listed_once(side: Side) -> None:
+async def test_a_rotation_that_ends_twice_is_listed_once(side: Side) -> None:
     """
     The first outcome counts.
     """
@@ -273,13 +274,13 @@ async def test_what_another_version_has_written_is_never_left_out(table: Table) 
     """
     side = Side(TableHistory(table), TableLedger(table))
     records = [await side.end(ended(NOW - number * SECOND)) for number in range(3)]
-    other = {"RowSchema": 2, "RowVersion": "9.8.7"}
-    done = {"PartitionKey": "done", "RowKey": f"newest:{place_of(records[1])}"}
+    other = {"RowSchema": 9, "RowVersion": "9.8.7"}
+    done = {"PartitionKey": "live", "RowKey": f"timeline:{place_of(records[1])}"}
     await table.client.update_entity(done | other)
     with pytest.raises(UnreadableRow, match=r"9\.8\.7"):
         await side.list()
 
-    await table.client.delete_entity(partition_key="done", row_key=done["RowKey"])
+    await table.client.delete_entity(partition_key="live", row_key=done["RowKey"])
     await table.client.create_entity({"PartitionKey": "live", "RowKey": "accepted:r9", "RotationId": "r9"} | other)
     with pytest.raises(UnreadableRow, match="accepted:r9"):
         await side.list()

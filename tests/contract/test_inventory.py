@@ -392,7 +392,7 @@ async def test_a_row_of_another_version_is_never_left_out(table: Table) -> None:
     await keep(inventory, [facts("one"), facts("two")])
     partition = "secrets:https:||kv.vault.azure.net"
     await table.client.update_entity(
-        {"PartitionKey": partition, "RowKey": "one", "Row": '{"v": 9}', "RowSchema": 2, "RowVersion": "9.8.7"}
+        {"PartitionKey": partition, "RowKey": "one", "Row": '{"v": 9}', "RowSchema": 9, "RowVersion": "9.8.7"}
     )
     with pytest.raises(UnreadableRow, match=r"9\.8\.7"):
         _ = [entry async for entry in inventory.list_entries(VAULT, "")]
@@ -411,7 +411,7 @@ async def test_a_look_does_not_hide_what_another_version_has_written_beside_it(t
     await inventory.note(rotation("one"))
     partition = "secrets:https:||kv.vault.azure.net"
     await table.client.update_entity(
-        {"PartitionKey": partition, "RowKey": "one", "LastSchema": 2, "LastVersion": "9.8.7"}
+        {"PartitionKey": partition, "RowKey": "one", "LastSchema": 9, "LastVersion": "9.8.7"}
     )
 
     await keep(inventory, [facts("one")])

@@ -148,7 +148,7 @@ async def test_a_revocation_is_cancelled_or_begins(ledger: Ledger) -> None:
     running = OpenRotation(row.request, row.record, "c1", NOW + timedelta(minutes=10))
     first = await ledger.claim(ACCOUNT.identity, running)
     assert await ledger.end_waiting(cancelled(row))
-    assert await ledger.begin(ACCOUNT.identity, structs.replace(running, begun=True), first.etag) is None
+    assert await ledger.begin(ACCOUNT.identity, structs.replace(running, begun=True), first.etag, waits=True) is None
     assert not await ledger.defer(row, target=ACCOUNT.identity, etag=first.etag, waits=True)
     assert await waiting(ledger) == []
     assert await ledger.release(ACCOUNT.identity, first.etag)
@@ -156,7 +156,9 @@ async def test_a_revocation_is_cancelled_or_begins(ledger: Ledger) -> None:
     row = await reported(ledger)
     running = OpenRotation(row.request, row.record, "c2", NOW + timedelta(minutes=10))
     second = await ledger.claim(ACCOUNT.identity, running)
-    assert await ledger.begin(ACCOUNT.identity, structs.replace(running, begun=True), second.etag) is not None
+    assert (
+        await ledger.begin(ACCOUNT.identity, structs.replace(running, begun=True), second.etag, waits=True) is not None
+    )
     assert not await ledger.end_waiting(cancelled(row))
     assert await ledger.read_outcome(row.record.id) is None
 
@@ -211,7 +213,7 @@ async def test_a_revocation_that_was_cancelled_leaves_the_next_ones_row_alone(le
     assert await ledger.end_waiting(cancelled(first))
     second = await reported(ledger, "e")
 
-    assert await ledger.begin(ACCOUNT.identity, structs.replace(running, begun=True), claim.etag) is None
+    assert await ledger.begin(ACCOUNT.identity, structs.replace(running, begun=True), claim.etag, waits=True) is None
     assert not await ledger.defer(first, target=ACCOUNT.identity, etag=claim.etag, waits=True)
     assert not await ledger.end(cancelled(first), target=ACCOUNT.identity, etag=claim.etag, waits=True)
     await ledger.forget_outcome(first.record.id)

@@ -236,25 +236,12 @@ async def test_the_first_unclaimed_outcome_counts(ledger: Ledger) -> None:
     assert await ledger.read_outcome("r1") == ending()
 
 
-@pytest.mark.assumption(84, 86)
-async def test_a_settled_outcome_is_kept_for_good(ledger: Ledger) -> None:
-    """
-    The first one settled is the rotation's outcome, also where two were written.
-    """
-    assert await ledger.settle(ending().record) == ending().record
-    assert await ledger.settle(ending(reason="paused").record) == ending().record
-
-    assert await ledger.read_done("r1") == ending().record
-    assert await ledger.find("r1") == ending().record
-
-
 @pytest.mark.assumption(89)
 async def test_an_outcome_waits_until_it_is_forgotten(ledger: Ledger) -> None:
     """
     Settled is not told: it goes on waiting to be published, and is forgotten as often as anybody says so.
     """
     await ledger.end_unclaimed(ending())
-    await ledger.settle(ending().record)
     assert await ledger.read_outcome("r1") == ending()
 
     for _ in range(2):
@@ -273,7 +260,7 @@ async def test_a_running_rotation_is_found_by_its_id(ledger: Ledger) -> None:
 
     assert await ledger.find("r1") == running().record
     assert await ledger.find("r2") is None
-    assert await ledger.read_done("r1") is None
+    assert await ledger.read_standing("r1") is None
 
 
 async def test_the_target_of_a_running_rotation_is_found_by_its_id(ledger: Ledger) -> None:
@@ -301,7 +288,7 @@ async def test_a_row_of_another_version_is_loud_and_stops_nobody_else(
     await tables.end_unclaimed(ending("r4"))
     for key in (open_key(TARGET), "outbox:r3"):
         await tables._client.update_entity(
-            {"PartitionKey": "live", "RowKey": key, "RowSchema": 2, "RowVersion": "9.8.7"}
+            {"PartitionKey": "live", "RowKey": key, "RowSchema": 9, "RowVersion": "9.8.7"}
         )
 
     assert [target async for target, _ in tables.list_open()] == [TARGET + "2"]
@@ -314,7 +301,7 @@ async def test_a_row_of_another_version_is_loud_and_stops_nobody_else(
         tables.read_outcome("r3"),
         tables.probe(),
     ):
-        with pytest.raises(UnreadableRow, match=r"has schema 2 and was written by version 9\.8\.7; .* deploy"):
+        with pytest.raises(UnreadableRow, match=r"has schema 9 and was written by version 9\.8\.7; .* deploy"):
             await needs_it
 
 
@@ -341,7 +328,7 @@ async def test_health_reports_a_row_of_another_version(wiring: Wiring) -> None:
     """
     target = f"{TARGET}-of-another-version"
     row = await wiring.ledger.claim(target, running(str(uuid.uuid4())))
-    await wiring.table.client.update_entity({"PartitionKey": "live", "RowKey": open_key(target), "RowSchema": 2})
+    await wiring.table.client.update_entity({"PartitionKey": "live", "RowKey": open_key(target), "RowSchema": 9})
 
     health = await wiring.health.report()
 
@@ -393,7 +380,7 @@ async def test_a_request_that_another_version_has_reserved_is_never_taken_for_an
     """
     await tables.reserve("r1", Reservation("digest"))
     await tables._client.update_entity(
-        {"PartitionKey": "asked", "RowKey": "r1", "AskedSchema": 2, "AskedVersion": "9.8.7"}
+        {"PartitionKey": "asked", "RowKey": "r1", "AskedSchema": 9, "AskedVersion": "9.8.7"}
     )
 
     with pytest.raises(UnreadableRow, match=r"9\.8\.7"):
@@ -406,7 +393,7 @@ async def test_a_neighbour_of_another_version_is_never_passed_over(tables: Table
     """
     await tables.bind(TARGET, SECRET)
     await tables._client.update_entity(
-        {"PartitionKey": "bound", "RowKey": bound_key(TARGET, SECRET), "SecretSchema": 2, "SecretVersion": "9.8.7"}
+        {"PartitionKey": "live", "RowKey": bound_key(TARGET, SECRET), "SecretSchema": 9, "SecretVersion": "9.8.7"}
     )
 
     with pytest.raises(UnreadableRow, match=r"9\.8\.7"):
@@ -457,7 +444,6 @@ async def test_everything_unfinished_is_listed(ledger: Ledger) -> None:
     await ledger.claim(TARGET + "2", running("r2"))
     await ledger.end_unclaimed(ending("r3"))
     await ledger.end_unclaimed(ending("r4"))
-    await ledger.settle(ending("r4").record)
     await ledger.forget_outcome("r4")
 
     found = {target: row.request.id async for target, row in ledger.list_open()}
@@ -536,7 +522,7 @@ async def test_a_secret_bound_by_an_earlier_version_has_not_left(tables: TableLe
     """
     await tables.bind(TARGET, SECRET)
     key = bound_key(TARGET, SECRET)
-    row = await tables._client.get_entity("bound", key)
+    row = await tables._client.get_entity("live", key)
     del row["LeftOn"]
     await tables._client.update_entity(row, mode=UpdateMode.REPLACE)
 
@@ -564,8 +550,6 @@ async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transpo
     transport.loses = True
     assert await tables.end_unclaimed(ending("r2"))
     transport.loses = True
-    assert await tables.settle(ending("r2").record) == ending("r2").record
-    transport.loses = True
     await tables.forget_outcome("r2")
     third = await claimed(tables, "r3")
     transport.loses = True
@@ -573,7 +557,7 @@ async def test_a_lost_answer_to_a_write_is_made_out(tables: TableLedger, transpo
 
     assert await tables.read_open(TARGET) is None
     assert await tables.read_outcome("r1") == ending()
-    assert await tables.read_done("r2") == ending("r2").record
+    assert await tables.read_standing("r2") == ending("r2").record
 
 
 def waiting(rotation_id: str = "r1") -> WaitingRotation:
@@ -608,14 +592,14 @@ async def test_what_was_accepted_is_remembered_once(ledger: Ledger) -> None:
 
 async def test_what_runs_or_has_ended_is_found_before_what_waits(ledger: Ledger) -> None:
     """
-    Its row is forgotten last: running, waiting to be published, and kept for good all come before it.
+    Its row is forgotten last: what runs and what has ended come before it.
     """
     await ledger.wait(waiting())
     first = await claimed(ledger)
     assert await ledger.find("r1") == running().record
     await ledger.end(ending(), target=TARGET, etag=first.etag)
     assert await ledger.find("r1") == ending().record
-    await ledger.settle(ending().record)
+    await ledger.forget_outcome("r1")
 
     assert await ledger.find("r1") == ending().record
     assert await list_waiting(ledger) == [waiting()]
@@ -652,6 +636,89 @@ async def test_a_waiting_rotation_is_forgotten(ledger: Ledger) -> None:
 
 
 @pytest.mark.assumption(83, 84, 85)
+async def test_a_rotation_begins_once(ledger: Ledger) -> None:
+    """
+    And is bound to its target in the same step; from then on it has no outcome but that of its claim.
+    """
+    first = await claimed(ledger)
+    row = structs.replace(running(), begun=True)
+
+    begun = await ledger.begin(TARGET, row, first.etag, waits=False, bind=SECRET)
+
+    assert begun is not None
+    assert await ledger.read_open(TARGET) == begun == Versioned(row, begun.etag)
+    assert [bound.secret.identity for bound in await ledger.bound_secrets(TARGET)] == [SECRET.identity]
+    assert await ledger.begin(TARGET, row, begun.etag, waits=False) is None
+    assert not await ledger.end_unclaimed(ending(reason="unmanaged"))
+    assert not await ledger.end(ending(), target=TARGET, etag=begun.etag, begun=False)
+    assert await ledger.read_standing("r1") is None
+    assert await ledger.end(ending(), target=TARGET, etag=begun.etag, begun=True)
+    assert await ledger.read_standing("r1") == ending().record
+
+
+@pytest.mark.assumption(84)
+async def test_a_rotation_that_has_ended_neither_begins_nor_waits_nor_ends_again(ledger: Ledger) -> None:
+    """
+    Whoever holds a claim for it by then: the outcome stays, and the target is given back.
+    """
+    assert await ledger.end_unclaimed(ending(reason="unmanaged"))
+    first = await claimed(ledger)
+    row = structs.replace(running(), begun=True)
+
+    assert await ledger.begin(TARGET, row, first.etag, waits=False, bind=SECRET) is None
+    assert await ledger.begin(TARGET, row, first.etag, waits=True) is None
+    assert not await ledger.end(ending(), target=TARGET, etag=first.etag)
+    assert not await ledger.defer(deferred(), target=TARGET, etag=first.etag)
+    assert not await ledger.end_unclaimed(ending())
+
+    assert await ledger.bound_secrets(TARGET) == []
+    assert await ledger.read_standing("r1") == ending(reason="unmanaged").record
+    assert await ledger.read_open(TARGET) == first
+    assert await ledger.release(TARGET, first.etag)
+
+
+@pytest.mark.assumption(84)
+async def test_what_was_deferred_begins_and_ends_only_where_that_is_known(ledger: Ledger) -> None:
+    """
+    An event that comes again may be older than the row by which its rotation waits.
+    """
+    first = await claimed(ledger)
+    assert await ledger.defer(deferred(), target=TARGET, etag=first.etag)
+    assert await ledger.read_standing("r1") == deferred()
+    second = await claimed(ledger)
+    row = structs.replace(running(), begun=True)
+
+    assert await ledger.begin(TARGET, row, second.etag, waits=False) is None
+    assert not await ledger.end(ending(), target=TARGET, etag=second.etag)
+    assert await list_waiting(ledger) == [deferred()]
+
+    begun = await ledger.begin(TARGET, row, second.etag, waits=True)
+    assert begun is not None
+    assert await list_waiting(ledger) == []
+    assert await ledger.defer(deferred(), target=TARGET, etag=begun.etag, begun=True)
+    assert await ledger.read_standing("r1") == deferred()
+    third = await claimed(ledger)
+    assert await ledger.end(ending(), target=TARGET, etag=third.etag, waits=True)
+    assert await list_waiting(ledger) == []
+
+
+@pytest.mark.assumption(84)
+async def test_what_was_deferred_can_end_without_a_claim(ledger: Ledger) -> None:
+    """
+    Its secret may be of nobody's concern by then; the row by which it waits is forgotten when its turn comes.
+    """
+    first = await claimed(ledger)
+    assert await ledger.defer(deferred(), target=TARGET, etag=first.etag)
+
+    assert await ledger.end_unclaimed(ending(reason="unmanaged"))
+
+    assert await ledger.find("r1") == ending(reason="unmanaged").record
+    assert not await ledger.end_waiting(ending(reason="cancelled"))
+    await ledger.forget_waiting("r1")
+    assert await ledger.find("r1") == ending(reason="unmanaged").record
+
+
+@pytest.mark.assumption(83, 84, 85)
 async def test_beginning_takes_the_row_by_which_a_rotation_waited(ledger: Ledger) -> None:
     """
     In one step: the running rotation is written anew, and waits no more. Others wait on.
@@ -661,7 +728,7 @@ async def test_beginning_takes_the_row_by_which_a_rotation_waited(ledger: Ledger
     first = await claimed(ledger)
     row = structs.replace(running(), begun=True)
 
-    begun = await ledger.begin(TARGET, row, first.etag)
+    begun = await ledger.begin(TARGET, row, first.etag, waits=True)
 
     assert begun is not None
     assert await ledger.read_open(TARGET) == begun == Versioned(row, begun.etag)
@@ -681,10 +748,10 @@ async def test_beginning_does_both_or_nothing(ledger: Ledger) -> None:
     assert second is not None
     row = structs.replace(running(claim="c3"), begun=True)
 
-    assert await ledger.begin(TARGET, row, first.etag) is None
+    assert await ledger.begin(TARGET, row, first.etag, waits=True) is None
     assert await list_waiting(ledger) == [waiting()]
     await ledger.forget_waiting("r1")
-    assert await ledger.begin(TARGET, row, second.etag) is None
+    assert await ledger.begin(TARGET, row, second.etag, waits=True) is None
     assert await ledger.read_open(TARGET) == second
 
 
@@ -700,7 +767,7 @@ async def test_ending_what_was_accepted_takes_the_same_row(ledger: Ledger) -> No
 
     assert await list_waiting(ledger) == []
     assert await ledger.read_outcome("r1") == ending(reason="busy")
-    assert await ledger.begin(TARGET, structs.replace(running(), begun=True), first.etag) is None
+    assert await ledger.begin(TARGET, structs.replace(running(), begun=True), first.etag, waits=True) is None
     assert await ledger.read_open(TARGET) == first
 
 
@@ -711,10 +778,12 @@ async def test_what_has_begun_cannot_be_ended_as_if_it_waited(ledger: Ledger) ->
     """
     await ledger.wait(waiting())
     first = await claimed(ledger)
-    assert await ledger.begin(TARGET, structs.replace(running(), begun=True), first.etag) is not None
+    assert await ledger.begin(TARGET, structs.replace(running(), begun=True), first.etag, waits=True) is not None
 
     assert not await ledger.end_waiting(ending(reason="busy"))
     assert await ledger.read_outcome("r1") is None
+    assert not await ledger.end_unclaimed(ending(reason="unmanaged"))
+    assert await ledger.read_standing("r1") is None
     assert not await ledger.end_waiting(ending("r9", reason="busy"))
 
     await ledger.wait(waiting("r2"))
@@ -765,7 +834,7 @@ async def test_deferring_frees_the_target_and_lets_the_rotation_wait(ledger: Led
     assert await ledger.find("r1") == deferred().record
     again = await claimed(ledger)
     row = structs.replace(running(), request=deferred().request, begun=True)
-    assert await ledger.begin(TARGET, row, again.etag) is not None
+    assert await ledger.begin(TARGET, row, again.etag, waits=True) is not None
     assert await list_waiting(ledger) == []
 
 
@@ -781,7 +850,8 @@ async def test_what_was_accepted_is_deferred_in_its_row(ledger: Ledger) -> None:
     assert await list_waiting(ledger) == [deferred()]
 
     second = await claimed(ledger)
-    assert await ledger.defer(deferred(), target=TARGET, etag=second.etag, waits=False)
+    assert not await ledger.defer(deferred(), target=TARGET, etag=second.etag, waits=False)
+    assert await ledger.defer(deferred(), target=TARGET, etag=second.etag, waits=True)
     assert await list_waiting(ledger) == [deferred()]
 
 
@@ -829,10 +899,10 @@ async def test_a_lost_answer_about_what_waits_is_made_out(tables: TableLedger, t
     assert await tables.defer(deferred(), target=TARGET, etag=first.etag, waits=True)
     first = await claimed(tables)
     transport.loses = True
-    begun = await tables.begin(TARGET, row, first.etag)
+    begun = await tables.begin(TARGET, row, first.etag, waits=True)
     assert begun is not None
     transport.loses = True
-    assert await tables.end(ending(), target=TARGET, etag=begun.etag)
+    assert await tables.end(ending(), target=TARGET, etag=begun.etag, begun=True)
     await tables.wait(waiting("r2"))
     transport.loses = True
     await tables.postpone(waiting("r2"), NOW)
@@ -857,7 +927,7 @@ async def test_beginning_is_tried_again_in_a_busy_storage_account(tables: TableL
     first = await claimed(tables)
     busy: Any = BusyTable(tables._client, status)
 
-    begun = await TableLedger(Table(busy)).begin(TARGET, structs.replace(running(), begun=True), first.etag)
+    begun = await TableLedger(Table(busy)).begin(TARGET, structs.replace(running(), begun=True), first.etag, waits=True)
 
     assert begun is not None
     assert await list_waiting(tables) == []

@@ -94,9 +94,9 @@ class Scenario:
     Messages, the secrets' keys at the outset, and the clocks: seconds ahead of the world's, one for each instance.
 
     Secrets that are not `bound` are unknown to the ledger, as before their first rotation. `order` is that of the
-    requests that a worker has under way at the same time. Where a new key `settles`, the target can be asked with it, and takes it after so many seconds.
-    For `grace` seconds clients may go on with what a secret held before; those that were `moved` held their other key
-    until right before the outset.
+    requests that a worker has under way at the same time. Where a new key `settles`, the target can be asked with it,
+    and takes it after so many seconds. For `grace` seconds clients may go on with what a secret held before; those that
+    were `moved` held their other key until right before the outset.
     """
 
     messages: tuple[Message, ...]

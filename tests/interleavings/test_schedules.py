@@ -216,7 +216,7 @@ async def end_anyway(self: MemoryLedger, outcome: EndedRotation) -> bool:
     """
     Keep an outcome, whatever is there.
     """
-    self._keep(outcome)  # noqa: SLF001 - the planted bug
+    self._keep(outcome)
     return True
 
 

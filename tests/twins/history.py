@@ -19,17 +19,16 @@ class MemoryHistory:
 
     async def list_live(self) -> AsyncIterator[Rotation]:
         """
-        Yield the record of everything that is live.
+        Yield the record of everything that has not ended.
         """
         ledger = self._ledger
-        records = [row.record for row in ledger.outcomes()] + [row.record for row in ledger.claims()]
-        records += [row.record for row in ledger.waiting()]
+        records = [row.record for row in ledger.claims()] + [row.record for row in ledger.waiting()]
         for record in {record.id: record for record in reversed(records)}.values():
             yield record
 
     async def is_done(self, rotation_id: str) -> bool:
         """
-        Return whether a rotation has ended and is published.
+        Return whether a rotation has ended.
         """
         return rotation_id in self._ledger.records()
 

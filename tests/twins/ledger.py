@@ -230,9 +230,7 @@ class MemoryLedger:
         Keep the outcome of a rotation that never claimed a target.
         """
         await self.faults.enter("end_unclaimed")
-        if outcome.record.id in self._standings and not isinstance(
-            self._standings[outcome.record.id], WaitingRotation
-        ):
+        if outcome.record.id in self._standings and not isinstance(self._standings[outcome.record.id], WaitingRotation):
             return False
         self._keep(outcome)
         await self.faults.leave("end_unclaimed")

@@ -173,7 +173,7 @@ async def test_a_taken_target_ends_it_skipped(world: TwinWorld) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", ["claim", "read_outcome", "read_done", "end_waiting", "settle", "forget_waiting"])
+@pytest.mark.parametrize("call", ["claim", "read_standing", "end_waiting", "publish", "forget_waiting"])
 async def test_killed_while_it_finds_its_target_taken_it_comes_to_an_end(
     world: TwinWorld, call: str, when: str
 ) -> None:
@@ -243,7 +243,7 @@ async def test_beginning_is_the_end_of_waiting(world: TwinWorld) -> None:
     async def look() -> None:
         seen.append(len(world.ledger.waiting()))
 
-    world.faults.before("replace", look)
+    world.faults.before("begin", look)
     world.faults.before("regenerate", look)
     await world.rotate(request)
 
@@ -479,7 +479,7 @@ async def test_its_message_survives_the_queue(world: TwinWorld) -> None:
     assert world.ledger.waiting() == []
 
 
-@pytest.mark.parametrize("call", ["read_done", "bind"])
+@pytest.mark.parametrize("call", ["begin", "store"])
 @pytest.mark.parametrize("adopts", [False, True])
 async def test_what_has_begun_is_never_lost(world: TwinWorld, call: str, *, adopts: bool) -> None:
     """

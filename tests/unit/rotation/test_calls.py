@@ -71,11 +71,10 @@ async def test_a_duplicate_of_what_has_ended_changes_nothing(world: TwinWorld) -
     assert world.faults.calls == [
         "read_current",
         "claim",
-        "read_outcome",
         "read_current",
-        "read_waiting",
-        "read_done",
+        "read_standing",
         "release",
+        "read_outcome",
     ]
 
 
@@ -98,7 +97,7 @@ async def test_the_keys_are_read_while_the_look_is_under_way(world: TwinWorld, i
     request, looking = world.event(), "read_current"
     if not is_for_a_secret:
         request = structs.replace(world.manual(key=KeyName.SECONDARY), secret=None, target=world.target.written)
-        looking = "read_outcome"
+        looking = "bound_secrets"
     are_read = asyncio.Event()
 
     async def wait() -> None:

@@ -217,7 +217,7 @@ async def test_a_refused_store_fails_visibly_and_the_next_rotation_mends_it(worl
     assert world.outages == 0
 
 
-@pytest.mark.parametrize("call", ["read_current", "read_keys", "read_done", "bound_secrets"])
+@pytest.mark.parametrize("call", ["read_current", "read_keys", "begin", "bound_secrets"])
 @pytest.mark.parametrize("error", [Unavailable("503"), NoAnswer("dropped")], ids=["unavailable", "no answer"])
 async def test_a_failed_look_leaves_no_trace_and_may_be_tried_again(
     world: TwinWorld, call: str, error: Exception
@@ -236,7 +236,7 @@ async def test_a_failed_look_leaves_no_trace_and_may_be_tried_again(
     assert_rotated_once(world, request.id)
 
 
-@pytest.mark.parametrize("call", ["read_keys", "replace", "regenerate", "store"])
+@pytest.mark.parametrize("call", ["read_keys", "begin", "regenerate", "store"])
 async def test_a_worker_that_wakes_late_sends_nothing(world: TwinWorld, call: str) -> None:
     """
     A process frozen before a call finds its time over: it neither sends nor journals, and the rotation is resumed.
@@ -247,7 +247,7 @@ async def test_a_worker_that_wakes_late_sends_nothing(world: TwinWorld, call: st
         world.clock.advance(LAST_SEND)
 
     # Frozen in the call before, which is the last moment before this call's own check.
-    before = {"read_keys": "read_outcome", "replace": "bound_secrets", "regenerate": "replace", "store": "regenerate"}
+    before = {"read_keys": "claim", "begin": "bound_secrets", "regenerate": "begin", "store": "regenerate"}
     getattr(world.faults, "after" if call in {"regenerate", "store"} else "before")(before[call], freeze)
     try:
         rotation = await world.rotate(request)
@@ -399,7 +399,7 @@ async def test_a_poisoned_rotation_that_another_worker_may_still_give_back_keeps
     Nothing is journaled, so the ledger may forget it: the queue must not.
     """
     request = world.event()
-    world.faults.before("replace", Killed())
+    world.faults.before("begin", Killed())
     await world.die_in(request)
     world.faults.before("read_current", Unavailable("503"))
 
@@ -532,7 +532,7 @@ async def test_tags_that_move_to_another_target_mid_way_start_over(world: TwinWo
         both = [await world.ledger.read_open(target.identity) for target in (world.target, other)]
         claimed.append((both[0] is not None, both[1] is not None))
 
-    world.faults.before("read_outcome", move)
+    world.faults.after("claim", move)
     world.faults.before("regenerate", see_claims)
     rotation = await world.rotate(request_for_event(SecretId(VAULT, "one"), Trigger.SWEEP, world.clock.now()))
 
@@ -929,7 +929,7 @@ async def test_what_is_found_stored_again_and_again_is_told_as_it_was(world: Twi
     request = world.event()
     world.faults.after("store", Killed())
     await world.die_in(request)
-    world.faults.before("read_done", Unavailable("429"), Unavailable("429"))
+    world.faults.before("end", Unavailable("429"), Unavailable("429"))
 
     await finish(world)
 
@@ -941,21 +941,30 @@ async def test_what_is_found_stored_again_and_again_is_told_as_it_was(world: Twi
     assert_rotated_once(world, request.id)
 
 
-async def test_of_two_outcomes_the_settled_one_is_told(world: TwinWorld) -> None:
+@pytest.mark.parametrize("call", ["read_keys", "begin", "regenerate", "store", "end"])
+async def test_what_is_published_is_what_was_done(world: TwinWorld, call: str) -> None:
     """
-    Ended without a claim while a worker was at it: what is kept first is the outcome, for everybody.
+    Given up without a claim while a worker is at it: until that begins it ends so, and from then on with the worker.
     """
     request = world.event()
+    refused = []
 
     async def end_elsewhere() -> None:
         record = accepted_record(request, world.clock.now())
-        await outcome.end_unclaimed(world.ports, request, record, Refused("given up"))
+        try:
+            await outcome.end_unclaimed(world.ports, request, record, Refused("given up"))
+        except Busy as busy:
+            refused.append(busy.running)
 
-    world.faults.before("store", end_elsewhere)
+    world.faults.before(call, end_elsewhere)
     rotation = await world.rotate(request)
 
-    assert rotation.state is State.FAILED
-    assert {event.id for event in world.announcer.published} == {f"{request.id}:failed"}
+    has_begun = call in {"regenerate", "store", "end"}
+    assert rotation.state is (State.COMPLETED if has_begun else State.FAILED)
+    assert world.regenerations() == has_begun
+    assert refused == [request.id] * has_begun
+    assert {event.id for event in world.announcer.published} == {f"{request.id}:{rotation.state.lower()}"}
+    assert world.ledger.claims() == []
 
 
 async def test_an_outcome_is_told_although_its_vault_is_no_longer_ours(world: TwinWorld) -> None:
@@ -1047,10 +1056,10 @@ async def test_an_outcome_is_published_while_another_rotation_holds_the_target(w
 
 async def test_a_secret_that_cannot_be_registered_leaves_no_trace(world: TwinWorld) -> None:
     """
-    Nothing was changed by then, so the claim is given back, journal and all, and the trigger told.
+    Nothing was changed by then, so the claim is given back, and the trigger told.
     """
     request = world.event()
-    world.faults.before("bind", Unavailable("503"))
+    world.faults.before("begin", Unavailable("503"))
 
     with pytest.raises(Unavailable):
         await world.rotate(request)

@@ -9,14 +9,12 @@ from rotation.vocabulary.record import Rotation, State
 from tests.twins.world import TARGETS, TwinWorld
 
 # The calls of a rotation in their order, each with how many of the same name come before it.
-BEFORE_THE_LOOK = (("read_current", 0), ("claim", 0), ("read_outcome", 0), ("read_current", 1))
+BEFORE_THE_LOOK = (("read_current", 0), ("claim", 0), ("read_current", 1))
 AFTER_THE_LOOK = (
     ("read_keys", 0),
     ("bound_secrets", 0),
     ("list_managed", 0),
-    ("read_done", 0),
-    ("replace", 0),
-    ("bind", 0),
+    ("begin", 0),
     ("regenerate", 0),
     ("store", 0),
 )

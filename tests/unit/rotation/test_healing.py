@@ -149,7 +149,7 @@ async def test_a_ledger_that_cannot_be_asked_is_asked_again(world: TwinWorld) ->
     request = swept(world)
 
     async def break_down() -> None:
-        world.faults.before("read_outcome", Unavailable("503"))
+        world.faults.before("read_standing", Unavailable("503"))
 
     world.faults.after("read_keys", break_down)
     with pytest.raises(Unavailable):
@@ -160,7 +160,7 @@ async def test_a_ledger_that_cannot_be_asked_is_asked_again(world: TwinWorld) ->
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("call", ["read_keys", "store", "end", "publish", "settle"])
+@pytest.mark.parametrize("call", ["read_keys", "begin", "store", "end", "publish"])
 async def test_killed_anywhere_it_heals_once(world: TwinWorld, call: str, when: str) -> None:
     """
     One version comes of it, and no regeneration.

@@ -27,7 +27,7 @@ SECRETS = [SecretId("https://kv.vault.azure.net", name, "a" * 32) for name in ("
 TARGETS = [batch_account(SUBSCRIPTION, "rg", name) for name in ("Account1", "account2")]
 
 # Where a rotation stands in the ledger.
-PLACES = ("accepted", "scheduled", "open", "outbox", "done", "settling")
+PLACES = ("accepted", "scheduled", "open", "outbox", "done")
 
 
 class Seed(Struct, frozen=True):
@@ -86,10 +86,9 @@ async def plant(ledger: MemoryLedger, seed: Seed) -> Rotation:
             return record
     ending = {State.FAILED: Drift("drift"), State.SKIPPED: Skip(SkipReason.PAUSED)}.get(seed.state)
     record = outcome.ended_record(record, ending, NOW) if ending else outcome.completed_record(record, NOW)
-    if seed.place != "done":
-        await ledger.end_unclaimed(EndedRotation(request, record))
-    if seed.place != "outbox":
-        await ledger.settle(record)
+    await ledger.end_unclaimed(EndedRotation(request, record))
+    if seed.place == "done":
+        await ledger.forget_outcome(record.id)
     return record
 
 
@@ -178,7 +177,7 @@ async def test_a_rotation_is_listed_once_all_its_life() -> None:
         states.append(found.state)
 
     await see()
-    for call in ("claim", "read_keys", "replace", "regenerate", "store", "end", "publish", "settle", "note"):
+    for call in ("claim", "read_keys", "begin", "regenerate", "store", "end", "publish", "note"):
         world.clock.advance(timedelta(seconds=1))
         world.faults.before(call, see)
         world.faults.after(call, see)

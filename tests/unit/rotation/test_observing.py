@@ -385,9 +385,8 @@ async def test_a_rotation_in_place_that_has_journaled_is_finished(world: TwinWor
         ("before", "claim"),
         ("after", "claim"),
         ("before", "read_keys"),
-        ("before", "read_done"),
-        ("before", "replace"),
-        ("after", "replace"),
+        ("before", "begin"),
+        ("after", "begin"),
     ],
 )
 async def test_a_rotation_that_has_not_is_observed(world: TwinWorld, call: str, when: str) -> None:
@@ -591,7 +590,7 @@ async def test_a_revocation_stays_scheduled(world: TwinWorld, tags: dict[str, st
     assert world.ledger.waiting() == []
 
 
-@pytest.mark.parametrize("call", ["claim", "read_keys", "replace"])
+@pytest.mark.parametrize("call", ["claim", "read_keys", "begin"])
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_revocation_that_has_journaled_is_finished(world: TwinWorld, call: str, when: str) -> None:
     """

@@ -330,7 +330,7 @@ class TestAdopted:
 
         claimed = await world.ledger.read_open(world.target.identity)
         assert claimed is not None
-        assert claimed.row.is_kept
+        assert claimed.row.begun
 
     async def test_a_key_in_its_place_is_regenerated_within_the_usual_attempts(self, world: TwinWorld) -> None:
         """

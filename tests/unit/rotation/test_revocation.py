@@ -43,14 +43,11 @@ REVOKING = (
     "list_managed",
     "read_current",
     "claim",
-    "read_outcome",
     "list_versions",
     "read_version",
-    "read_done",
-    "replace",
+    "begin",
     "regenerate",
     "end",
-    "settle",
     "publish",
     "forget_outcome",
     "note",
@@ -674,7 +671,7 @@ async def test_only_what_is_scheduled_can_be_cancelled(world: TwinWorld) -> None
     assert refused == [waiting]
 
 
-@pytest.mark.parametrize("call", ["claim", "read_outcome", "read_keys", "read_current", "read_done"])
+@pytest.mark.parametrize("call", ["claim", "read_keys", "read_current", "begin"])
 async def test_a_revocation_that_is_cancelled_while_it_looks_does_not_begin(world: TwinWorld, call: str) -> None:
     """
     Only one of the two takes its row.
@@ -981,7 +978,7 @@ async def test_a_request_that_revokes_is_about_a_target() -> None:
     assert SecretId(VAULT, "one") == world.secret
 
 
-@pytest.mark.parametrize("call", ["claim", "bound_secrets", "read_done", "replace", "defer"])
+@pytest.mark.parametrize("call", ["claim", "bound_secrets", "begin", "defer"])
 async def test_a_revocation_that_is_cancelled_late_takes_nothing_from_the_next_one(world: TwinWorld, call: str) -> None:
     """
     The other key is reported right after that: its revocation stays, and the cancelled one regenerates nothing.
@@ -1186,7 +1183,7 @@ async def test_dead_versions_are_disabled_although_one_secret_is_gone(world: Twi
         world.faults.before("read_current", Declined("403"))
 
     if gone == "unreadable":
-        world.faults.before("settle", refuse)
+        world.faults.before("end", refuse)
     await world.resume(after=HOUR)
     await world.resume(after=HOUR)
 
