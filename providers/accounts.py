@@ -78,6 +78,10 @@ class AccountClient(Provider, KeyProber, ABC):
         except Declined as error:
             raise await self._explained(error, target, deadline) from None
 
+    async def read_new(self, target: Target, key: KeyName, before: Keys, deadline: Deadline) -> Keys:  # noqa: ARG002
+        # One request shows both.
+        return await self.read_keys(target, deadline)
+
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
         try:
             return await changing(

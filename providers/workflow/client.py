@@ -7,6 +7,7 @@ It rests on assumptions 14, 15, 28, 29, 30, 32, 33, 34, 35 and 36 of docs/fideli
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -52,17 +53,21 @@ class Client(Provider):
         self._arm = arm
 
     async def read_keys(self, target: Target, deadline: Deadline) -> Keys:
+        return await self._read(target, list(KeyName), deadline)
+
+    async def read_new(self, target: Target, key: KeyName, before: Keys, deadline: Deadline) -> Keys:
+        return {**before, **await self._read(target, [key], deadline)}
+
+    async def _read(self, target: Target, keys: Sequence[KeyName], deadline: Deadline) -> Keys:
         workflow = _Workflow(**target.names)
         trigger = workflow.trigger or await self._only_request_trigger(workflow, deadline)
         try:
-            primary, secondary = await asyncio.gather(
-                *(self._callback_url(workflow, trigger, key, deadline) for key in KeyName)
-            )
+            urls = await asyncio.gather(*(self._callback_url(workflow, trigger, key, deadline) for key in keys))
         except Declined as error:
             if explanation := await self._explanation(workflow, trigger, deadline):
                 raise Misconfigured(explanation) from None
             raise error from None
-        return {KeyName.PRIMARY: primary, KeyName.SECONDARY: secondary}
+        return dict(zip(keys, urls, strict=True))
 
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
         workflow = _Workflow(**target.names)

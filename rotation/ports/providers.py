@@ -27,6 +27,14 @@ class Provider(Protocol):
         """
         ...
 
+    async def read_new(self, target: Target, key: KeyName, before: Keys, deadline: Deadline) -> Keys:
+        """
+        Return what each key gives once this one was regenerated; the other may be given as it was `before`.
+
+        That spares a request where each shows one key.
+        """
+        ...
+
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
         """
         Regenerate one key with exactly one request; return both keys if the answer holds them.

@@ -46,7 +46,7 @@ async def regenerate(provider: Provider, target: Target, journal: Journal, befor
         else:
             if answer is not None and _is_credible(target, answer, journal, before):
                 return answer
-            return await _await_change(provider, target, journal, deadline)
+            return await _await_change(provider, target, journal, before, deadline)
         keys = await _read_again(provider, target, deadline)
         if has_changed(target, keys, journal):
             return keys
@@ -91,14 +91,14 @@ async def _look_for_change(provider: Provider, target: Target, journal: Journal,
     return keys if has_changed(target, keys, journal) else None
 
 
-async def _await_change(provider: Provider, target: Target, journal: Journal, deadline: Deadline) -> Keys:
+async def _await_change(provider: Provider, target: Target, journal: Journal, before: Keys, deadline: Deadline) -> Keys:
     for pause, _ in zip(pauses(), range(LOOKS), strict=False):
         try:
-            keys = await _read_again(provider, target, deadline)
+            keys = await provider.read_new(target, journal.key, before, deadline)
             if has_changed(target, keys, journal):
                 return keys
             await deadline.wait(pause)
-        except (DependencyError, Unfinished) as error:
+        except (DependencyError, Unfinished, Misconfigured) as error:
             # It was answered with success, so it takes effect, if it has not yet.
             raise Unfinished(str(error), in_flight=True) from error
     raise Unfinished(

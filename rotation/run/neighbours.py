@@ -4,13 +4,14 @@ The neighbours of a secret, which share its target: none of them may lose the ke
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import datetime
 from itertools import chain
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from rotation.policy.tags import is_managed, possible_targets, tagged_key
+from rotation.policy.tags import TARGET, is_managed, is_paused, possible_targets, tagged_key
 from rotation.ports.reading import read_secret
 from rotation.ports.world import World
 from rotation.run.live_key import LiveKey, target_of
@@ -86,6 +87,7 @@ class Neighbours:
     def __init__(self, world: World) -> None:
         self._world = world
         self._listed: dict[str, list[SecretId]] = {}
+        self._addresses: dict[str, str] = {}
         self._listed_on: datetime | None = None
         self._listing = asyncio.Lock()
 
@@ -104,6 +106,23 @@ class Neighbours:
             neighbours.pop(secret.identity, None)
         bound = frozenset(neighbour.secret.identity for neighbour in known if neighbour.left_on is None)
         return TargetNeighbours(neighbours, bound, left_on)
+
+    def known_target(self, secret: SecretId) -> Target | None:
+        """
+        Return the target that a secret names in the last listing of the vaults, None where that is unknown, or too old.
+
+        It may name another one by now, or be paused: that is for the look under the claim.
+        """
+        if address := self._addresses.get(secret.identity) if self._is_fresh() else None:
+            with suppress(Misconfigured):
+                return self._world.providers.parse_target(address)
+        return None
+
+    def has_rotated(self, secret: SecretId) -> None:
+        """
+        Note that a secret was looked at since: what comes next for it is read first, and may be a duplicate.
+        """
+        self._addresses.pop(secret.identity, None)
 
     async def register(self, secret: SecretId, target: Target, neighbours: TargetNeighbours) -> None:
         """
@@ -171,17 +190,21 @@ class Neighbours:
         # One listing at a time: the next one may find its own secret in it.
         async with self._listing:
             now = self._world.clock.now()
-            is_fresh = self._listed_on is not None and now - self._listed_on <= LISTING_KEPT_FOR
             known = self._listed.get(target, [])
-            if is_fresh and secret and secret.identity in {neighbour.identity for neighbour in known}:
+            if self._is_fresh() and secret and secret.identity in {neighbour.identity for neighbour in known}:
                 return known
             lines = await self._world.gather(*(self._list_vault(vault, deadline) for vault in self._world.vaults.uris))
-            self._listed = {}
+            self._listed, self._addresses = {}, {}
             for listed, tags in chain.from_iterable(lines):
+                if not is_paused(tags):
+                    self._addresses[listed.identity] = tags.get(TARGET, "")
                 for possible in possible_targets(tags, self._world.providers.parse_target):
                     self._listed.setdefault(possible.identity, []).append(listed)
             self._listed_on = now
             return self._listed.get(target, [])
+
+    def _is_fresh(self) -> bool:
+        return self._listed_on is not None and self._world.clock.now() - self._listed_on <= LISTING_KEPT_FOR
 
     async def _list_vault(self, vault: str, deadline: Deadline) -> list[tuple[SecretId, dict[str, str]]]:
         """

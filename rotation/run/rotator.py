@@ -159,15 +159,8 @@ class _Run:
             claim = await take_claim(self._world, identity, self._request, record, self._deadline)
             if isinstance(claim, Rotation):
                 return claim
-            try:
-                return await self._under_claim(claim, ahead)
-            except EndedAlready as known:
-                await claim.release()
-                return await outcome.catch_up(self._world, known.record)
-            except TargetMoved:
-                self._request = structs.replace(self._request, claimed=None)
-                await claim.release()
-                self._deadline.check()
+            if ended := await self._under_claim(claim, ahead):
+                return ended
 
     async def _end_beforehand(self) -> Rotation | None:
         """
@@ -196,6 +189,9 @@ class _Run:
         if request.secret is None:
             target = parse(request.target or "")
             return target, target
+        if known := self._neighbours.known_target(request.secret):
+            # The look under the claim finds out whether that is so still.
+            return known, known
         secret = await read_secret(self._world.vaults, request.secret, self._deadline)
         if stored_by(secret.tags) == request.id:
             # Paused or not, a version that this rotation has stored is to be completed.
@@ -207,7 +203,28 @@ class _Run:
         is_likely = secret.value is not None and decide(case, TO_INSPECT_AHEAD) is None
         return case.target, case.target if is_likely else None
 
-    async def _under_claim(self, claim: Claim, ahead: Target | None) -> Rotation:
+    async def _under_claim(self, claim: Claim, ahead: Target | None) -> Rotation | None:
+        """
+        Return the record, None where the secret names another target by now: that is to be claimed.
+        """
+        try:
+            return await self._carry_through(claim, ahead)
+        except EndedAlready as known:
+            await claim.release()
+            return await outcome.catch_up(self._world, known.record)
+        except TargetMoved:
+            self._request = structs.replace(self._request, claimed=None)
+            await claim.release()
+            self._deadline.check()
+            return None
+        finally:
+            if self._request.secret:
+                self._neighbours.has_rotated(self._request.secret)
+
+    async def _carry_through(self, claim: Claim, ahead: Target | None) -> Rotation:
+        """
+        Take all steps under the claim; raise `EndedAlready` or `TargetMoved` where there is nothing for it to do.
+        """
         try:
             record = await self._carry_out(claim, ahead)
         except (Unfinished, DependencyError) as cause:

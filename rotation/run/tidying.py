@@ -25,13 +25,15 @@ async def disable_dead_versions(
     """
     Disable the enabled versions older than the current one whose value holds the key that was regenerated.
 
-    They are those of the secret that was rotated; after a revocation, those of all secrets of the target. Best effort:
-    what is not disabled now is harmless, and the rotation has ended.
+    They are those of the secret that was rotated, but for the version right before: that holds the other key, unless it
+    was replaced in place. After a revocation they are those of all secrets of the target. Best effort: what is not
+    disabled now is harmless, and the rotation has ended.
     """
     record, is_revocation = outcome.record, outcome.request.revokes is not None
     if record.state is not State.COMPLETED or journal is None or record.target is None:
         return
     target = world.providers.parse_target(record.target)
+    live = record.secret.previous_version if record.secret and not journal.in_place else None
     try:
         if record.secret:
             secrets = [SecretId(record.secret.vault, record.secret.name, record.secret.version)]
@@ -42,7 +44,8 @@ async def disable_dead_versions(
         else:
             return
         for secret in secrets:
-            await _disable_older(world, record, target, secret, journal.fingerprint, deadline)
+            older = _older(await world.vaults.list_versions(secret, deadline), secret, but=live)
+            await _disable(world, record, target, older, journal.fingerprint, deadline)
     except (DependencyError, OutOfTime) as error:
         _log.warning("rotation %s: versions that hold the dead key stay enabled: %s", record.id, error)
     except Exception:  # noqa: BLE001 - see below
@@ -50,10 +53,9 @@ async def disable_dead_versions(
         _log.exception("rotation %s: versions that hold the dead key stay enabled", record.id)
 
 
-async def _disable_older(  # noqa: PLR0913, PLR0917 - which versions of what
-    world: World, record: Rotation, target: Target, secret: SecretId, fingerprint: str, deadline: Deadline
+async def _disable(  # noqa: PLR0913, PLR0917 - which versions of what
+    world: World, record: Rotation, target: Target, older: list[SecretId], fingerprint: str, deadline: Deadline
 ) -> None:
-    older = _older(await world.vaults.list_versions(secret, deadline), secret)
     # A secret that was never tidied may have hundreds: a few at a time.
     for start in range(0, len(older), VERSIONS_READ_AT_ONCE):
         some = older[start : start + VERSIONS_READ_AT_ONCE]
@@ -65,12 +67,12 @@ async def _disable_older(  # noqa: PLR0913, PLR0917 - which versions of what
             report(record, "disabled a dead version", version=old.version)
 
 
-def _older(versions: list[SecretProperties], secret: SecretId) -> list[SecretId]:
+def _older(versions: list[SecretProperties], secret: SecretId, *, but: str | None) -> list[SecretId]:
     ours = next((version for version in versions if version.version == secret.version), None)
     if ours is None:
         return []
     return [
         secret.at(version.version)
         for version in versions
-        if version.enabled and version is not ours and version.created_on <= ours.created_on
+        if version.enabled and version.version not in {ours.version, but} and version.created_on <= ours.created_on
     ]

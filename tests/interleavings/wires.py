@@ -139,6 +139,12 @@ class WiredProvider:
         deadline.check()
         return await ask("read_keys", Kind.READ, lambda: self._twin.read_keys(target, WHENEVER), is_timely=True)
 
+    async def read_new(self, target: Target, key: KeyName, before: Keys, deadline: Deadline) -> Keys:
+        """
+        Ask for the credential that a new key gives.
+        """
+        return {**before, key: (await self.read_keys(target, deadline))[key]}
+
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
         """
         Ask for a new key.

@@ -22,7 +22,6 @@ ROTATION = (
     "forget_outcome",
     "note",
     "list_versions",
-    "read_version",
 )
 
 # Of the regeneration of a key for no secret.

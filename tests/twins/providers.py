@@ -220,6 +220,13 @@ class MemoryProvider:
         await self.faults.leave("read_keys")
         return keys
 
+    async def read_new(self, target: Target, key: KeyName, before: Keys, deadline: Deadline) -> Keys:
+        """
+        Return what each key gives; of a workflow, the other one as it was before.
+        """
+        keys = await self.read_keys(target, deadline)
+        return {**before, key: keys[key]} if target.provider == WORKFLOW.provider else keys
+
     async def regenerate(self, target: Target, key: KeyName, deadline: Deadline) -> Keys | None:
         """
         Regenerate one key.

@@ -351,7 +351,7 @@ async def test_a_suspended_one_whose_target_moved_to_a_taken_one_is_not_skipped(
     )
 
     with pytest.raises(Busy):
-        await world.rotate(request)
+        await world.worker().rotate(request)
 
     (rotation, *_) = await world.resume()
     assert rotation.id == request.id
