@@ -1,5 +1,7 @@
 """
-What the HTTP API can be asked, as OpenAPI 3.1: made of the types that decode the requests and encode the answers.
+What the HTTP API can be asked, and what the app publishes, as OpenAPI 3.1.
+
+It is made of the types that decode the requests and encode answers and events.
 """
 
 from functools import cache
@@ -7,6 +9,7 @@ from typing import Any
 
 from handlers import examples
 from handlers.contract import IDEMPOTENCY_KEY, NewRotation, RotationsQuery
+from handlers.openapi_events import webhooks
 from handlers.openapi_parts import RETRY_AFTER, answer, problems
 from handlers.openapi_secrets import change_secret, get_secret, list_secrets, manage_secret, verify_secret
 from handlers.problems import STATUS
@@ -44,6 +47,7 @@ def document(authentication: Authentication = Authentication.KEY) -> dict[str, A
             "/health": {"get": _get_health()},
             "/openapi.json": {"get": _get_openapi()},
         },
+        "webhooks": webhooks(),
         "components": {
             "schemas": schemas(),
             "securitySchemes": schemes,

@@ -4,12 +4,21 @@ What each member of an answer means, and in which format it comes: what the type
 
 from typing import Any
 
+from rotation.vocabulary import endings
 from rotation.vocabulary.limits import LONGEST_CONTINUATION, LONGEST_NAME, LONGEST_REASON, MAX_ATTEMPTS_TO_FINISH
 
 _TIME = {"format": "date-time"}
 _ID = {"format": "uuid"}
 _URI = {"format": "uri"}
 _SHORT = {"maxLength": LONGEST_NAME}
+_ARM_ID = {"pattern": "^/[Ss][Uu][Bb][Ss][Cc][Rr][Ii][Pp][Tt][Ii][Oo][Nn][Ss]/.+"}
+_RESOURCE_TYPE = {"pattern": r"^[A-Za-z.]+(/[A-Za-z]+)+$"}
+#: What the error of a record can be.
+FAILURES = sorted(
+    kind.code
+    for kind in vars(endings).values()
+    if isinstance(kind, type) and issubclass(kind, endings.Failure) and kind is not endings.Failure
+)
 _VERSION = {"pattern": "^[0-9a-f]{32}$"}
 
 #: By the member's name, or by type and name where one name has two meanings: the description and what limits it.
@@ -45,7 +54,7 @@ MEMBERS: dict[str, tuple[str, dict[str, Any]]] = {
     "previousKeyName": ("The key that the secret held before.", {}),
     "previousVersion": ("The version that was replaced.", _VERSION),
     "proven": ("Whether the new key was seen to work; null where it was not asked for.", {}),
-    "provider": ("The type of Azure resource that the key belongs to.", {}),
+    "provider": ("The type of Azure resource that the key belongs to; null where it is not known.", _RESOURCE_TYPE),
     "reason": ("What the caller gave as a reason.", {"maxLength": LONGEST_REASON}),
     "requestedBy": ("Who asked; null for events, sweeps, and callers with a function key.", {}),
     "retryable": ("Whether a later rotation can succeed although nobody does anything.", {}),
@@ -55,23 +64,27 @@ MEMBERS: dict[str, tuple[str, dict[str, Any]]] = {
     "secret": ("The secret that it is about; null where it is about a target.", {}),
     "secrets": ("The secrets of the page.", {}),
     "seenOn": ("When the vault was read.", _TIME),
-    "sharesTargetWith": ("The URIs of the other managed secrets of its target.", {}),
+    "sharesTargetWith": (
+        "The URIs of the other managed secrets of its target.",
+        {"items": {"type": "string", "format": "uri"}},
+    ),
     "skipReason": ("Why it was skipped; null where it was not.", {}),
     "startedOn": ("When it was asked for.", _TIME),
     "step": ("The name of the step.", {"pattern": "^[a-z]+$"}),
     "steps": ("What would happen, in order.", {}),
-    "target": ("The ARM id of what the key belongs to; null where it is not known.", {}),
+    "target": ("The ARM id of what the key belongs to; null where it is not known.", _ARM_ID),
     "title": ("The words of the HTTP status.", {}),
     "type": ("A URN that ends with the code.", _URI),
-    "vault": ("The host of the vault's URI, with its port where it has one.", {}),
+    "vault": ("The vault's URI.", {"pattern": "^https://[^/]+$", **_URI}),
     "verified": ("How its value compared with the target's keys; null where that was not done yet.", {}),
     "version": ("The newest version that the rotation knows of.", _VERSION),
     "why": ("The reason, for people; null where none is needed.", {}),
     "Caller.name": ("The name of the person who asked; null for most applications.", _SHORT),
     "Health.status": ("`Healthy` or `Unhealthy`.", {"enum": ["Healthy", "Unhealthy"]}),
-    "LastRotation.error": ("The code of its failure; null where it did not fail.", {}),
+    "LastRotation.error": ("The code of its failure; null where it did not fail.", {"enum": FAILURES}),
     "ManagedSecret.name": ("The secret's name; null for one whose name is not shown.", {}),
     "Neighbour.status": ("How it stands; null where no look has found it yet.", {}),
+    "Problem.code": ("Why it failed, for programs: stable.", {"enum": FAILURES}),
     "ProblemDetails.status": ("The HTTP status.", {"minimum": 400, "maximum": 599}),
     "Rotation.keyName": ("The key that it regenerates, or adopts; null where none is chosen yet.", {}),
     "Rotation.revocation": ("The rotation that regenerates the leaked key which the secret leaves.", {}),

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from handlers.contract import NewRotation, ProblemDetails, RotationsQuery, SecretsQuery
+from handlers.event_schemas import event_schemas
 from handlers.openapi_members import describe_members
 from handlers.wishes import Management, SecretChange
 from rotation.overview.one_secret import SecretDetails
@@ -17,7 +18,8 @@ from rotation.overview.secrets import SecretsPage
 from rotation.vocabulary.record import Rotation
 from wiring.health import Health
 
-_TEMPLATE = "#/components/schemas/{name}"
+#: How one part of the description refers to a schema.
+TEMPLATE = "#/components/schemas/{name}"
 _JSON = {"None": "null", "True": "true", "False": "false"}
 _TYPES = (
     NewRotation,
@@ -30,13 +32,14 @@ _TYPES = (
     ProblemDetails,
     Health,
 )
+_WITH_WHAT_IS_LEFT_OUT = {kind.__name__ for kind in (NewRotation, Management, SecretChange, ProblemDetails)}
 
 
 def parameters_of(kind: type[msgspec.Struct], shown: dict[str, Any]) -> list[dict[str, Any]]:
     """
     Return a query's parameters: the fields of the type that decodes it. One that is left out is not sent as null.
     """
-    (_,), components = msgspec.json.schema_components([kind], ref_template=_TEMPLATE)
+    (_,), components = msgspec.json.schema_components([kind], ref_template=TEMPLATE)
     parameters = []
     for name, schema in components[kind.__name__]["properties"].items():
         plain = _without_null(schema)
@@ -93,17 +96,20 @@ def reference_to(kind: type) -> dict[str, str]:
     """
     Return a reference to the schema of a type.
     """
-    return {"$ref": _TEMPLATE.format(name=kind.__name__)}
+    return {"$ref": TEMPLATE.format(name=kind.__name__)}
 
 
 def schemas() -> dict[str, Any]:
     """
-    Return the schemas by the names of their types.
+    Return the schemas by the names of their types, and those of the events.
     """
     kinds = (*_TYPES, RotationsQuery, SecretsQuery)
-    _, components = msgspec.json.schema_components(kinds, ref_template=_TEMPLATE)
+    _, components = msgspec.json.schema_components(kinds, ref_template=TEMPLATE)
     for query in (RotationsQuery, SecretsQuery):
         del components[query.__name__]
+    for name in components.keys() - _WITH_WHAT_IS_LEFT_OUT:
+        _require_all(components[name])
+    components |= event_schemas(TEMPLATE)
     describe_members(components)
     # Which of the two subjects is meant cannot be said by a field.
     components[NewRotation.__name__]["oneOf"] = [
@@ -120,6 +126,16 @@ def schemas() -> dict[str, Any]:
     ]
     described: dict[str, Any] = _described(components)
     return described
+
+
+def _require_all(schema: dict[str, Any]) -> None:
+    """
+    Say that a member with a default is there always: it is encoded like any other.
+    """
+    for name, member in schema.get("properties", {}).items():
+        if "default" in member:
+            del member["default"]
+            schema["required"].append(name)
 
 
 def _described(schema: Any) -> Any:
@@ -151,7 +167,7 @@ def _members() -> dict[str, str]:
     Return the fields of all types whose members have another name, with that name.
     """
     kinds = (*_TYPES, RotationsQuery, SecretsQuery)
-    _, components = msgspec.json.schema_components(kinds, ref_template=_TEMPLATE)
+    _, components = msgspec.json.schema_components(kinds, ref_template=TEMPLATE)
     members = {name for component in components.values() for name in component.get("properties", ())}
     fields = {re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", member): member for member in members}
     return {field: member for field, member in sorted(fields.items()) if field != member}

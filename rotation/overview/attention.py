@@ -14,7 +14,7 @@ from msgspec import structs
 from rotation.overview.leaks import Leaks
 from rotation.overview.secrets import SecretStatus, shown
 from rotation.overview.standing import NEEDS_ATTENTION, status_of
-from rotation.ports.announcer import Announcement
+from rotation.ports.announcer import Announcement, EventType
 from rotation.ports.inventory import Attention, Entry, Status, VaultFacts
 from rotation.ports.world import World
 from rotation.vocabulary.errors import RotationError
@@ -96,7 +96,7 @@ def _announcement_of(item: SecretStatus, attention: Attention) -> Announcement[S
     secret = f"{item.secret.vault}/secrets/{item.secret.name}"
     return Announcement(
         f"{secret.lower()}:{attention.status}:{attention.since:%Y-%m-%dT%H:%M:%S.%fZ}",
-        "KeyRotator.SecretNeedsAttention",
+        EventType.SECRET_NEEDS_ATTENTION,
         # Where the target cannot be read.
         item.target or item.secret.vault,
         secret,

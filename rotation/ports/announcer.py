@@ -3,15 +3,27 @@ The events by which other systems learn how a rotation ended, and which secrets 
 """
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
 from rotation.vocabulary.record import Rotation, State
 
+
+class EventType(StrEnum):
+    """
+    What an event is about: its attribute `type`.
+    """
+
+    ROTATION_COMPLETED = "KeyRotator.RotationCompleted"
+    ROTATION_FAILED = "KeyRotator.RotationFailed"
+    SECRET_NEEDS_ATTENTION = "KeyRotator.SecretNeedsAttention"  # noqa: S105 - the name of an event
+
+
 _KINDS = {
-    State.COMPLETED: ("KeyRotator.RotationCompleted", "completed"),
-    State.FAILED: ("KeyRotator.RotationFailed", "failed"),
+    State.COMPLETED: (EventType.ROTATION_COMPLETED, "completed"),
+    State.FAILED: (EventType.ROTATION_FAILED, "failed"),
 }
 
 
@@ -24,7 +36,7 @@ class Announcement(Struct, Generic[T], frozen=True):
     """
 
     id: str
-    type: str
+    type: EventType
     source: str
     subject: str
     time: datetime | None

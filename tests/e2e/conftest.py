@@ -12,6 +12,7 @@ from localcloud.functions_host.forking import fork_hosts
 from localcloud.kinds import KINDS
 from localcloud.leaks import Place, find_leaks, places_of
 from tests.e2e.client import Client
+from tests.event_schemas import problems_of
 
 # A message whose run has failed is taken again at once.
 AT_ONCE = "00:00:00"
@@ -42,11 +43,13 @@ def answers(shared_cloud: LocalCloud) -> Iterator[list[str]]:
     """
     Yield where the answers to all clients are kept; look for leaks in them, and in the shared cloud, afterwards.
 
-    Once for a module: looking through all of it takes as long as many of the tests.
+    Once for a module: looking through all of it takes as long as many of the tests. Every event that was published is
+    held against its schema, too.
     """
     answers: list[str] = []
     yield answers
     assert_nothing_leaked(shared_cloud, answers)
+    assert_events_are_as_described(shared_cloud)
 
 
 @pytest.fixture
@@ -74,6 +77,7 @@ async def own_cloud(ca: CertificateAuthority, tmp_path_factory: pytest.TempPathF
     ) as cloud:
         yield cloud
         assert_nothing_leaked(cloud)
+        assert_events_are_as_described(cloud)
 
 
 @pytest.fixture
@@ -92,6 +96,13 @@ def assert_nothing_leaked(cloud: LocalCloud, answers: Sequence[str] = ()) -> Non
     """
     places = [*places_of(cloud), *(Place("answers", answer) for answer in answers)]
     assert not find_leaks(cloud.azure.key_history, places).leaks
+
+
+def assert_events_are_as_described(cloud: LocalCloud) -> None:
+    """
+    Hold every event that the app has published against its schema.
+    """
+    assert [problem for event in cloud.azure.events for problem in problems_of(event.content)] == []
 
 
 @pytest.fixture(params=[kind.name for kind in KINDS])

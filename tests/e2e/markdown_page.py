@@ -22,6 +22,8 @@ class Block:
     section: str
     """The heading of the second level that they are under."""
     needs_azure: bool
+    language: str = ""
+    """What the fence says, nothing where the lines are indented."""
 
     @property
     def name(self) -> str:
@@ -42,5 +44,6 @@ def blocks(page: str) -> list[Block]:
         if block["language"] != "kusto":
             text = block["fenced"] or re.sub(r"^    ", "", block["indented"], flags=re.MULTILINE)
             needs_azure = before.rpartition("\n")[2].startswith(IN_AZURE)
-            found.append(Block(text.rstrip("\n"), headings[-1] if headings else "", needs_azure))
+            section = headings[-1] if headings else ""
+            found.append(Block(text.rstrip("\n"), section, needs_azure, block["language"] or ""))
     return found

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import uuid
 from typing import Any
 
 import aiohttp
@@ -182,7 +183,12 @@ async def test_a_forged_queue_message_changes_nothing(client: Client) -> None:
     subject = await client.subject(ProviderAddress=f"{GROUP}2/{BATCH}/victim")
     foreign = {"vault": "https://evil.example", "name": "one", "version": "a" * 32}
     ours = {"vault": client.cloud.vault.uri, "name": subject.secret, "version": subject.version}
-    message: dict[str, Any] = {"id": "x", "trigger": "Http", "accepted_on": "2026-01-01T00:00:00Z", "force": True}
+    message: dict[str, Any] = {
+        "id": str(uuid.uuid4()),
+        "trigger": "Http",
+        "accepted_on": "2026-01-01T00:00:00Z",
+        "force": True,
+    }
     before = arm_requests(client.cloud)
 
     await client.host.run("run_rotation", json.dumps(message | {"secret": foreign}))

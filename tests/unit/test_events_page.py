@@ -1,25 +1,49 @@
 import json
 import re
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
+from handlers.openapi_members import FAILURES
 from rotation.overview.review import review
 from rotation.overview.secrets import SecretStatus
 from rotation.overview.standing import NEEDS_ATTENTION
 from rotation.overview.sweep import look
 from rotation.policy.values import drift_of
-from rotation.ports.announcer import Announcement
+from rotation.ports.announcer import Announcement, EventType
+from rotation.vocabulary import endings
 from rotation.vocabulary.target import KeyName
+from tests.e2e.markdown_page import Block, blocks
+from tests.event_schemas import problems_of, schema_of
 from tests.twins.targets import parse_target
 from tests.twins.world import TwinWorld
+from tests.unit.infra.bicep_block import compiled
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/events.md").read_text(encoding="utf-8")
-(EXAMPLE,) = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
+BLOCKS = blocks(PAGE)
+EXAMPLES = {event["type"]: event for event in (json.loads(block.text) for block in BLOCKS if block.language == "json")}
+COMPLETED, FAILED, ATTENTION = map(str, EventType)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+def section(heading: str) -> str:
+    """
+    Return what stands under a heading, up to the next one of any level.
+    """
+    (found,) = re.findall(rf"^#+ {heading}\n(.*?)(?=^#+ |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def rows(text: str) -> dict[str, str]:
+    """
+    Return the rest of each row of a table whose first cell is one word in code, without the head of the table.
+    """
+    return dict(re.findall(r"^\| `([\w.]+)` \| (.*) \|$(?!\n\|-)", text, re.MULTILINE))
 
 
 async def event_of_drift() -> Announcement[SecretStatus]:
@@ -39,34 +63,150 @@ def id_of(event: dict[str, Any]) -> str:
     """
     Return the id as the page explains it, whose time has microseconds always.
     """
+    data = event["data"]
+    if "state" in data:
+        return f"{data['id']}:{data['state'].lower()}"
     since = datetime.fromisoformat(event["time"])
-    return f"{event['subject'].lower()}:{event['data']['status']}:{since:%Y-%m-%dT%H:%M:%S.%fZ}"
+    return f"{event['subject'].lower()}:{data['status']}:{since:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
-async def test_the_example_has_the_form_of_the_event_that_the_app_publishes() -> None:
+@pytest.mark.parametrize("event_type", list(EventType))
+def test_each_type_has_a_complete_sample_that_could_have_been_published(event_type: str) -> None:
     """
-    Every attribute and every member of its data, and the id is made of the same parts.
+    It is as its schema says, has every member that is always there, and its attributes are made of its data.
+    """
+    event = EXAMPLES[event_type]
+    data = event["data"]
+
+    assert problems_of(event) == []
+    assert event["id"] == id_of(event)
+    assert event["source"] == data["target"] == parse_target(event["source"]).arm_id
+    assert event["subject"] == f"{data['secret']['vault']}/secrets/{data['secret']['name']}"
+    if "state" in data:
+        assert event["time"] == data["completedOn"]
+
+
+async def test_the_sample_about_a_secret_says_what_the_app_says() -> None:
+    """
+    With the attributes, the members and the words of an event that it publishes.
     """
     published = json.loads(msgspec.json.encode(await event_of_drift()))
-    example = dict(EXAMPLE)
+    sample = EXAMPLES[ATTENTION]
 
-    assert example.pop("specversion") == "1.0"
-    assert example.keys() == published.keys()
-    assert example["data"].keys() == published["data"].keys()
-    assert example["data"]["verified"].keys() == published["data"]["verified"].keys()
-    for event in (example, published):
-        assert event["id"] == id_of(event)
-        assert event["source"] == event["data"]["target"]
-    assert msgspec.convert(example["data"], SecretStatus).why == str(drift_of(parse_target(example["source"])))
+    assert sample.keys() == published.keys() | {"specversion"}
+    assert sample["data"].keys() == published["data"].keys()
+    assert sample["data"]["verified"].keys() == published["data"]["verified"].keys()
+    assert published["id"] == id_of(published)
+    assert msgspec.convert(sample["data"], SecretStatus).why == str(drift_of(parse_target(sample["source"])))
 
 
 def test_every_type_and_every_status_is_on_the_page() -> None:
     """
-    And no other.
+    And no other; each with the file that describes it.
     """
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "rotation").rglob("*.py")]
-    types = set(re.findall(r'"(KeyRotator\.\w+)"', "".join(sources)))
+    types = rows(PAGE.partition("\n## ")[0])
 
-    assert set(re.findall(r"^\| `(KeyRotator\.\w+)`", PAGE, re.MULTILINE)) == types
-    (row,) = re.findall(r"^\| `KeyRotator.SecretNeedsAttention` \| (.*?) \|", PAGE, re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", row)) == {str(status) for status in NEEDS_ATTENTION}
+    assert list(types) == list(EventType)
+    for event_type, row in types.items():
+        assert f"(schemas/{event_type}.json)" in row
+    published_when = types[ATTENTION].partition(" | ")[0]
+    statuses = {str(status) for status in NEEDS_ATTENTION}
+    assert set(re.findall(r"`(\w+)`", published_when)) == statuses
+    assert set(rows(section("A secret that needs attention"))) == statuses
+
+
+def test_every_code_of_a_failure_is_explained_with_what_to_do() -> None:
+    """
+    Those of the code's own table and no other, and whether a later rotation can succeed by itself.
+    """
+    table = rows(section("RotationFailed"))
+    retryable = {
+        kind.code: str(kind.retryable).lower()
+        for kind in vars(endings).values()
+        if isinstance(kind, type) and issubclass(kind, endings.Failure) and kind is not endings.Failure
+    }
+
+    assert list(table) == FAILURES
+    assert {code: row.split(" | ")[0] for code, row in table.items()} == retryable
+    assert {code for code, row in table.items() if len(row.split(" | ")) != 3} == set()
+
+
+def paths(schema: dict[str, Any], known: dict[str, Any], before: str = "") -> Iterator[str]:
+    """
+    Yield every member of an object, and of the objects in it, with dots between them.
+    """
+    for part in (schema, *schema.get("anyOf", []), *schema.get("allOf", []), schema.get("items", {})):
+        if reference := part.get("$ref"):
+            yield from paths(known[reference.rpartition("/")[2]], known, before)
+    for name, member in schema.get("properties", {}).items():
+        yield f"{before}{name}"
+        yield from paths(member, known, f"{before}{name}.")
+
+
+@pytest.mark.parametrize(
+    ("event_type", "heading"),
+    [(COMPLETED, "Members of a record"), (FAILED, "Members of a record"), (ATTENTION, "Members of an item")],
+)
+def test_every_member_of_the_schemas_is_explained(event_type: str, heading: str) -> None:
+    """
+    Of the event and of its data, and no member that the schema does not have; what can be null says when.
+    """
+    schema = schema_of(event_type)
+    members = list(dict.fromkeys(paths(schema["properties"]["data"], schema["$defs"])))
+
+    assert list(rows(section("Attributes"))) != []
+    assert set(rows(section("Attributes"))) == set(schema["properties"])
+    assert list(rows(section(heading))) == members
+
+
+def test_filters_look_at_members_that_are_there() -> None:
+    """
+    In commands, in Bicep and in the table, with values that the member can have.
+    """
+    known = {f"data.{path}" for event in EventType for path in paths(schema_of(event), schema_of(event)["$defs"])}
+    known |= {path.removeprefix("data.") for path in known}
+    named = set(re.findall(r"\bdata(?:\.\w+)+", section("Subscribe") + section("Filters") + section("A storage queue")))
+    named |= set(re.findall(r"key: '(.*)'", PAGE))
+
+    assert {"data.status", "data.error.code", "data.error.retryable", "data.secret.name"} <= named
+    assert named <= known
+    values = re.findall(r"`data\.status` `StringIn` `(\w+)` `(\w+)`", PAGE)
+    assert set(values[0]) <= {str(status) for status in NEEDS_ATTENTION}
+
+
+def test_the_subscription_in_bicep_compiles_and_asks_for_types_that_are_published(tmp_path: Path) -> None:
+    """
+    Into a queue, as CloudEvents.
+    """
+    (block,) = [block for block in BLOCKS if block.language == "bicep"]
+
+    resources = compiled(block.text, tmp_path)
+
+    (subscription,) = [one for one in resources if one["type"] == "Microsoft.EventGrid/topics/eventSubscriptions"]
+    properties = subscription["properties"]
+    assert properties["eventDeliverySchema"] == "CloudEventSchemaV1_0"
+    assert set(properties["filter"]["includedEventTypes"]) <= set(EventType)
+    assert properties["destination"]["endpointType"] == "StorageQueue"
+
+
+def test_every_block_is_tried_or_needs_azure() -> None:
+    """
+    Samples are held above, Bicep is compiled, Python runs in tests/e2e/test_subscriber.py; the rest are commands.
+    """
+    tried = {"json", "bicep", "python"}
+    commands = [block for block in BLOCKS if block.language not in tried]
+
+    assert {block.language for block in BLOCKS} == {*tried, ""}
+    assert [block.name for block in commands if not block.needs_azure] == []
+    for command in commands:
+        assert_asks_for_what_is_there(command)
+
+
+def assert_asks_for_what_is_there(block: Block) -> None:
+    """
+    Look at types, schema and function of a command that subscribes.
+    """
+    assert set(re.findall(r"KeyRotator\.\w+", block.text)) <= set(EventType)
+    assert "--event-delivery-schema cloudeventschemav1_0" in block.text
+    for function in re.findall(r"/functions/(\w+)", block.text):
+        assert f"\ndef {function}(event" in PAGE

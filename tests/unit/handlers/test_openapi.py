@@ -36,7 +36,7 @@ def media() -> Iterator[tuple[str, dict[str, Any]]]:
     """
     Yield every body that the document describes, with a name.
     """
-    for path, operations in DOCUMENT["paths"].items():
+    for path, operations in (DOCUMENT["paths"] | DOCUMENT["webhooks"]).items():
         for method, operation in operations.items():
             bodies = [("request", operation.get("requestBody", {})), *operation["responses"].items()]
             for name, body in bodies:
