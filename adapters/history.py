@@ -7,21 +7,8 @@ It rests on assumption 88 of docs/fidelity.md.
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from adapters.ledger_rows import (
-    ACCEPTED,
-    HISTORY,
-    LIVE,
-    NO_LONGER,
-    OPEN,
-    SCHEDULED,
-    STANDING,
-    UNFINISHED,
-    keys_from,
-    kind_of,
-    read_live,
-    read_row,
-    read_standing,
-)
+from adapters.ledger_keys import ACCEPTED, HISTORY, LIVE, NO_LONGER, OPEN, SCHEDULED, STANDING, UNFINISHED, keys_from
+from adapters.ledger_rows import kind_of, read_live, read_row, read_standing
 from adapters.table import Table
 from rotation.ports.history import History, Wanted, place_of_moment
 from rotation.vocabulary.limits import ROTATIONS_PER_PAGE

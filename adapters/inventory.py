@@ -17,7 +17,8 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 
-from adapters.ledger_rows import bound_entity, key_of, read_row, row_of, stamped
+from adapters.ledger_keys import key_of
+from adapters.ledger_rows import bound_entity, read_row, row_of, stamped
 from adapters.table import Table, raise_if_no_table
 from rotation.overview.standing import entry_of
 from rotation.ports.inventory import Attention, Entry, Facts, Inventory, VaultFacts, Verification

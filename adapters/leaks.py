@@ -10,18 +10,8 @@ from typing import Any
 
 from azure.data.tables import UpdateMode
 
-from adapters.ledger_rows import (
-    LEAKED,
-    LIVE,
-    SCHEDULED,
-    key_of,
-    keys_from,
-    leak_entity,
-    leak_key,
-    leaks_of,
-    read_row_or_log,
-    waiting_entity,
-)
+from adapters.ledger_keys import LEAKED, LIVE, SCHEDULED, key_of, keys_from, leak_key, leaks_of
+from adapters.ledger_rows import leak_entity, read_row_or_log, waiting_entity
 from adapters.table import RANGE
 from adapters.waiting import WaitingRows
 from rotation.vocabulary.record import Leak, WaitingRotation

@@ -16,7 +16,7 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import UpdateMode
 
 from adapters.leaks import LeakRows
-from adapters.ledger_rows import (
+from adapters.ledger_keys import (
     ACCEPTED,
     BOUND,
     LIVE,
@@ -24,20 +24,23 @@ from adapters.ledger_rows import (
     OPEN,
     OUTBOX,
     SCHEDULED,
-    STAMPS,
     STANDING,
     UNFINISHED,
-    bound_entity,
     bound_key,
     bound_prefix,
+    keys_from,
+    open_key,
+    target_of,
+)
+from adapters.ledger_rows import (
+    STAMPS,
+    bound_entity,
     bound_target,
     change_entity,
     deferred_entity,
     ended_entity,
-    keys_from,
     kind_of,
     open_entity,
-    open_key,
     read_bound,
     read_claim,
     read_live,
@@ -45,7 +48,6 @@ from adapters.ledger_rows import (
     read_row_or_log,
     read_standing,
     require_schema,
-    target_of,
     waiting_entity,
 )
 from adapters.table import RANGE, raise_if_no_table

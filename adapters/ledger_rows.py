@@ -1,5 +1,5 @@
 """
-The rows of the ledger's table: their keys, and the JSON in them.
+The rows of the ledger's table, and the JSON in them.
 
 Each column says which schema it has and which version of the app wrote it. One of another schema is never passed over:
 reading it raises, and health reports those of unfinished rotations.
@@ -14,26 +14,29 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from adapters.ledger_keys import (
+    ACCEPTED,
+    BOUND,
+    HISTORY,
+    LEAKED,
+    LIVE,
+    OPEN,
+    OUTBOX,
+    SCHEDULED,
+    STANDING,
+    bound_key,
+    leak_key,
+    open_key,
+    target_of,
+    waiting_key,
+)
 from rotation.ports.history import place_of, secret_identity
 from rotation.ports.ledger import Bound, Versioned
 from rotation.vocabulary.errors import UnreadableRow
 from rotation.vocabulary.record import EndedRotation, Leak, OpenRotation, Rotation, TagChange, WaitingRotation
-from rotation.vocabulary.request import LeakedKey, RotationRequest
 from rotation.vocabulary.secret import SecretId, parse_secret_id
 from rotation.vocabulary.target import identity_of
 from rotation.vocabulary.version import VERSION
-
-#: One partition for all that changes in one transaction: none spans two.
-LIVE = "live"
-#: What Idempotency-Keys stand for.
-ASKED = "asked"
-
-OPEN, OUTBOX, ACCEPTED, SCHEDULED, LEAKED = "open:", "outbox:", "accepted:", "scheduled:", "leaked:"
-#: How a rotation stands that has begun, was deferred or has ended; all ended ones by age; who holds a key of a target.
-STANDING, HISTORY, BOUND = "standing:", "timeline:", "with:"
-
-#: What is unfinished is little, and its keys come before all others.
-UNFINISHED, NO_LONGER = "RowKey lt @finished", {"finished": STANDING}
 
 _ROTATIONS: dict[str, type[OpenRotation | EndedRotation | WaitingRotation]] = {
     OPEN: OpenRotation,
@@ -159,32 +162,11 @@ def waiting_entity(row: WaitingRotation) -> dict[str, Any]:
     return _entity(waiting_key(row.request, row.record.target), row.record.id, row)
 
 
-def waiting_key(request: RotationRequest, target: str | None) -> str:
-    """
-    Return the key of the row by which a rotation waits; of a revocation, that of its target, which has one at most.
-    """
-    return SCHEDULED + key_of(identity_of(target or "")) if request.revokes else ACCEPTED + request.id
-
-
 def leak_entity(leak: Leak) -> dict[str, Any]:
     """
     Return the row of a key that has leaked.
     """
     return row_of(LIVE, leak_key(leak.target, leak.leaked), **stamped("Row", leak))
-
-
-def leak_key(target: str, leaked: LeakedKey) -> str:
-    """
-    Return the key of the row of a leaked key of a target.
-    """
-    return f"{leaks_of(target)}{leaked.fingerprint}"
-
-
-def leaks_of(target: str) -> str:
-    """
-    Return what the keys of all leaked keys of a target begin with.
-    """
-    return f"{LEAKED}{key_of(target)}||"
 
 
 def bound_entity(target: str, secret: SecretId, left_on: datetime | None = None) -> dict[str, Any]:
@@ -287,27 +269,6 @@ def read_live(entity: Any) -> Rotation:
     return read_row(entity, _ROTATIONS[kind_of(entity)]).record
 
 
-def open_key(target: str) -> str:
-    """
-    Return the key of a target's row.
-    """
-    return OPEN + key_of(target)
-
-
-def target_of(key: str) -> str:
-    """
-    Return the identity of the target that a key was made of.
-    """
-    return key.removeprefix(OPEN).replace("|", "/")
-
-
-def bound_key(target: str, secret: SecretId) -> str:
-    """
-    Return the key of a secret's row for a target.
-    """
-    return f"{bound_prefix(target)}{key_of(secret.identity)}"
-
-
 def bound_target(entity: Any) -> str:
     """
     Return the identity of the target that the row of a secret is about.
@@ -315,28 +276,6 @@ def bound_target(entity: Any) -> str:
     return target_of(str(entity["RowKey"]).partition("||")[0].removeprefix(BOUND))
 
 
-def bound_prefix(target: str) -> str:
-    """
-    Return what the keys of all secrets of a target begin with.
-    """
-    return f"{BOUND}{key_of(target)}||"
-
-
-def keys_from(prefix: str) -> dict[str, str]:
-    """
-    Return the bounds between which all keys with a prefix lie.
-    """
-    return {"first": prefix, "last": prefix[:-1] + chr(ord(prefix[-1]) + 1)}
-
-
 def _entity(key: str, rotation_id: str, row: msgspec.Struct) -> dict[str, Any]:
     # By its word `Write` a write whose answer was lost recognises itself.
     return row_of(LIVE, key, RotationId=rotation_id, Write=uuid.uuid4().hex, **stamped("Row", row))
-
-
-def key_of(text: str) -> str:
-    """
-    Return a name as part of a row's key.
-    """
-    # A row key may hold no slash, and no ARM id or secret id that we accept holds a bar.
-    return text.replace("/", "|")

@@ -18,18 +18,12 @@ from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, Re
 from azure.data.tables import TableTransactionError, UpdateMode
 from msgspec import structs
 
+from adapters.ledger_keys import ACCEPTED, ASKED, LIVE, NO_LONGER, SCHEDULED, UNFINISHED, keys_from, waiting_key
 from adapters.ledger_rows import (
-    ACCEPTED,
-    ASKED,
-    LIVE,
-    NO_LONGER,
-    SCHEDULED,
-    UNFINISHED,
     begun_entity,
     bound_entity,
     ended_entity,
     history_entity,
-    keys_from,
     kind_of,
     open_entity,
     outcome_entity,
@@ -39,7 +33,6 @@ from adapters.ledger_rows import (
     row_of,
     stamped,
     waiting_entity,
-    waiting_key,
 )
 from adapters.table import RANGE, Table, raise_if_no_table
 from rotation.ports.ledger import Versioned

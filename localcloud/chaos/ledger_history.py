@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapters.ledger_rows import ACCEPTED, OPEN, OUTBOX, SCHEDULED
+from adapters.ledger_keys import ACCEPTED, OPEN, OUTBOX, SCHEDULED
 from localcloud.azure.instant import Instant
 from localcloud.azure.request_log import LoggedRequest
 

@@ -5,7 +5,7 @@ The requests of one rotation: where in its course each comes, and how a fault is
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from adapters.ledger_rows import ACCEPTED, OUTBOX
+from adapters.ledger_keys import ACCEPTED, OUTBOX
 from localcloud.azure.faults import Fault
 from localcloud.chaos.ledger_history import claim_key
 from localcloud.chaos.subject import Subject

@@ -24,7 +24,8 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from adapters.ledger_rows import ACCEPTED, OPEN, OUTBOX, SCHEDULED, read_row
+from adapters.ledger_keys import ACCEPTED, OPEN, OUTBOX, SCHEDULED
+from adapters.ledger_rows import read_row
 from adapters.table import NAME
 from localcloud.azure.request_log import LoggedRequest, RequestLog
 from localcloud.chaos.instances import Instances

@@ -10,6 +10,7 @@ from msgspec import UNSET, structs
 
 from rotation.policy.eligibility import TO_CLAIM, decide, moved, superseded
 from rotation.policy.tags import RotationPolicy, read_policy
+from rotation.ports.announcer import EventType
 from rotation.ports.reading import read_keys, read_secret
 from rotation.ports.world import World
 from rotation.run.choice import Regenerate, StoreLive
@@ -250,7 +251,7 @@ class Rehearsal:
             self.add("tidy", f"disable older versions that hold the dead value of {plan.key}")
 
     def _add_announcement(self) -> None:
-        self.add("announce", "publish KeyRotator.RotationCompleted")
+        self.add("announce", f"publish {EventType.ROTATION_COMPLETED}")
 
 
 def _spelled(time: timedelta) -> str:

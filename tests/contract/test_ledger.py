@@ -11,7 +11,7 @@ from msgspec import structs
 
 from adapters.history import TableHistory
 from adapters.ledger import TableLedger
-from adapters.ledger_rows import bound_key, open_key
+from adapters.ledger_keys import bound_key, open_key
 from adapters.table import Table
 from adapters.transport import SharedTransport
 from rotation.ports.ledger import Ledger, Versioned

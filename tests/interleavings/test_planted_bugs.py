@@ -5,14 +5,12 @@ The explorer sees: with any one of the rules taken out, it finds a promise broke
 import logging
 import random
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
 
 from rotation.overview.comparison import Comparison
 from rotation.ports.ledger import Versioned
-from rotation.run import claim as attempt
 from rotation.run.claim import Claim
 from rotation.run.grace import Grace
 from rotation.run.planning import Planner
@@ -179,16 +177,6 @@ def test_without_the_deadline_a_promise_breaks(find: Find, monkeypatch: pytest.M
     monkeypatch.setattr(Deadline, "check", lambda _: None)
 
     find("once", "redelivery", "resume against redelivery", "duplicate")
-
-
-def test_with_the_claim_released_after_no_answer_a_promise_breaks(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    A request that got no answer takes effect beside the one of whoever resumed too early.
-    """
-    monkeypatch.setattr(attempt, "IN_FLIGHT", timedelta())
-    monkeypatch.setattr(attempt, "SKEW", timedelta())
-
-    find("once", "duplicate", "resume against redelivery", near=3020)
 
 
 def test_without_the_grace_time_a_promise_breaks(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:

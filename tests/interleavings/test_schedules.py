@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from rotation.run import claim
 from rotation.vocabulary import limits, timing
 from rotation.vocabulary.errors import Busy
 from rotation.vocabulary.record import EndedRotation
@@ -73,6 +74,39 @@ def test_with_a_claim_two_seconds_shorter_a_promise_breaks(
 
     with pytest.raises(Broken, match="once"):
         send_at_the_last_moment(laboratory, shorter)
+
+
+def regenerate_late(laboratory: Laboratory) -> None:
+    """
+    Let a request get no answer, and take effect after another worker has come to take over.
+    """
+    simulation = Simulation(scenario("duplicate"), laboratory)
+    simulation.go_until(0, "regenerate")
+    simulation.take(Move("lose", 0))
+    simulation.go_until(0, None)
+    simulation.go_until(1, None)
+    simulation.take(Move("late", 0))
+    simulation.take(Move("close"))
+
+
+def test_a_request_without_an_answer_keeps_its_claim_until_it_is_over(laboratory: Laboratory) -> None:
+    """
+    It may take effect yet: nobody regenerates beside it.
+    """
+    regenerate_late(laboratory)
+
+
+def test_with_the_claim_released_after_no_answer_a_promise_breaks(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A request that got no answer takes effect beside the one of whoever resumed too early.
+    """
+    monkeypatch.setattr(claim, "IN_FLIGHT", timedelta())
+    monkeypatch.setattr(claim, "SKEW", timedelta())
+
+    with pytest.raises(Broken, match="once"):
+        regenerate_late(laboratory)
 
 
 def test_a_claim_given_back_while_it_is_taken_over_loses_no_rotation(laboratory: Laboratory) -> None:

@@ -5,7 +5,7 @@ When the judge of the chaos takes a rotation for over.
 import json
 from typing import Any
 
-from adapters.ledger_rows import ACCEPTED, OUTBOX
+from adapters.ledger_keys import ACCEPTED, OUTBOX
 from localcloud.azure.request_log import LoggedRequest
 from localcloud.chaos.ledger_history import LedgerHistory, claim_key
 
