@@ -7,16 +7,11 @@ It rests on assumptions 12 and 13 of docs/fidelity.md.
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from azure.core.pipeline.policies import (
-    AsyncRetryPolicy,
-    ContentDecodePolicy,
-    CustomHookPolicy,
-    RequestIdPolicy,
-    UserAgentPolicy,
-)
+from azure.core.pipeline.policies import CustomHookPolicy
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from adapters.credential import Identity
+from adapters.policies import service_policies
 from adapters.throttling import Throttling, ThrottlingPolicy
 
 C = TypeVar("C")
@@ -37,15 +32,11 @@ class ResourceManager:
         self._endpoint = endpoint
         self._options = {
             "transport": transport,
-            "policies": [
-                RequestIdPolicy(),
-                UserAgentPolicy("azure-key-rotator"),
-                ContentDecodePolicy(),
-                AsyncRetryPolicy.no_retries(),
+            "policies": service_policies(
                 AsyncARMChallengeAuthenticationPolicy(credential, scope),
                 CustomHookPolicy(),
                 ThrottlingPolicy(throttling),
-            ],
+            ),
         }
         self._throttling = throttling
         self._clients: dict[tuple[Any, str], Any] = {}

@@ -11,10 +11,13 @@ from functools import partial
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError
+from azure.core.pipeline.policies import AsyncBearerTokenCredentialPolicy
 from azure.keyvault.secrets.aio import SecretClient
 
 from adapters.answers import once, until_answered
+from adapters.credential import Identity
 from adapters.key_vault_answers import is_disabled, is_of_certificate, meaning_of_conflict
+from adapters.policies import service_policies
 from rotation.policy.tags import is_managed
 from rotation.ports.vaults import NewVersion, SecretProperties, Vaults
 from rotation.vocabulary.errors import Forbidden, NotFound, Unavailable
@@ -26,18 +29,15 @@ from rotation.vocabulary.timing import Deadline
 class KeyVaults(Vaults):
     """
     The `Vaults` that `ROTATION_VAULTS` names. There is a client for these and for no other, so nothing else is read.
+
+    The token for `scope` goes out with the first request: the SDK's own policy would be challenged for it first, once
+    for each vault and process. That the vaults are under the cloud's domain, the settings have made sure.
     """
 
-    def __init__(self, credential: Any, vaults: list[str], transport: Any, *, verify_domain: bool = True) -> None:
+    def __init__(self, credential: Identity, vaults: list[str], transport: Any, scope: str) -> None:
+        policies = service_policies(AsyncBearerTokenCredentialPolicy(credential, scope))
         self._clients = {
-            vault: SecretClient(
-                vault,
-                credential,
-                transport=transport,
-                retry_total=0,
-                verify_challenge_resource=verify_domain,
-            )
-            for vault in vaults
+            vault: SecretClient(vault, credential, transport=transport, policies=policies) for vault in vaults
         }
 
     @property

@@ -132,7 +132,7 @@ class Wiring:
             self.identity,
             self.settings.vaults,
             self.transport,
-            verify_domain=self.settings.verify_vault_domain,
+            f"https://{self.settings.cloud.vault_domain}/.default",
         )
 
     @part

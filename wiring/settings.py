@@ -95,7 +95,6 @@ class Settings(Struct, frozen=True):
     client_id: str | None
     cloud: Cloud
     arm_endpoint: str
-    verify_vault_domain: bool
     prove_keys: bool
     data_plane_suffixes: list[str]
     in_azure: bool
@@ -130,7 +129,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         client_id=read_text(environment, "AZURE_CLIENT_ID") or None,
         cloud=cloud,
         arm_endpoint=read_https(environment, "ROTATION_ARM_ENDPOINT", "an ARM endpoint", default=cloud.arm_endpoint),
-        verify_vault_domain=verify,
         prove_keys=read_flag(environment, "ROTATION_PROVE_KEYS", default=True),
         data_plane_suffixes=_read_suffixes(environment),
         # App Service and Functions set it wherever the app has an identity.

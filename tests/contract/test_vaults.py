@@ -502,6 +502,21 @@ async def test_without_a_token_nothing_is_sent(
     assert azure.requests.count("Vault.SetSecret") == 0
 
 
+@pytest.mark.assumption(38)
+async def test_the_first_request_brings_its_token(
+    azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline
+) -> None:
+    """
+    For the audience of the cloud's vaults: nobody waits for a challenge.
+    """
+    vault.set("one", "value")
+
+    await wiring.vaults.read_current(SecretId(vault.uri, "one"), deadline)
+
+    assert azure.requests.count("Vault.Challenge") == 0
+    assert azure.requests.count("Vault.GetSecret") == 1
+
+
 async def test_an_identity_endpoint_cannot_hold_a_worker_for_a_day(
     azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline
 ) -> None:

@@ -91,7 +91,6 @@ def test_the_least_settings_are_enough() -> None:
     assert settings.client_id is settings.storage.client_id is None
     assert settings.cloud == CLOUDS["AzurePublicCloud"]
     assert settings.arm_endpoint == "https://management.azure.com"
-    assert settings.verify_vault_domain
     assert not settings.in_azure
     settings.scopes.require(ACCOUNT)
 
@@ -256,7 +255,6 @@ def test_a_vault_elsewhere_needs_the_check_switched_off(written: str) -> None:
         read_settings(elsewhere)
     settings = read_settings(elsewhere | {"ROTATION_VERIFY_VAULT_DOMAIN": written})
     assert settings.vaults == ["https://localhost:8443"]
-    assert not settings.verify_vault_domain
 
 
 @pytest.mark.parametrize(
@@ -538,7 +536,10 @@ def test_a_flag_is_read_in_any_case_and_wrapping(written: str) -> None:
     """
     True is true.
     """
-    assert read_settings(LEAST | {"ROTATION_VERIFY_VAULT_DOMAIN": written}).verify_vault_domain
+    elsewhere = LEAST | {"ROTATION_VAULTS": "https://localhost:8443", "ROTATION_VERIFY_VAULT_DOMAIN": written}
+
+    with pytest.raises(SettingsError, match=r"vault\.azure\.net"):
+        read_settings(elsewhere)
 
 
 def test_keys_are_proven_at_hosts_of_the_cloud_alone_unless_a_setting_says_otherwise() -> None:

@@ -63,7 +63,6 @@ def test_the_code_takes_the_settings_of_every_cloud(cloud: str) -> None:
 
     assert taken.cloud in CLOUDS.values()
     assert taken.arm_endpoint == f"https://{AZURES_CLOUDS[cloud][0]}"
-    assert taken.verify_vault_domain
     assert [vault.rpartition(AZURES_CLOUDS[cloud][3])[1] for vault in taken.vaults] == [AZURES_CLOUDS[cloud][3]]
     assert taken.storage.table_service_uri == "https://stx.table.core.windows.net"
     assert taken.client_id == taken.storage.client_id
