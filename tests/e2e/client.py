@@ -180,7 +180,7 @@ class Client:
             vault.update(replace(version, created_on=version.created_on - time))
         connection = self.cloud.storage.connection_string
         async with TableClient.from_connection_string(connection, NAME) as table:
-            async for entity in table.query_entities("PartitionKey eq 'live'"):
+            async for entity in table.query_entities("PartitionKey eq 'live' and RowKey lt 'standing:'"):
                 with suppress(ResourceNotFoundError):
                     await _age(table, entity, time)
 
