@@ -1,0 +1,135 @@
+"""
+What was measured, by figure and app, as pyperf's benchmarks: `pyperf compare_to` compares any two runs.
+"""
+
+import os
+import platform
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyperf
+
+APPS = ("ours", "before", "sample", "tutorial", "limit")
+_PLACE = re.compile(r"(<!-- bench: ([\w-]+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
+_MACHINE = {
+    "python_version": platform.python_version(),
+    "platform": platform.platform(),
+    "cpu_count": os.cpu_count() or 1,
+}
+
+
+class Goal(NamedTuple):
+    """
+    What the median of a figure must not exceed: so many times another one, or so much in itself.
+    """
+
+    figure: str
+    most: float
+    of: str
+    """In words: times what, or in which unit."""
+    other: tuple[str, str] | None = None
+    """The other figure, and its app; an empty name means the same app."""
+
+
+class Results:
+    """
+    All values of a run. `drawings` are shown beside its tables.
+    """
+
+    def __init__(self, goals: Sequence[Goal] = ()) -> None:
+        self.drawings: dict[str, list[str]] = {}
+        self._goals = goals
+        self._tables: dict[str, str] = {}  # By figure.
+        self._found: dict[tuple[str, str], pyperf.Benchmark] = {}
+
+    def add(self, table: str, figure: str, app: str, values: Iterable[float], unit: str = "second") -> None:
+        """
+        Add what one process has shown, which is above 0. `unit` is second, byte or integer.
+        """
+        run = pyperf.Run(list(values), metadata={"name": figure, "unit": unit, **_MACHINE}, collect_metadata=False)
+        if (figure, app) in self._found:
+            self._found[figure, app].add_run(run)
+        else:
+            self._found[figure, app] = pyperf.Benchmark([run])
+            self._tables[figure] = table
+
+    def median(self, figure: str, app: str) -> float | None:
+        """
+        Return the median of a figure, None where it was not measured.
+        """
+        found = self._found.get((figure, app))
+        return found and float(found.median())
+
+    def store(self, folder: Path) -> None:
+        """
+        Write a file for each app.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        for app in APPS:
+            if every := [found for (_, measured), found in self._found.items() if measured == app]:
+                pyperf.BenchmarkSuite(every).dump(str(folder / f"{app}.json"), replace=True)
+
+    @property
+    def sections(self) -> dict[str, str]:
+        """
+        Every table and drawing by name, as Markdown.
+        """
+        tables = {name: self._table(name) for name in dict.fromkeys(self._tables.values())}
+        drawings = {name: "\n".join(["```", *lines, "```", ""]) for name, lines in self.drawings.items()}
+        return {"goals": self._goals_table(), **tables, **drawings}
+
+    def _table(self, name: str) -> str:
+        figures = [figure for figure, table in self._tables.items() if table == name]
+        apps = [app for app in APPS if any((figure, app) in self._found for figure in figures)]
+        rows = []
+        for figure in figures:
+            ours, *others = (self.median(figure, app) for app in apps)
+            ratios = (f"{ours / other:.2f}" if ours and other else "" for other in others)
+            rows.append([figure, *(_shown(self._found.get((figure, app))) for app in apps), *ratios])
+        return _markdown(["", *apps, *(f"ours/{app}" for app in apps[1:])], rows, words=1)
+
+    def _goals_table(self) -> str:
+        rows = []
+        for goal in self._goals:
+            ours, before = (self._measured(goal, app) for app in ("ours", "before"))
+            if ours is not None:
+                is_met = "met" if ours <= goal.most else "**NOT MET**"
+                asked = f"at most {goal.most:g} {goal.of}"
+                rows.append([goal.figure, asked, f"{ours:.3g}", is_met, "" if before is None else f"{before:.3g}"])
+        return _markdown(["goal", "asked", "measured", "", "before"], rows, words=2)
+
+    def _measured(self, goal: Goal, app: str) -> float | None:
+        figure, of_app = goal.other or ("", "")
+        value, other = self.median(goal.figure, app), self.median(figure, of_app or app) if figure else 1.0
+        return value / other if value and other else None
+
+
+def _shown(found: pyperf.Benchmark | None) -> str:
+    """
+    Return the median, with the least and the most.
+    """
+    if found is None:
+        return ""
+    values = (found.median(), min(found.get_values()), max(found.get_values()))
+    counts = [f"{value:,.1f}".removesuffix(".0") for value in values]
+    median, least, most = counts if found.get_unit() == "integer" else found.format_values(values)
+    return median if least == most else f"{median} ({least.partition(' ')[0]} to {most.partition(' ')[0]})"
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int) -> str:
+    rule = "|" + "---|" * words + "---:|" * (len(columns) - words)
+    head, *body = ("| " + " | ".join(row) + " |" for row in (columns, *rows))
+    return "\n".join([head, rule, *body, ""])
+
+
+def filled(document: str, sections: dict[str, str]) -> str:
+    """
+    Return a document with new sections, each in its place. Raises `LookupError` for a section without a place.
+    """
+    if missing := sections.keys() - {name for _, name, _ in _PLACE.findall(document)}:
+        raise LookupError(f"the document has no place for {', '.join(sorted(missing))}: <!-- bench: NAME -->")
+    return _PLACE.sub(
+        lambda found: found[1] + sections[found[2]] + found[3] if found[2] in sections else found[0], document
+    )
