@@ -56,7 +56,7 @@ explore: ## Explore more orders of events than the tests do: whole budgets, then
 
 .PHONY: chaos
 chaos: ## Break everything that can break and count the broken promises (ROUNDS=50 SEED=7 repeats a run)
-	@$(in_full) python -m localcloud.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(in_full) python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: live
 live: ## Try in a subscription of yours what docs/fidelity.md assumes (ARGS=--local-cloud proves the suite itself)

@@ -14,8 +14,9 @@ from rich.markdown import Markdown
 
 from benchmarks import measurements
 from benchmarks.apps import OURS, checked_out
-from benchmarks.results import Results, filled
+from benchmarks.results import Results
 from localcloud.azurite import REPOSITORY
+from tools.places import filled
 
 DOCUMENT = REPOSITORY / "docs" / "performance.md"
 _STORE = REPOSITORY / ".local" / "benchmarks"

@@ -4,7 +4,6 @@ What was measured, by figure and app, as pyperf's benchmarks: `pyperf compare_to
 
 import os
 import platform
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +11,6 @@ from typing import NamedTuple
 import pyperf
 
 APPS = ("ours", "before", "sample", "tutorial", "limit")
-_PLACE = re.compile(r"(<!-- bench: ([\w-]+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 _MACHINE = {
     "python_version": platform.python_version(),
     "platform": platform.platform(),
@@ -122,14 +120,3 @@ def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: i
     rule = "|" + "---|" * words + "---:|" * (len(columns) - words)
     head, *body = ("| " + " | ".join(row) + " |" for row in (columns, *rows))
     return "\n".join([head, rule, *body, ""])
-
-
-def filled(document: str, sections: dict[str, str]) -> str:
-    """
-    Return a document with new sections, each in its place. Raises `LookupError` for a section without a place.
-    """
-    if missing := sections.keys() - {name for _, name, _ in _PLACE.findall(document)}:
-        raise LookupError(f"the document has no place for {', '.join(sorted(missing))}: <!-- bench: NAME -->")
-    return _PLACE.sub(
-        lambda found: found[1] + sections[found[2]] + found[3] if found[2] in sections else found[0], document
-    )

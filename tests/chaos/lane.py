@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from itertools import cycle
 from typing import TypeAlias
 
-from localcloud.chaos.judge import Broken
-from localcloud.chaos.plan import Ask, Change, Plan, Step
-from localcloud.chaos.scene import Scene
-from localcloud.chaos.subject import Subject, make_subject
 from localcloud.consumers import Consumer
 from localcloud.rotation_feed import StuckError
 from localcloud.secret_user import SecretUser
 from rotation.vocabulary.request import Trigger
+from tests.chaos.judge import Broken
+from tests.chaos.plan import Ask, Plan, Step
+from tests.chaos.scene import Scene
+from tests.chaos.subject import Subject, make_subject
 
 _PATIENCE = 150  # seconds until a step is over
 _TRIES = 40  # seconds in which a rotation that can begin has begun
@@ -33,10 +33,7 @@ class Lane:
     """
 
     def __init__(self, scene: Scene) -> None:
-        self.calls = 0
-        """Calls that witnesses made."""
-        self.calls_with_previous = 0
-        self.failed_calls = 0
+        self.witnesses: list[SecretUser] = []
         self.broken: list[Broken] = []
         self._scene = scene
 
@@ -64,8 +61,7 @@ class Lane:
                 await asyncio.gather(*(witness.use_all() for witness in witnesses))
             except StuckError as error:
                 self.broken.append(Broken(4, subject.arm_id, str(error)))
-        for witness in witnesses:
-            self._hear(witness)
+        self.witnesses += witnesses
 
     def _acquaintance(self, plan: Plan) -> Iterator[Step]:
         """
@@ -81,12 +77,11 @@ class Lane:
         scene = self._scene
         first = subject.rotation_id(subject.secrets[step.asks[0].secret], step.asks[0].trigger)
         armed = [scene.arm(fault) for planned in step.faults for fault in planned.faults(subject, first)]
-        rotations: set[str] = set()
         try:
-            asked = [self._ask(subject, ask) for ask in step.asks]
-            changed = [self._change(subject, change) for change in step.changes]
-            for ids in await asyncio.gather(*asked, *changed):
-                rotations |= ids
+            asked = (self._ask(subject, ask) for ask in step.asks)
+            changed = (scene.change(subject, subject.secrets[each.secret], each.days) for each in step.changes)
+            found, _ = await asyncio.gather(asyncio.gather(*asked), asyncio.gather(*changed))
+            rotations = set[str]().union(*found)
             if await scene.until(lambda: all(map(scene.is_over, rotations)), seconds=_TRIES):
                 return
             # What has not begun by now met other rotations of its target at every try: the scene holds it to that.
@@ -112,13 +107,6 @@ class Lane:
         await asyncio.gather(*(self._scene.tell(subject, secret, trigger) for _ in range(ask.copies)))
         return {rotation}
 
-    async def _change(self, subject: Subject, change: Change) -> set[str]:
-        """
-        Change a tag while rotations run, of which none comes of it.
-        """
-        await self._scene.change(subject, subject.secrets[change.secret], change.days)
-        return set()
-
     async def _call(self, subject: Subject, secret: str, ask: Ask) -> set[str]:
         """
         Ask as a caller does, and where that was too soon, once more when it is time.
@@ -138,13 +126,6 @@ class Lane:
 
     def _is_new(self, subject: Subject, secret: str, trigger: Trigger) -> bool:
         return trigger is Trigger.HTTP or not self._scene.ledger.outcome(subject.rotation_id(secret, trigger))
-
-    def _hear(self, witness: SecretUser) -> None:
-        self.calls += witness.calls
-        self.calls_with_previous += witness.calls_with_previous
-        self.failed_calls += len(witness.failures)
-        for failure in witness.failures:
-            self.broken.append(Broken(1, f"client of {witness.secret}", str(failure)))
 
     async def _lead_astray(self, subject: Subject, name: str) -> None:
         """

@@ -4,15 +4,19 @@ The instances of the app: started, killed, and followed by their logs, which tel
 
 import asyncio
 import json
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from localcloud.azure.faults import ConnectionCut
+from localcloud.azure.request_log import LoggedRequest
 from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
 from localcloud.rotation_feed import StuckError
 from localcloud.running import Running
+from tests.chaos.kinds import KillKind
 
 # What writes to the ledger on behalf of a rotation. The others put messages into a queue.
 _WORKERS = frozenset({"run_rotation", "on_poisoned_rotation", "create_rotation"})
@@ -125,6 +129,15 @@ class Instances(Running):
         self._at_rest.add(instance)
         await instance.host.kill()
 
+    async def kill_amid(self, held: Sequence["Held"]) -> None:
+        """
+        Kill the newest while these requests of it are held, let them go on, and start another.
+        """
+        await self.kill(self.alive[-1], hits=sum(each.is_reached for each in held))
+        for each in held:
+            each.go_on.set()
+        await self.start()
+
     async def replace(self) -> Instance:
         """
         Stop all that run, when they have nothing to do, and start a new one.
@@ -163,3 +176,31 @@ class Instances(Running):
             for invocation, rotations in instance.running.items()
             if not rotations or rotation in rotations
         }
+
+
+class Held:
+    """
+    Holds one request while the process that sent it is killed: of those that it is about, the one with this number.
+    """
+
+    def __init__(self, fault: KillKind, number: int | None, *about: str) -> None:
+        self.fault = fault
+        self.requests = 0
+        self.is_reached = False
+        self.go_on = asyncio.Event()
+        self._number = number
+        self._about = about
+
+    async def meet(self, request: LoggedRequest) -> None:
+        """
+        Hold the one request that this is about; let all others pass.
+        """
+        if self._about and not any(name in request.target.casefold() for name in self._about):
+            return
+        self.requests += 1
+        if self.requests != self._number:
+            return
+        self.is_reached = True
+        await self.go_on.wait()
+        if self.fault.is_lost:
+            raise ConnectionCut

@@ -27,10 +27,10 @@ from azure.data.tables.aio import TableClient
 from adapters.ledger_rows import ACCEPTED, OPEN, OUTBOX, SCHEDULED, read_row
 from adapters.table import NAME
 from localcloud.azure.request_log import LoggedRequest, RequestLog
-from localcloud.chaos.instances import Instances
 from localcloud.functions_host.process import HostError
 from localcloud.running import Running, cancel
 from rotation.vocabulary.record import OpenRotation, State, WaitingRotation
+from tests.chaos.instances import Instances
 
 _PAUSE = 0.2  # seconds between two looks
 _QUIET = 0.5  # seconds without a worker: what a killed one left in a socket has been read by then
@@ -47,7 +47,7 @@ class _Watch:
     workers: set[str]
     free_since: float | None = None
 
-    def is_over(self, is_busy: bool) -> bool:  # noqa: FBT001 - what is watched
+    def is_over(self, is_busy: bool) -> bool:
         """
         Return whether nobody has been busy with it for long enough.
         """

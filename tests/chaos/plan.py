@@ -7,13 +7,13 @@ from random import Random
 from typing import Any
 
 from localcloud.azure.faults import Fault
-from localcloud.chaos.kinds import FAULT_KINDS, FOR_GOOD, FaultKind
-from localcloud.chaos.points import POINTS, QUEUE_POINTS, Point
-from localcloud.chaos.subject import Subject
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind
 from localcloud.shapes import SHAPES, Shape
 from rotation.vocabulary.request import Trigger
+from tests.chaos.kinds import FAULT_KINDS, FOR_GOOD, FaultKind
+from tests.chaos.points import POINTS, QUEUE_POINTS, Point
+from tests.chaos.subject import Subject
 
 _STEPS = (2, 4)
 _MOST_COPIES = 4
@@ -118,14 +118,9 @@ def make_plan(seed: int, round_number: int, slot: int) -> Plan:
     """
     chance = Random(f"{seed}/{round_number}/{slot}")  # noqa: S311 - to be repeated is the point
     secrets = chance.choices([1, 2, 3], [6, 3, 1])[0]
-    kind = KINDS[slot % len(KINDS)]
-    steps = tuple(_make_step(chance, kind, secrets) for _ in range(chance.randint(*_STEPS)))
-    shape = chance.choice(SHAPES)
-    is_foreign = chance.random() < 0.05  # noqa: PLR2004 - now and then
-    settling = tuple(_make_settling(chance) for _ in range(_SETTLING_TIMES))
-    changes = Random(f"{seed}/{round_number}/{slot}/changes")  # noqa: S311 - as above
-    steps = tuple(replace(step, changes=_make_changes(changes, secrets)) for step in steps)
-    return Plan(kind, secrets, shape, steps, is_foreign, settling)
+    plan = _make_plan(chance, KINDS[slot % len(KINDS)], secrets, chance.randint(*_STEPS))
+    steps = tuple(replace(step, changes=_make_changes(chance, secrets)) for step in plan.steps)
+    return replace(plan, steps=steps, is_foreign=chance.random() < 0.05)
 
 
 def make_caching_plan(seed: int, steps: int, slot: int) -> Plan:
@@ -136,10 +131,16 @@ def make_caching_plan(seed: int, steps: int, slot: int) -> Plan:
     """
     chance = Random(f"{seed}/caching/{slot}")  # noqa: S311 - as above
     more, number = divmod(slot, len(KINDS))
-    secrets = 1 + more
-    planned = tuple(_with_async_callers(chance, _make_step(chance, KINDS[number], secrets)) for _ in range(steps))
-    settling = tuple(_make_settling(chance) for _ in range(_SETTLING_TIMES))
-    return Plan(KINDS[number], secrets, chance.choice(SHAPES), planned, is_foreign=False, settling=settling)
+    plan = _make_plan(chance, KINDS[number], 1 + more, steps)
+    return replace(plan, steps=tuple(_with_async_callers(chance, step) for step in plan.steps))
+
+
+def _make_plan(chance: Random, kind: LocalKind, secrets: int, steps: int) -> Plan:
+    planned = tuple(_make_step(chance, kind, secrets) for _ in range(steps))
+    settling = (
+        chance.uniform(0.0, _LONGEST_SETTLING) if chance.random() < _SETTLING else 0.0 for _ in range(_SETTLING_TIMES)
+    )
+    return Plan(kind, secrets, chance.choice(SHAPES), planned, is_foreign=False, settling=tuple(settling))
 
 
 def _with_async_callers(chance: Random, step: Step) -> Step:
@@ -150,10 +151,6 @@ def _make_changes(chance: Random, secrets: int) -> tuple[Change, ...]:
     if chance.random() >= _CHANGED:
         return ()
     return (Change(chance.randrange(secrets), chance.randint(*_VALIDITY)),)
-
-
-def _make_settling(chance: Random) -> float:
-    return chance.uniform(0.0, _LONGEST_SETTLING) if chance.random() < _SETTLING else 0.0
 
 
 def _make_step(chance: Random, kind: LocalKind, secrets: int) -> Step:
@@ -188,5 +185,5 @@ def _make_fault(chance: Random, target: LocalKind) -> PlannedFault:
         variant=chance.randrange(kind.variety),
         times=_MOST_TIMES if stays else chance.randint(1, _MOST_TIMES),
         skip=chance.choices([0, 1, 2], [6, 2, 1])[0],
-        delay=chance.uniform(0.0, _LONGEST_DELAY) if chance.random() < 0.2 else None,  # noqa: PLR2004 - one in five
+        delay=chance.uniform(0.0, _LONGEST_DELAY) if chance.random() < 0.2 else None,
     )

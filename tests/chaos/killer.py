@@ -8,9 +8,9 @@ from random import Random
 
 from localcloud.azure.faults import ConnectionCut
 from localcloud.azure.request_log import LoggedRequest
-from localcloud.chaos.scene import Scene
 from localcloud.kinds import KINDS
 from localcloud.running import Running
+from tests.chaos.scene import Scene
 
 _BETWEEN = (0.5, 3.0)  # seconds from one kill to the next
 _WAIT = 2.0  # seconds for a request to be killed at
@@ -51,10 +51,10 @@ class Killer(Running):
         while not await self._is_told_to_stop(self._chance.uniform(*_BETWEEN)):
             if not instances.alive:
                 continue  # The last one has stopped by itself: the supervisor starts another.
-            if self._chance.random() < 0.5 and len(instances.alive) == 1:  # noqa: PLR2004 - as often as not
+            if self._chance.random() < 0.5 and len(instances.alive) == 1:
                 await instances.start()
                 continue
-            await self._kill_at(self._chance.choice(_OPERATIONS), when_is_before=self._chance.random() < 0.5)  # noqa: PLR2004
+            await self._kill_at(self._chance.choice(_OPERATIONS), when_is_before=self._chance.random() < 0.5)
             if not instances.alive:
                 await instances.start()
 
@@ -64,7 +64,7 @@ class Killer(Running):
         if operation is None:
             await instances.kill(victim)
             return
-        is_lost = when_is_before and self._chance.random() < 0.5  # noqa: PLR2004 - as often as not
+        is_lost = when_is_before and self._chance.random() < 0.5
         killed = asyncio.Event()
 
         async def kill(_: LoggedRequest) -> None:

@@ -5,7 +5,7 @@ The soak: random rotations under random faults, in lanes side by side, with kill
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,15 +13,16 @@ from random import Random
 from typing import TypeAlias
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.chaos.back_door import back_door
-from localcloud.chaos.judge import Broken
-from localcloud.chaos.killer import Killer
-from localcloud.chaos.lane import Lane, Watch
-from localcloud.chaos.plan import make_plan
-from localcloud.chaos.scene import Scene
 from localcloud.kinds import KINDS
 from localcloud.running import cancel
+from localcloud.secret_user import SecretUser
 from localcloud.witness import Witness
+from tests.chaos.back_door import back_door
+from tests.chaos.judge import Broken
+from tests.chaos.killer import Killer
+from tests.chaos.lane import Lane
+from tests.chaos.plan import Plan, make_plan
+from tests.chaos.scene import Scene
 
 SUBJECTS = 3 * len(KINDS)  # in a round, of the kinds in turn
 _LANES = 32  # subjects at a time
@@ -30,6 +31,10 @@ _STAGE = 17  # rounds in one local cloud: its logs and histories grow
 
 Told: TypeAlias = Callable[[str, int, int], None]
 """Is called now and then with what is being done, the rotations and the faults so far."""
+Disturb: TypeAlias = Callable[[Scene], AbstractAsyncContextManager[object]]
+"""Makes what goes on meanwhile."""
+Job: TypeAlias = tuple[str, Plan, bool]
+"""A subject's name, what happens to it, and whether its secrets have witnesses."""
 
 
 @dataclass
@@ -66,7 +71,9 @@ class SoakReport:
         self.broken += scene.judge()
         for lane in lanes:
             self.broken += lane.broken
-            self.calls += lane.calls
+            for witness in lane.witnesses:
+                self.calls += witness.calls
+                self.broken += [Broken(1, f"client of {witness.secret}", str(each)) for each in witness.failures]
         for rotation in scene.ledger.rotations:
             if record := scene.ledger.outcome(rotation):
                 self.states[record["state"]] += 1
@@ -92,13 +99,49 @@ async def run_soak(
     report = SoakReport()
     for first in range(0, rounds, _STAGE):
         numbers = range(first, min(first + _STAGE, rounds))
-        stage = Stage(report, seed, numbers, told)
-        await stage.run(directory / f"stage-{first}", ca)
+        jobs = [
+            (f"r{number}s{slot}", make_plan(seed, number, slot), slot < _WITNESSED)
+            for number in numbers
+            for slot in range(SUBJECTS)
+        ]
+        async with Scene(directory / f"stage-{first}", ca=ca) as scene:
+            killer = partial(Killer, chance=Random(f"{seed}/killer/{first}"))  # noqa: S311 - as in the plan
+            doing = f"rounds {numbers.start + 1} to {numbers.stop}"
+            await work_off(scene, jobs, report, killer, lanes=_LANES, witness=Witness, told=partial(told, doing))
     return report
 
 
+async def work_off(
+    scene: Scene,
+    jobs: Iterable[Job],
+    report: SoakReport,
+    disturb: Disturb,
+    *,
+    lanes: int,
+    witness: Callable[..., SecretUser],
+    told: Callable[[int, int], None],
+) -> list[Lane]:
+    """
+    Do jobs in lanes side by side, wait until nothing is under way any more, and judge.
+    """
+    waiting, working = iter(jobs), [Lane(scene) for _ in range(lanes)]
+    async with back_door(scene.cloud.azure, scene.cloud.vault) as door, _progress(report, scene, told):
+        watch = partial(witness, scene.cloud.azure, door)
+
+        async def work(lane: Lane) -> None:
+            for name, plan, is_watched in waiting:
+                await lane.run(name, plan, watch if is_watched else None)
+
+        async with disturb(scene), asyncio.TaskGroup() as under_way:
+            for lane in working:
+                under_way.create_task(work(lane))
+        await scene.quiet()
+        report.take(scene, working)
+    return working
+
+
 @asynccontextmanager
-async def progress(doing: str, report: SoakReport, scene: Scene, told: Told) -> AsyncIterator[None]:
+async def _progress(report: SoakReport, scene: Scene, told: Callable[[int, int], None]) -> AsyncIterator[None]:
     """
     Tell how a scene gets on, after what is in the report, until the context is left.
     """
@@ -106,45 +149,10 @@ async def progress(doing: str, report: SoakReport, scene: Scene, told: Told) -> 
     async def tell() -> None:
         while True:
             await asyncio.sleep(1)
-            told(doing, report.states.total() + len(scene.ledger.outcomes), report.faults + scene.faults)
+            told(report.states.total() + len(scene.ledger.outcomes), report.faults + scene.faults)
 
     telling = asyncio.create_task(tell())
     try:
         yield
     finally:
         await cancel(telling)
-
-
-class Stage:
-    """
-    Some rounds in one local cloud.
-    """
-
-    def __init__(self, report: SoakReport, seed: int, rounds: range, told: Told) -> None:
-        self._report = report
-        self._seed = seed
-        self._rounds = rounds
-        self._tasks = iter([(number, slot) for number in rounds for slot in range(SUBJECTS)])
-        self._told = told
-
-    async def run(self, directory: Path, ca: CertificateAuthority | None) -> None:
-        """
-        Run the rounds, wait until nothing is under way any more, and judge.
-        """
-        doing = f"rounds {self._rounds.start + 1} to {self._rounds.stop}"
-        async with Scene(directory, ca=ca) as scene, AsyncExitStack() as running:
-            door = await running.enter_async_context(back_door(scene.cloud.azure, scene.cloud.vault))
-            watch = partial(Witness, scene.cloud.azure, door)
-            lanes = [Lane(scene) for _ in range(_LANES)]
-            await running.enter_async_context(progress(doing, self._report, scene, self._told))
-            chance = Random(f"{self._seed}/killer/{self._rounds.start}")  # noqa: S311 - as in the plan
-            async with Killer(scene, chance), asyncio.TaskGroup() as under_way:
-                for lane in lanes:
-                    under_way.create_task(self._run_lane(lane, watch))
-            await scene.quiet()
-            self._report.take(scene, lanes)
-
-    async def _run_lane(self, lane: Lane, watch: Watch) -> None:
-        for number, slot in self._tasks:
-            plan = make_plan(self._seed, number, slot)
-            await lane.run(f"r{number}s{slot}", plan, watch if slot < _WITNESSED else None)

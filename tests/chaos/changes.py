@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from localcloud.chaos.judge import Broken
-from localcloud.chaos.subject import OWNER, Subject
+from tests.chaos.judge import Broken
+from tests.chaos.subject import OWNER, Subject
 
 _VALIDITY = "ValidityPeriodDays"
 _FIRST = "90"
@@ -37,9 +37,9 @@ class Changes:
         """
 
         def made(status: int | None) -> None:
-            if status is None or status >= 500:  # noqa: PLR2004 - nobody knows
+            if status is None or status >= 500:
                 self._possible[secret].add(str(days))
-            elif status < 300:  # noqa: PLR2004 - success, as HTTP has it
+            elif status < 300:
                 self._possible[secret] = {str(days)}
                 self.made += 1
 

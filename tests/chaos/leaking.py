@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.azure.faults import ConnectionCut
-from localcloud.azure.request_log import LoggedRequest
-from localcloud.chaos.judge import Broken
-from localcloud.chaos.kinds import KILL_KINDS, KillKind
-from localcloud.chaos.scene import Scene
-from localcloud.chaos.subject import Subject, make_subject
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind
 from localcloud.rotation_feed import StuckError
 from rotation.vocabulary.request import keyed_id, revocation_id
+from tests.chaos.instances import Held
+from tests.chaos.judge import Broken
+from tests.chaos.kinds import KILL_KINDS, KillKind
+from tests.chaos.scene import Scene
+from tests.chaos.subject import Subject, make_subject
 
 AFTER = "PT1S"  # the last secret has moved, its key dies: time passes here as it does
 _AT_A_TIME = 16  # leaks, of which each may hold a worker of the app
@@ -42,7 +41,7 @@ class LeakReport:
     broken: list[Broken] = field(default_factory=list)
 
 
-class _Leak:
+class _Leak(Held):
     """
     One leak, whose request with a number is held while the process that has sent it is killed; None holds none.
     """
@@ -51,13 +50,8 @@ class _Leak:
         self.subject = subject
         self.report = keyed_id(subject.secrets[0])
         self.revocation = revocation_id(self.report)
-        self.requests = 0
-        self.is_reached = False
-        self.go_on = asyncio.Event()
         self._scene = scene
-        self._number = number
-        self._fault = fault
-        self._names = [subject.secrets[0].rpartition("-")[0], self.report, self.revocation]
+        super().__init__(fault, number, subject.secrets[0].rpartition("-")[0], self.report, self.revocation)
 
     @property
     def is_over(self) -> bool:
@@ -65,20 +59,6 @@ class _Leak:
         Whether its key is dead and all that was asked for has ended.
         """
         return self._scene.is_over(self.revocation) and self._scene.is_over(self.report)
-
-    async def meet(self, request: LoggedRequest) -> None:
-        """
-        Hold the one request that this is about; let all others pass.
-        """
-        if not any(name in request.target.casefold() for name in self._names):
-            return
-        self.requests += 1
-        if self.requests != self._number:
-            return
-        self.is_reached = True
-        await self.go_on.wait()
-        if self._fault.is_lost:
-            raise ConnectionCut
 
     async def report_it(self) -> None:
         """
@@ -89,7 +69,7 @@ class _Leak:
             status, _ = await self._scene.ask(
                 self.subject, secret, key=secret, revokePreviousAfter=AFTER, reason="leaked"
             )
-            if status is not None and status < 500:  # noqa: PLR2004 - what HTTP calls a failure of the server
+            if status is not None and status < 500:
                 return
             await asyncio.sleep(_AGAIN)
 
@@ -153,23 +133,19 @@ async def _run(scene: Scene, kind: LocalKind, fault: KillKind, numbers: Sequence
         subject = await make_subject(scene.cloud, kind, f"leak{len(scene.subjects)}x", secrets=2)
         scene.subjects.append(subject)
         leaks.append(_Leak(scene, subject, number, fault))
-    faults = scene.cloud.azure.faults
     for leak in leaks:
-        (faults.before if fault.when == "before" else faults.after)(None, leak.meet)
+        scene.hold(leak)
     async with asyncio.TaskGroup() as callers:
         for leak in leaks:
             callers.create_task(leak.report_it())
         if not await scene.until(lambda: all(leak.is_reached or leak.is_over for leak in leaks), seconds=_PATIENCE):
             raise StuckError(f"{kind}: some requests never came, and their leaks did not end")
         if any(leak.is_reached for leak in leaks):
-            await scene.instances.kill(scene.instances.alive[-1], hits=sum(leak.is_reached for leak in leaks))
-            for leak in leaks:
-                leak.go_on.set()
-            await scene.instances.start()
+            await scene.instances.kill_amid(leaks)
     if not await scene.until(lambda: all(leak.is_over for leak in leaks), seconds=_PATIENCE):
         ends = [_state(scene, leak) for leak in leaks if not leak.is_over]
         raise StuckError(f"{kind}: leaks that did not end: {ends}")
-    faults.clear()
+    scene.cloud.azure.faults.clear()
     return leaks
 
 

@@ -2,19 +2,17 @@
 One cell of the fault matrix at a time: a fault, armed; a rotation, asked for; how that ended.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from localcloud.azure.faults import ConnectionCut
-from localcloud.azure.request_log import LoggedRequest
-from localcloud.chaos.kinds import FOR_GOOD, FaultKind, KillKind
-from localcloud.chaos.points import Aim, Point
-from localcloud.chaos.scene import Scene
-from localcloud.chaos.subject import Strategy, Subject, make_subject
 from localcloud.kinds.kind import LocalKind
 from localcloud.rotation_feed import StuckError
+from tests.chaos.instances import Held
+from tests.chaos.kinds import FOR_GOOD, FaultKind, KillKind
+from tests.chaos.points import Point
+from tests.chaos.scene import Scene
+from tests.chaos.subject import Strategy, Subject, make_subject
 
 _BEFORE_REPAIR = 20  # seconds in which a fault that stays may end a rotation
 _HANGING = 80  # seconds: longer than the app waits for any answer
@@ -78,56 +76,31 @@ async def run_kills(scene: Scene, cases: Sequence[Case]) -> list[Result]:
     """
     Kill the process once, while each of these rotations has its request served; let another process go on.
     """
-    stops = [await _stop(scene, case) for case in cases]
-    for stop in stops:
-        await scene.tell(stop.subject, stop.subject.secrets[0])
-    if not await scene.until(lambda: all(stop.is_reached for stop in stops), seconds=_PATIENCE):
-        missing = [str(stop.case) for stop in stops if not stop.is_reached]
+    stops = [await _hold(scene, case) for case in cases]
+    for subject in scene.subjects[-len(stops) :]:
+        await scene.tell(subject, subject.secrets[0])
+    if not await scene.until(lambda: all(held.is_reached for held, _, _ in stops), seconds=_PATIENCE):
+        missing = [str(case) for held, case, _ in stops if not held.is_reached]
         raise StuckError(f"these requests never came: {'; '.join(missing)}")
-    await scene.instances.kill(scene.instances.alive[-1], hits=len(stops))
-    for stop in stops:
-        stop.go_on.set()
-    await scene.instances.start()
-    for stop in stops:
-        await _await_end(scene, stop.case, stop.rotation)
-    return [Result(stop.case, stop.rotation, _ending(scene, stop.rotation)) for stop in stops]
+    await scene.instances.kill_amid([held for held, _, _ in stops])
+    for _, case, rotation in stops:
+        await _await_end(scene, case, rotation)
+    return [Result(case, rotation, _ending(scene, rotation)) for _, case, rotation in stops]
 
 
-class _Stop:
+async def _hold(scene: Scene, case: Case) -> tuple[Held, Case, str]:
     """
-    Holds one request of a rotation while the process that sent it is killed.
+    Return what holds the request of a case, with the rotation that is to send it and has been asked for by nobody yet.
     """
-
-    def __init__(self, case: Case, subject: Subject, rotation: str, aim: Aim) -> None:
-        self.case = case
-        self.subject = subject
-        self.rotation = rotation
-        self.is_reached = False
-        self.go_on = asyncio.Event()
-        self._to_pass = aim.skip
-
-    async def meet(self, _: LoggedRequest) -> None:
-        """
-        Hold the one request that this is about; let all others pass.
-        """
-        self._to_pass -= 1
-        if self.is_reached or self._to_pass >= 0:
-            return
-        self.is_reached = True
-        await self.go_on.wait()
-        if isinstance(self.case.fault, KillKind) and self.case.fault.is_lost:
-            raise ConnectionCut
-
-
-async def _stop(scene: Scene, case: Case) -> _Stop:
+    if not isinstance(case.fault, KillKind):
+        raise TypeError(case)
     subject, rotation = await _prepare(scene, case)
     aim = case.point.aim(subject, rotation)
     for fault in aim.also:
         scene.arm(fault)
-    stop = _Stop(case, subject, rotation, aim)
-    faults = scene.cloud.azure.faults
-    (faults.before if case.fault.when == "before" else faults.after)(aim.operation, stop.meet, target=aim.target)
-    return stop
+    held = Held(case.fault, aim.skip + 1)
+    scene.hold(held, aim.operation, aim.target)
+    return held, case, rotation
 
 
 async def _prepare(scene: Scene, case: Case) -> tuple[Subject, str]:

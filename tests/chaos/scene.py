@@ -3,9 +3,8 @@ One local cloud to break things in: faults and log of all services in one place,
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -18,18 +17,19 @@ import msgspec
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.faults import ArmedFault, Fault
 from localcloud.azurite import REPOSITORY
-from localcloud.chaos.changes import Changes
-from localcloud.chaos.instances import Instances
-from localcloud.chaos.judge import Broken, judge
-from localcloud.chaos.leaks import leaks_of
-from localcloud.chaos.ledger_history import LedgerHistory
-from localcloud.chaos.subject import Subject
-from localcloud.chaos.supervisor import Supervisor
 from localcloud.cloud import LocalCloud
 from localcloud.leaks import Place
 from localcloud.rotation_feed import StuckError
 from localcloud.running import Running
 from rotation.vocabulary.request import Trigger
+from tests.chaos.changes import Changes
+from tests.chaos.instances import Held, Instances
+from tests.chaos.judge import Broken, judge
+from tests.chaos.leaks import leaks_of
+from tests.chaos.ledger_history import LedgerHistory
+from tests.chaos.subject import Subject
+from tests.chaos.supervisor import Supervisor
+from tests.e2e.client import Client
 
 _POLL = 0.1  # seconds
 _QUIET_WITHIN = 150  # seconds
@@ -85,7 +85,6 @@ class Scene(Running):
                 self.cloud.storage.past_the_tap, self.instances, self.cloud.azure.requests, self.changes.is_under_way
             )
         )
-        self._session = await running.enter_async_context(aiohttp.ClientSession())
 
     @property
     def faults(self) -> int:
@@ -111,20 +110,25 @@ class Scene(Running):
         armed.fired = armed.fault.times or armed.fired
         armed.release()
 
+    def hold(self, held: Held, operation: str | None = None, target: str | None = None) -> None:
+        """
+        Put what holds a request into the script, of an operation on a target if given.
+        """
+        faults = self.cloud.azure.faults
+        (faults.before if held.fault.when == "before" else faults.after)(operation, held.meet, target=target)
+
     async def tell(self, subject: Subject, secret: str, trigger: Trigger = Trigger.SECRET_NEAR_EXPIRY) -> None:
         """
         Deliver an event about the current version to the app's webhook, as often as Event Grid would.
         """
         rotation, event = subject.rotation_id(secret, trigger), subject.vault.event(secret, trigger)
-        payload = msgspec.json.encode(event.in_schema("EventGridSchema")).decode()
+        payload = msgspec.to_builtins(event.in_schema("EventGridSchema"))
         for _ in range(_DELIVERIES):
-            host = (await self.instances.any()).host
-            headers = {"aeg-event-type": "Notification"}
-            status, _ = await self._post(host.webhook_url("on_secret_event"), payload, headers)
-            if status is not None and status < 300:  # noqa: PLR2004 - success, as HTTP has it
-                self.told.add(rotation)
-                return
-            await asyncio.sleep(0.1)
+            with suppress(aiohttp.ClientError):
+                if await (await self._client()).deliver(payload) < HTTPStatus.MULTIPLE_CHOICES:
+                    self.told.add(rotation)
+                    return
+            await asyncio.sleep(_POLL)
         raise StuckError(f"an event about {secret} was delivered {_DELIVERIES} times and never taken")
 
     async def ask(
@@ -135,12 +139,8 @@ class Scene(Running):
 
         `key` is the Idempotency-Key.
         """
-        host = (await self.instances.any()).host
-        body = json.dumps({"secret": subject.uri(secret)} | options)
-        headers = {"x-functions-key": host.function_key, "Prefer": prefer}
-        headers |= {"Idempotency-Key": key} if key else {}
-        status, answer = await self._post(f"{host.url}/api/rotations", body, headers)
-        return status, _read(answer)
+        headers = {"Prefer": prefer} | ({"Idempotency-Key": key} if key else {})
+        return await self._send("POST", "/rotations", {"secret": subject.uri(secret)} | options, headers)
 
     async def change(self, subject: Subject, secret: str, days: int) -> None:
         """
@@ -148,10 +148,8 @@ class Scene(Running):
         """
         with self.changes.making(secret, days) as made:
             for _ in range(_CHANGES):
-                host = (await self.instances.any()).host
-                url = f"{host.url}/api/secrets/{urlsplit(subject.vault.uri).netloc}/{secret}"
-                headers = {"x-functions-key": host.function_key}
-                status, _ = await self._send("PATCH", url, json.dumps({"validityPeriodDays": days}), headers)
+                path = f"/secrets/{urlsplit(subject.vault.uri).netloc}/{secret}"
+                status, _ = await self._send("PATCH", path, {"validityPeriodDays": days})
                 made(status)
                 if status != HTTPStatus.CONFLICT:
                     return
@@ -204,17 +202,25 @@ class Scene(Running):
                 raise problem
         return True
 
-    async def _post(self, url: str, body: str, headers: dict[str, str]) -> tuple[int | None, str]:
-        return await self._send("POST", url, body, headers)
+    async def _client(self) -> Client:
+        client = Client(self.cloud, (await self.instances.any()).host)
+        client.answers = self.answers
+        return client
 
-    async def _send(self, method: str, url: str, body: str, headers: dict[str, str]) -> tuple[int | None, str]:
+    async def _send(
+        self, method: str, path: str, body: Any, headers: dict[str, str] | None = None
+    ) -> tuple[int | None, dict[str, Any]]:
+        """
+        Return status and JSON of one call; no JSON where a function failed and the host answered in its place.
+        """
+        client = await self._client()
         try:
-            async with self._session.request(method, url, data=body, headers=headers) as answer:
-                text = await answer.text()
-                self.answers.append(text)
-                return answer.status, text
+            status, answer, _ = await client.ask(method, path, body=body, headers=headers)
         except aiohttp.ClientError:
-            return None, ""
+            return None, {}
+        except ValueError:
+            return HTTPStatus.INTERNAL_SERVER_ERROR, {}
+        return status, answer or {}
 
     def forgotten(self) -> set[str]:
         """
@@ -228,13 +234,3 @@ class Scene(Running):
                 yield Place(f"output and log of instance {instance.number}", instance.log.read_bytes())
         for answer in self.answers:
             yield Place("answers of the HTTP API", answer)
-
-
-def _read(answer: str) -> dict[str, Any]:
-    """
-    Return the JSON of an answer; nothing where a function failed and the host answered in its place.
-    """
-    try:
-        return dict(json.loads(answer))
-    except ValueError:
-        return {}

@@ -61,7 +61,7 @@ class Subject:
         return request_for_event(pinned, trigger, datetime.now(UTC)).id
 
 
-async def make_subject(  # noqa: PLR0913 - what the world of a rotation may look like
+async def make_subject(
     cloud: LocalCloud,
     kind: LocalKind,
     name: str,

@@ -15,9 +15,9 @@ from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.key_history import KeyHistory, KeyLife
 from localcloud.azure.key_vault import SecretVersion
 from localcloud.azure.request_log import RequestLog
-from localcloud.chaos.ledger_history import LedgerHistory
-from localcloud.chaos.subject import Subject
 from localcloud.kinds import KINDS
+from tests.chaos.ledger_history import LedgerHistory
+from tests.chaos.subject import Subject
 
 ENDS = {"Completed": ":completed", "Failed": ":failed", "Skipped": None}
 

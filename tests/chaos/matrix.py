@@ -9,15 +9,15 @@ from itertools import groupby
 from pathlib import Path
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.chaos.cases import Case, Result, run_fault, run_kills
-from localcloud.chaos.judge import Broken
-from localcloud.chaos.kinds import FAULT_KINDS, KILL_KINDS, VAULT_REFUSALS, FaultKind, KillKind, VaultRefusal
-from localcloud.chaos.points import POINTS, Point
-from localcloud.chaos.scene import Scene
-from localcloud.chaos.subject import Strategy
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind
 from localcloud.rotation_feed import StuckError
+from tests.chaos.cases import Case, Result, run_fault, run_kills
+from tests.chaos.judge import Broken
+from tests.chaos.kinds import FAULT_KINDS, KILL_KINDS, VAULT_REFUSALS, FaultKind, KillKind, VaultRefusal
+from tests.chaos.points import POINTS, Point
+from tests.chaos.scene import Scene
+from tests.chaos.subject import Strategy
 
 _AT_A_TIME = 40  # cases that aim at their own subject
 _KILLED_AT_A_TIME = 24  # cases with one process: each holds one of its 32 workers until all are where they are to be

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from adapters.ledger_rows import ACCEPTED, OUTBOX
 from localcloud.azure.faults import Fault
-from localcloud.chaos.ledger_history import claim_key
-from localcloud.chaos.subject import Subject
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind
+from tests.chaos.ledger_history import claim_key
+from tests.chaos.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -109,20 +109,13 @@ def _token(number: int) -> Callable[[Subject, str], Aim]:
 
 _READ = _names(kind.read for kind in KINDS)
 _ASKED = tuple(kind for kind in KINDS if kind.proof)
-_PROOF = (
-    Point(
-        f"{_names(kind.proof[0] for kind in _ASKED)} (proof)",
-        lambda s, _: Aim(s.kind.proof[0], s.arm_id),
-        kinds=_ASKED,
-        is_of_the_proof=True,
-    ),
-    Point(
-        f"{_names(kind.proof[1] for kind in _ASKED)} (proof)",
-        lambda s, _: Aim(s.kind.proof[1], s.arm_id),
-        kinds=_ASKED,
-        is_of_the_proof=True,
-    ),
-)
+
+
+def _question(number: int) -> Point:
+    name = f"{_names(kind.proof[number] for kind in _ASKED)} (proof)"
+    return Point(name, lambda s, _: Aim(s.kind.proof[number], s.arm_id), kinds=_ASKED, is_of_the_proof=True)
+
+
 REGENERATE = Point(
     _names(kind.regenerate for kind in KINDS),
     lambda subject, _: Aim(subject.kind.regenerate, subject.arm_id),
@@ -159,7 +152,8 @@ POINTS = (
     ),
     REGENERATE,
     Point(f"{_READ} (after)", _second_look, is_for_the_provider=True),
-    *_PROOF,
+    _question(0),
+    _question(1),
     SET_SECRET,
     Point("Vault.GetSecret (the version before)", lambda s, _: Aim("Vault.GetSecret", _version_before(s))),
     Point("Ledger.Transaction (end)", lambda s, _: Aim("Ledger.Transaction", claim_key(s.arm_id)), changes=True),

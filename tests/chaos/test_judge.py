@@ -4,22 +4,33 @@ How the judge of the chaos holds keys that die against promise 1, and keys that 
 
 import json
 import math
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.request_log import LoggedRequest
-from localcloud.chaos.judge import judge
-from localcloud.chaos.ledger_history import LedgerHistory
-from localcloud.chaos.subject import Strategy, Subject
 from localcloud.kinds import KINDS
 from localcloud.kinds.batch import BATCH
 from localcloud.kinds.kind import LocalKind
 from localcloud.kinds.workflow import WORKFLOW
+from tests.chaos.judge import judge
+from tests.chaos.ledger_history import LedgerHistory
+from tests.chaos.subject import Strategy, Subject
 
 ROTATION = "3f2a"
+
+
+@pytest.fixture
+async def azure(ca: CertificateAuthority) -> AsyncIterator[LocalAzure]:
+    """
+    Yield an empty Azure.
+    """
+    async with LocalAzure(KINDS, ca=ca) as running:
+        yield running
 
 
 async def store_a_settling_key(

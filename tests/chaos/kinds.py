@@ -10,8 +10,8 @@ import msgspec
 from localcloud.azure.faults import Fault, When
 from localcloud.azure.refusal import Refusal, error_body
 from localcloud.azure.site_host import every_body
-from localcloud.chaos.points import SET_SECRET, Aim, Point
 from localcloud.kinds.kind import LocalKind
+from tests.chaos.points import SET_SECRET, Aim, Point
 
 FOR_GOOD = 1_000_000  # times: until it is repaired
 _DAY = 86_400  # seconds
@@ -21,18 +21,35 @@ _WRONG_SHAPE = b'{"unexpected": [1, 2, 3]}'
 
 
 @dataclass(frozen=True)
-class FaultKind:
+class _AnyKind:
     """
-    What happens to a request, in one or several variants.
+    What may happen to a request. It comes before its effect or after it.
     """
 
     name: str
+    when: When = field(default="before", kw_only=True)
+    only_for_changes: bool = field(default=False, kw_only=True)
+    """Of a request that changes nothing it cannot be told from another kind."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    def suits(self, point: Point, target: LocalKind) -> bool:
+        """
+        Whether it makes sense for a request of the rotation of such a target.
+        """
+        return target in point.kinds and (point.changes or not self.only_for_changes)
+
+
+@dataclass(frozen=True)
+class FaultKind(_AnyKind):
+    """
+    What is answered to a request, in one or several variants.
+    """
+
     variants: tuple[dict[str, Any], ...]
-    when: When = "before"
     is_hang: bool = False
     """It takes until the app gives the answer up."""
-    only_for_changes: bool = False
-    """Of a request that changes nothing it cannot be told from another kind."""
     not_for: frozenset[str] = field(default=frozenset())
     only_for_sites: bool = False
     """Only the host of a site fails so."""
@@ -50,7 +67,7 @@ class FaultKind:
         """
         if self.only_for_sites and not point.reaches_a_site(target):
             return False
-        return _suits(point, target, only_for_changes=self.only_for_changes) and point.name not in self.not_for
+        return super().suits(point, target) and point.name not in self.not_for
 
     def faults(self, aim: Aim) -> list[list[Fault]]:
         """
@@ -77,29 +94,13 @@ class VaultRefusal(FaultKind):
 
 
 @dataclass(frozen=True)
-class KillKind:
+class KillKind(_AnyKind):
     """
     The process dies while its request is being served, which then takes effect or does not.
     """
 
-    name: str
-    when: When
     is_lost: bool = False
-    only_for_changes: bool = False
     variety: int = 1
-
-    def __str__(self) -> str:
-        return self.name
-
-    def suits(self, point: Point, target: LocalKind) -> bool:
-        """
-        Whether it makes sense for a request of the rotation of such a target.
-        """
-        return _suits(point, target, only_for_changes=self.only_for_changes)
-
-
-def _suits(point: Point, target: LocalKind, *, only_for_changes: bool) -> bool:
-    return target in point.kinds and (point.changes or not only_for_changes)
 
 
 def _answers(*statuses: int, **more: Any) -> tuple[dict[str, Any], ...]:
@@ -120,10 +121,10 @@ _UNKNOWABLE = frozenset({"EventGrid.Publish"})
 FAULT_KINDS = (
     FaultKind("503", _answers(503)),
     FaultKind("dropped", ({"kind": "drop"},)),
-    FaultKind("500, 502, 503, 504 after", _answers(500, 502, 503, 504), "after"),
-    FaultKind("dropped after", ({"kind": "drop"},), "after", only_for_changes=True),
+    FaultKind("500, 502, 503, 504 after", _answers(500, 502, 503, 504), when="after"),
+    FaultKind("dropped after", ({"kind": "drop"},), when="after", only_for_changes=True),
     FaultKind("timeout, then late", ({"kind": "hang"},), is_hang=True),
-    FaultKind("timeout after", ({"kind": "hang"},), "after", is_hang=True, only_for_changes=True),
+    FaultKind("timeout after", ({"kind": "hang"},), when="after", is_hang=True, only_for_changes=True),
     FaultKind("429, 1 s", _answers(429, retry_after=1)),
     FaultKind("429, a day", _answers(429, retry_after=_DAY)),
     FaultKind("401 once", _answers(401)),
@@ -131,9 +132,9 @@ FAULT_KINDS = (
     FaultKind("403 once", _answers(403)),
     FaultKind("403 for good", _answers(403, times=FOR_GOOD)),
     FaultKind("odd 200", _bodies(), not_for=_UNKNOWABLE),
-    FaultKind("odd 200 after", _bodies(), "after", only_for_changes=True),
+    FaultKind("odd 200 after", _bodies(), when="after", only_for_changes=True),
     FaultKind("site's 400", _wrapped(), only_for_sites=True),
-    FaultKind("site's 400 after", _wrapped(), "after", only_for_changes=True, only_for_sites=True),
+    FaultKind("site's 400 after", _wrapped(), when="after", only_for_changes=True, only_for_sites=True),
     FaultKind("site's 400, then late", _wrapped(effect_after=_LATE)[:1], only_for_changes=True, only_for_sites=True),
     FaultKind(
         "429, 500, 503, then late",
@@ -173,7 +174,7 @@ VAULT_REFUSALS = (
 )
 
 KILL_KINDS = (
-    KillKind("killed, request lost", "before", is_lost=True),
-    KillKind("killed, late effect", "before", only_for_changes=True),
-    KillKind("killed after", "after", only_for_changes=True),
+    KillKind("killed, request lost", when="before", is_lost=True),
+    KillKind("killed, late effect", when="before", only_for_changes=True),
+    KillKind("killed after", when="after", only_for_changes=True),
 )

@@ -1,5 +1,5 @@
 """
-Break everything that can break, and count the promises that broke with it: `python -m localcloud.chaos`.
+Break everything that can break, and count the promises that broke with it: `python -m tests.chaos`.
 
 Exits with 0 if none did.
 """
@@ -8,42 +8,64 @@ import argparse
 import asyncio
 import secrets
 import sys
-from dataclasses import dataclass
+import time
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 from random import Random
 
+from rich.console import Console
+
 from localcloud import command
 from localcloud.azurite import REPOSITORY
-from localcloud.chaos.caching import CachingReport, run_caching
-from localcloud.chaos.judge import Broken
-from localcloud.chaos.killer import Killer
-from localcloud.chaos.leaking import LeakReport, run_all_leaks
-from localcloud.chaos.matrix import MatrixReport, all_cases, run_matrix
-from localcloud.chaos.soak import SoakReport, run_soak
-from localcloud.chaos.table import summarise, write_tables
-from localcloud.chaos.teller import Teller
+from tests.chaos.caching import CachingReport, run_caching
+from tests.chaos.judge import Broken
+from tests.chaos.killer import Killer
+from tests.chaos.leaking import LeakReport, run_all_leaks
+from tests.chaos.matrix import MatrixReport, all_cases, run_matrix
+from tests.chaos.soak import SoakReport, run_soak
+from tests.chaos.table import summarise, write_tables
 
 _ROUNDS = 50
 _CACHING_STEPS = 8  # each of which takes a grace time
 _LONGEST = 40 * 60  # seconds; a run that takes so long is stuck
 _DOCUMENT = REPOSITORY / "docs" / "reliability.md"
 _INTERRUPTED = 130
+_EVERY = 5.0  # seconds between two lines in a pipe
+_PLAIN_WIDTH = 200
 
 
-@dataclass(frozen=True)
-class Options:
+class Teller:
     """
-    What was asked for on the command line.
+    Tells a person how a run gets on: a line that is always fresh on a terminal, one every few seconds in a pipe.
     """
 
-    rounds: int
-    seed: int
-    matrix: bool
-    write_docs: bool
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        if not self._console.is_terminal:
+            self._console.width = _PLAIN_WIDTH
+        self.status = self._console.status("")
+        self._started = self._last = time.monotonic()
+
+    def say(self, text: str) -> None:
+        """
+        Write a line.
+        """
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def progress(self, doing: str, rotations: int, faults: int) -> None:
+        """
+        Tell what is being done, and how far it is.
+        """
+        now = time.monotonic()
+        text = f"{now - self._started:5.0f} s  {doing}: {rotations} rotations, {faults} faults"
+        self.status.update(text)
+        if not self._console.is_terminal and now - self._last >= _EVERY:
+            self._last = now
+            self.say(text)
 
 
-async def wreak(options: Options, directory: Path) -> int:
+async def wreak(options: Namespace, directory: Path) -> int:
     """
     Run the matrix, the soak, the clients that cache and the leaks; return the exit status.
     """
@@ -51,14 +73,20 @@ async def wreak(options: Options, directory: Path) -> int:
     teller.say(f"seed {options.seed}: `make chaos ROUNDS={options.rounds} SEED={options.seed}` repeats this run")
     matrix, soak, caching, leaks = MatrixReport(), SoakReport(), CachingReport(), LeakReport()
     try:
-        with teller:
+        with teller.status:
             async with asyncio.timeout(_LONGEST):
                 if options.matrix:
                     matrix = await _run_matrix(directory / "matrix", teller)
                 soak = await run_soak(
                     rounds=options.rounds, seed=options.seed, directory=directory / "soak", told=teller.progress
                 )
-                caching = await _run_caching(options.seed, directory / "caching", teller)
+                caching = await run_caching(
+                    steps=_CACHING_STEPS,
+                    seed=options.seed,
+                    directory=directory / "caching",
+                    disturb=partial(Killer, chance=Random(f"{options.seed}/killer/caching")),  # noqa: S311 - as in the plan
+                    told=teller.progress,
+                )
                 if options.matrix:
                     leaks = await run_all_leaks(directory / "leaks", teller.progress)
     except TimeoutError:
@@ -84,20 +112,9 @@ async def _run_matrix(directory: Path, teller: Teller) -> MatrixReport:
     return report
 
 
-async def _run_caching(seed: int, directory: Path, teller: Teller) -> CachingReport:
-    chance = Random(f"{seed}/killer/caching")  # noqa: S311 - as in the plan
-    return await run_caching(
-        steps=_CACHING_STEPS,
-        seed=seed,
-        directory=directory,
-        disturb=partial(Killer, chance=chance),
-        told=teller.progress,
-    )
-
-
-def _conclude(  # noqa: PLR0913, PLR0917 - what was run
+def _conclude(
     teller: Teller,
-    options: Options,
+    options: Namespace,
     matrix: MatrixReport,
     soak: SoakReport,
     caching: CachingReport,
@@ -137,12 +154,12 @@ def main() -> None:
     """
     Run it from the command line.
     """
-    parser = argparse.ArgumentParser(prog="python -m localcloud.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--rounds", type=int, default=_ROUNDS, help="of the soak (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="what the soak follows from")
     parser.add_argument("--matrix", action=argparse.BooleanOptionalAction, default=True, help="run the fault matrix")
     parser.add_argument("--write-docs", action="store_true", help=f"put the tables into {_DOCUMENT.name}")
-    options = Options(**vars(parser.parse_args()))
+    options = parser.parse_args()
     sys.exit(command.run("chaos", lambda: partial(wreak, options), interrupted=_INTERRUPTED))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters.ledger_rows import ACCEPTED, OUTBOX
 from localcloud.azure.request_log import LoggedRequest
-from localcloud.chaos.ledger_history import LedgerHistory, claim_key
+from tests.chaos.ledger_history import LedgerHistory, claim_key
 
 RECORD = {"state": "Completed"}
 CLAIM = claim_key("/subscriptions/s/resourceGroups/g/providers/Microsoft.Batch/batchAccounts/a")

@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from localcloud.chaos.cases import Result
-from localcloud.chaos.kinds import FAULT_KINDS, KILL_KINDS, VAULT_REFUSALS
-from localcloud.chaos.points import POINTS
+from tests.chaos.cases import Result
+from tests.chaos.kinds import FAULT_KINDS, KILL_KINDS, VAULT_REFUSALS
+from tests.chaos.points import POINTS
+from tools.places import filled
 
-_BEGIN, _END = "<!-- {}: written by `make chaos ARGS=--write-docs` -->", "<!-- end of {} -->"
 _STATES = {
     "Completed": "C",
     "Failed provider_refused": "Fp",
@@ -28,17 +28,10 @@ _LEGEND = (
 
 def write_tables(results: Sequence[Result], document: Path) -> None:
     """
-    Put each table between its two comments in a document.
+    Put each table into its place in a document.
     """
-    text = document.read_text()
-    for name, table in (("matrix", render(results)), ("refusals", render_refusals(results))):
-        begin, end = _BEGIN.format(name), _END.format(name)
-        before, found, rest = text.partition(begin)
-        _, also_found, after = rest.partition(end)
-        if not (found and also_found):
-            raise ValueError(f"{document} has no {begin} and {end}")
-        text = f"{before}{begin}\n{table}\n{end}{after}"
-    document.write_text(text)
+    tables = {"matrix": render(results) + "\n", "refusals": render_refusals(results) + "\n"}
+    document.write_text(filled(document.read_text(), tables))
 
 
 def render_refusals(results: Iterable[Result]) -> str:
