@@ -2,7 +2,7 @@
 The limit: what one rotation of a secret cannot do without, whoever writes it, if the README's promises are to hold.
 
 It is of a secret that has been rotated before, in a process that has rotated before. Requests are written as the local
-cloud's log calls them. A change of the protocol is a change of this list, and of no other list of requests.
+cloud's log calls them. A change of the protocol is a change of this list, and of nothing else here or in its tests.
 """
 
 from collections import Counter

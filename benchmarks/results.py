@@ -89,14 +89,15 @@ class Results:
         return _markdown(["", *apps, *(f"ours/{app}" for app in apps[1:])], rows, words=1)
 
     def _goals_table(self) -> str:
+        shown = [app for app in ("ours", "before") if any(measured == app for _, measured in self._found)]
         rows = []
         for goal in self._goals:
-            ours, before = (self._measured(goal, app) for app in ("ours", "before"))
-            if ours is not None:
-                is_met = "met" if ours <= goal.most else "**NOT MET**"
-                asked = f"at most {goal.most:g} {goal.of}"
-                rows.append([goal.figure, asked, f"{ours:.3g}", is_met, "" if before is None else f"{before:.3g}"])
-        return _markdown(["goal", "asked", "measured", "", "before"], rows, words=2)
+            measured = [self._measured(goal, app) for app in shown]
+            if measured and measured[0] is not None:
+                is_met = "met" if measured[0] <= goal.most else "**NOT MET**"
+                values = ("" if value is None else f"{value:.3g}" for value in measured)
+                rows.append([goal.figure, f"at most {goal.most:g} {goal.of}", is_met, *values])
+        return _markdown(["goal", "asked", "", *shown], rows, words=3)
 
     def _measured(self, goal: Goal, app: str) -> float | None:
         figure, of_app = goal.other or ("", "")
