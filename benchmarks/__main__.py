@@ -39,7 +39,7 @@ def main() -> None:
         console.width = _WIDTH
     results, started = Results(measurements.GOALS), time.monotonic()
     with ExitStack() as before:
-        apps = [OURS, *(before.enter_context(checked_out(commit)) for commit in arguments.before)]
+        apps = [OURS, *([before.enter_context(checked_out(arguments.before))] if arguments.before else [])]
         for name in arguments.parts or _PARTS:
             began = time.monotonic()
             asyncio.run(_PARTS[name](results, apps, quick=arguments.quick))

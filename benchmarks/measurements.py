@@ -158,7 +158,7 @@ async def measure_sweeps(results: Results, apps: Sequence[App], *, quick: bool) 
             results.add("sweep", _SWEEP_CPU.format(secrets), app.name, [cpu])
             results.add("sweep", _SWEEP_PEAK.format(secrets), app.name, [run.peak], "byte")
             for service, number in asked.items():
-                figure = f"requests of the sweep of {secrets:,}: {_SERVICES[service]}"
+                figure = f"requests of the sweep of {secrets:,}: {_SERVICES.get(service, service)}"
                 results.add("sweep", figure, app.name, [number], "integer")
 
 
