@@ -59,15 +59,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"{', '.join(_PARTS)}; everything by default")
     parser.add_argument("--quick", action="store_true", help="under a minute, once each")
-    parser.add_argument(
-        "--before", metavar="COMMIT", action="append", default=[], help="measure the app of another commit beside ours"
-    )
+    parser.add_argument("--before", metavar="COMMIT", help="measure the app of another commit beside ours")
     parser.add_argument("--write-docs", action="store_true", help="write the tables into docs/performance.md")
     arguments = parser.parse_args()
     if unknown := sorted(set(arguments.parts) - _PARTS.keys()):
         parser.error(f"{', '.join(unknown)}: the parts are {', '.join(_PARTS)}")
-    if arguments.write_docs and arguments.quick:
-        parser.error("a quick run is too short to be read: docs/performance.md is written without --quick")
+    if arguments.write_docs and (arguments.quick or arguments.parts):
+        parser.error("docs/performance.md is written by a run of everything, without --quick")
     return arguments
 
 
