@@ -56,19 +56,15 @@ explore: ## Explore more orders of events than the tests do: whole budgets, then
 
 .PHONY: chaos
 chaos: ## Break everything that can break and count the broken promises (ROUNDS=50 SEED=7 repeats a run)
-	@$(in_full) python -m localcloud.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(in_full) python -m tests.chaos $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: live
 live: ## Try in a subscription of yours what docs/fidelity.md assumes (ARGS=--local-cloud proves the suite itself)
 	@$(in_full) python -m tests.live $(ARGS)
 
 .PHONY: bench
-bench: ## Measure the app against what people would write instead, and against the limit (QUICK=1: under a minute)
+bench: ## Measure the app against what people would write, another commit (ARGS='--before HEAD~3') and the limit (QUICK=1: in a minute)
 	@$(in_python) python -m benchmarks $(if $(QUICK),--quick) $(ARGS)
-
-.PHONY: bench-sweep
-bench-sweep: ## Measure sweeps over 10 to 10,000 secrets, with verification: requests, time, memory, in ten minutes (QUICK=1: to 1,000, in one)
-	@$(in_python) python -m benchmarks sweep $(if $(QUICK),--quick) $(ARGS)
 
 .PHONY: bench-page
 bench-page: ## Measure in the browser how the page shows ten thousand secrets, in two minutes

@@ -1,3 +1,3 @@
 """
-Measurements. They print figures and assert nothing: no test depends on how fast a machine is.
+Measurements of the app, against what people would write instead, another commit, and the limit: `make bench`.
 """

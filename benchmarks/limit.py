@@ -1,82 +1,60 @@
 """
 The limit: what one rotation of a secret cannot do without, whoever writes it, if the README's promises are to hold.
 
-Each trip has to wait for the one before, and what it asks for goes out at the same time. The limit is their number
-times the latency. What goes out `beside` a trip that has to be made anyway costs no time.
+It is of a secret that has been rotated before, in a process that has rotated before. Requests are written as the local
+cloud's log calls them. A change of the protocol is a change of this list, and of nothing else here or in its tests.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.kind import Kind
-from localcloud.kinds import named
+from localcloud.kinds.kind import LocalKind
 
 LATENCY = 0.05
-"""Seconds that a request takes in the local cloud, unless it is said otherwise."""
+"""Seconds that a request takes in the local cloud."""
 
 
 class Trip(NamedTuple):
     """
-    One round trip: requests that go out together, as the local cloud's log calls them, and why nothing can come before.
+    One round trip: why it has to wait for the one before, and what goes out together.
+
+    What goes out beside a request that has to be made anyway costs no time.
     """
 
-    requests: tuple[str, ...]
     why: str
+    requests: tuple[str, ...]
 
 
-def trips(kind: Kind) -> Sequence[Trip]:
+def trips(kind: LocalKind, *, proven: bool = True) -> list[Trip]:
     """
-    Return the round trips of one rotation.
+    Return the round trips of a rotation. With `proven` the new key is tried before it is stored, where it can be.
     """
-    local = named(kind)
-    read_keys = (local.read,) * local.reads
-    look = ("Vault.GetSecret", *read_keys, "Ledger.Read", "Ledger.Query")
-    new_value = () if local.answers_with_keys else (Trip(read_keys, "the answer was empty: what the new key gives"),)
-    return (
-        Trip(("Vault.GetSecret",), "its tags name the target that has to be claimed"),
-        Trip(("Ledger.Insert",), "the claim: nobody else rotates this target from here on"),
-        Trip(look, "what is true under the claim: secret, keys, outcome, who else holds a key"),
-        Trip(("Ledger.Replace", "Ledger.Read"), "the journal: after a crash it tells whether the key was regenerated"),
-        Trip((local.regenerate,), "the key"),
-        *new_value,
-        *(
-            Trip((question,), "whether the new key works: no client is to read one that does not")
-            for question in local.proof[1:]
+    keys = (kind.read,) * kind.reads
+    where, questions = (kind.proof[:1], kind.proof[1:]) if proven else ((), ())
+    new_value = () if kind.answers_with_keys else (Trip("the answer was empty: what the new key gives", keys),)
+    return [
+        Trip("its tags name the target that has to be claimed", ("Vault.GetSecret",)),
+        Trip("the claim: nobody else rotates this target from here on", ("Ledger.Insert",)),
+        Trip(
+            "under the claim: secret, keys, outcome, who else holds a key, whether it waits for its time",
+            ("Vault.GetSecret", *keys, "Ledger.Read", "Ledger.Query", "Ledger.Read"),
         ),
-        Trip(("Vault.SetSecret",), "the new version"),
-        Trip(("Vault.GetSecret",), "the version before: tags that somebody has set on it since the look"),
-        Trip(("Ledger.Transaction",), "the end: frees the target, keeps the outcome until it is told"),
-        Trip(("Ledger.Transaction",), "the record, before anybody is told of it"),
-        Trip(("EventGrid.Publish",), "the completion event"),
-        Trip(("Ledger.Delete",), "the outcome, now told"),
-    )
+        Trip("the journal: after a crash it says whether the key was regenerated", ("Ledger.Replace", "Ledger.Read")),
+        Trip("the key; where it can be tried is asked meanwhile", (kind.regenerate, *where)),
+        *new_value,
+        *(Trip("whether the new key works: no client is to read one that does not", (each,)) for each in questions),
+        Trip("the new version", ("Vault.SetSecret",)),
+        Trip("the version before: tags that somebody has set on it since the look", ("Vault.GetSecret",)),
+        Trip("the end: frees the target, keeps the outcome until it is published", ("Ledger.Transaction",)),
+        # Beside what is left, an older version whose key is dead is looked for, and disabled.
+        Trip("the record, before anybody can ask for it", ("Ledger.Transaction", "Vault.ListVersions")),
+        Trip("the completion event", ("EventGrid.Publish", "Vault.GetSecret", "Vault.GetSecret")),
+        Trip("the outcome, published now; how it stands", ("Ledger.Delete", "Ledger.Upsert", "Vault.UpdateSecret")),
+    ]
 
 
-def beside(kind: Kind) -> Counter[str]:
+def requests(kind: LocalKind, *, proven: bool = True) -> Counter[str]:
     """
-    Return what goes out while other requests are waited for, and how often.
+    Return what such a rotation asks for, and how often.
     """
-    where_to_ask = named(kind).proof[:1]
-    return Counter(where_to_ask) + Counter(
-        {
-            "Ledger.Read": 1,  # Whether the rotation waits for its time.
-            "Ledger.Upsert": 2,  # That the secret holds a key of the target; how it stands, for GET /api/secrets.
-            "Vault.ListVersions": 1,  # Older versions, to disable those whose key is dead ...
-            "Vault.GetSecret": 1,  # ... by their value.
-        }
-    )
-
-
-def seconds(kind: Kind, latency: float) -> float:
-    """
-    Return how long one rotation takes at the least.
-    """
-    return len(trips(kind)) * latency
-
-
-def requests(kind: Kind) -> Counter[str]:
-    """
-    Return what one rotation of a secret has to ask for, and how often.
-    """
-    return Counter(request for trip in trips(kind) for request in trip.requests)
+    return Counter(request for trip in trips(kind, proven=proven) for request in trip.requests)

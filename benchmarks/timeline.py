@@ -16,15 +16,11 @@ def draw(requests: Sequence[LoggedRequest], began: float, ended: float) -> list[
     scale = _WIDTH / (ended - began)
     lines = [f"{'at':>7} {'took':>7}"]
     for entry in requests:
-        since, until = _interval(entry, ended)
-        left = round((since - began) * scale)
-        bar = "█" * max(1, round((until - since) * scale))
-        lines.append(
-            f"{_milliseconds(since - began)} {_milliseconds(until - since)} |{' ' * left}{bar}".ljust(_WIDTH + 18)
-            + f"| {entry.operation}"
-        )
-    lines.append(f"{_milliseconds(ended - began)} {'':>7} |{' ' * _WIDTH} | the end")
-    return lines
+        since, until = _interval(entry)
+        bar = " " * round((since - began) * scale) + "█" * max(1, round((until - since) * scale))
+        at, took = (f"{seconds * 1000:7.1f}" for seconds in (since - began, until - since))
+        lines.append(f"{at} {took} |{bar:<{_WIDTH}} | {entry.operation}")
+    return [*lines, f"{(ended - began) * 1000:7.1f} {'':7} |{'':{_WIDTH}} | the end"]
 
 
 def rounds(requests: Sequence[LoggedRequest]) -> int:
@@ -32,17 +28,11 @@ def rounds(requests: Sequence[LoggedRequest]) -> int:
     Return how many requests, at the least, came one after the other: no two of them were under way at once.
     """
     count, free_from = 0, float("-inf")
-    for since, until in sorted(
-        (_interval(entry, float("inf")) for entry in requests), key=lambda interval: interval[1]
-    ):
+    for since, until in sorted(map(_interval, requests), key=lambda interval: interval[1]):
         if since >= free_from:
             count, free_from = count + 1, until
     return count
 
 
-def _interval(entry: LoggedRequest, otherwise: float) -> tuple[float, float]:
-    return entry.received.monotonic, entry.ended.monotonic if entry.ended else otherwise
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:7.1f}"
+def _interval(entry: LoggedRequest) -> tuple[float, float]:
+    return entry.received.monotonic, entry.ended.monotonic if entry.ended else float("inf")

@@ -1,52 +1,42 @@
 """
-`python -m benchmarks.worker MODULE`, with a job on standard input: import the app, do the job, print the logbook.
+`python -m benchmarks.worker FOLDER MODULE APP`, with a job on standard input: index, do the job, print a record.
 
-With `--watch-imports` the logbook holds every import too, and everything takes a little longer.
+Imports little itself: it runs inside what it measures. The app's modules come from the folder, all else from here.
 """
 
+import json
 import logging
+import os
 import sys
+import time
 from importlib import import_module
 
-from benchmarks.worker.logbook import Logbook
+from benchmarks.worker import memory
 
-_PARTS_OF_A_SWEEP = ("swept", "verified")  # The steps whose last line ends one.
+_marks: dict[str, tuple[float, float]] = {}
 
 
-class _Sent(logging.Handler):
+def _mark(name: str) -> None:
     """
-    Formats a record, as Azure's worker does before it hands it to the host; a sweep tells by them how far it has come.
+    Write down an instant of the monotonic clock, which all processes share, and the CPU seconds used up by then.
     """
-
-    def __init__(self, logbook: Logbook) -> None:
-        super().__init__()
-        self._logbook = logbook
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """
-        Format it, and do nothing with what comes of that.
-        """
-        self.format(record)
-        if (step := getattr(record, "step", None)) in _PARTS_OF_A_SWEEP:
-            self._logbook.mark(step)
+    _marks[name] = (time.monotonic(), time.process_time())
 
 
 def main() -> None:
     """
-    Do the job with the app that the command line names.
+    Do the job with the app that the command line names. Without an app in the module, that is imported and no more.
     """
-    logbook = Logbook()
-    logbook.mark("started")
-    if "--watch-imports" in sys.argv:
-        import_module("benchmarks.worker.imports").watch_imports(logbook.imports)
-    logging.basicConfig(level=logging.INFO, handlers=[_Sent(logbook)])
-    app = getattr(import_module(sys.argv[1]), "app", None)
+    folder, module, name = sys.argv[1:]
+    sys.path.insert(0, folder)
+    # Azure's worker formats records too, before it hands them to the host.
+    logging.basicConfig(level=logging.INFO, filename=os.devnull)
+    app = getattr(import_module(module), name, None)
     functions = app.get_functions() if app else []
-    logbook.mark("indexed")
-    if functions:
-        # What serves is there before the app in Azure's worker, and its imports are mostly the app's too.
-        import_module("benchmarks.worker.serving").serve(functions, sys.stdin.read(), logbook)
-    sys.stdout.write(logbook.as_json() + "\n")
+    _mark("indexed")
+    # What serves is there before the app in Azure's worker, and its imports are mostly the app's too.
+    done = import_module("benchmarks.worker.serving").serve(functions, sys.stdin.read(), _mark) if app else {}
+    sys.stdout.write(json.dumps({"marks": _marks, "peak": memory("VmHWM:"), **done}))
 
 
 if __name__ == "__main__":

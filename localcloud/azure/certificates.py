@@ -18,6 +18,7 @@ class CertificateAuthority:
 
     def __init__(self, directory: Path) -> None:
         self._ca = trustme.CA(organization_name="Local Azure")
+        directory.mkdir(parents=True, exist_ok=True)
         self.bundle = directory / "local-azure-ca.pem"
         """What `SSL_CERT_FILE` (and `REQUESTS_CA_BUNDLE`, for requests) should name: this CA and no other."""
         self._ca.cert_pem.write_to_path(str(self.bundle))

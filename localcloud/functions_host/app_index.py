@@ -59,7 +59,7 @@ def index(directory: Path) -> dict[str, IndexedFunction]:
     """
     Import `function_app.py` and list its functions by name.
     """
-    functions = (_indexed(function) for function in _find_app(directory).get_functions())
+    functions = (indexed(function) for function in _find_app(directory).get_functions())
     return {function.name: function for function in functions}
 
 
@@ -75,7 +75,10 @@ def _find_app(directory: Path) -> func.FunctionApp:
     return apps[0]
 
 
-def _indexed(function: Any) -> IndexedFunction:
+def indexed(function: Any) -> IndexedFunction:
+    """
+    Return a function as azure-functions describes it. Raises `StartupError` for one that Azure would not load.
+    """
     name = function.get_function_name()
     call = function.get_user_function()
     try:

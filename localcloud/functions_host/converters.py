@@ -15,14 +15,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import azure.functions as func
-from aiohttp import web
 from azure.functions.meta import Datum
-from azure.storage.queue import QueueMessage
-from multidict import CIMultiDict, MultiMapping
 
-__all__ = [
-    "Converter", "Datum", "Metadata", "converter_for", "from_json", "http_request", "metadata_of", "text", "timer"
-]  # fmt: skip
+__all__ = ["Converter", "Datum", "Metadata", "converter_for", "from_json", "text", "timer"]
 
 Metadata = Mapping[str, Datum]
 """What a trigger says about its data, such as how often a message was dequeued."""
@@ -65,25 +60,6 @@ def converter_for(kind: str, annotation: Any) -> Converter:
     return found
 
 
-def http_request(request: web.Request, route_values: Mapping[str, str], body: bytes) -> Datum:
-    """
-    Describe a request as the host describes it to the worker.
-    """
-    return Datum(
-        {
-            "method": text(request.method),
-            "url": text(str(request.url)),
-            # In lower case, and several of one name as one (GrpcMessageConversionExtensions.cs).
-            "headers": _texts(CIMultiDict((name.lower(), value) for name, value in request.headers.items())),
-            # Azure's host drops parameters without a value (GrpcMessageConversionExtensions.cs).
-            "query": {name: value for name, value in _texts(request.query).items() if value.value},
-            "params": {name: text(value) for name, value in route_values.items()},
-            "body": Datum(body, "bytes"),
-        },
-        "http",
-    )
-
-
 def from_json(content: Any) -> Datum:
     """
     Describe what travels as JSON, such as an event of either schema.
@@ -98,35 +74,11 @@ def text(content: str) -> Datum:
     return Datum(content, "string")
 
 
-def metadata_of(message: QueueMessage) -> Metadata:
-    """
-    Describe the message that a text came in.
-    """
-    assert message.inserted_on  # noqa: S101 - the service always says so of a message it hands out
-    assert message.expires_on  # noqa: S101
-    assert message.next_visible_on  # noqa: S101
-    return {
-        "Id": text(message.id),
-        "DequeueCount": from_json(message.dequeue_count or 0),
-        "PopReceipt": text(message.pop_receipt or ""),
-        "InsertionTime": from_json(message.inserted_on.isoformat()),
-        "ExpirationTime": from_json(message.expires_on.isoformat()),
-        "NextVisibleTime": from_json(message.next_visible_on.isoformat()),
-    }
-
-
 def timer(*, is_past_due: bool = False) -> Datum:
     """
     Describe a tick, and whether it comes late.
     """
     return from_json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": is_past_due})
-
-
-def _texts(values: MultiMapping[str]) -> dict[str, Datum]:
-    joined: dict[str, str] = {}
-    for name, value in values.items():
-        joined[name] = f"{joined[name]},{value}" if name in joined else value
-    return {name: text(value) for name, value in joined.items()}
 
 
 class _AsItIs:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiohttp import web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiMapping
 
 from localcloud.functions_host import converters
 from localcloud.functions_host.app_index import IndexedFunction
@@ -49,7 +49,7 @@ class HttpTriggers:
         trigger, function, route_values = found
         if not self._keys.admit(request, AuthLevel[trigger.auth_level]):
             return web.Response(status=401)
-        data = converters.http_request(request, route_values, await request.read())
+        data = _data_of(request, route_values, await request.read())
         try:
             answer = await self._invoker.invoke(function, data)
         except InvocationError:
@@ -80,3 +80,29 @@ def _response(answer: converters.Datum) -> web.Response:
         for morsel in cookie.values():
             headers.add("Set-Cookie", morsel.OutputString())
     return web.Response(status=int(parts["status_code"].value), headers=headers, body=parts["body"].value)
+
+
+def _data_of(request: web.Request, route_values: Mapping[str, str], body: bytes) -> converters.Datum:
+    """
+    Describe a request as the host describes it to the worker.
+    """
+    return converters.Datum(
+        {
+            "method": converters.text(request.method),
+            "url": converters.text(str(request.url)),
+            # In lower case, and several of one name as one (GrpcMessageConversionExtensions.cs).
+            "headers": _texts(CIMultiDict((name.lower(), value) for name, value in request.headers.items())),
+            # Azure's host drops parameters without a value (GrpcMessageConversionExtensions.cs).
+            "query": {name: value for name, value in _texts(request.query).items() if value.value},
+            "params": {name: converters.text(value) for name, value in route_values.items()},
+            "body": converters.Datum(body, "bytes"),
+        },
+        "http",
+    )
+
+
+def _texts(values: MultiMapping[str]) -> dict[str, converters.Datum]:
+    joined: dict[str, str] = {}
+    for name, value in values.items():
+        joined[name] = f"{joined[name]},{value}" if name in joined else value
+    return {name: converters.text(value) for name, value in joined.items()}

@@ -5,29 +5,20 @@ It rests on assumptions 70 and 79 of docs/fidelity.md.
 """
 
 import asyncio
-import contextvars
-import functools
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
-
-import azure.functions as func
 
 from localcloud.functions_host import queue_outputs
 from localcloud.functions_host.app_index import IndexedFunction
-from localcloud.functions_host.bindings import HttpOutput, QueueOutput
+from localcloud.functions_host.calling import call
 from localcloud.functions_host.converters import Datum, Metadata
 from localcloud.functions_host.logs import CurrentInvocation, current_invocation
 from localcloud.functions_host.storage_queues import StorageQueues
 
 _log = logging.getLogger("host.invocation")
-_thread_local = threading.local()
 
 
 class InvocationError(Exception):
@@ -167,68 +158,7 @@ class Invoker:
     async def _complete(
         self, function: IndexedFunction, invocation_id: str, data: Datum, metadata: Metadata
     ) -> Datum | None:
-        trigger = function.trigger.name
-        arguments = {trigger: function.converters[trigger].decode(data, trigger_metadata=metadata)}
-        if function.wants_context:
-            arguments["context"] = _Context(function, invocation_id)
-        outs: dict[str, _Out] = {name: _Out() for name in function.outputs}
-        returned = await self._call(function, {**arguments, **outs})
-        if returned is not None and function.returns is None:
-            raise TypeError(f"function {function.name} returned a value but has no $return binding")
-        sent = [(output, outs[name].get()) for name, output in function.outputs.items()]
-        if isinstance(function.returns, QueueOutput):
-            sent.append((function.returns, returned))
-        for output, value in sent:
-            if value is not None:
-                datum = function.converters[output.name].encode(value, expected_type=None)
-                await queue_outputs.send(self._queues, output, datum)
-        if isinstance(function.returns, HttpOutput):
-            return function.converters[function.returns.name].encode(returned, expected_type=None)
-        return None
-
-    async def _call(self, function: IndexedFunction, arguments: Mapping[str, Any]) -> Any:
-        if function.is_async:
-            return await function.call(**arguments)
-        call = functools.partial(contextvars.copy_context().run, function.call, **arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-
-class _Out(func.Out[Any]):
-    def __init__(self) -> None:
-        self._value: Any = None
-
-    def set(self, val: Any) -> None:
-        self._value = val
-
-    def get(self) -> Any:
-        return self._value
-
-
-class _Context(func.Context):
-    def __init__(self, function: IndexedFunction, invocation_id: str) -> None:
-        self._function = function
-        self._invocation_id = invocation_id
-
-    @property
-    def invocation_id(self) -> str:
-        return self._invocation_id
-
-    @property
-    def thread_local_storage(self) -> Any:
-        return _thread_local
-
-    @property
-    def function_name(self) -> str:
-        return self._function.name
-
-    @property
-    def function_directory(self) -> str:
-        return str(self._function.directory)
-
-    @property
-    def trace_context(self) -> Any:
-        return SimpleNamespace(trace_parent="", trace_state="", attributes={})
-
-    @property
-    def retry_context(self) -> Any:
-        return SimpleNamespace(retry_count=0, max_retry_count=0, exception=None)
+        given = await call(function, data, metadata, invocation_id=invocation_id, threads=self._threads)
+        for output, bodies in given.messages:
+            await queue_outputs.send(self._queues, output, bodies)
+        return given.answer

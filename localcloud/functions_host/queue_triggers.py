@@ -122,7 +122,7 @@ class QueueListener(Background):
         ended = asyncio.Event()
         keeping_hidden = asyncio.create_task(self._keep_hidden(message, ended))
         try:
-            await self._invoker.invoke(self._function, converters.text(body.decode()), converters.metadata_of(message))
+            await self._invoker.invoke(self._function, converters.text(body.decode()), _metadata_of(message))
         except UnicodeDecodeError:
             _log.exception("message %s: Exception binding parameter '%s'", message.id, self._function.trigger.name)
         except InvocationError:
@@ -168,3 +168,20 @@ class QueueListener(Background):
     async def _show_after(self, message: QueueMessage, seconds: int) -> None:
         updated = await self._queue.client.update_message(message, visibility_timeout=seconds)
         message.pop_receipt = updated.pop_receipt
+
+
+def _metadata_of(message: QueueMessage) -> converters.Metadata:
+    """
+    Describe the message that a text came in.
+    """
+    assert message.inserted_on  # noqa: S101 - the service always says so of a message it hands out
+    assert message.expires_on  # noqa: S101
+    assert message.next_visible_on  # noqa: S101
+    return {
+        "Id": converters.text(message.id),
+        "DequeueCount": converters.from_json(message.dequeue_count or 0),
+        "PopReceipt": converters.text(message.pop_receipt or ""),
+        "InsertionTime": converters.from_json(message.inserted_on.isoformat()),
+        "ExpirationTime": converters.from_json(message.expires_on.isoformat()),
+        "NextVisibleTime": converters.from_json(message.next_visible_on.isoformat()),
+    }

@@ -2,126 +2,120 @@
 The benchmark's own work: each app that it measures does what it is measured for, and asks for what is known.
 """
 
+import subprocess
 from collections import Counter
-from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from benchmarks import limit
-from benchmarks.kind import BARE, OURS, Kind
-from benchmarks.measured import FailedError, Run, measure, rotate
-from benchmarks.rotatable import Fleet, NotRotatedError
-from benchmarks.stage import SUBSCRIPTIONS, Stage, open_stage
+from benchmarks.apps import BARE, MEASURED, OURS, SAMPLE, TUTORIAL, App, checked_out
+from benchmarks.measurements import DUE_ONE_IN, SHARING, VAULTS, fill, rotate_again
+from benchmarks.stage import SUBSCRIPTIONS, FailedError, Stage, open_stage
+from benchmarks.timeline import rounds
+from localcloud.kinds.kind import LocalKind
 
-BATCH, WORKFLOW = Kind.BATCH, Kind.WORKFLOW
-REGENERATE = {BATCH: "Batch.RegenerateKeys", WORKFLOW: "Workflow.RegenerateAccessKey"}
-READ = {BATCH: "Batch.ListKeys", WORKFLOW: "Workflow.ListCallbackUrl"}
+UNPROVEN = OURS._replace(settings={"ROTATION_PROVE_KEYS": "false"})
 
 
-def of_a_sample(kind: Kind) -> Counter[str]:
+async def last_rotation(stage: Stage, app: App, kind: LocalKind) -> Counter[str]:
     """
-    Return the requests of one call: its client asks for a token of its own.
+    Return what the last of three rotations has asked for.
     """
-    return Counter({"Identity.Token": 1, REGENERATE[kind]: 1})
+    run = await rotate_again(stage, app, kind, 1)
+    assert list(run.marks) == ["indexed", "first", "all"]
+    assert min(run.peak, *(memory for _, _, memory in run.rotations)) > 10_000_000
+    return Counter(entry.operation for entry in stage.took(run.rotations[-1]))
 
 
-def of_the_tutorial(kind: Kind) -> Counter[str]:
+@pytest.mark.parametrize("kind", MEASURED.values())
+async def test_every_app_asks_for_what_is_known(kind: LocalKind) -> None:
     """
-    Return the requests of one rotation: two clients, and the four steps of the tutorial.
+    What is compared are rotations that were done: ours as the limit says, the rivals by the steps of their names.
     """
-    return of_a_sample(kind) + Counter({"Identity.Token": 1, READ[kind]: 1, "Vault.GetSecret": 1, "Vault.SetSecret": 1})
+    of_a_sample = Counter({"Identity.Token": 1, kind.regenerate: 1})
+    of_a_tutorial = Counter({"Identity.Token": 1, kind.read: 1, "Vault.GetSecret": 1, "Vault.SetSecret": 1})
+    async with open_stage() as stage:
+        assert await last_rotation(stage, OURS, kind) == limit.requests(kind)
+        assert await last_rotation(stage, UNPROVEN, kind) == limit.requests(kind, proven=False)
+        assert await last_rotation(stage, SAMPLE, kind) == of_a_sample
+        assert await last_rotation(stage, TUTORIAL, kind) == of_a_sample + of_a_tutorial
 
 
-def of_ours(kind: Kind) -> Counter[str]:
+@pytest.mark.parametrize("kind", MEASURED.values())
+async def test_a_warm_process_waits_for_no_more_than_the_trips(kind: LocalKind) -> None:
     """
-    Return the requests of one rotation: those that it cannot do without, and those that cost no time.
+    It fetches a token for each service once, and does with the connections that it has: where nothing else disturbs it.
     """
-    return limit.requests(kind) + limit.beside(kind)
+    async with open_stage() as stage:
+        run = await rotate_again(stage, OURS, kind, 3)
+        known, opened, trips = set[int | None](), [], []
+        for rotation in run.rotations:
+            asked = stage.took(rotation)
+            callers = {entry.caller for entry in asked}
+            opened.append(len(callers - known))
+            known |= callers
+            trips.append(rounds(asked))
+
+    assert min(trips[1:]) == len(limit.trips(kind))
+    assert min(opened) == 0
+    assert stage.requests.count("Identity.Token") == 3
 
 
-async def last_of_three(stage: Stage, app: str, kind: Kind) -> tuple[Run, Counter[str]]:
+async def test_a_sweep_has_compared_every_secret() -> None:
     """
-    Rotate three targets, the first alone; return the run, and what the last rotation has asked for.
+    Its targets are spread over the subscriptions, and each holds the keys of as many secrets.
     """
-    run = await rotate(stage, app, await stage.add(kind, 3))
-    last = run.rotations[-1]
-    return run, Counter(entry.operation for entry in stage.took(last.began, last.ended))
+    secrets = 60
+    async with open_stage() as stage:
+        await fill(stage, secrets)
+        stage.slow_down(0.0)
+        run = await stage.measure(OURS)
+        asked = Counter(entry.operation for entry in stage.requests)
+        tags = [vault.current(name).tags for vault in stage.vaults for name in vault.names()]
 
-
-@pytest.mark.parametrize("kind", Kind)
-async def test_every_app_asks_for_what_is_known(kind: Kind) -> None:
-    """
-    What is compared are rotations that were done, by the requests that the documentation names.
-    """
-    async with open_stage(latency=0.0) as stage:
-        run, asked = await last_of_three(stage, OURS, kind)
-        _, asked_by_tutorial = await last_of_three(stage, kind.tutorial, kind)
-        _, asked_by_sample = await last_of_three(stage, kind.sample, kind)
-
-    assert asked == of_ours(kind)
-    assert asked_by_tutorial == of_the_tutorial(kind)
-    assert asked_by_sample == of_a_sample(kind)
-    assert list(run.marks) == ["started", "indexed", "acknowledged", "first", "all"]
-    assert len(run.rotations) == 3
-    assert run.peak > 0
-    assert all(rotation.memory > 0 for rotation in run.rotations)
-
-
-async def test_a_sweep_is_measured_in_its_parts() -> None:
-    """
-    A sweep is measured that has looked at all secrets of all vaults, and compared each with its target.
-    """
-    fleet = Fleet(30, sharing=4, due_one_in=10, subscriptions=SUBSCRIPTIONS)
-    async with open_stage(latency=0.0) as stage:
-        await stage.open_vaults(3)
-        await fleet.fill(stage.azure, stage.vaults)
-        run = await measure(stage, OURS)
-        look, verification, attention = (
-            Counter(entry.operation for entry in stage.took(run.marks[former].at, run.marks[later].at))
-            for former, later in pairwise(["first", "swept", "verified", "all"])
-        )
-
-    assert run.found_due == fleet.due == 3
-    assert (look["Vault.ListSecrets"], look["Vault.GetSecret"]) == (3, fleet.due)
-    assert (verification["Vault.GetSecret"], verification["Batch.ListKeys"]) == (30, fleet.targets)
-    assert set(attention) == {"Ledger.Query", "Ledger.Read"}
-
-
-async def test_a_fleet_is_spread_over_its_subscriptions() -> None:
-    """
-    Each has as many targets as the others, and each target as many secrets.
-    """
-    fleet = Fleet(60, sharing=4, due_one_in=10, subscriptions=SUBSCRIPTIONS)
-    async with open_stage(latency=0.0) as stage:
-        await stage.open_vaults(3)
-        await fleet.fill(stage.azure, stage.vaults)
-        secrets = [stage.vaults[number % 3].current(f"secret-{number:06d}") for number in range(60)]
-
-    targets = Counter(secret.tags["ProviderAddress"] for secret in secrets)
-    assert set(targets.values()) == {4}
+    assert len(stage.vaults) == VAULTS
+    assert run.due == secrets // DUE_ONE_IN + 1
+    assert (asked["Batch.ListKeys"], asked["Vault.GetSecret"]) == (secrets // SHARING, secrets + run.due)
+    targets = Counter(each["ProviderAddress"] for each in tags)
+    assert set(targets.values()) == {SHARING}
     assert Counter(target.split("/")[2] for target in targets) == dict.fromkeys(SUBSCRIPTIONS, 3)
 
 
-async def test_imports_are_watched_where_they_are_asked_for() -> None:
+@pytest.fixture
+def other_commit(tmp_path: Path) -> Path:
     """
-    They come with the instants between which they ran, and only then.
+    Return a repository whose last commit has another app, and other code beside it.
     """
-    async with open_stage(latency=0.0) as stage:
-        watched = await measure(stage, BARE, options=["--watch-imports"])
-        unwatched = await measure(stage, BARE)
+    for name in ("function_app.py", "localcloud/functions_host/calling.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("raise RuntimeError(f'imported from {__file__}')\n")
+    identity = ["-c", "user.name=someone", "-c", "user.email=someone@example.com"]
+    for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "One"]):
+        subprocess.run(["/usr/bin/env", "git", "-C", str(tmp_path), *arguments], check=True)  # noqa: S603 - ours
+    (tmp_path / "function_app.py").write_text("app = None\n")
+    return tmp_path
 
-    assert "azure.functions" in {each.module for each in watched.imports}
-    assert all(watched.spawned <= each.began <= each.ended for each in watched.imports)
-    assert not unwatched.imports
+
+async def test_the_app_of_another_commit_is_measured_from_its_own_folder(other_commit: Path) -> None:
+    """
+    Its modules are its own; what serves and what stands in for Azure is ours.
+    """
+    async with open_stage() as stage:
+        with checked_out("HEAD", other_commit) as before, pytest.raises(FailedError, match=str(before.folder)):
+            await stage.measure(before)
+        assert not before.folder.exists()
+        (rotated,) = await stage.add(MEASURED["Batch"], 1)
+        await stage.rotate(before._replace(folder=OURS.folder), [rotated])
 
 
 async def test_what_was_not_done_is_not_measured() -> None:
     """
     An app that fails, or does nothing, gives no figure.
     """
-    async with open_stage(latency=0.0) as stage:
-        (rotatable,) = await stage.add(BATCH, 1)
-        with pytest.raises(NotRotatedError, match=r"still the old one"):
-            rotatable.require_stored()
+    async with open_stage() as stage:
+        secrets = await stage.add(MEASURED["Batch"], 1)
+        with pytest.raises(FailedError, match=r"still the old one"):
+            await stage.rotate(BARE, secrets)
         with pytest.raises(FailedError, match=r"No module named"):
-            await measure(stage, "no_such_app")
+            await stage.measure(App("gone", "no_such_app"))

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
-from localcloud.chaos.caching import run_caching
-from localcloud.chaos.cases import Case
-from localcloud.chaos.kinds import KILL_KINDS, FaultKind
-from localcloud.chaos.matrix import all_cases, run_matrix
-from localcloud.chaos.plan import make_plan
-from localcloud.chaos.points import REGENERATE
-from localcloud.chaos.scene import Scene
-from localcloud.chaos.soak import run_soak
-from localcloud.chaos.subject import Subject, make_subject
 from localcloud.kinds import KINDS
+from tests.chaos.caching import run_caching
+from tests.chaos.cases import Case
+from tests.chaos.kinds import KILL_KINDS, FaultKind
+from tests.chaos.matrix import all_cases, run_matrix
+from tests.chaos.plan import make_plan
+from tests.chaos.points import REGENERATE
+from tests.chaos.scene import Scene
+from tests.chaos.soak import run_soak
+from tests.chaos.subject import Subject, make_subject
 
 # One request of each sort: to the ledger, to the provider, to the vault. `make chaos` runs them all.
 POINTS = {"Ledger.Replace (journal)", REGENERATE.name, "Vault.SetSecret"}

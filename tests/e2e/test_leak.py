@@ -12,11 +12,11 @@ import pytest
 
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.faults import Fault
-from localcloud.chaos.kinds import KILL_KINDS
-from localcloud.chaos.leaking import run_leaks
 from localcloud.cloud import LocalCloud
 from localcloud.kinds import named
 from localcloud.witness import Witness
+from tests.chaos.kinds import KILL_KINDS
+from tests.chaos.leaking import run_leaks
 from tests.e2e.client import Client, Subject, eventually
 
 HOUR = timedelta(hours=1)

@@ -1,5 +1,6 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -123,9 +124,9 @@ async def tap() -> AsyncIterator[StorageTap]:
     """
     Yield a tap before tables in memory.
     """
-    tables = TablesInMemory()
-    async with StorageTap(tables, tables.answer) as running:
-        yield running
+    with closing(TablesInMemory()) as tables:
+        async with StorageTap(tables, tables.answer) as running:
+            yield running
 
 
 @pytest.fixture

@@ -29,6 +29,15 @@ def test_the_ca_is_made_before_aiohttp() -> None:
     subprocess.run([sys.executable, "-c", AIOHTTP_IS_ABSENT], cwd=root, check=True)  # noqa: S603 - Our own words.
 
 
+def test_the_ca_makes_the_directory_of_its_bundle(tmp_path: Path) -> None:
+    """
+    `make chaos` has many clouds, each with a directory of its own that is not there yet.
+    """
+    ca = CertificateAuthority(tmp_path / "one" / "two")
+
+    assert ca.bundle.read_text().startswith("-----BEGIN CERTIFICATE-----")
+
+
 async def test_requests_trusts_the_bundle_too(azure: LocalAzure) -> None:
     """
     The bundle is a plain PEM file.
