@@ -80,7 +80,7 @@ async def catch_up(world: World, record: Rotation) -> Rotation:
     Return the record of a rotation that has ended, and publish it if that is still to be done.
     """
     if outcome := await world.ledger.read_outcome(record.id):
-        await announce(world, outcome)
+        await announce(world, structs.replace(outcome, record=record))
     return record
 
 

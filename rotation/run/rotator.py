@@ -229,6 +229,15 @@ class _Run:
             record = await self._carry_out(claim, ahead)
         except (Unfinished, DependencyError) as cause:
             return await claim.suspend(cause)
+        ended, _ = await self._world.gather(
+            self._end(claim, record), tidying.disable_dead_versions(self._world, claim, record)
+        )
+        return ended
+
+    async def _end(self, claim: Claim, record: Rotation | WaitingRotation) -> Rotation:
+        """
+        Take steps 8 and 9, or let the rotation wait; return the record. Raises `EndedAlready`.
+        """
         try:
             if isinstance(record, WaitingRotation):
                 return await outcome.defer(claim, record)
@@ -237,11 +246,7 @@ class _Run:
             # What was to be done is done or refused, only the ledger does not say so yet: resuming will find out.
             claim.say("not ended yet", because=cause)
             return claim.record
-        announced, _ = await self._world.gather(
-            outcome.announce(self._world, ended),
-            tidying.disable_dead_versions(self._world, ended, claim.journal, claim.deadline),
-        )
-        return announced
+        return await outcome.announce(self._world, ended)
 
     async def _carry_out(self, claim: Claim, ahead: Target | None) -> Rotation | WaitingRotation:
         """

@@ -7,11 +7,12 @@ import logging
 from rotation.policy.values import holds
 from rotation.ports.vaults import SecretProperties
 from rotation.ports.world import World
+from rotation.run.claim import Claim
 from rotation.vocabulary.concurrency import capture, unwrap
 from rotation.vocabulary.errors import Declined, DependencyError, NotFound, OutOfTime, RotationError
 from rotation.vocabulary.limits import VERSIONS_READ_AT_ONCE
 from rotation.vocabulary.log_lines import report
-from rotation.vocabulary.record import EndedRotation, Journal, Rotation, State
+from rotation.vocabulary.record import Rotation, State, WaitingRotation
 from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import Target
 from rotation.vocabulary.timing import Deadline
@@ -19,25 +20,25 @@ from rotation.vocabulary.timing import Deadline
 _log = logging.getLogger(__name__)
 
 
-async def disable_dead_versions(
-    world: World, outcome: EndedRotation, journal: Journal | None, deadline: Deadline
-) -> None:
+async def disable_dead_versions(world: World, claim: Claim, record: Rotation | WaitingRotation) -> None:
     """
     Disable the enabled versions older than the current one whose value holds the key that was regenerated.
 
     They are those of the secret that was rotated, but for the version right before: that holds the other key, unless it
-    was replaced in place. After a revocation they are those of all secrets of the target. Best effort: what is not
-    disabled now is harmless, and the rotation has ended.
+    was replaced in place. After a revocation they are those of all secrets of the target. It goes on while the rotation
+    ends. Best effort: what is not disabled now is harmless.
     """
-    record, is_revocation = outcome.record, outcome.request.revokes is not None
-    if record.state is not State.COMPLETED or journal is None or record.target is None:
+    journal, deadline = claim.journal, claim.deadline
+    if isinstance(record, WaitingRotation) or record.state is not State.COMPLETED:
+        return
+    if journal is None or record.target is None:
         return
     target = world.providers.parse_target(record.target)
     live = record.secret.previous_version if record.secret and not journal.in_place else None
     try:
         if record.secret:
             secrets = [SecretId(record.secret.vault, record.secret.name, record.secret.version)]
-        elif is_revocation:
+        elif claim.request.revokes:
             bound = [each.secret for each in await world.ledger.bound_secrets(target.identity) if each.left_on is None]
             found = await world.gather(*(capture(world.vaults.read_current, each, deadline) for each in bound))
             secrets = [current.id for current in found if not isinstance(current, RotationError)]
@@ -49,7 +50,7 @@ async def disable_dead_versions(
     except (DependencyError, OutOfTime) as error:
         _log.warning("rotation %s: versions that hold the dead key stay enabled: %s", record.id, error)
     except Exception:  # noqa: BLE001 - see below
-        # The rotation has ended and was published; nothing that goes wrong here may say otherwise.
+        # What the rotation was to do is done; nothing that goes wrong here may say otherwise.
         _log.exception("rotation %s: versions that hold the dead key stay enabled", record.id)
 
 

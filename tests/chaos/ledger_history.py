@@ -5,25 +5,14 @@ What the ledger said, and when: every write that took effect, as it passed the s
 import json
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from adapters.ledger_keys import ACCEPTED, OPEN, OUTBOX, SCHEDULED
+from adapters.ledger_keys import ACCEPTED, OPEN, OUTBOX, SCHEDULED, STANDING
 from localcloud.azure.instant import Instant
 from localcloud.azure.request_log import LoggedRequest
 
 _JSON_LINE = re.compile(rb"^\{.*\}\s*$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """
-    A record with which a rotation ended: put into the outbox, or kept for good.
-    """
-
-    record: dict[str, Any]
-    is_settled: bool
 
 
 class LedgerHistory:
@@ -36,7 +25,8 @@ class LedgerHistory:
         """All that have begun. One that has changed nothing may give its claim back: then it has not begun."""
         self.deferred: set[str] = set()
         """All that were once to wait until their key may be regenerated."""
-        self.outcomes: defaultdict[str, list[Outcome]] = defaultdict(list)
+        self.outcomes: dict[str, dict[str, Any]] = {}
+        """The record with which each has ended."""
         self._untold: set[str] = set()
         self._running: dict[str, str] = {}
         self._journals: defaultdict[str, list[tuple[datetime, str]]] = defaultdict(list)
@@ -55,17 +45,15 @@ class LedgerHistory:
 
     def outcome(self, rotation: str) -> dict[str, Any] | None:
         """
-        Return the record with which a rotation has ended: the settled one, since the first one settled counts.
+        Return the record with which a rotation has ended.
         """
-        outcomes = self.outcomes.get(rotation, [])
-        settled = [outcome for outcome in outcomes if outcome.is_settled]
-        return (settled or outcomes)[0].record if outcomes else None
+        return self.outcomes.get(rotation)
 
     def is_settled(self, rotation: str) -> bool:
         """
-        Whether a rotation has ended and nothing is left to be told.
+        Whether a rotation has ended and nothing is left to be published.
         """
-        return rotation not in self._untold and any(each.is_settled for each in self.outcomes.get(rotation, ()))
+        return rotation in self.outcomes and rotation not in self._untold
 
     def journaled(self, target: str, moment: datetime) -> str | None:
         """
@@ -84,10 +72,10 @@ class LedgerHistory:
             self.rotations.discard(rotation)
 
     def _take_row(self, entity: dict[str, Any]) -> None:
-        rotation = entity.get("RotationId")
-        if rotation is None:
+        rotation, key = entity.get("RotationId"), entity.get("RowKey", "")
+        if rotation is None or key.startswith(STANDING):
             return
-        key, row = entity["RowKey"], json.loads(entity["Row"])
+        row = json.loads(entity["Row"])
         if key.startswith((ACCEPTED, SCHEDULED)):
             if row["request"].get("deferred"):
                 self.deferred.add(rotation)
@@ -99,9 +87,7 @@ class LedgerHistory:
                 self._journals[key].append((Instant.now().wall, rotation))
         elif key.startswith(OUTBOX):
             self._untold.add(rotation)
-            self.outcomes[rotation].append(Outcome(row["record"], is_settled=False))
-        else:
-            self.outcomes[rotation].append(Outcome(row, is_settled=True))
+            self.outcomes[rotation] = row["record"]
 
 
 def claim_key(target: str) -> str:

@@ -5,7 +5,7 @@ The requests of one rotation: where in its course each comes, and how a fault is
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from adapters.ledger_keys import ACCEPTED, OUTBOX
+from adapters.ledger_keys import BOUND, OPEN, OUTBOX
 from localcloud.azure.faults import Fault
 from localcloud.kinds import KINDS
 from localcloud.kinds.kind import LocalKind
@@ -84,7 +84,7 @@ def _read_of_an_older_version(subject: Subject, _: str) -> Aim:
 
 
 def _bound(subject: Subject) -> str:
-    return claim_key(subject.arm_id).removeprefix("open:") + "||"
+    return claim_key(subject.arm_id).replace(OPEN, BOUND) + "||"
 
 
 def _second_look(subject: Subject, _: str) -> Aim:
@@ -122,6 +122,7 @@ REGENERATE = Point(
     changes=True,
     is_for_the_provider=True,
 )
+_COMMIT = "Ledger.Transaction"
 SET_SECRET = Point("Vault.SetSecret", lambda s, _: Aim("Vault.SetSecret", _secret(s)), changes=True)
 # In the order in which a rotation sends them.
 POINTS = (
@@ -130,8 +131,8 @@ POINTS = (
     Point("Identity.Token (for the topic)", _token(2), needs_new_process=True),
     Point("Vault.GetSecret (claim)", lambda subject, _: Aim("Vault.GetSecret", _secret(subject))),
     Point("Ledger.Insert (claim)", lambda s, _: Aim("Ledger.Insert", claim_key(s.arm_id)), changes=True),
-    Point("Ledger.Read (outcome)", lambda _, id_: Aim("Ledger.Read", OUTBOX + id_)),
-    Point("Vault.GetSecret (look)", lambda s, _: Aim("Vault.GetSecret", _secret(s), skip=1)),
+    # Where the vaults were listed before, the look is the first.
+    Point("Vault.GetSecret (look)", lambda s, _: Aim("Vault.GetSecret", _secret(s), skip=1), needs_new_process=True),
     *(_look_up(kind, operation) for kind in KINDS for operation in kind.look_up),
     Point(f"{_READ} (before)", lambda s, _: Aim(s.kind.read, s.arm_id), is_for_the_provider=True),
     Point("Ledger.Query (bound secrets)", lambda s, _: Aim("Ledger.Query", _bound(s))),
@@ -142,22 +143,16 @@ POINTS = (
         needs_new_process=True,
         secrets=2,
     ),
-    Point("Ledger.Read (whether it waits)", lambda _, id_: Aim("Ledger.Read", ACCEPTED + id_)),
-    Point("Ledger.Read (record)", lambda _, id_: Aim("Ledger.Read", id_)),
-    Point("Ledger.Replace (journal)", lambda s, _: Aim("Ledger.Replace", claim_key(s.arm_id)), changes=True),
-    Point(
-        "Ledger.Upsert (bind)",
-        lambda s, _: Aim("Ledger.Upsert", _bound(s) + _secret(s).replace("/", "|")),
-        changes=True,
-    ),
+    Point("Ledger.Transaction (begin)", lambda s, _: Aim(_COMMIT, claim_key(s.arm_id)), changes=True),
     REGENERATE,
     Point(f"{_READ} (after)", _second_look, is_for_the_provider=True),
     _question(0),
     _question(1),
     SET_SECRET,
     Point("Vault.GetSecret (the version before)", lambda s, _: Aim("Vault.GetSecret", _version_before(s))),
-    Point("Ledger.Transaction (end)", lambda s, _: Aim("Ledger.Transaction", claim_key(s.arm_id)), changes=True),
-    Point("Ledger.Transaction (record)", lambda _, id_: Aim("Ledger.Transaction", id_), changes=True),
+    Point(
+        "Ledger.Transaction (end)", lambda s, _: Aim("Ledger.Transaction", claim_key(s.arm_id), skip=1), changes=True
+    ),
     Point("EventGrid.Publish", lambda *_: Aim("EventGrid.Publish"), changes=True, is_for_all=True),
     Point("Ledger.Delete (outcome)", lambda _, id_: Aim("Ledger.Delete", OUTBOX + id_), changes=True),
     Point("Ledger.Upsert (inventory)", lambda s, _: Aim("Ledger.Upsert", s.secrets[0].lower()), changes=True),

@@ -24,7 +24,7 @@ from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
 
-from adapters.ledger_keys import ACCEPTED, OPEN, OUTBOX, SCHEDULED
+from adapters.ledger_keys import ACCEPTED, OPEN, OUTBOX, SCHEDULED, STANDING
 from adapters.ledger_rows import read_row
 from adapters.table import NAME
 from localcloud.azure.request_log import LoggedRequest, RequestLog
@@ -114,7 +114,7 @@ class Supervisor(Running):
 
     async def _look(self, table: TableClient) -> None:
         try:
-            live = [row async for row in table.query_entities("PartitionKey eq 'live'")]
+            live = [row async for row in table.query_entities(f"PartitionKey eq 'live' and RowKey lt '{STANDING}'")]
         except ResourceNotFoundError:
             live = []  # No rotation yet, so no table.
         rows = [row for row in live if row.get("RotationId")]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from adapters.ledger_keys import OUTBOX
 from localcloud.azure.certificates import CertificateAuthority
 from localcloud.azure.cloud import LocalAzure
 from localcloud.azure.request_log import LoggedRequest
@@ -54,9 +55,9 @@ def ledger_with(**record: Any) -> LedgerHistory:
     """
     ledger = LedgerHistory()
     row = {"state": "Completed", "adopted": False, "secret": {"name": "one", "previousVersion": "0"}} | record
-    entity = {"RowKey": ROTATION, "RotationId": ROTATION, "Row": json.dumps(row)}
-    request = LoggedRequest(1, "table", "POST", "/rotations", "Ledger.Insert", ROTATION)
-    ledger.take(request, json.dumps(entity).encode())
+    entity = {"RowKey": OUTBOX + ROTATION, "RotationId": ROTATION, "Row": json.dumps({"record": row})}
+    ledger.take(LoggedRequest(1, "table", "POST", "/$batch", "Ledger.Transaction", ""), json.dumps(entity).encode())
+    ledger.take(LoggedRequest(2, "table", "DELETE", "/rotations", "Ledger.Delete", OUTBOX + ROTATION), b"")
     return ledger
 
 

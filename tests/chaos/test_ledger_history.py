@@ -5,7 +5,7 @@ When the judge of the chaos takes a rotation for over.
 import json
 from typing import Any
 
-from adapters.ledger_keys import ACCEPTED, OUTBOX
+from adapters.ledger_keys import ACCEPTED, OUTBOX, STANDING
 from localcloud.azure.request_log import LoggedRequest
 from tests.chaos.ledger_history import LedgerHistory, claim_key
 
@@ -28,9 +28,10 @@ def test_a_rotation_is_over_only_when_its_outcome_has_been_published() -> None:
     history = LedgerHistory()
     history.take(_write("Ledger.Insert", CLAIM), _row(CLAIM, {"journal": None}))
     assert not history.is_settled("r")
-    history.take(_write("Ledger.Transaction", CLAIM), _row(f"{OUTBOX}r", {"record": RECORD}))
-    assert not history.is_settled("r")
-    history.take(_write("Ledger.Transaction", "r"), _row("r", RECORD) + b"\n" + _row("secret:r", RECORD))
+    history.take(
+        _write("Ledger.Transaction", CLAIM),
+        _row(f"{STANDING}r", RECORD) + b"\n" + _row(f"{OUTBOX}r", {"record": RECORD}),
+    )
     assert not history.is_settled("r")
     history.take(_write("Ledger.Delete", f"{OUTBOX}r"), b"")
     assert history.is_settled("r")

@@ -22,7 +22,7 @@ from tests.chaos.soak import run_soak
 from tests.chaos.subject import Subject, make_subject
 
 # One request of each sort: to the ledger, to the provider, to the vault. `make chaos` runs them all.
-POINTS = {"Ledger.Replace (journal)", REGENERATE.name, "Vault.SetSecret"}
+POINTS = {"Ledger.Transaction (begin)", REGENERATE.name, "Vault.SetSecret"}
 FAULTS = {"503", "500, 502, 503, 504 after", "dropped after", "429, a day", "killed, late effect", "killed after"}
 
 # Two in which the alternate key is regenerated: the second kills what clients read before the first.
@@ -154,7 +154,7 @@ async def test_no_call_fails_of_clients_that_cache_for_the_grace_time(ca: Certif
     """
     Rotations of every kind of target follow one another under faults, wait for what clients hold, and complete.
     """
-    report = await run_caching(steps=STEPS, seed=7, directory=tmp_path, ca=ca)
+    report = await run_caching(steps=STEPS, seed=8, directory=tmp_path, ca=ca)
 
     assert not report.broken
     assert report.failed_calls == 0
@@ -169,7 +169,7 @@ async def test_without_the_grace_time_calls_of_clients_that_cache_fail(
     ROTATION_GRACE_HOURS=0: so it is the grace time that keeps their keys alive. No other promise rests on it.
     """
     report = await run_caching(
-        steps=STEPS, seed=7, directory=tmp_path, ca=ca, grace=LONG_GRACE, ROTATION_GRACE_HOURS="0"
+        steps=STEPS, seed=8, directory=tmp_path, ca=ca, grace=LONG_GRACE, ROTATION_GRACE_HOURS="0"
     )
 
     assert report.failed_calls > 0
