@@ -502,7 +502,6 @@ async def test_without_a_token_nothing_is_sent(
     assert azure.requests.count("Vault.SetSecret") == 0
 
 
-@pytest.mark.assumption(38)
 async def test_the_first_request_brings_its_token(
     azure: LocalAzure, vault: Vault, wiring: Wiring, deadline: Deadline
 ) -> None:
