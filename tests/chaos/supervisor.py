@@ -119,7 +119,7 @@ class Supervisor(Running):
             live = []  # No rotation yet, so no table.
         rows = [row for row in live if row.get("RotationId")]
         self.unfinished = {row["RotationId"] for row in rows}
-        # After the rows: whoever wrote one has been logged by now.
+        # After the rows: the worker that wrote one has been logged by now.
         self._instances.read_logs()
         present = {(entity["RowKey"], _holder(entity)) for entity in live}
         self._watches = {key: watch for key, watch in self._watches.items() if key in present}

@@ -108,7 +108,7 @@ def test_without_the_claim_a_promise_breaks(find: Find, monkeypatch: pytest.Monk
 
 def test_without_the_journal_a_promise_breaks(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Without a fingerprint from before, whoever resumes regenerates again.
+    Without a fingerprint from before, a worker that resumes regenerates again.
     """
 
     async def forget(self: Claim, plan: Any, target: Any, keys: Any, **_: Any) -> Journal:
@@ -148,7 +148,7 @@ def test_where_beginning_does_not_see_an_end_a_promise_breaks(find: Find, monkey
 
 def test_with_takeover_by_another_rotation_a_promise_breaks(find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    An expired claim is there to be resumed: whoever pushes it aside loses its rotation, or kills its key.
+    An expired claim is there to be resumed: a rotation that pushes it aside loses the other one, or kills its key.
     """
 
     class Pushing(WiredLedger):

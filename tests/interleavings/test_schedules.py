@@ -100,7 +100,7 @@ def test_with_the_claim_released_after_no_answer_a_promise_breaks(
     laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """
-    A request that got no answer takes effect beside the one of whoever resumed too early.
+    A request that got no answer takes effect beside that of a worker that resumed too early.
     """
     monkeypatch.setattr(claim, "IN_FLIGHT", timedelta())
     monkeypatch.setattr(claim, "SKEW", timedelta())
@@ -111,7 +111,7 @@ def test_with_the_claim_released_after_no_answer_a_promise_breaks(
 
 def test_a_claim_given_back_while_it_is_taken_over_loses_no_rotation(laboratory: Laboratory) -> None:
     """
-    A worker that wakes late gives its claim back just before the redelivery takes it over: the redelivery claims anew.
+    A worker that wakes late gives its claim back just before the redelivery takes it over: the redelivery claims again.
     """
     simulation = Simulation(scenario("redelivery"), laboratory)
     simulation.go_until(0, "read_keys")

@@ -352,7 +352,7 @@ class WiredLedger:
 
     async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
-        Ask for a running rotation to be written anew.
+        Ask for a running rotation to be replaced.
         """
         return await ask("replace", Kind.LEDGER, lambda: self.twin.replace(target, row, etag), is_timely=False)
 
@@ -360,7 +360,7 @@ class WiredLedger:
         self, target: str, row: OpenRotation, etag: str, *, waits: bool, bind: SecretId | None = None
     ) -> Versioned[OpenRotation] | None:
         """
-        Ask for a running rotation to be written anew, as one that has begun.
+        Ask for a running rotation to be replaced by one that has begun.
         """
         return await ask(
             "begin",

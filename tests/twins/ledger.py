@@ -139,7 +139,7 @@ class MemoryLedger:
 
     async def replace(self, target: str, row: OpenRotation, etag: str) -> Versioned[OpenRotation] | None:
         """
-        Write the running rotation anew if it is the one with that tag.
+        Replace the running rotation if it is the one with that tag.
         """
         await self.faults.enter("replace")
         if not self._is(target, etag):
@@ -153,7 +153,7 @@ class MemoryLedger:
         self, target: str, row: OpenRotation, etag: str, *, waits: bool, bind: SecretId | None = None
     ) -> Versioned[OpenRotation] | None:
         """
-        In one step write the running rotation anew, as one that has begun and does not wait.
+        In one step replace the running rotation by one that has begun and does not wait.
         """
         await self.faults.enter("begin")
         if not self._is(target, etag) or not self._may_change(row.request, target, begun=False, waits=waits):

@@ -3,6 +3,7 @@ What a rotation asks of the world: each thing once, and nothing that it could do
 """
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from msgspec import structs
@@ -12,7 +13,8 @@ from rotation.run.rotator import Rotator
 from rotation.vocabulary.record import State
 from rotation.vocabulary.target import KeyName
 from tests.twins.calls import KEY_REGENERATION, ROTATION
-from tests.twins.world import TARGETS, TwinWorld
+from tests.twins.targets import batch_account
+from tests.twins.world import SUBSCRIPTION, TARGETS, TwinWorld
 
 ONCE_IN_A_WHILE = ("list_managed", "bind")  # for five minutes, for a secret's first rotation
 
@@ -56,6 +58,46 @@ async def test_a_later_rotation_asks_for_less(world: TwinWorld) -> None:
 
     wanted = [call for call in expected(world, ROTATION) if call not in ONCE_IN_A_WHILE]
     assert world.faults.calls == [*wanted, "read_version", "disable"]
+
+
+async def test_a_target_that_was_listed_is_claimed_without_reading_the_secret_first(world: TwinWorld) -> None:
+    """
+    The look under the claim reads it. After that it is read first again: what comes next is a duplicate, most likely.
+    """
+    world.put("two", key=KeyName.SECONDARY)
+    await world.rotate(world.event("one"))
+    world.faults.calls.clear()
+
+    second = world.event("two")
+    await world.rotate(second)
+    assert world.faults.calls[:2] == ["claim", "read_current"]
+
+    world.faults.calls.clear()
+    await world.rotate(second)
+    assert world.faults.calls[:2] == ["read_current", "claim"]
+    assert world.faults.count("read_keys") == 0
+
+
+@pytest.mark.parametrize("minutes", [4, 6])
+async def test_a_secret_that_left_the_listed_target_is_rotated_at_its_own(world: TwinWorld, minutes: int) -> None:
+    """
+    Whatever the listing says, and however old it is: no key of the target that was listed dies, and its claim is free.
+    """
+    other = batch_account(SUBSCRIPTION, "rg", "account9")
+    world.provider.add(other)
+    world.put("two", key=KeyName.SECONDARY)
+    await world.rotate(world.event("one"))
+    regenerations = world.regenerations()
+    world.clock.advance(timedelta(minutes=minutes))
+    world.put("two", {"ProviderAddress": other.arm_id}, value=world.provider.value(other, KeyName.PRIMARY))
+    world.unmanage("two")
+
+    rotation = await world.rotate(world.event("two"))
+
+    assert (rotation.state, rotation.target) == (State.COMPLETED, other.arm_id)
+    assert world.regenerations() == regenerations
+    assert world.provider.regenerations(other, KeyName.SECONDARY) == 1
+    assert world.ledger.claims() == []
 
 
 async def test_a_duplicate_of_what_has_ended_changes_nothing(world: TwinWorld) -> None:
