@@ -46,9 +46,9 @@ OF_A_ROTATION = f"RotationId eq @id and {UNFINISHED}"
 _CONDITION_BROKEN = {404, 409, 412}
 
 
-class _NotWaiting(Exception):
+class _NotAsKnown(Exception):
     """
-    A rotation does not wait any more.
+    A rotation stands otherwise than its worker thinks: it waits no more, has begun, or has ended.
     """
 
 
@@ -132,7 +132,7 @@ class WaitingRows:
                     beginning.append(await self._beginning(row.request, target))
                 made = await self._client.submit_transaction([("update", entity, expected), *beginning])
                 return Versioned(row, str(made[0]["etag"]))
-            except (TableTransactionError, _NotWaiting) as error:
+            except (TableTransactionError, _NotAsKnown) as error:
                 _require_broken_condition(error)
                 found = await self._table.get(LIVE, entity["RowKey"])
                 if found and found.get("Write") == entity["Write"]:
@@ -162,7 +162,7 @@ class WaitingRows:
         """
         Return the step of a transaction that says how a rotation stands from now on: it fails for one that has ended.
 
-        So it does for one that has `begun`, or that waits, where that is not known. Raises `_NotWaiting` likewise.
+        So it does for one that has `begun`, or that waits, where that is not known. Raises `_NotAsKnown` likewise.
         """
         replacing: dict[str, Any] = {"mode": UpdateMode.REPLACE}
         if begun:
@@ -172,7 +172,7 @@ class WaitingRows:
         if found is None:
             return "create", standing
         if not isinstance(read_standing(found), WaitingRotation):
-            raise _NotWaiting
+            raise _NotAsKnown
         expected = {"etag": found.metadata["etag"], "match_condition": MatchConditions.IfNotModified}
         return "update", standing, replacing | expected
 
@@ -201,13 +201,13 @@ class WaitingRows:
         """
         Return the condition that the row by which a rotation waits is its own: that of a revocation is its target's.
 
-        Raises `_NotWaiting` where another revocation has it by now, or none.
+        Raises `_NotAsKnown` where another revocation has it by now, or none.
         """
         if not request.revokes:
             return {}
         found = await self._table.get(LIVE, waiting_key(request, target))
         if found is None or found["RotationId"] != request.id:
-            raise _NotWaiting
+            raise _NotAsKnown
         return {"etag": found.metadata["etag"], "match_condition": MatchConditions.IfNotModified}
 
     async def _commit(self, steps: Callable[[], Awaitable[list[Any]]], made: dict[str, Any]) -> bool:
@@ -220,7 +220,7 @@ class WaitingRows:
         async def commit() -> bool:
             try:
                 await self._client.submit_transaction(await steps())
-            except (TableTransactionError, _NotWaiting) as error:
+            except (TableTransactionError, _NotAsKnown) as error:
                 _require_broken_condition(error)
                 found = await self._table.get(LIVE, made["RowKey"])
                 return found is not None and found.get("Write") == made["Write"]
