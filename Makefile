@@ -41,6 +41,10 @@ start: ## Run the app in a local cloud and leave it running
 test: ## Run the tests, on all cores (ARGS='-n0 ...' on one)
 	@tools/setup.sh browser && $(in_full) python -m pytest -n logical --dist loadscope $(ARGS)
 
+.PHONY: docs-check
+docs-check: ## Check the documents: links, words, tables, and every command that runs without Azure
+	@$(in_full) python -m pytest -q tests/unit/documents tests/e2e/test_operations.py tests/e2e/test_getting_started.py tests/e2e/test_consumers.py tests/e2e/test_subscriber.py $(ARGS)
+
 .PHONY: pictures
 pictures: ## Take the screenshots that README and docs show
 	@tools/setup.sh browser && $(in_full) python -m tools.browser $(ARGS)

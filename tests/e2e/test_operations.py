@@ -1,5 +1,5 @@
 """
-The runbook: every procedure of docs/operations.md, as it stands there.
+The runbook and its how-to pages: every procedure as it stands there.
 """
 
 import re
@@ -11,21 +11,21 @@ from typing import Any
 import pytest
 
 from localcloud.cloud import MAX_POLLING_INTERVAL, OFTEN
-from tests.e2e.markdown_page import Block, blocks
-from tests.e2e.test_demo import PATIENCE, ROOT
+from tests.e2e.markdown_page import RUNBOOK, Block, blocks, read
+from tests.e2e.test_demo import PATIENCE
 from tests.e2e.test_start import READY, Run, start
 
 Check = Callable[[Run, str], None]
 """Looks at what has become of the secrets, and at what the commands have printed."""
 
-BLOCKS = blocks((ROOT / "docs/operations.md").read_text(encoding="utf-8"))
+BLOCKS = [block for page in RUNBOOK for block in blocks(read(page))]
 RUNNABLE = [block for block in BLOCKS if not block.needs_azure]
 
 
 @dataclass(frozen=True)
 class Step:
     """
-    One block of the page, by how its first command begins.
+    One block of a page, by how its first command begins.
     """
 
     command: str
@@ -141,6 +141,14 @@ def is_let_go(run: Run, _: str) -> None:
     assert "openai-key" not in run.secrets()
 
 
+def is_rotated_at_once(run: Run, printed: str) -> None:
+    """
+    See the plan, and then the rotation.
+    """
+    says("Planned", "Completed (Primary -> Secondary)")(run, printed)
+    is_well("batch-key")(run, printed)
+
+
 def is_swept(run: Run, _: str) -> None:
     """
     Wait until what is due is rotated.
@@ -193,7 +201,7 @@ def is_all_reported(run: Run, _: str) -> None:
     assert set(revocations(run)) == {item["target"].split("/")[-1] for item in items.values()}
 
 
-#: In the order of the page.
+#: In the order of the pages.
 STEPS = (
     Step("rotator health", says("Healthy", "Drifted", "Misconfigured", "Live now", "ScopeLocked"), state="Failed"),
     Step("rotator status", says("NearlyManaged", "provider_refused", "Planned")),
@@ -205,7 +213,9 @@ STEPS = (
     Step("rotator status --refresh", needs_nobody),
     Step("rotator pause batch-key", is_paused_and_resumed),
     Step("rotator unmanage openai-key", is_let_go),
+    Step("rotator rotate batch-key --dry-run", is_rotated_at_once),
     Step('echo "x-functions-key', is_swept),
+    Step("rotator history --state failed", says("provider_refused"), state="Failed"),
     Step("rotator history --state scheduled", says("too_soon until"), needs=let_one_wait),
     Step("rotator rotate batch-key --ignore-grace", is_rotated_although_one_waits),
     Step("rotator leak batch-key", is_to_be_revoked),
@@ -215,6 +225,7 @@ STEPS = (
     Step("rotator rotate --target", says("batchAccounts/archive: Completed (Secondary)")),
     Step("rotator rotate --all", is_all_reported, needs=let_no_key_be_leaked),
     Step("rotator history --since 12h --state failed", is_well()),
+    Step("rotator history --state regenerating", says("no rotations")),
 )
 PROCEDURES = [pytest.param(block, step, id=step.command) for block, step in zip(RUNNABLE, STEPS, strict=False)]
 
@@ -261,7 +272,7 @@ def test_every_procedure_does_what_the_page_says(run: Run, block: Block, step: S
 
 def test_every_block_is_run_or_needs_azure() -> None:
     """
-    The steps are the blocks of the page, in its order.
+    The steps are the blocks of the pages, in their order.
     """
     names = [block.name for block in RUNNABLE]
 

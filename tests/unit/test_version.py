@@ -1,3 +1,4 @@
+import re
 import tomllib
 from pathlib import Path
 
@@ -8,15 +9,16 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_rows_of_the_ledger_name_the_version_of_the_project() -> None:
     """
-    What the code says of itself is what the project says.
+    The version in the code is the one in pyproject.toml.
     """
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
 
-def test_the_command_line_has_the_version_of_the_app() -> None:
+def test_the_changelog_has_a_section_for_the_version() -> None:
     """
-    Both are made of one commit, and a person who reports a fault names one version.
+    It is the newest release, with its date; only changes that are not released may stand above it.
     """
-    command_line = tomllib.loads((ROOT / "operator_cli" / "pyproject.toml").read_text())
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    releases = [heading for heading in headings if heading != "Unreleased"]
 
-    assert command_line["project"]["version"] == VERSION
+    assert re.fullmatch(rf"{re.escape(VERSION)} \(\d{{4}}-\d{{2}}-\d{{2}}\)", releases[0])

@@ -356,7 +356,7 @@ def test_the_pages_show_every_check_of_health() -> None:
     assert [line.split()[0] for line in shown.splitlines()] == checks
 
 
-@pytest.mark.parametrize("page", ["http-api.md", "command-line.md", "../README.md"])
+@pytest.mark.parametrize("page", ["http-api.md", "command-line.md"])
 def test_a_record_on_a_page_has_every_member(page: str) -> None:
     """
     Those that are only sometimes there may stand beside them.

@@ -1,8 +1,6 @@
 import json
 import re
 
-import pytest
-
 from handlers.admission import OPERATE, READ
 from tests.unit.infra.deployment import INFRA, ROOT, parameter_files
 from tests.unit.infra.test_least_privilege import ROTATION, assignments
@@ -62,28 +60,6 @@ def test_every_output_that_is_used_in_a_command_exists() -> None:
 
     assert asked
     assert asked <= set(outputs)
-
-
-def anchors(text: str) -> set[str]:
-    """
-    Return what a link may name in a page: its headings as GitHub spells them, and what is marked.
-    """
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    slugs = {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
-    return slugs | set(re.findall(r'<a id="([^"]+)"', text))
-
-
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
-def test_links_lead_somewhere(page: str) -> None:
-    """
-    A relative link of a page names a file, and a heading where it names one.
-    """
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)]*)\)", text):
-        file = (ROOT / page).parent / target if target else ROOT / page
-        assert file.exists(), target
-        if anchor:
-            assert anchor in anchors(file.read_text(encoding="utf-8")), f"{target}#{anchor}"
 
 
 def test_the_app_registration_has_the_roles_that_the_app_looks_for() -> None:
