@@ -6,11 +6,11 @@ from tests.e2e.markdown_page import FIRST_STEPS, ROOT, RUNBOOK, Block, blocks, r
 
 FOLDERS = ("", ".github/", "docs/", "docs/how-to/", "docs/adr/", "operator_cli/")
 PAGES = sorted(f"{folder}{path.name}" for folder in FOLDERS for path in (ROOT / folder).glob("*.md"))
-#: Words that readers trip over; style.md of this repository's prose asks for plain ones. Put together here, so that a search for them finds none.
+#: Words that readers trip over, put together here so that a search for them finds none.
 HARD = re.compile(rf"\b(who{'ever'}|a{'new'}|he{'ed'})\b|\b(tell|told|tells) {'of'}\b")
 LONGEST = 400
 #: How a block begins that a person types.
-COMMANDS = {"az", "azd", "cd", "curl", "echo", "export", "func", "git", "npm", "npx", "pip", "pipx", "python", "rotator"}
+COMMANDS = ("az", "azd", "cd", "curl", "echo", "export", "func", "git", "npm", "pip", "pipx", "python", "rotator")
 
 
 def slugs(text: str) -> set[str]:
