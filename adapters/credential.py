@@ -12,7 +12,6 @@ from typing import Any, Self, TypeVar
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import AzureError
 
-from adapters.late import is_made, late
 from rotation.vocabulary.errors import Unavailable
 from rotation.vocabulary.limits import TOKEN_WITHIN
 
@@ -57,8 +56,7 @@ class Identity:
         """
         Close the credential's own clients.
         """
-        if is_made(self._credential):
-            await self._credential.close()
+        await self._credential.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,23 +88,15 @@ def managed_identity(client_id: str | None, transport: Any) -> Identity:
 
     It is asked directly; a chain of credentials would probe for others first, at every cold start.
     """
+    from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415 - costs 0.2 s
 
-    def make() -> Any:
-        from azure.identity.aio import ManagedIdentityCredential  # noqa: PLC0415 - costs 0.2 s; see adapters/late.py
-
-        return ManagedIdentityCredential(client_id=client_id, transport=transport)
-
-    return Identity(late(make))
+    return Identity(ManagedIdentityCredential(client_id=client_id, transport=transport))
 
 
 def developer_identity(authority: str) -> Identity:
     """
     Return the identity that a developer is signed in with: environment, command line tools, and so on.
     """
+    from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
 
-    def make() -> Any:
-        from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - as above
-
-        return DefaultAzureCredential(authority=authority)
-
-    return Identity(late(make))
+    return Identity(DefaultAzureCredential(authority=authority))

@@ -49,8 +49,6 @@ async def on_secret_event(event: func.EventGridEvent, rotations: func.Out[List[s
     # As an element of a list: a bare string that is JSON would be parsed and written again by the host.
     rotations.set([msgspec.json.encode(request).decode()])
     _log.info("rotation %s: accepted (%s)", request.id, request.trigger, extra={"rotation": request.id})
-    # Most likely by this process, whose next message it is.
-    app.warming.expect_a_rotation()
 
 
 def _trigger_of(event: func.EventGridEvent) -> Trigger:

@@ -67,7 +67,6 @@ async def create_rotation(request: func.HttpRequest, rotations: func.Out[List[st
     Rotate the key of a secret, or regenerate one of a target; answer when that is done, or at once if so preferred.
     """
     asked = read_body(request.get_body(), NewRotation, ROTATION_EXAMPLE)
-    wired().warming.expect_a_rotation()
     _ = asked.subject(wired().providers.parse_target), asked.revocation
     if asked.dry_run:
         return answered(await rehearse(wired().world, await _accept(request, asked, None)))

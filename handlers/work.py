@@ -34,7 +34,6 @@ async def run_rotation(message: func.QueueMessage, rotations: func.Out[List[str]
     Secrets that hold a leaked key are moved before that is revoked.
     """
     request = _read(message)
-    wired().warming.expect_a_rotation()
     if request.revokes and (moves := await wired().rotator.moves(request)):
         rotations.set(messages(moves))
         return

@@ -6,7 +6,6 @@ import importlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from adapters.late import importing
 from providers.ids import parse_target
 from providers.kind import Kind
 from rotation.ports.providers import KeyProber, Provider, Providers
@@ -20,8 +19,7 @@ class KnownKinds(Providers):
     """
     The `Providers` of a table of kinds. The SDK of a kind is imported with its first target.
 
-    `suffixes` says which hosts may be asked with the keys of a kind, none where its keys are not proven. `expect` is
-    called with the module that is needed next.
+    `suffixes` says which hosts may be asked with the keys of a kind, none where its keys are not proven.
     """
 
     def __init__(
@@ -31,26 +29,25 @@ class KnownKinds(Providers):
         arm: "Callable[[], ResourceManager]",
         transport: Callable[[], Any],
         suffixes: Callable[[Kind], Sequence[str]],
-        expect: Callable[[str], None],
+        prepare: Callable[[], None],
     ) -> None:
         self._kinds = {kind.provider: kind for kind in kinds}
         self._arm = arm
         self._transport = transport
         self._suffixes = suffixes
-        self._expect = expect
+        self._prepare = prepare
         self._providers: dict[str, Provider] = {}
 
     def parse_target(self, arm_id: str) -> Target:
         return parse_target(tuple(self._kinds.values()), arm_id)
 
-    def prepare(self, target: Target) -> None:
-        self._expect(self._kinds[target.provider].client)
+    def prepare(self) -> None:
+        self._prepare()
 
     async def provider_for(self, target: Target) -> Provider:
         kind = self._kinds[target.provider]
         if kind.provider not in self._providers:
-            with importing:
-                self._providers[kind.provider] = self._make(kind)
+            self._providers[kind.provider] = self._make(kind)
         return self._providers[kind.provider]
 
     async def has_room_for(self, target: str) -> bool:

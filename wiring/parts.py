@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from adapters.late import late, part
 from wiring.authentication import Authentication, is_sign_in_on, read_authentication
-from wiring.warming import Warming
+from wiring.tokens_ahead import TokensAhead
 
 if TYPE_CHECKING:
     from adapters.arm import ResourceManager
@@ -46,7 +45,7 @@ class Wiring:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self.warming = Warming(lambda: self.ledger, self._get_tokens)
+        self.tokens_ahead = TokensAhead(self._get_tokens)
 
     @cached_property
     def settings(self) -> "Settings":
@@ -83,10 +82,9 @@ class Wiring:
         return World(
             vaults=self.vaults,
             providers=self.providers,
-            # A rotation reads the secret first, and announces last: each SDK is imported when it is needed.
-            ledger=late(lambda: self.ledger),
-            inventory=late(lambda: self.inventory),
-            announcer=late(lambda: self.announcer),
+            ledger=self.ledger,
+            inventory=self.inventory,
+            announcer=self.announcer,
             scopes=self.settings.scopes,
             clock=SystemClock(),
             gather=gather,
@@ -105,10 +103,10 @@ class Wiring:
             arm=lambda: self.arm,
             transport=lambda: self.transport,
             suffixes=self.settings.suffixes_of,
-            expect=self.warming.expect_a_target,
+            prepare=self.tokens_ahead.begin,
         )
 
-    @part
+    @cached_property
     def arm(self) -> "ResourceManager":
         from adapters.arm import ResourceManager
 
@@ -117,14 +115,14 @@ class Wiring:
             self.identity, settings.arm_endpoint, settings.cloud.arm_scope, self.transport, self.throttling
         )
 
-    @part
+    @cached_property
     def throttling(self) -> "Throttling":
         from adapters.clock import SystemClock
         from adapters.throttling import Throttling
 
         return Throttling(SystemClock())
 
-    @part
+    @cached_property
     def vaults(self) -> "KeyVaults":
         from adapters.key_vault import KeyVaults
 
@@ -135,25 +133,25 @@ class Wiring:
             f"https://{self.settings.cloud.vault_domain}/.default",
         )
 
-    @part
+    @cached_property
     def ledger(self) -> "TableLedger":
         from adapters.ledger import TableLedger
 
         return TableLedger(self.table)
 
-    @part
+    @cached_property
     def history(self) -> "TableHistory":
         from adapters.history import TableHistory
 
         return TableHistory(self.table)
 
-    @part
+    @cached_property
     def inventory(self) -> "TableInventory":
         from adapters.inventory import TableInventory
 
         return TableInventory(self.table)
 
-    @part
+    @cached_property
     def table(self) -> "Table":
         from adapters.table import open_table
 
@@ -161,7 +159,7 @@ class Wiring:
         credential = None if storage.connection_string else self._identity_of(storage.client_id)
         return open_table(storage.connection_string, storage.table_service_uri, credential, self.transport)
 
-    @part
+    @cached_property
     def announcer(self) -> "Announcer":
         from adapters.announcer import EventGridTopic
 
@@ -204,11 +202,11 @@ class Wiring:
 
         return telemetry(self._environment)
 
-    @part
+    @cached_property
     def identity(self) -> "Identity":
         return self._identity_of(self.settings.client_id)
 
-    @part
+    @cached_property
     def transport(self) -> "SharedTransport":
         from adapters.transport import SharedTransport
 
@@ -224,7 +222,7 @@ class Wiring:
         """
         Close all connections.
         """
-        await self.warming.finish()
+        await self.tokens_ahead.finish()
         if "telemetry" in self.__dict__:
             await asyncio.to_thread(self.telemetry.close)
         if "identity" in self.__dict__:

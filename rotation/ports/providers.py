@@ -91,9 +91,9 @@ class Providers(Protocol):
         """
         ...
 
-    def prepare(self, target: Target) -> None:
+    def prepare(self) -> None:
         """
-        Get ready for a target whose provider is about to be asked for; return at once.
+        Get ready for the first request to a provider; return at once.
         """
         ...
 

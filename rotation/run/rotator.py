@@ -149,7 +149,7 @@ class _Run:
                     target, ahead = await self._find_target()
                     record = record.about(target)
                     self._world.scopes.require(target)
-                    self._world.providers.prepare(target)
+                    self._world.providers.prepare()
                     identity = target.identity
                 except Ending as ending:
                     # The tags may have changed while this very rotation is running: then it ends under its claim.

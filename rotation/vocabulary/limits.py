@@ -117,7 +117,6 @@ TOKEN_WITHIN = 15.0  # seconds, for one token with all tries of azure-identity
 TABLE_WITHIN = 30  # seconds, for one operation on the ledger with all its tries
 HEALTH_WITHIN = 10  # seconds, for each part of a health check
 HEALTH_KEPT_FOR = 10  # seconds: the answer is public, and asking must not cost more than that
-BREATH = 0.001  # seconds between two modules that are imported ahead, in which another thread may import one
 
 # Throttling by Azure Resource Manager
 SCARCE_AT = 50  # requests left, or fewer: they go one after the other. Two instances have as many on their way

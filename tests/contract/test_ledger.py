@@ -327,13 +327,12 @@ async def test_health_reports_a_row_of_another_version(wiring: Wiring) -> None:
     After a step back to an older version, somebody has to know.
     """
     target = f"{TARGET}-of-another-version"
-    row = await wiring.ledger.claim(target, running(str(uuid.uuid4())))
+    await wiring.ledger.claim(target, running(str(uuid.uuid4())))
     await wiring.table.client.update_entity({"PartitionKey": "live", "RowKey": open_key(target), "RowSchema": 9})
 
     health = await wiring.health.report()
 
     await wiring.table.client.delete_entity("live", open_key(target))
-    assert row.row.record.attempts == 1
     assert (health.status, health.checks["ledger"]) == ("Unhealthy", "unreadable_row")
 
 

@@ -95,7 +95,7 @@ class WiredProvider:
     def _twin(self) -> MemoryProvider:
         return self._laboratory.world.provider
 
-    def prepare(self, target: Target) -> None:
+    def prepare(self) -> None:
         """
         Be ready anyway.
         """

@@ -160,7 +160,7 @@ class MemoryProvider:
         """
         return ids.parse_target(self._kinds, arm_id)
 
-    def prepare(self, target: Target) -> None:
+    def prepare(self) -> None:
         """
         Be ready anyway.
         """

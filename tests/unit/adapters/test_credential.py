@@ -4,7 +4,6 @@ import pytest
 from azure.core.credentials import AccessTokenInfo
 
 from adapters.credential import Identity
-from adapters.late import is_made, late
 from rotation.vocabulary.errors import Unavailable
 
 
@@ -64,16 +63,14 @@ async def test_whoever_waits_for_a_token_that_does_not_come_is_told_in_time() ->
     assert [type(result) for result in results] == [Unavailable] * 3
 
 
-async def test_closing_an_identity_that_nobody_used_makes_no_credential() -> None:
+async def test_closing_an_identity_closes_its_credential() -> None:
     """
-    An SDK is not imported to be closed.
+    No connection of it stays open.
     """
-    credential = late(Credential)
-    await Identity(credential).close()
-    assert not is_made(credential)
+    credential = Credential()
 
-    assert not credential.is_closed
     await Identity(credential).close()
+
     assert credential.is_closed
 
 
