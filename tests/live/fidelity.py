@@ -9,7 +9,7 @@ from pathlib import Path
 PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
 
 _ENTRY = re.compile(
-    r"^### (?P<number>\d+)\. (?P<text>.+)\n\n"
+    r"^### (?P<number>\d+)\. (?P<text>.+)(?:\n\n?(?!- \*\*|#).+)*\n\n"
     r"- \*\*From:\*\* (?P<source>.+(?:\n  .+)*)\n"
     r"- \*\*If it is wrong:\*\* (?P<consequence>.+(?:\n  .+)*)\n"
     r"- \*\*Held by:\*\* (?P<held_by>.+(?:\n  .+)*)\n"
@@ -21,7 +21,7 @@ _ENTRY = re.compile(
 @dataclass(frozen=True)
 class Assumption:
     """
-    One entry of the page.
+    One entry of the page: its heading, and its four items on one line each.
     """
 
     number: int
