@@ -21,7 +21,7 @@ _ENTRY = re.compile(
 @dataclass(frozen=True)
 class Assumption:
     """
-    One entry of the page: its heading, and its four items on one line each.
+    One entry of the page: its heading and its four items, each as one line.
     """
 
     number: int
