@@ -34,7 +34,7 @@ DEFAULT_GRACE = timedelta(hours=24)  # App Service may use a secret that it has 
 LONGEST_GRACE = timedelta(hours=168)  # longest value of the setting: a week
 LONGEST_REVOCATION = timedelta(days=365)  # from the last move away from a leaked key to the end of that key
 HOLDERS_MOVE_WITHIN = timedelta(hours=24)  # after the delay: a leaked key that a secret still holds then is not revoked
-REFUSED_KEY_RESTS_FOR = timedelta(hours=1)  # until the next move after a refused key: each regenerates the other key
+REFUSED_KEY_RESTS_FOR = timedelta(hours=1)  # until the next move after a failed one: each regenerates the other key
 
 # The proof of a new key
 PROVEN_WITHIN = 60.0  # seconds in which one attempt asks whether a key works; then the rotation is suspended
