@@ -12,9 +12,9 @@ from rotation.vocabulary import limits
 DOCUMENT = Path(__file__).parents[1] / "docs/limits.md"
 _HEAD = """# Limits
 
-Every number that limits something in the app, with its reason.
+This page lists every limit of the app, with its reason.
 The source is [limits.py](../rotation/vocabulary/limits.py); `python -m tools.limits` writes this page.
-None of them is a setting: those are in [configuration.md](configuration.md)."""
+These limits are fixed; [configuration.md](configuration.md) lists the settings."""
 _SECTION = re.compile(r"# (?P<title>.+)")
 _LINE = re.compile(r"(?P<name>[A-Z_]+) = .*?  # (?P<why>.+)")
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

@@ -9,11 +9,11 @@ from pathlib import Path
 PAGE = Path(__file__).parents[2] / "docs" / "fidelity.md"
 
 _ENTRY = re.compile(
-    r"^### (?P<number>\d+)\. (?P<text>.+)\n\n"
-    r"- \*\*From:\*\* (?P<source>.+)\n"
-    r"- \*\*If it is wrong:\*\* (?P<consequence>.+)\n"
-    r"- \*\*Held by:\*\* (?P<held_by>.+)\n"
-    r"- \*\*Live:\*\* (?P<live>.+)$",
+    r"^### (?P<number>\d+)\. (?P<text>.+)(?:\n\n?(?!- \*\*|#).+)*\n\n"
+    r"- \*\*From:\*\* (?P<source>.+(?:\n  .+)*)\n"
+    r"- \*\*If it is wrong:\*\* (?P<consequence>.+(?:\n  .+)*)\n"
+    r"- \*\*Held by:\*\* (?P<held_by>.+(?:\n  .+)*)\n"
+    r"- \*\*Live:\*\* (?P<live>.+(?:\n  .+)*)$",
     re.MULTILINE,
 )
 
@@ -21,7 +21,7 @@ _ENTRY = re.compile(
 @dataclass(frozen=True)
 class Assumption:
     """
-    One entry of the page.
+    One entry of the page: its heading and its four items, each as one line.
     """
 
     number: int
@@ -32,6 +32,10 @@ class Assumption:
     live: str
 
 
+def _joined(lines: str) -> str:
+    return lines.replace("\n  ", " ")
+
+
 def read_page() -> list[Assumption]:
     """
     Return the assumptions in the order of the page.
@@ -40,10 +44,10 @@ def read_page() -> list[Assumption]:
         Assumption(
             number=int(found["number"]),
             text=found["text"],
-            source=found["source"],
-            consequence=found["consequence"],
+            source=_joined(found["source"]),
+            consequence=_joined(found["consequence"]),
             held_by=tuple(re.findall(r"`(tests/[^`]+)`", found["held_by"])),
-            live=found["live"],
+            live=_joined(found["live"]),
         )
         for found in _ENTRY.finditer(PAGE.read_text())
     ]
