@@ -4,7 +4,7 @@ What is asked for: one request, whichever trigger it came through. Its JSON is t
 
 import secrets
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -14,6 +14,7 @@ from rotation.vocabulary.secret import SecretId
 from rotation.vocabulary.target import KeyName
 
 _NAMESPACE = uuid.UUID("6f0c8d1e-5a0b-4c57-9a5e-5d4a3f1b7c20")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Trigger(StrEnum):
@@ -185,7 +186,8 @@ def new_id(now: datetime) -> str:
     """
     Return a UUIDv7 (RFC 9562): 48 bits of milliseconds, then chance.
     """
-    milliseconds = int(now.timestamp() * 1000)
+    # Whole numbers: a float loses a millisecond now and then.
+    milliseconds = (now - _EPOCH) // timedelta(milliseconds=1)
     chance = secrets.randbits(74)
     version_7, variant = 7, 0b10
     return str(

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rotation.vocabulary.caller import Caller
@@ -74,6 +74,7 @@ def test_another_version_or_event_is_another_request(secret: SecretId, trigger: 
 
 @settings(deadline=None)
 @given(now=times)
+@example(now=datetime(2038, 1, 20, microsecond=2000, tzinfo=UTC))
 def test_a_new_id_is_a_well_formed_uuid_7(now: datetime) -> None:
     """
     It is a UUID of version 7 in RFC 9562's variant and spelling, and begins with the milliseconds of its making.
