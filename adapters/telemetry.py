@@ -185,6 +185,6 @@ def telemetry(environment: Mapping[str, str]) -> Telemetry:
 
 
 def _is_wanted(settings: TelemetrySettings) -> bool:
-    # Whoever has set OpenTelemetry up for this process has imported it: Azure's worker, or an agent.
+    # Azure's worker, or an agent, that has set OpenTelemetry up for this process has imported it.
     is_set_up = "opentelemetry.sdk.metrics" in sys.modules
     return not settings.disabled and (is_set_up or settings.otlp or settings.application_insights is not None)

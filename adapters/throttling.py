@@ -97,7 +97,7 @@ class _Gate:
     """
     The way to ARM for the requests of one subscription: free, one after the other, or closed until a certain time.
 
-    Whoever waits does so in the order of arrival, reads and writes alike. Times are those of the monotonic clock.
+    Requests wait in the order of arrival, reads and writes alike. Times are those of the monotonic clock.
     """
 
     def __init__(self, subscription: str, clock: Clock, longest_wait: float) -> None:

@@ -1,5 +1,5 @@
 """
-The limit: what one rotation of a secret cannot do without, whoever writes it, if the README's promises are to hold.
+The limit: what any rotation of a secret needs if the README's promises are to hold.
 
 It is of a secret that has been rotated before, in a process that has listed the vaults in the last minutes, for another
 secret's rotation: the target is known from that, and not read from the secret's tags first. Requests are written as the

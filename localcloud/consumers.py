@@ -72,7 +72,7 @@ async def call_over_http(
 
 def failure_of(error: AzureError) -> CallFailed:
     """
-    Return what may be told of an SDK's error.
+    Return what may be shown about an SDK's error.
     """
     if not isinstance(error, HttpResponseError):
         return CallFailed(type(error).__name__)

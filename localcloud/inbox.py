@@ -30,7 +30,7 @@ class Inbox(Running):
         self._arrived = asyncio.Condition()
 
     async def _start(self, running: AsyncExitStack) -> None:
-        # An origin is allowed once and for all: whoever sends here is on this machine.
+        # An origin is allowed once and for all: every sender is on this machine.
         runner = web.ServerRunner(web.Server(self._answer))
         await runner.setup()
         running.push_async_callback(runner.cleanup)

@@ -43,7 +43,7 @@ _TO_TRY = (
     "ROTATION_PROVE_KEYS",
 )
 
-# As on docs/operations.md. The key goes through a pipe, since arguments show in lists of processes.
+# As on docs/how-to/rotate-a-secret.md. The key goes through a pipe, since arguments show in lists of processes.
 _SWEEP = (
     'echo "x-functions-key: $MASTER_KEY" | curl -fsS "$KEY_ROTATOR_URL/admin/functions/sweep_vaults" -H @- '
     "-H 'Content-Type: application/json' -d '{\"input\": \"\"}'"
@@ -199,7 +199,7 @@ def _practice(troubles: Sequence[Trouble]) -> list[str]:
         return ["With these settings no secret could be planted that needs a person.", ""]
     return [
         f"The page and `{COMMAND} status` show secrets that need a person. To practise,",
-        "mend each there, or as docs/operations.md says in the section named here:",
+        "mend each there, or as the page in docs/how-to/ says that is named here:",
         *(f"  {trouble.secret:<11}  {trouble.told:<34}  {trouble.help}" for trouble in troubles),
         "",
     ]

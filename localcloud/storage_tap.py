@@ -72,7 +72,7 @@ class StorageTap(Running):
     @property
     def past_the_tap(self) -> str:
         """
-        The connection string of the Azurite itself, for whoever sets the scene unseen.
+        The connection string of Azurite itself, for requests that are not recorded.
         """
         return self._storage.connection_string
 

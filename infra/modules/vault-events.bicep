@@ -1,4 +1,4 @@
-// Brings the events of one vault to the app, and tells of those that were not delivered.
+// Brings the events of one vault to the app, and raises alerts about those that were not delivered.
 
 @description('Name of the vault\'s system topic, in the resource group that this is deployed to.')
 param topicName string

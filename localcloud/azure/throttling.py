@@ -26,7 +26,7 @@ class Throttle:
     """
     A bucket of requests for each subscription, one for reads and one for writes; a POST is a write.
 
-    Until it is given a limit it refuses nothing, and its headers tell of full buckets.
+    Until it is given a limit it refuses nothing, and its headers show full buckets.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

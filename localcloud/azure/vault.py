@@ -1,5 +1,5 @@
 """
-A vault as whoever runs the local Azure holds it: its secrets, and the events it tells.
+A vault, seen from inside the local Azure: its secrets, and the events that it raises.
 
 It rests on assumptions 56 and 58 of docs/fidelity.md.
 """

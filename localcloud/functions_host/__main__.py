@@ -55,7 +55,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--log", type=Path, help="a file for the log (default: standard error)")
     parser.add_argument("--silent", action="store_true", help="print nothing when it is ready")
     parser.add_argument(
-        "--until-stdin-closes", action="store_true", help="end when whoever holds the other end of standard input does"
+        "--until-stdin-closes", action="store_true", help="end when the process at the other end of standard input ends"
     )
     return parser.parse_args()
 
@@ -72,7 +72,7 @@ def _keep_stdout_for_announcement() -> TextIO:
 def _end_with_stdin() -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    # Not gracefully: whoever is gone has no more use for what runs, and a function that hangs must not keep the host.
+    # Not gracefully: the parent has ended and needs no result, and a function that hangs must not keep the host.
     os._exit(1)
 
 

@@ -33,8 +33,8 @@ _log = logging.getLogger("host")
 # As Azure's host: larger requests are refused with 413.
 _MAX_REQUEST_BYTES = 100 * 1024 * 1024
 
-# How long Azure hides a message from other workers at a time. Whoever kills the host and waits for the message to come
-# back may want to wait less: LOCAL_QUEUE_HIDDEN_SECONDS.
+# How long Azure hides a message from other workers at a time. A test that kills the host and waits for the message
+# may choose less: LOCAL_QUEUE_HIDDEN_SECONDS.
 _HIDDEN_SECONDS = 600
 
 

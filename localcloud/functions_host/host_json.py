@@ -1,5 +1,5 @@
 """
-host.json: the part of it that this host heeds, with Azure's defaults for what it leaves out.
+host.json: the part of it that this host reads, with Azure's defaults for what it leaves out.
 
 It rests on assumptions 77 and 82 of docs/fidelity.md.
 """

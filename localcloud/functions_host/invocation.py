@@ -52,7 +52,7 @@ class Invocation:
 
     async def result(self) -> Datum | None:
         """
-        Wait until it ended and give what it answered; raises InvocationError. Whoever stops waiting does not stop it.
+        Wait until it ended and return its answer; raises InvocationError. It goes on when nobody waits any more.
         """
         return await asyncio.shield(self.outcome)
 

@@ -113,7 +113,7 @@ class QueueListener(Background):
         dequeue_count = message.dequeue_count or 0
         is_last_try = dequeue_count >= self._options.max_dequeue_count
         if self._poison_queue and dequeue_count > self._options.max_dequeue_count:
-            return _Outcome.POISONOUS  # Whoever took it last died over it.
+            return _Outcome.POISONOUS  # The worker that took it last has died.
         try:
             body = self._queue.body_of(message)
         except ValueError:

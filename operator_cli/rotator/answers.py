@@ -1,5 +1,5 @@
 """
-What an answer means, whoever it is from: the app, the host in front of it, or something else at that address.
+What an answer means, from the app, the host in front of it, or something else at that address.
 """
 
 from datetime import UTC, datetime

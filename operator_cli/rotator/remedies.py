@@ -3,7 +3,7 @@ What a person can do about each of the API's error codes, and about a rotation t
 """
 
 COMMAND = "rotator"
-OBSERVING = "its setting ROTATION_MODE=rotate lets it rotate: docs/operations.md#observe-first"
+OBSERVING = "its setting ROTATION_MODE=rotate lets it rotate: docs/how-to/observe-first.md"
 
 _REMEDIES = {
     "forbidden": (
@@ -73,7 +73,7 @@ _REMEDIES_OF_SKIPPED = {
     "observing": f"the app changes nothing, and says in its steps what it would do; {OBSERVING}",
 }
 #: What to do about a key that nobody has seen work.
-UNPROVEN = "docs/operations.md#a-key-that-is-not-proven says what to do"
+UNPROVEN = "docs/how-to/a-failed-rotation.md#a-key-that-is-not-proven says what to do"
 
 
 def remedy_for_skipped(reason: str) -> str | None:

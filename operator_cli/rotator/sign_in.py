@@ -20,7 +20,7 @@ _SPARE = 300  # seconds that a token must be valid yet
 
 class EntraSignIn(httpx.Auth):
     """
-    Whoever is signed in on this machine: by environment, workload identity, managed identity, `az login` and the like.
+    The identity that is signed in on this machine: environment, workload identity, managed identity, `az login`.
     """
 
     def __init__(self, audience: str) -> None:

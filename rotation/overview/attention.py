@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 async def attend(world: World, lead: timedelta, looks: list[VaultFacts]) -> None:
     """
-    Go through what is known of all secrets, tell of those that have come to need a person, and count how all stand.
+    Go through what is known of all secrets, report those that have come to need a person, and count each status.
 
     What cannot be kept or published now is so the next time. `looks` are those that were just taken.
     """

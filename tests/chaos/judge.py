@@ -148,7 +148,7 @@ def _against_records(ledger: LedgerHistory, effects: Counter[str], versions: Cou
 
 def _silences(azure: LocalAzure, ledger: LedgerHistory) -> Iterator[Broken]:
     """
-    Promise 4: every rotation ended, in one way, and was told of in that way.
+    Promise 4: every rotation ended in one way, and was published in that way.
     """
     told: defaultdict[str, set[str]] = defaultdict(set)
     for event in azure.events:

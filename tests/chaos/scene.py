@@ -167,7 +167,7 @@ class Scene(Running):
 
     def is_over(self, rotation: str) -> bool:
         """
-        Whether a rotation has ended and been told of, and nobody works on it any more.
+        Whether a rotation has ended and was published, and nobody works on it any more.
         """
         is_settled = self.ledger.is_settled(rotation) and rotation not in self.supervisor.unfinished
         return is_settled and not self.workers(rotation)

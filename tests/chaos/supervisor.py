@@ -70,7 +70,7 @@ class Supervisor(Running):
         self.resumed: set[str] = set()
         """Rotations that were left behind and picked up again."""
         self.retold: set[str] = set()
-        """Rotations that had ended and waited to be told of."""
+        """Rotations that had ended and waited to be published."""
         self.unfinished: set[str] = set()
         """The rotations that have a row in the ledger's partition of unfinished things."""
         self._connection_string = connection_string
@@ -146,7 +146,7 @@ class Supervisor(Running):
         rotation = entity["RotationId"]
         workers = self._instances.possible_workers(rotation)
         watch = self._watches.setdefault((entity["RowKey"], _holder(entity)), _Watch(workers))
-        # Whoever came later found the row as it is: it is not theirs, or it would not be the same any more.
+        # A later worker found the row as it is: it is not that worker's, or it would have changed.
         watch.workers &= workers
         request = json.loads(entity["Row"])["request"]
         about = [f"/secrets/{request['secret']['name']}"] if request["secret"] else []

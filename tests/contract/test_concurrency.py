@@ -68,7 +68,7 @@ async def test_nothing_is_left_undone_because_something_else_fails(gathers: Gath
 
 async def test_an_error_that_was_caught_is_a_result(gathers: Gather) -> None:
     """
-    It is raised by whoever asks what it is, and by nobody before.
+    It is raised when somebody asks for the result, and not before.
     """
     work = Work()
 

@@ -658,7 +658,7 @@ async def test_a_rotation_begins_once(ledger: Ledger) -> None:
 @pytest.mark.assumption(84)
 async def test_a_rotation_that_has_ended_neither_begins_nor_waits_nor_ends_again(ledger: Ledger) -> None:
     """
-    Whoever holds a claim for it by then: the outcome stays, and the target is given back.
+    Another worker may hold a claim for it by then: the outcome stays, and the target is released.
     """
     assert await ledger.end_unclaimed(ending(reason="unmanaged"))
     first = await claimed(ledger)
@@ -720,7 +720,7 @@ async def test_what_was_deferred_can_end_without_a_claim(ledger: Ledger) -> None
 @pytest.mark.assumption(83, 84, 85)
 async def test_beginning_takes_the_row_by_which_a_rotation_waited(ledger: Ledger) -> None:
     """
-    In one step: the running rotation is written anew, and waits no more. Others wait on.
+    In one step: the row of the running rotation is replaced, and waits no more. Others still wait.
     """
     await ledger.wait(waiting())
     await ledger.wait(waiting("r2"))
@@ -873,7 +873,7 @@ async def test_what_cannot_be_deferred_changes_nothing(ledger: Ledger) -> None:
 @pytest.mark.assumption(83)
 async def test_the_first_that_reserves_an_id_counts(ledger: Ledger) -> None:
     """
-    Whoever asks later is told what was asked for first, and by whichever id.
+    A later request gets what was asked for first, under any id.
     """
     assert await ledger.reserve("r1", Reservation("first")) == Reservation("first")
     assert await ledger.reserve("r1", Reservation("second")) == Reservation("first")

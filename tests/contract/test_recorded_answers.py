@@ -72,7 +72,7 @@ async def test_equal_refusals_read_alike(
 
 
 @pytest.mark.parametrize("is_known_to_arm", [True, False])
-async def test_an_account_that_is_gone_is_not_found_whoever_says_so(
+async def test_an_account_that_is_gone_is_not_found_in_every_answer_that_says_so(
     wiring: Wiring, account: BatchAccount, deadline: Deadline, *, is_known_to_arm: bool
 ) -> None:
     """

@@ -178,7 +178,7 @@ async def test_replayed_and_forged_events_rotate_nothing_twice(cloud: LocalCloud
 
 async def test_a_forged_queue_message_changes_nothing(client: Client) -> None:
     """
-    Whoever can write to the queue cannot widen what the app does: vault and scope are checked again when it runs.
+    Anyone who can write to the queue cannot widen what the app does: vault and scope are checked again when it runs.
     """
     subject = await client.subject(ProviderAddress=f"{GROUP}2/{BATCH}/victim")
     foreign = {"vault": "https://evil.example", "name": "one", "version": "a" * 32}

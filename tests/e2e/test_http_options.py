@@ -129,7 +129,7 @@ async def test_two_bodies_under_one_idempotency_key_at_the_same_time_are_one_rot
 
 async def test_a_failed_rotation_is_replayed_as_the_problem_it_was(client: Client) -> None:
     """
-    The same key again tells of the same failure, and tries nothing.
+    The same key again returns the same failure, and tries nothing.
     """
     subject = await client.subject(ValidityPeriodDays="7")
     headers = {"Idempotency-Key": f"key-{uuid.uuid4()}"}

@@ -202,7 +202,7 @@ async def test_a_management_that_cannot_be_meant_is_refused(
 
 async def test_nothing_outside_scopes_and_vaults_is_managed(cloud: LocalCloud, client: Client) -> None:
     """
-    Whoever may write here steers the app's identity: 403, and nothing is read.
+    A caller who may write here steers the app's identity: 403, and nothing is read.
     """
     subject = await client.subject()
     elsewhere = subject.target.arm_id.replace("/resourceGroups/rg-local/", "/resourceGroups/rg-other/")

@@ -55,7 +55,7 @@ class Package:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
-    Return the app as it is now: whoever edits it while the tests run does not disturb them.
+    Return the app as it is now: an edit while the tests run does not disturb them.
     """
     return copy_app(REPOSITORY, tmp_path_factory.mktemp("app"))
 

@@ -171,7 +171,7 @@ async def test_an_outcome_that_cannot_be_published_waits_in_the_outbox(
 
 async def test_two_instances_rotate_a_burst_of_duplicates_once(own_cloud: LocalCloud) -> None:
     """
-    Two hosts on one queue and one ledger: each version is rotated once, whoever gets its events.
+    Two hosts on one queue and one ledger: each version is rotated once, whichever host gets its events.
     """
     async with own_cloud.new_host() as second:
         clients = [Client(own_cloud), Client(own_cloud, second)]

@@ -145,7 +145,7 @@ async def test_a_broken_vault_or_secret_stops_nothing_else_and_is_shown(client: 
     assert health["status"] == "Healthy"
 
 
-async def test_secrets_that_share_a_target_end_on_live_keys_whoever_is_due(client: Client) -> None:
+async def test_secrets_that_share_a_target_end_on_live_keys_whichever_is_due(client: Client) -> None:
     """
     A sweep finds both due at once, for each kind; whichever comes first, neither loses the key that it holds.
     """

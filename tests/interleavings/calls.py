@@ -1,5 +1,7 @@
 """
-What a worker waits for: an answer, or time to pass. Whoever runs the worker decides when, and what becomes of it.
+What a worker waits for: an answer, or time to pass.
+
+The explorer that runs the worker decides when it goes on, and with which answer.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator

@@ -56,7 +56,7 @@ def laboratory() -> Iterator[Laboratory]:
 @pytest.mark.parametrize(("name", "order"), IN_ANY_ORDER)
 def test_the_promises_hold_in_every_order_of_two_workers_steps(laboratory: Laboratory, name: str, order: Order) -> None:
     """
-    Whoever moves when, with any number of switches between two workers: nothing is lost, done twice or told twice.
+    In any order, with any number of switches between two workers: nothing is lost, done twice or told twice.
     """
     tally = exhaust(dataclasses.replace(SCENARIOS[name], order=order), Budget(), laboratory)
 

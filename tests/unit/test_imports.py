@@ -46,7 +46,7 @@ def imported() -> set[str]:
 @pytest.mark.parametrize("package", SLOW)
 def test_a_cold_start_imports_no_sdk(imported: set[str], package: str) -> None:
     """
-    An SDK is imported by whoever first needs it, and not with the app.
+    An SDK is imported where it is first needed, and not with the app.
     """
     assert not {module for module in imported if f"{module}.".startswith(f"{package}.")}
 

@@ -1,5 +1,5 @@
 """
-The app's own files: what is left of the repository when `.funcignore` has been heeded.
+The app's own files: the files of the repository that `.funcignore` does not exclude.
 """
 
 import os

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # that a zip can tell
-_MADE_ON_UNIX = 3  # Azure heeds the modes only then.
+_MADE_ON_UNIX = 3  # Azure uses the modes only then.
 _FILE_THAT_ALL_MAY_READ = (stat.S_IFREG | 0o644) << 16
 
 

@@ -1,5 +1,5 @@
 """
-`.funcignore`: which files stay home, whoever deploys.
+`.funcignore`: which files are never deployed.
 
 Core Tools and azd read the same file differently, as its head says. So only such lines are taken that mean the same to
 both: `/name`, `/name/` and `/part*part`, from the root of the app.

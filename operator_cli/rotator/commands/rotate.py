@@ -141,7 +141,7 @@ def _hurts(wish: Wish, target: str | None) -> str | None:
         return "--ignore-grace regenerates a key that clients may have cached: they fail until they read again."
     if wish.revoke_previous_after:
         return "The key in use now is reported as leaked, and dies: clients that have not read the secret again fail."
-    return "Whoever was given that key by hand is locked out." if target else None
+    return "Anyone who was given that key by hand is locked out." if target else None
 
 
 def _all(wanted: Sequence[Wanted], listing: Secrets) -> str:

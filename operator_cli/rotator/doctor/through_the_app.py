@@ -141,7 +141,7 @@ def _of_secrets(secrets: Sequence[ManagedSecret]) -> list[Finding]:
             _SECRETS.warning(
                 "NearlyManaged",
                 f"nobody rotates {some_of(nearly)}, whose tags look like the app's",
-                f"`{COMMAND} manage` puts a secret under management: docs/operations.md#nearlymanaged",
+                f"`{COMMAND} manage` puts a secret under management: docs/how-to/create-or-manage-a-secret.md",
             )
         )
     if leaked := [secret_name(one.secret) for one in secrets if one.leaked_key]:
@@ -149,7 +149,7 @@ def _of_secrets(secrets: Sequence[ManagedSecret]) -> list[Finding]:
             _SECRETS.warning(
                 "leaked_key",
                 f"a key that was reported as leaked is held by {some_of(leaked)}",
-                "docs/operations.md#a-key-has-leaked",
+                "docs/how-to/a-key-has-leaked.md",
             )
         )
     return findings

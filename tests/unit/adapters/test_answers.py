@@ -310,7 +310,7 @@ async def test_nothing_else_of_an_answer_is_told(service: Service, status: int, 
 )
 async def test_an_endless_answer_is_cut(service: Service, error: dict[str, str]) -> None:
     """
-    What is told of a refusal fits a log line and a row of the ledger.
+    The description of a refusal fits a log line and a row of the ledger.
     """
     service.says(400, json.dumps({"error": error}))
 
@@ -500,7 +500,7 @@ def raising(error: BaseException) -> Callable[[], Awaitable[None]]:
 )
 async def test_what_is_no_answer_passes_through(error: BaseException) -> None:
     """
-    Our own errors keep their meaning, and whoever is stopped stops.
+    The app's own errors keep their meaning, and a cancelled task stops.
     """
     with pytest.raises(type(error)) as passed:
         await once("it", raising(error))

@@ -52,7 +52,7 @@ async def test_rotations_that_begin_together_share_one_token() -> None:
     assert sorted(credential.asked) == [("arm",), ("vault",)]
 
 
-async def test_whoever_waits_for_a_token_that_does_not_come_is_told_in_time() -> None:
+async def test_a_wait_for_a_token_that_does_not_come_ends_in_time() -> None:
     """
     The time for one token counts for those that wait for somebody else's as well.
     """

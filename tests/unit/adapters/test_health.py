@@ -129,7 +129,7 @@ async def test_an_old_answer_is_not_given_again(age: Callable[[float], float], *
     assert part.probes == (1 if fresh else 2)
 
 
-async def test_whoever_stops_waiting_does_not_spoil_the_next_answer() -> None:
+async def test_a_caller_that_stops_waiting_does_not_spoil_the_next_answer() -> None:
     """
     A caller that goes away amid the probes leaves no lock and no half answer behind.
     """

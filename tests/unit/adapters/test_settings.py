@@ -458,7 +458,7 @@ def test_the_sample_holds_nothing_that_is_not_read() -> None:
 
 def test_the_sample_is_complete() -> None:
     """
-    Whoever copies it has every required setting, in the form that it must have.
+    Anyone who copies it has every required setting, in the form that it must have.
     """
     assert required_of(LEAST) <= sample().keys()
     read_settings(sample())

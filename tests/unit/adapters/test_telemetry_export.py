@@ -41,7 +41,7 @@ class Moody(MetricExporter):
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any) -> MetricExportResult:
         """
-        Show the mood, and tell of it like an exporter does.
+        Succeed or fail as it was told to, and log it as an exporter does.
         """
         self.exported.append(metrics_data)
         if isinstance(self.mood, threading.Event):
@@ -91,7 +91,7 @@ def test_a_destination_that_is_away_is_told_once(
     moody: Moody, outspoken: Outspoken, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    In the exporter's own words and in ours, however often it fails, and once more when it is back; then anew.
+    In the exporter's own words and in ours, however often it fails, and once more when it is back; then again.
     """
     for mood in ["SUCCESS", *["FAILURE"] * 5, *["SUCCESS"] * 2, "FAILURE"]:
         moody.mood = MetricExportResult[mood]

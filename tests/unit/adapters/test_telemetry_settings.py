@@ -130,7 +130,7 @@ def test_the_certificates_of_the_app_are_trusted_here_too(
 
 def test_a_connection_string_is_never_shown() -> None:
     """
-    Whoever has it may write telemetry.
+    Anyone who has it can write telemetry.
     """
     settings = read_telemetry_settings(INSIGHTS)
 

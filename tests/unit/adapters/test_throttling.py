@@ -279,7 +279,7 @@ async def test_after_a_refusal_requests_pass_one_after_the_other(clock: SharedCl
 
 async def test_room_lets_all_pass_again(clock: SharedClock, arm: Arm, client: Client) -> None:
     """
-    The first answer that tells of room after the wait is over frees those who are still waiting.
+    After the wait, the first answer that shows room frees those who still wait.
     """
     await refused(arm, client, refusal(2, writes=0))
     arm.answering.clear()
@@ -319,7 +319,7 @@ async def test_a_success_during_a_refusal_does_not_shorten_what_follows(
     clock: SharedClock, arm: Arm, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    A request that was let in before, and tells of few left, changes nothing about the time after the wait.
+    A request that was let in before, and shows few left, changes nothing about the time after the wait.
     """
     arm.answering.clear()
     arm.script.append((200, FEW))
@@ -343,7 +343,7 @@ async def test_a_success_during_a_refusal_does_not_shorten_what_follows(
 
 async def test_nobody_overtakes_who_waits(clock: SharedClock, arm: Arm, client: Client) -> None:
     """
-    Whoever comes at the very moment at which the wait is over goes to the end of the queue.
+    A request that comes at the moment when the wait is over goes to the end of the queue.
     """
     await refused(arm, client, refusal(2, writes=0))
     tasks = [client.ask("first"), client.ask("second")]
@@ -493,7 +493,7 @@ async def test_a_long_wait_puts_a_request_off_at_once(clock: SharedClock, arm: A
 
 async def test_a_queue_that_is_too_long_takes_nobody_in(clock: SharedClock, arm: Arm) -> None:
     """
-    Whoever comes when all places within the longest wait are taken is put off.
+    A request that comes when all places within the longest wait are taken is refused.
     """
     client = client_of(arm, Throttling(clock, longest_wait=9.25))
     await refused(arm, client, refusal(9, writes=0))
@@ -671,7 +671,7 @@ async def test_the_code_of_arm_holds_every_request_without_any_header(
 
 async def test_an_absurd_wait_is_cut(clock: SharedClock, arm: Arm, client: Client) -> None:
     """
-    After five minutes one request asks again, and is told anew if it was too early.
+    After five minutes one request asks again, and gets a new wait if it was too early.
     """
     await refused(arm, client, refusal(86_400, writes=0))
 
@@ -699,7 +699,7 @@ async def test_one_line_tells_when_it_begins_and_one_when_it_is_over(
     clock: SharedClock, arm: Arm, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """
-    However many requests it concerns, whoever joins them, and not a word while nobody has to wait.
+    One line for any number of requests, and none while nobody has to wait.
     """
     caplog.set_level(logging.DEBUG, "adapters.throttling")
     arm.script.append((200, FEW))

@@ -46,7 +46,7 @@ async def test_a_run_hands_its_input_to_the_trigger(host: FunctionsHost) -> None
 
 async def test_a_run_that_fails_says_so_and_is_counted(host: FunctionsHost) -> None:
     """
-    Whoever waits for the run learns why.
+    The caller that waits for the run learns why.
     """
     before = await host.counts("work")
     with pytest.raises(HostError, match="work failed: as told"):

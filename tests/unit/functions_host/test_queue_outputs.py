@@ -79,7 +79,7 @@ async def test_text_that_is_json_is_read_as_json_as_in_azure(
     host: FunctionsHost, http: aiohttp.ClientSession, queues: QueueServiceClient, value: Any, expected: list[str]
 ) -> None:
     """
-    An array is divided, and an object laid out anew: Azure's host does so.
+    An array is divided, and an object is formatted again, as by Azure's host.
     """
     async with http.post(f"{host.url}/api/send/any", json=value) as response:
         assert response.status == 200

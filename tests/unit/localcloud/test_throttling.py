@@ -53,7 +53,7 @@ async def test_a_bucket_lets_pass_what_it_holds_and_what_it_is_refilled_with(
     throttle: Throttle, clock: HandClock
 ) -> None:
     """
-    An empty bucket refuses, whoever asks before the next token costs nothing, and it never holds more than its size.
+    An empty bucket refuses, a refused request costs no token, and it never holds more than its size.
     """
     assert passed(throttle, 5) == 3
     await clock.sleep(1.9)
@@ -66,7 +66,7 @@ async def test_a_bucket_lets_pass_what_it_holds_and_what_it_is_refilled_with(
 
 async def test_a_refusal_says_when_to_come_back(throttle: Throttle, clock: HandClock) -> None:
     """
-    It has ARM's status, code and whole seconds, and whoever comes back after them is let in.
+    It has ARM's status, code and whole seconds, and a request after them is let in.
     """
     passed(throttle, 3)
     await clock.sleep(0.5)
@@ -126,7 +126,7 @@ def test_some_providers_say_nothing_of_writes(throttle: Throttle, path: str) -> 
 
 def test_without_a_limit_nothing_is_refused() -> None:
     """
-    The headers then tell of the buckets that ARM documents, nearly full.
+    The headers then show the buckets that ARM documents, nearly full.
     """
     throttle = Throttle()
 

@@ -42,7 +42,7 @@ class World:
 
     async def ask_to_regenerate(self, key: KeyName) -> None:
         """
-        Send a request, as whoever rotates does.
+        Send a request, as a rotator does.
         """
         url = f"{self.azure.arm_uri}{self.account.arm_id}/regenerateKeys?api-version=2025-06-01"
         headers = {"Authorization": f"Bearer {self.azure.identity.issue(ARM, self.azure.operator)}"}
@@ -192,7 +192,7 @@ async def test_a_call_that_raced_with_the_next_rotation_is_discarded(world: Worl
 
 async def test_a_race_excuses_no_call_with_the_current_version(world: World) -> None:
     """
-    Whoever regenerates the key that the current version holds breaks its client.
+    Anyone who regenerates the key that the current version holds breaks its client.
     """
     consumer = UnluckyConsumer(world, world.vault.current(SECRET).version)
     consumer.is_unlucky = True

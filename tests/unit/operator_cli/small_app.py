@@ -36,7 +36,7 @@ class Asked:
 
 class SmallApp:
     """
-    The app, for `async with`. Whoever has the key, or the token, is let in.
+    The app, for `async with`. Anyone who has the key, or the token, is let in.
     """
 
     function_key = "the-function-key-that-nobody-may-see=="

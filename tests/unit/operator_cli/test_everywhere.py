@@ -231,7 +231,9 @@ async def test_an_answer_that_is_no_json_is_an_error_as_json(app: SmallApp, run:
     assert (code, document["error"]["code"]) == (3, "unreachable")
 
 
-@pytest.mark.parametrize("page", ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(f"docs/{path.relative_to(ROOT / 'docs')}" for path in (ROOT / "docs").rglob("*.md"))]
+)
 def test_a_page_names_commands_and_options_that_there_are(page: str) -> None:
     """
     In a sentence as in a block: people copy from both.

@@ -133,7 +133,7 @@ async def test_a_misconfigured_secret_may_have_a_wrong_tag_or_a_wrong_value(secr
             {"proven": False},
             (
                 "  proven     no: nobody has seen the new key work\n"
-                "          -> docs/operations.md#a-key-that-is-not-proven says what to do\n"
+                "          -> docs/how-to/a-failed-rotation.md#a-key-that-is-not-proven says what to do\n"
             ),
         ),
         (
@@ -172,9 +172,9 @@ async def test_the_page_about_a_key_that_is_not_proven_is_there() -> None:
     """
     The next step names a heading of it.
     """
-    page = (Path(__file__).parents[3] / "docs/operations.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs/how-to/a-failed-rotation.md").read_text(encoding="utf-8")
 
-    assert UNPROVEN.startswith("docs/operations.md#a-key-that-is-not-proven ")
+    assert UNPROVEN.startswith("docs/how-to/a-failed-rotation.md#a-key-that-is-not-proven ")
     assert "\n## A key that is not proven\n" in page
 
 
@@ -691,7 +691,7 @@ async def test_secrets_of_one_target_are_rotated_one_after_another(app: SmallApp
 
 async def test_named_secrets_of_one_target_are_rotated_one_after_another(app: SmallApp, run: Command) -> None:
     """
-    Also those of targets that the app has not told of, and also without watching the last one.
+    Also those of targets that the app has not named, and also without watching the last one.
     """
     app.secrets = [Secret("one"), Secret("two"), Secret("three", is_new=True), Secret("four", is_new=True)]
     app.secrets[2].target = app.secrets[3].target = batch_account("other")

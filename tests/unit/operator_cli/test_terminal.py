@@ -172,7 +172,7 @@ async def test_an_interruption_while_az_looks_is_one_too(app: SmallApp, tmp_path
     No traceback of another program's.
     """
     az, begun = tmp_path / "az", tmp_path / "begun"
-    # Not before whoever started it knows that it runs.
+    # Not before the process that started it knows that it runs.
     az.write_text(f"#!/bin/sh\nsleep 0.3\ntouch {begun}\nexec sleep 30\n")
     az.chmod(0o755)
     names = {"KEY_ROTATOR_APP": "a", "KEY_ROTATOR_RESOURCE_GROUP": "g", "KEY_ROTATOR_FUNCTION_KEY": ""}

@@ -150,7 +150,7 @@ async def test_a_lost_answer_never_regenerates_twice(world: TwinWorld, call: str
 
 async def test_a_taken_target_ends_it_skipped(world: TwinWorld) -> None:
     """
-    Whoever was given a 202 finds out that nothing was done, and the other rotation goes on undisturbed.
+    Anyone who was given a 202 finds out that nothing was done, and the other rotation goes on undisturbed.
     """
     world.put("two")
     request = await world.promise()

@@ -102,7 +102,7 @@ def test_the_key_in_use_dies_only_where_somebody_said_so(
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("tagged", [None, *KeyName])
 @pytest.mark.parametrize("held", KeyName)
-def test_the_key_in_use_is_refused_to_whoever_just_names_it(
+def test_the_key_in_use_is_refused_to_a_caller_that_only_names_it(
     target: Target, tagged: KeyName | None, held: KeyName
 ) -> None:
     """

@@ -63,7 +63,7 @@ async def test_a_sweep_heals_what_this_app_has_stored(world: TwinWorld) -> None:
 @pytest.mark.parametrize("trigger", [Trigger.SECRET_NEAR_EXPIRY, Trigger.SECRET_EXPIRED, Trigger.HTTP])
 async def test_no_other_trigger_heals_unasked(world: TwinWorld, trigger: Trigger) -> None:
     """
-    An event or a caller without force is told of the drift.
+    An event or a caller without force gets the drift as an error.
     """
     request = request_for_event(world.current().id, trigger, world.clock.now())
 
@@ -112,7 +112,7 @@ async def test_a_version_that_was_never_rotated_is_not_healed() -> None:
 
 async def test_a_secret_that_was_pointed_elsewhere_is_not_given_that_targets_key() -> None:
     """
-    Whoever may write tags must not thereby be handed another account's key.
+    Anyone who may write tags must not thereby be handed another account's key.
     """
     world = TwinWorld("batch")
     await world.rotate()

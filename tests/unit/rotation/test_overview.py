@@ -451,7 +451,7 @@ async def test_secrets_of_a_vault_that_was_taken_away_are_not_shown(world: TwinW
 
 async def test_a_ledger_that_is_down_is_no_empty_list(world: TwinWorld) -> None:
     """
-    Whoever asks is told to ask again.
+    Anyone who asks is told to ask again.
     """
     world.faults.before("list_entries", Unavailable("503"))
     with pytest.raises(Unavailable):

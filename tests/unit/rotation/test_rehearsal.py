@@ -121,7 +121,7 @@ async def test_a_key_that_a_neighbour_holds_is_adopted(world: TwinWorld) -> None
 
 async def test_a_gap_is_told(world: TwinWorld) -> None:
     """
-    In place, clients fail until they read the new version: whoever asks knows before.
+    In place, clients fail until they read the new version: the plan says so.
     """
     world.put(tags={"RotationStrategy": "InPlace"})
 
@@ -272,7 +272,7 @@ async def test_a_key_that_a_secret_holds_is_not_regenerated_unless_forced(world:
 @pytest.mark.parametrize("error", [Unavailable("503"), NoAnswer("dropped")], ids=["unavailable", "no answer"])
 async def test_what_cannot_be_found_out_is_not_guessed(world: TwinWorld, call: str, error: Exception) -> None:
     """
-    Whoever asked is told to ask again.
+    Anyone who asked is told to ask again.
     """
     request = world.manual()
     world.faults.before(call, error)

@@ -113,7 +113,7 @@ async def test_the_completion_event_has_an_id_that_a_consumer_can_drop_by(world:
 
 async def test_a_delivered_again_event_changes_nothing(world: TwinWorld) -> None:
     """
-    However often its event comes, a version is rotated once and told of once.
+    However often its event comes, a version is rotated once and published once.
     """
     request = world.event()
     first = await world.rotate(request)

@@ -153,7 +153,7 @@ async def test_a_wait_that_leaves_no_time_ends_at_once(seconds: float) -> None:
 
 @settings(deadline=None)
 @given(waits=st.lists(st.floats(0, 100), min_size=1, max_size=20))
-async def test_whoever_has_waited_may_send(waits: list[float]) -> None:
+async def test_a_request_that_has_waited_is_sent(waits: list[float]) -> None:
     """
     After a wait that was granted there is time left.
     """
