@@ -23,7 +23,7 @@ from tests.twins.targets import parse_target
 from tests.twins.world import TwinWorld
 from tests.unit.infra.bicep_block import compiled
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/events.md").read_text(encoding="utf-8")
 BLOCKS = blocks(PAGE)
 EXAMPLES = {event["type"]: event for event in (json.loads(block.text) for block in BLOCKS if block.language == "json")}

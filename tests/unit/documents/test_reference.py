@@ -15,7 +15,7 @@ from rotation.vocabulary.errors import SettingsError
 from rotator.app import app as command_line
 from wiring.settings import NAMES, read_settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 #: The Functions host reads it, for the trigger of the sweep.
 OF_THE_HOST = "ROTATION_SWEEP_SCHEDULE"
 REQUIRED = {

@@ -8,7 +8,7 @@ from rotation.policy import tags
 from tests.e2e.markdown_page import blocks
 from tests.unit.infra.bicep_block import compiled
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/consumers.md").read_text(encoding="utf-8")
 BLOCKS = blocks(PAGE)
 #: Without these a secret is not managed.
