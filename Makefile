@@ -38,8 +38,8 @@ start: ## Run the app in a local cloud and leave it running
 	@$(in_full) python -m localcloud.start $(ARGS)
 
 .PHONY: test
-test: ## Run the tests, on all cores (ARGS='-n0 ...' on one)
-	@tools/setup.sh browser && $(in_full) python -m pytest -n logical --dist loadscope $(ARGS)
+test: ## Run the tests, on all cores (ARGS='-n0 ...' in one process)
+	@tools/setup.sh browser && $(in_full) python -m pytest -n auto --dist loadscope $(ARGS)
 
 .PHONY: docs-check
 docs-check: ## Check the documents: links, words, tables, and every command that runs without Azure
