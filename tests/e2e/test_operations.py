@@ -34,6 +34,8 @@ class Step:
     """Brings about what the page does not."""
     state: str = ""
     """`ID` in the block stands for the newest rotation in this state."""
+    about: str = ""
+    """The name of that rotation's target, where there may be several: one that is put off becomes the newest."""
     key: str = ""
     """What `KEY` in the block stands for."""
 
@@ -220,7 +222,7 @@ STEPS = (
     Step("rotator rotate batch-key --ignore-grace", is_rotated_although_one_waits),
     Step("rotator leak batch-key", is_to_be_revoked),
     Step("rotator resume partner-key", is_moved, needs=let_no_timer_come),
-    Step("rotator cancel ID", is_cancelled, state="Scheduled"),
+    Step("rotator cancel ID", is_cancelled, state="Scheduled", about="/mybatch"),
     Step("rotator rotate search-key --key KEY --force", says("Completed (Secondary -> Secondary)"), key="Secondary"),
     Step("rotator rotate --target", says("batchAccounts/archive: Completed (Secondary)")),
     Step("rotator rotate --all", is_all_reported, needs=let_no_key_be_leaked),
@@ -261,7 +263,8 @@ def test_every_procedure_does_what_the_page_says(run: Run, block: Block, step: S
     step.needs(run)
     commands = block.text
     if step.state:
-        commands = re.sub(r"\bID\b", rotations(run, step.state)[0]["id"], commands)
+        found = [one["id"] for one in rotations(run, step.state) if (one["target"] or "").endswith(step.about)]
+        commands = re.sub(r"\bID\b", found[0], commands)
     commands = re.sub(r"\bKEY\b", step.key or "KEY", commands)
 
     shell = run.shell(run.pasted, "set -e", "{", commands, "} <<YES", "y", "YES")
