@@ -19,7 +19,8 @@ class KnownKinds(Providers):
     """
     The `Providers` of a table of kinds. The SDK of a kind is imported with its first target.
 
-    `suffixes` says which hosts may be asked with the keys of a kind, none where its keys are not proven.
+    `suffixes` says which hosts may be asked with the keys of a kind, none where its keys are not proven. `prepare` is
+    called before the first request to a provider.
     """
 
     def __init__(

@@ -40,8 +40,6 @@ class Block:
     """
 
     text: str
-    section: str
-    """The heading of the second level that they are under."""
     needs_azure: bool
     language: str = ""
     """What the fence says, nothing where the lines are indented."""
@@ -61,6 +59,14 @@ def read(page: str) -> str:
     return (ROOT / page).read_text(encoding="utf-8")
 
 
+def section(page: str, heading: str) -> str:
+    """
+    Return what stands in the text of a page under a heading, up to the next one of any level.
+    """
+    (found,) = re.findall(rf"^#+ {heading}\n(.*?)(?=^#+ |\Z)", page, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
 def blocks(page: str) -> list[Block]:
     """
     Return the blocks of a page from top to bottom, all but the queries for Application Insights.
@@ -69,10 +75,8 @@ def blocks(page: str) -> list[Block]:
     everywhere = f"\n{ALL_IN_AZURE}\n" in page.partition("\n## ")[0]
     for block in _BLOCK.finditer(page):
         before = page[: block.start()].rstrip("\n")
-        headings = re.findall(r"^## (.*)$", before, re.MULTILINE)
         if block["language"] != "kusto":
             text = block["fenced"] or re.sub(r"^    ", "", block["indented"], flags=re.MULTILINE)
             needs_azure = everywhere or before.rpartition("\n")[2].startswith(IN_AZURE)
-            section = headings[-1] if headings else ""
-            found.append(Block(text.rstrip("\n"), section, needs_azure, block["language"] or ""))
+            found.append(Block(text.rstrip("\n"), needs_azure, block["language"] or ""))
     return found

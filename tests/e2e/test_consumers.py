@@ -22,9 +22,9 @@ from localcloud.cloud import LocalCloud
 from localcloud.consumers import CallFailed
 from localcloud.kinds import KINDS
 from tests.e2e.client import Client, Subject
-from tests.e2e.test_demo import ROOT
+from tests.e2e.markdown_page import read
 
-PAGE = (ROOT / "docs/consumers.md").read_text(encoding="utf-8")
+PAGE = read("docs/consumers.md")
 CLIENT, USE = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 

@@ -20,9 +20,9 @@ from localcloud.cloud import LocalCloud
 from localcloud.functions_host.process import FunctionsHost
 from rotation.ports.announcer import EventType
 from tests.e2e.client import Client, eventually
-from tests.e2e.test_demo import ROOT
+from tests.e2e.markdown_page import read
 
-PAGE = (ROOT / "docs/events.md").read_text(encoding="utf-8")
+PAGE = read("docs/events.md")
 (SAMPLE,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 SAMPLES = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
 

@@ -5,11 +5,10 @@ import pytest
 
 from providers import KINDS
 from rotation.policy import tags
-from tests.e2e.markdown_page import blocks
+from tests.e2e.markdown_page import blocks, read
 from tests.unit.infra.bicep_block import compiled
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs/consumers.md").read_text(encoding="utf-8")
+PAGE = read("docs/consumers.md")
 BLOCKS = blocks(PAGE)
 #: Without these a secret is not managed.
 WRITTEN = {tags.TARGET, tags.KEY, tags.VALIDITY}
@@ -73,4 +72,4 @@ def test_the_page_is_found_from_where_somebody_looks(page: str) -> None:
     """
     From the list of documents, and from where secrets and events are described.
     """
-    assert "consumers.md" in (ROOT / page).read_text(encoding="utf-8")
+    assert "consumers.md" in read(page)

@@ -17,26 +17,17 @@ from rotation.policy.values import drift_of
 from rotation.ports.announcer import Announcement, EventType
 from rotation.vocabulary import endings
 from rotation.vocabulary.target import KeyName
-from tests.e2e.markdown_page import Block, blocks
+from tests.e2e.markdown_page import Block, blocks, read, section
 from tests.event_schemas import problems_of, schema_of
 from tests.twins.targets import parse_target
 from tests.twins.world import TwinWorld
 from tests.unit.infra.bicep_block import compiled
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs/events.md").read_text(encoding="utf-8")
+PAGE = read("docs/events.md")
 BLOCKS = blocks(PAGE)
 EXAMPLES = {event["type"]: event for event in (json.loads(block.text) for block in BLOCKS if block.language == "json")}
 COMPLETED, FAILED, ATTENTION = map(str, EventType)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
-
-
-def section(heading: str) -> str:
-    """
-    Return what stands under a heading, up to the next one of any level.
-    """
-    (found,) = re.findall(rf"^#+ {heading}\n(.*?)(?=^#+ |\Z)", PAGE, re.MULTILINE | re.DOTALL)
-    return str(found)
 
 
 def rows(text: str) -> dict[str, str]:
@@ -112,14 +103,14 @@ def test_every_type_and_every_status_is_on_the_page() -> None:
     published_when = types[ATTENTION].partition(" | ")[0]
     statuses = {str(status) for status in NEEDS_ATTENTION}
     assert set(re.findall(r"`(\w+)`", published_when)) == statuses
-    assert set(rows(section("A secret that needs attention"))) == statuses
+    assert set(rows(section(PAGE, "A secret that needs attention"))) == statuses
 
 
 def test_every_code_of_a_failure_is_explained_with_what_to_do() -> None:
     """
     Those of the code's own table and no other, and whether a later rotation can succeed by itself.
     """
-    table = rows(section("RotationFailed"))
+    table = rows(section(PAGE, "RotationFailed"))
     retryable = {
         kind.code: str(kind.retryable).lower()
         for kind in vars(endings).values()
@@ -154,9 +145,9 @@ def test_every_member_of_the_schemas_is_explained(event_type: str, heading: str)
     schema = schema_of(event_type)
     members = list(dict.fromkeys(paths(schema["properties"]["data"], schema["$defs"])))
 
-    assert list(rows(section("Attributes"))) != []
-    assert set(rows(section("Attributes"))) == set(schema["properties"])
-    assert list(rows(section(heading))) == members
+    assert list(rows(section(PAGE, "Attributes"))) != []
+    assert set(rows(section(PAGE, "Attributes"))) == set(schema["properties"])
+    assert list(rows(section(PAGE, heading))) == members
 
 
 def test_filters_look_at_members_that_are_there() -> None:
@@ -165,7 +156,8 @@ def test_filters_look_at_members_that_are_there() -> None:
     """
     known = {f"data.{path}" for event in EventType for path in paths(schema_of(event), schema_of(event)["$defs"])}
     known |= {path.removeprefix("data.") for path in known}
-    named = set(re.findall(r"\bdata(?:\.\w+)+", section("Subscribe") + section("Filters") + section("A storage queue")))
+    text = "".join(section(PAGE, heading) for heading in ("Subscribe", "Filters", "A storage queue"))
+    named = set(re.findall(r"\bdata(?:\.\w+)+", text))
     named |= set(re.findall(r"key: '(.*)'", PAGE))
 
     assert {"data.status", "data.error.code", "data.error.retryable", "data.secret.name"} <= named

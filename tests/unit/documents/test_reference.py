@@ -1,6 +1,5 @@
 import re
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -13,9 +12,9 @@ from rotation.ports.inventory import Result, Status
 from rotation.vocabulary.endings import SkipReason
 from rotation.vocabulary.errors import SettingsError
 from rotator.app import app as command_line
+from tests.e2e.markdown_page import ROOT, read, section
 from wiring.settings import NAMES, read_settings
 
-ROOT = Path(__file__).parents[3]
 #: The Functions host reads it, for the trigger of the sweep.
 OF_THE_HOST = "ROTATION_SWEEP_SCHEDULE"
 REQUIRED = {
@@ -24,21 +23,6 @@ REQUIRED = {
     "ROTATION_TOPIC_ENDPOINT": "https://evgt.westeurope-1.eventgrid.azure.net/api/events",
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
 }
-
-
-def page(name: str) -> str:
-    """
-    Return the text of a page.
-    """
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-def section(name: str, heading: str) -> str:
-    """
-    Return what stands on a page under a heading, up to the next one of any level.
-    """
-    (found,) = re.findall(rf"^#+ {heading}\n(.*?)(?=^#+ |\Z)", page(name), re.MULTILINE | re.DOTALL)
-    return str(found)
 
 
 def first_cells(text: str) -> list[str]:
@@ -53,7 +37,7 @@ def defaults() -> dict[str, str]:
     """
     Return each setting of the table with its default.
     """
-    table = section("docs/configuration.md", "Settings")
+    table = section(read("docs/configuration.md"), "Settings")
     return dict(re.findall(r"^\| \[`(\w+)`\]\(#\w+\) \| (.*?) \|", table, re.MULTILINE))
 
 
@@ -66,8 +50,8 @@ def test_every_setting_is_in_the_table_and_has_a_section() -> None:
 
     assert set(defaults()) == whole
     for name in whole:
-        assert section("docs/configuration.md", name).strip()
-    assert not [part for part in parts if part not in section("docs/configuration.md", "AzureWebJobsStorage")]
+        assert section(read("docs/configuration.md"), name).strip()
+    assert not [part for part in parts if part not in section(read("docs/configuration.md"), "AzureWebJobsStorage")]
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -100,7 +84,7 @@ def test_every_tag_is_in_the_table() -> None:
     """
     known = [tags.TARGET, tags.KEY, tags.VALIDITY, tags.PAUSED, tags.STRATEGY, tags.ROTATION]
 
-    assert first_cells(section("docs/configuration.md", "Tags on a managed secret")) == known
+    assert first_cells(section(read("docs/configuration.md"), "Tags on a managed secret")) == known
 
 
 def test_every_metric_is_in_the_table() -> None:
@@ -110,7 +94,9 @@ def test_every_metric_is_in_the_table() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "adapters").glob("telemetry*.py")]
     made = {name for source in sources for name in re.findall(r'"(key_rotator\.[a-z.]+)"', source)}
 
-    listed = [word for word in first_cells(section("docs/configuration.md", "Metrics")) if word.startswith("key_")]
+    listed = [
+        word for word in first_cells(section(read("docs/configuration.md"), "Metrics")) if word.startswith("key_")
+    ]
 
     assert sorted(listed) == sorted(made)
 
@@ -127,17 +113,17 @@ def test_every_call_is_on_the_page_of_the_api() -> None:
     """
     As a heading, and no other; the description itself is named at the beginning.
     """
-    headings = re.findall(r"^## ([A-Z]+ /.*)$", page("docs/http-api.md"), re.MULTILINE)
+    headings = re.findall(r"^## ([A-Z]+ /.*)$", read("docs/http-api.md"), re.MULTILINE)
 
     assert {*headings, "GET /openapi.json"} == calls()
-    assert "`GET /openapi.json`" in page("docs/http-api.md").partition("\n## ")[0]
+    assert "`GET /openapi.json`" in read("docs/http-api.md").partition("\n## ")[0]
 
 
 def test_every_call_is_in_the_readme() -> None:
     """
     And no other.
     """
-    named = re.findall(r"`([A-Z]+) /api(/[^`?]*)`", "\n".join(re.findall(r"^\|.*", page("README.md"), re.MULTILINE)))
+    named = re.findall(r"`([A-Z]+) /api(/[^`?]*)`", "\n".join(re.findall(r"^\|.*", read("README.md"), re.MULTILINE)))
 
     assert {f"{method} {path}" for method, path in named} == calls()
 
@@ -146,16 +132,16 @@ def test_every_status_and_every_result_of_a_comparison_is_explained() -> None:
     """
     And no other: in the description of the API, and what a status means to the operator on the command line's page.
     """
-    assert set(first_cells(section("docs/http-api.md", "Status"))) == set(Status)
-    assert set(first_cells(section("docs/http-api.md", "Verified"))) == set(Result)
-    assert set(first_cells(section("docs/command-line.md", "status"))) == set(Status)
+    assert set(first_cells(section(read("docs/http-api.md"), "Status"))) == set(Status)
+    assert set(first_cells(section(read("docs/http-api.md"), "Verified"))) == set(Result)
+    assert set(first_cells(section(read("docs/command-line.md"), "status"))) == set(Status)
 
 
 def test_every_reason_to_skip_is_explained() -> None:
     """
     And no other.
     """
-    table = section("docs/how-to/a-failed-rotation.md", "Skipped is not a failure")
+    table = section(read("docs/how-to/a-failed-rotation.md"), "Skipped is not a failure")
 
     assert set(first_cells(table)) == set(SkipReason)
 
@@ -178,7 +164,7 @@ def test_every_option_is_on_the_page_of_the_command_line() -> None:
     """
     In a text, a table or an example.
     """
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page("docs/command-line.md")))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", read("docs/command-line.md")))
 
     assert options() - named == set()
 
@@ -187,6 +173,6 @@ def test_every_option_that_a_table_of_the_command_line_explains_is_there() -> No
     """
     One that is gone is gone there too.
     """
-    rows = re.findall(r"^\| (`--.*?) \|", page("docs/command-line.md"), re.MULTILINE)
+    rows = re.findall(r"^\| (`--.*?) \|", read("docs/command-line.md"), re.MULTILINE)
 
     assert {option for row in rows for option in re.findall(r"--[a-z-]+", row)} - options() == set()
